@@ -1,0 +1,83 @@
+"""The ordered characters that a bundle reads, and their labels.
+
+Label 0 is CTC's blank; the first character has label 1. Files carry a format version.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from legible.errors import CharsetError
+
+BLANK = 0
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Charset:
+    """Characters in label order: `Charset("latin-96", "abc").encode("cab") -> [3, 1, 2]`."""
+
+    name: str
+    characters: str
+
+    def __post_init__(self) -> None:
+        if not self.characters:
+            raise CharsetError(f"charset {self.name!r} is empty; give it at least one character")
+        twice = sorted({c for c in self.characters if self.characters.count(c) > 1})
+        if twice:
+            raise CharsetError(f"charset {self.name!r} holds {_quoted(twice)} more than once")
+
+    @cached_property
+    def _labels(self) -> dict[str, int]:
+        return {character: label for label, character in enumerate(self.characters, start=1)}
+
+    @property
+    def size(self) -> int:
+        """Number of labels V, the blank included."""
+        return len(self.characters) + 1
+
+    def unknown(self, text: str) -> list[str]:
+        """The characters of a text that have no label, each once, in order."""
+        return list(dict.fromkeys(c for c in text if c not in self._labels))
+
+    def encode(self, text: str) -> list[int]:
+        """Labels of a text, no blanks. Raises CharsetError for characters without one."""
+        self.check([text])
+        return [self._labels[character] for character in text]
+
+    def decode(self, labels: Sequence[int]) -> str:
+        """Text of labels without blanks."""
+        return "".join(self.characters[label - 1] for label in labels)
+
+    def check(self, texts: Iterable[str]) -> None:
+        """Raise CharsetError naming every character of the texts that has no label."""
+        faulty = [text for text in texts if self.unknown(text)]
+        if faulty:
+            unknown = list(dict.fromkeys(c for text in faulty for c in self.unknown(text)))
+            raise CharsetError(
+                f"{_quoted(unknown)} not in charset {self.name!r}; add to params.yaml: charset, "
+                f"or drop {len(faulty)} {'sample' if len(faulty) == 1 else 'samples'}"
+            )
+
+    def save(self, path: Path) -> None:
+        content = {"version": FORMAT_VERSION, "name": self.name, "characters": self.characters}
+        path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+    @staticmethod
+    def load(path: Path) -> "Charset":
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content.get("version") != FORMAT_VERSION:
+            raise CharsetError(
+                f"{path}: charset format {content.get('version')!r} is not {FORMAT_VERSION}, "
+                "the one this legible reads; install the legible that wrote it"
+            )
+        return Charset(content["name"], content["characters"])
+
+
+def _quoted(characters: Sequence[str]) -> str:
+    quoted = [repr(c) for c in characters]
+    if len(quoted) == 1:
+        return quoted[0]
+    return ", ".join(quoted[:-1]) + " and " + quoted[-1]

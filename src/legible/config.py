@@ -1,0 +1,269 @@
+"""Settings: `Params`, what changes the bundle (params.yaml), and `ServiceSettings`, what changes a running service.
+
+Each section is a frozen dataclass. An unknown key is refused, with the nearest known one named.
+"""
+
+import dataclasses
+import difflib
+import os
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from legible.charset import Charset
+from legible.errors import SettingsError
+
+Section = TypeVar("Section")
+
+
+@dataclass(frozen=True)
+class CharsetParams:
+    name: str
+    characters: str
+
+    def build(self) -> Charset:
+        return Charset(self.name, self.characters)
+
+
+@dataclass(frozen=True)
+class FontsParams:
+    """Where font files are found. `folders` are searched for .woff, .woff2, .ttf and .otf."""
+
+    revision: int
+    folders: tuple[str, ...]
+    packages: bool
+    """Also use the fonts that are installed as Python packages."""
+    unseen: tuple[str, ...]
+    """Families kept out of generated training data, for `evaluate.print`."""
+
+
+@dataclass(frozen=True)
+class GenerateParams:
+    revision: int
+    words: int
+    lines: int
+    styles: int
+    """Writer styles: fixed combinations of font, size, slant, ink and paper."""
+    handwriting_share: float
+    strength: float
+    """How far augmentation goes, 0 to 1."""
+
+
+@dataclass(frozen=True)
+class IngestParams:
+    revision: int
+    tune_share: float
+    """Share of the training writers whose samples become `tune`."""
+    validation_share: float
+    """Share of the writers of sources without an official split that become `validation`."""
+    segmentation: tuple[str, ...]
+    """Which IAM segmentations are taken: ok, err."""
+
+
+@dataclass(frozen=True)
+class TrainParams:
+    revision: int
+    size: str
+    height: int
+    """Pixels high of the network's input."""
+    epochs: int
+    epoch_samples: int
+    batch_columns: int
+    """Columns of pixels in one padded batch, so that batches of lines hold fewer samples than batches of words."""
+    learning_rate: float
+    weight_decay: float
+    warmup_epochs: float
+    strength: float
+    """How far training images are augmented, 0 to 1."""
+    mixture: Mapping[str, float]
+    """Weight of each group of samples, `source/kind`, in an epoch; groups not named here are left out."""
+    averaging: float
+    """Momentum of the moving average of the weights; 0 switches it off."""
+    start_from: str
+    """Weights to fine-tune from; empty to start afresh."""
+
+
+@dataclass(frozen=True)
+class ExportParams:
+    revision: int
+    quantization: str
+    """`dynamic` for int8 weights with activation scales found at run time, `none` for float32."""
+
+
+@dataclass(frozen=True)
+class ConfidenceParams:
+    revision: int
+    samples: int
+
+
+@dataclass(frozen=True)
+class PrintRecipe:
+    """A fixed recipe of printed words in unseen families; changed only under a new name."""
+
+    name: str
+    seed: int
+    words: int
+    strength: float
+
+
+@dataclass(frozen=True)
+class EvaluateParams:
+    revision: int
+    print: PrintRecipe
+    worst: int
+    """How many of the worst errors are drawn."""
+
+
+@dataclass(frozen=True)
+class ReferenceParams:
+    revision: int
+    false_alarms_per_window: float
+    """The stated false-alarm budget, over all statistics together."""
+    smallest_window: int
+    resamples: int
+    rows: int
+    """Rows of the sample kept for Evidently."""
+
+
+@dataclass(frozen=True)
+class PackParams:
+    revision: int
+    floors: Mapping[str, float]
+    """Least exact match for each slice, by name."""
+
+
+@dataclass(frozen=True)
+class Params:
+    """All of params.yaml; each section belongs to the DVC stage of the same name."""
+
+    seed: int
+    charset: CharsetParams
+    fonts: FontsParams
+    generate: GenerateParams
+    ingest: IngestParams
+    train: TrainParams
+    export: ExportParams
+    confidence: ConfidenceParams
+    evaluate: EvaluateParams
+    reference: ReferenceParams
+    pack: PackParams
+
+
+def load_params(*paths: Path) -> Params:
+    """Parameters of the first file with those of the following ones merged over it."""
+    import yaml  # kept out of the lean installation, which needs no parameters
+
+    merged: dict[str, Any] = {}
+    for path in paths:
+        if not path.is_file():
+            raise SettingsError(f"{path}: no such file; run in the project's folder or name one")
+        merged = merge(merged, yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+    return build(Params, merged, where="params")
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested mappings joined, the second winning: `{a: {b: 1}} + {a: {c: 2}} -> {a: {b: 1, c: 2}}`."""
+    merged = dict(base)
+    for key, value in over.items():
+        old = merged.get(key)
+        nested = isinstance(old, Mapping) and isinstance(value, Mapping)
+        merged[key] = merge(old, value) if nested else value  # type: ignore[arg-type]
+    return merged
+
+
+def build(section: type[Section], values: Mapping[str, Any], *, where: str) -> Section:
+    """A settings dataclass from plain values, nested ones included. Raises SettingsError with all faults."""
+    fields = {f.name: f for f in dataclasses.fields(section)}  # type: ignore[arg-type]
+    hints = typing.get_type_hints(section)
+    faults = [_unknown_key(key, fields, where) for key in values if key not in fields]
+    required = [n for n, f in fields.items() if _is_required(f)]
+    faults += [f"{where}.{name} is missing" for name in required if name not in values]
+    if faults:
+        raise SettingsError("; ".join(faults))
+    known = {k: _convert(hints[k], v, where=f"{where}.{k}") for k, v in values.items()}
+    return section(**known)
+
+
+def _is_required(settings_field: "dataclasses.Field[Any]") -> bool:
+    missing = dataclasses.MISSING
+    return settings_field.default is missing and settings_field.default_factory is missing
+
+
+def _unknown_key(key: str, known: Mapping[str, Any], where: str) -> str:
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+    return f"{where}.{key} is unknown; {hint}"
+
+
+def _convert(hint: Any, value: Any, *, where: str) -> Any:
+    if dataclasses.is_dataclass(hint):
+        if not isinstance(value, Mapping):
+            raise SettingsError(f"{where} is {value!r}; it needs keys of its own")
+        return build(typing.cast(type[Any], hint), value, where=where)
+    origin = typing.get_origin(hint)
+    if origin is tuple:
+        kind = typing.get_args(hint)[0]
+        return tuple(_convert(kind, item, where=where) for item in _listed(value, where))
+    if origin is not None:  # a Mapping of names to numbers
+        kind = typing.get_args(hint)[1]
+        return {name: _convert(kind, item, where=f"{where}.{name}") for name, item in value.items()}
+    return _scalar(hint, value, where)
+
+
+def _listed(value: Any, where: str) -> list[Any]:
+    if isinstance(value, str) or not hasattr(value, "__iter__"):
+        raise SettingsError(f"{where} is {value!r}; it needs a list")
+    return list(value)
+
+
+def _scalar(hint: type[Any], value: Any, where: str) -> Any:
+    whole_for_float = hint is float and isinstance(value, int) and not isinstance(value, bool)
+    if whole_for_float:
+        return float(value)
+    if not isinstance(value, hint) or (hint is int and isinstance(value, bool)):
+        raise SettingsError(f"{where} is {value!r}; it needs a {hint.__name__}")
+    return value
+
+
+ENVIRONMENT_PREFIX = "LEGIBLE_"
+
+
+@dataclass(frozen=True)
+class ServiceSettings:
+    """A running service; each field is overridden by `LEGIBLE_<FIELD>` in the environment."""
+
+    max_body_bytes: int = 10_000_000
+    max_pixels: int = 40_000_000
+    max_batch_images: int = 64
+    accept: float = 0.9
+    """A reading is `accepted` from this confidence on."""
+    channels: tuple[str, ...] = field(default=("default",))
+    """What `channel` may be; anything else is counted as `other`."""
+    observations_folder: str = "observations"
+
+    @staticmethod
+    def from_environment(environment: Mapping[str, str] | None = None) -> "ServiceSettings":
+        """Settings with the environment's `LEGIBLE_*` over the defaults; lists are comma-separated."""
+        variables = os.environ if environment is None else environment
+        hints = typing.get_type_hints(ServiceSettings)
+        values = {
+            name: _parse(hints[name], variables[key], key)
+            for name, key in ((n, ENVIRONMENT_PREFIX + n.upper()) for n in hints)
+            if key in variables
+        }
+        return ServiceSettings(**values)
+
+
+def _parse(hint: Any, text: str, name: str) -> Any:
+    if typing.get_origin(hint) is tuple:
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    if hint is bool:
+        if text.lower() not in ("0", "1", "false", "true"):
+            raise SettingsError(f"{name} is {text!r}; it needs 1 or 0")
+        return text.lower() in ("1", "true")
+    try:
+        return hint(text)
+    except ValueError as error:
+        raise SettingsError(f"{name} is {text!r}; it needs a {hint.__name__}") from error
