@@ -1,0 +1,150 @@
+"""Grey image -> model input: ink 1 on paper 0, cropped to the ink, scaled to one height, its width left free.
+
+The only preparation there is, in training and in service. It looks at the ink and at a rim of paper around it, so
+that margins, polarity, contrast and size hardly matter to what comes out.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageFilter
+
+GreyImage = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.bool_]
+
+MOST_PIXELS = 1_000_000
+"""Larger images are reduced first: text is read at a few tens of pixels high."""
+WIDEST = 4096
+"""Columns of the model input at most; wider images are squeezed."""
+SIDE_MARGIN = 4
+"""Columns of paper on both sides, so that the first and last stroke stand free."""
+RIM = 0.15
+"""Paper looked at around the ink, as a share of the ink's height."""
+LEAST_CONTRAST = 8.0
+"""Grey levels between paper and ink under which an image is blank."""
+STROKES_HIGH = 3.0
+"""A word is at least so many strokes high: keeps dashes and dots from filling the whole height."""
+
+
+@dataclass(frozen=True)
+class Tones:
+    """Mean grey level of paper and of ink, and the level that parts them best."""
+
+    paper: float
+    ink: float
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Box:
+    """Rows top to bottom and columns left to right, the ends not included."""
+
+    top: int
+    bottom: int
+    left: int
+    right: int
+
+    @property
+    def height(self) -> int:
+        return self.bottom - self.top
+
+    @property
+    def width(self) -> int:
+        return self.right - self.left
+
+
+def normalize(image: GreyImage, *, height: int, stride: int) -> npt.NDArray[np.float32]:
+    """Model input of (height, W), W a multiple of stride and at least two strides; a blank image gives blank input."""
+    dark_on_light = _turned(_reduced(image))
+    first = _find_ink(_softened(dark_on_light))
+    if first is None:
+        return np.zeros((height, 2 * stride), np.float32)
+    framed = _framed(dark_on_light, box=first[0], paper=first[1].paper)
+    box, tones, mask = _find_ink(_softened(framed)) or (*first, None)
+    if mask is None:  # nothing but the rim was left: the first look was the better one
+        framed, (box, tones, mask) = dark_on_light, first
+    return _scaled(_stretched(framed, tones), box=box, stroke=_stroke_width(mask), height=height, stride=stride)
+
+
+def _reduced(image: GreyImage) -> GreyImage:
+    factor = int(np.ceil(np.sqrt(image.size / MOST_PIXELS)))
+    if factor <= 1:
+        return image
+    return np.asarray(Image.fromarray(image).reduce((min(factor, image.shape[1]), min(factor, image.shape[0]))))
+
+
+def _turned(image: GreyImage) -> GreyImage:
+    """Dark on light: paper is what holds most of the image and most of its border."""
+    threshold = _tones(image).threshold
+    border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
+    light = np.count_nonzero(image > threshold) / image.size + np.count_nonzero(border > threshold) / border.size
+    return image if light >= 1 else 255 - image
+
+
+def _softened(image: GreyImage) -> GreyImage:
+    """Three by three means: single specks of noise no longer count as ink."""
+    return np.asarray(Image.fromarray(image).filter(ImageFilter.BoxBlur(1)))
+
+
+def _find_ink(image: GreyImage) -> tuple[Box, Tones, Mask] | None:
+    tones = _tones(image)
+    if tones.paper - tones.ink < LEAST_CONTRAST:
+        return None
+    mask = image <= tones.threshold
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    box = Box(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
+    return box, tones, mask[box.top : box.bottom, box.left : box.right]
+
+
+def _tones(image: GreyImage) -> Tones:
+    """Threshold of the greatest variance between two classes (Otsu 1979), and the means of both."""
+    histogram = np.bincount(image.ravel(), minlength=256)
+    dark_count = np.cumsum(histogram)
+    dark_sum = np.cumsum(histogram * np.arange(256))
+    light_count = image.size - dark_count
+    dark_mean = dark_sum / np.maximum(dark_count, 1)
+    light_mean = (dark_sum[-1] - dark_sum) / np.maximum(light_count, 1)
+    best = int(np.argmax(dark_count * light_count * (light_mean - dark_mean) ** 2.0))
+    if light_count[best] == 0 or dark_count[best] == 0:
+        return Tones(paper=dark_sum[-1] / image.size, ink=dark_sum[-1] / image.size, threshold=best)
+    return Tones(paper=float(light_mean[best]), ink=float(dark_mean[best]), threshold=best)
+
+
+def _framed(image: GreyImage, *, box: Box, paper: float) -> GreyImage:
+    """The ink with a rim of its own surroundings, or of paper where the image ends."""
+    rim = max(2, round(RIM * box.height))
+    rows, columns = image.shape
+    top, left = min(rim, box.top), min(rim, box.left)
+    bottom, right = min(rim, rows - box.bottom), min(rim, columns - box.right)
+    kept = image[box.top - top : box.bottom + bottom, box.left - left : box.right + right]
+    missing = ((rim - top, rim - bottom), (rim - left, rim - right))
+    return np.pad(kept, missing, constant_values=round(paper))
+
+
+def _stretched(image: GreyImage, tones: Tones) -> GreyImage:
+    """Paper to 0, ink to 255."""
+    levels = (tones.paper - np.arange(256)) * (255 / max(tones.paper - tones.ink, 1.0))
+    return np.clip(levels, 0, 255).astype(np.uint8)[image]
+
+
+def _stroke_width(mask: Mask) -> float:
+    """Twice the area over the outline: near the thickness of a long stroke, half the size of a dot."""
+    inner = np.count_nonzero(mask[1:] != mask[:-1]) + np.count_nonzero(mask[:, 1:] != mask[:, :-1])
+    edges = (mask[0], mask[-1], mask[:, 0], mask[:, -1])
+    outline = inner + sum(np.count_nonzero(edge) for edge in edges)
+    return 2.0 * np.count_nonzero(mask) / max(outline, 1)
+
+
+def _scaled(ink: GreyImage, *, box: Box, stroke: float, height: int, stride: int) -> npt.NDArray[np.float32]:
+    scale = (height - 2) / max(box.height, STROKES_HIGH * stroke)
+    rows = min(max(round(box.height * scale), 1), height)
+    columns = min(max(round(box.width * scale), 1), WIDEST)
+    text = Image.fromarray(ink).resize(
+        (columns, rows), Image.Resampling.BILINEAR, box=(box.left, box.top, box.right, box.bottom)
+    )
+    width = max(-(-(columns + 2 * SIDE_MARGIN) // stride), 2) * stride
+    canvas = np.zeros((height, width), np.float32)
+    top, left = (height - rows) // 2, (width - columns) // 2
+    canvas[top : top + rows, left : left + columns] = np.asarray(text, np.float32) / 255
+    return canvas
