@@ -1,0 +1,1 @@
+"""Keras networks by size: columns of an image in, logits over the charset out."""

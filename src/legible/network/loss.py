@@ -1,0 +1,24 @@
+"""CTC loss over the time steps that hold image (Graves et al. 2006), on any Keras backend."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+
+class CTCModel(keras.Model):
+    """A functional model whose loss is CTC; x holds "image" and "mask", y the labels, padded with the blank 0."""
+
+    def __init__(self, *args: Any, stride: int, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.stride = stride
+
+    def compute_loss(  # type: ignore[override, unused-ignore]
+        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+    ) -> Any:
+        """Mean over the batch of the negative log-likelihood of each text; logits: (B, T, V), labels: (B, L)."""
+        del sample_weight, training
+        labels = ops.cast(y, "int32")
+        steps = ops.cast(ops.sum(x["mask"][:, 0, :: self.stride], axis=-1), "int32")
+        lengths = ops.sum(ops.cast(labels > 0, "int32"), axis=-1)
+        return ops.mean(ops.ctc_loss(labels, ops.cast(y_pred, "float32"), lengths, steps, mask_index=0))

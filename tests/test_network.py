@@ -1,0 +1,85 @@
+import keras
+import numpy as np
+import pytest
+
+from legible.errors import SettingsError
+from legible.network.loss import CTCModel
+from legible.network.zoo import STRIDE, ZOO, build_network, build_twin, size_named
+
+LABELS = 97
+HEIGHT = 32
+
+
+def padded_batch(*, width: int, columns: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """Noise images of so many columns each, padded to one width."""
+    rng = np.random.default_rng(0)
+    image = np.zeros((len(columns), HEIGHT, width, 1), np.float32)
+    mask = np.zeros((len(columns), 1, width), np.float32)
+    for row, own in enumerate(columns):
+        image[row, :, :own] = rng.random((HEIGHT, own, 1))
+        mask[row, :, :own] = 1
+    return {"image": image, "mask": mask}
+
+
+def with_random_normalization(network: CTCModel) -> CTCModel:
+    """Moving averages as after a training, so that a mask forgotten anywhere shows."""
+    rng = np.random.default_rng(1)
+    for layer in network.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.set_weights([rng.uniform(0.5, 1.5, w.shape) for w in layer.get_weights()])
+    return network
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_the_zoo_states_its_parameters(name: str) -> None:
+    assert build_network(ZOO[name], labels=LABELS, height=HEIGHT).count_params() == ZOO[name].parameters
+
+
+def test_an_unknown_size_is_refused_with_the_known_ones() -> None:
+    with pytest.raises(SettingsError, match="'huge'; sizes: micro, small, base"):
+        size_named("huge")
+
+
+def test_a_time_step_is_a_stride_of_columns() -> None:
+    network = build_network(ZOO["micro"], labels=LABELS, height=HEIGHT)
+    logits = network.predict_on_batch(padded_batch(width=96, columns=(96, 64)))
+    assert logits.shape == (2, 96 // STRIDE, LABELS)
+
+
+@pytest.mark.parametrize("name", ["micro", "small"])
+def test_the_unmasked_twin_answers_like_the_masked_network(name: str) -> None:
+    network = with_random_normalization(build_network(ZOO[name], labels=LABELS, height=HEIGHT))
+    twin = build_twin(network, ZOO[name], labels=LABELS, height=HEIGHT)
+    batch = padded_batch(width=96, columns=(64, 96))
+    masked = network.predict_on_batch(batch)
+    alone = twin.predict_on_batch(batch["image"][:1, :, :64])
+    assert np.allclose(masked[0, : 64 // STRIDE], alone[0], atol=1e-4)
+
+
+def test_padding_changes_nothing_in_training_mode_either() -> None:
+    network = with_random_normalization(build_network(ZOO["micro"], labels=LABELS, height=HEIGHT))
+    narrow = padded_batch(width=64, columns=(64, 48))
+    wide = padded_batch(width=96, columns=(64, 48))
+    few, many = (np.asarray(network(batch, training=True)) for batch in (narrow, wide))
+    assert np.allclose(few[0, :16], many[0, :16], atol=1e-4)
+    assert np.allclose(few[1, :12], many[1, :12], atol=1e-4)
+
+
+def brute_force_loss(logits: np.ndarray, labels: list[int]) -> float:
+    """Sum over every path that the labels can take."""
+    shares = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+    total = 0.0
+    for path in np.ndindex(*[logits.shape[1]] * logits.shape[0]):
+        joined = [label for place, label in enumerate(path) if place == 0 or path[place - 1] != label]
+        if [label for label in joined if label] == labels:
+            total += float(np.prod([shares[step, label] for step, label in enumerate(path)]))
+    return -float(np.log(total))
+
+
+def test_the_loss_counts_real_steps_only_and_equals_the_sum_over_paths() -> None:
+    network = build_network(ZOO["micro"], labels=3, height=HEIGHT)
+    logits = np.random.default_rng(2).normal(size=(1, 6, 3)).astype(np.float32)
+    mask = np.zeros((1, 1, 6 * STRIDE), np.float32)
+    mask[:, :, : 4 * STRIDE] = 1
+    loss = network.compute_loss(x={"mask": mask}, y=np.array([[1, 2, 0]], np.int32), y_pred=logits)
+    assert float(loss) == pytest.approx(brute_force_loss(logits[0, :4], [1, 2]), rel=1e-4)
