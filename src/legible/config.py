@@ -7,7 +7,7 @@ import dataclasses
 import difflib
 import os
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -153,14 +153,26 @@ class Params:
 
 def load_params(*paths: Path) -> Params:
     """Parameters of the first file with those of the following ones merged over it."""
-    import yaml  # kept out of the lean installation, which needs no parameters
+    return build(Params, _merged_files(paths), where="params")
+
+
+def dump_params(*paths: Path) -> str:
+    """The same as YAML, once it is known to be sound."""
+    import yaml  # kept out of the lean installation, which needs no parameters  # noqa: PLC0415
+
+    load_params(*paths)
+    return str(yaml.safe_dump(_merged_files(paths), allow_unicode=True, sort_keys=False))
+
+
+def _merged_files(paths: Iterable[Path]) -> dict[str, Any]:
+    import yaml  # as above  # noqa: PLC0415
 
     merged: dict[str, Any] = {}
     for path in paths:
         if not path.is_file():
             raise SettingsError(f"{path}: no such file; run in the project's folder or name one")
         merged = merge(merged, yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-    return build(Params, merged, where="params")
+    return merged
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -54,17 +54,26 @@ class Box:
         return self.right - self.left
 
 
+@dataclass(frozen=True)
+class Ink:
+    """Where the ink lies, its tones, and which pixels of the box are ink."""
+
+    box: Box
+    tones: Tones
+    mask: Mask
+
+
 def normalize(image: GreyImage, *, height: int, stride: int) -> npt.NDArray[np.float32]:
     """Model input of (height, W), W a multiple of stride and at least two strides; a blank image gives blank input."""
     dark_on_light = _turned(_reduced(image))
     first = _find_ink(_softened(dark_on_light))
     if first is None:
         return np.zeros((height, 2 * stride), np.float32)
-    framed = _framed(dark_on_light, box=first[0], paper=first[1].paper)
-    box, tones, mask = _find_ink(_softened(framed)) or (*first, None)
-    if mask is None:  # nothing but the rim was left: the first look was the better one
-        framed, (box, tones, mask) = dark_on_light, first
-    return _scaled(_stretched(framed, tones), box=box, stroke=_stroke_width(mask), height=height, stride=stride)
+    framed = _framed(dark_on_light, box=first.box, paper=first.tones.paper)
+    second = _find_ink(_softened(framed))
+    if second is None:  # the ink fills the frame: what the first look found is better
+        return _scaled(dark_on_light, first, height=height, stride=stride)
+    return _scaled(framed, second, height=height, stride=stride)
 
 
 def _reduced(image: GreyImage) -> GreyImage:
@@ -87,14 +96,14 @@ def _softened(image: GreyImage) -> GreyImage:
     return np.asarray(Image.fromarray(image).filter(ImageFilter.BoxBlur(1)))
 
 
-def _find_ink(image: GreyImage) -> tuple[Box, Tones, Mask] | None:
+def _find_ink(image: GreyImage) -> Ink | None:
     tones = _tones(image)
     if tones.paper - tones.ink < LEAST_CONTRAST:
         return None
     mask = image <= tones.threshold
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     box = Box(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
-    return box, tones, mask[box.top : box.bottom, box.left : box.right]
+    return Ink(box, tones, mask[box.top : box.bottom, box.left : box.right])
 
 
 def _tones(image: GreyImage) -> Tones:
@@ -136,11 +145,12 @@ def _stroke_width(mask: Mask) -> float:
     return 2.0 * np.count_nonzero(mask) / max(outline, 1)
 
 
-def _scaled(ink: GreyImage, *, box: Box, stroke: float, height: int, stride: int) -> npt.NDArray[np.float32]:
-    scale = (height - 2) / max(box.height, STROKES_HIGH * stroke)
+def _scaled(image: GreyImage, ink: Ink, *, height: int, stride: int) -> npt.NDArray[np.float32]:
+    box = ink.box
+    scale = (height - 2) / max(box.height, STROKES_HIGH * _stroke_width(ink.mask))
     rows = min(max(round(box.height * scale), 1), height)
     columns = min(max(round(box.width * scale), 1), WIDEST)
-    text = Image.fromarray(ink).resize(
+    text = Image.fromarray(_stretched(image, ink.tones)).resize(
         (columns, rows), Image.Resampling.BILINEAR, box=(box.left, box.top, box.right, box.bottom)
     )
     width = max(-(-(columns + 2 * SIDE_MARGIN) // stride), 2) * stride

@@ -16,9 +16,13 @@ class CTCModel(keras.Model):
     def compute_loss(  # type: ignore[override, unused-ignore]
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
     ) -> Any:
-        """Mean over the batch of the negative log-likelihood of each text; logits: (B, T, V), labels: (B, L)."""
+        """Negative log-likelihood of the batch's texts for each of their characters; logits: (B, T, V), labels: (B, L).
+
+        By character, so that a batch of lines weighs no more than a batch of words.
+        """
         del sample_weight, training
         labels = ops.cast(y, "int32")
         steps = ops.cast(ops.sum(x["mask"][:, 0, :: self.stride], axis=-1), "int32")
         lengths = ops.sum(ops.cast(labels > 0, "int32"), axis=-1)
-        return ops.mean(ops.ctc_loss(labels, ops.cast(y_pred, "float32"), lengths, steps, mask_index=0))
+        losses = ops.ctc_loss(labels, ops.cast(y_pred, "float32"), lengths, steps, mask_index=0)
+        return ops.sum(losses) / ops.cast(ops.sum(lengths), losses.dtype)

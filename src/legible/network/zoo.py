@@ -32,9 +32,13 @@ class Size:
 
 
 ZOO = {
-    "micro": Size((4, 8, 12, 16, 16), units=20, temporal_blocks=1, kernel=5, expansion=1, dropout=0.0, parameters=9_861),
+    "micro": Size(
+        (4, 8, 12, 16, 16), units=20, temporal_blocks=1, kernel=5, expansion=1, dropout=0.0, parameters=9_861
+    ),
     "small": Size((12, 24, 48, 64, 80), 128, temporal_blocks=3, kernel=7, expansion=1, dropout=0.0, parameters=244_989),
-    "base": Size((24, 48, 96, 128, 192), 256, temporal_blocks=4, kernel=9, expansion=1, dropout=0.1, parameters=1_147_993),
+    "base": Size(
+        (24, 48, 96, 128, 192), 256, temporal_blocks=4, kernel=9, expansion=1, dropout=0.1, parameters=1_147_993
+    ),
 }
 
 

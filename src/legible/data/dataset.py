@@ -1,0 +1,223 @@
+"""The data set, format v1: tar shards of `<id>.png` beside `<id>.json` (the WebDataset convention) and a manifest.
+
+Images are grey as decoded, never normalised. The same samples give the same bytes.
+"""
+
+import dataclasses
+import hashlib
+import io
+import json
+import shutil
+import tarfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from legible.errors import DataError
+
+FORMAT_VERSION = 1
+SHARD_BYTES = 32_000_000
+
+Split = Literal["train", "tune", "validation"]
+Kind = Literal["word", "line"]
+Segmentation = Literal["ok", "err"]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image (H, W), grey, and what stands in it. `writer` is a person or a writer style, unique in its source."""
+
+    id: str
+    image: npt.NDArray[np.uint8]
+    text: str
+    writer: str
+    source: str
+    split: Split
+    kind: Kind
+    segmentation: Segmentation = "ok"
+
+    @property
+    def group(self) -> str:
+        """`source/kind`, as mixtures and slices name it."""
+        return f"{self.source}/{self.kind}"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a data set holds and what it lacks."""
+
+    version: int
+    counts: Mapping[str, Mapping[str, int]]
+    """Samples of each split and group: `{"train": {"iam/word": 36046}}`."""
+    present: Sequence[str]
+    absent: Sequence[str]
+    damaged: Sequence[str]
+    """Images that could not be decoded, by name."""
+    dropped: Mapping[str, int]
+    """Samples left out, by reason."""
+    shards: Mapping[str, str]
+    """sha256 of each shard."""
+
+    @property
+    def fingerprint(self) -> str:
+        return hashlib.sha256(json.dumps(dict(self.shards), sort_keys=True).encode()).hexdigest()
+
+    def summary(self) -> str:
+        """A few lines for people."""
+        lines = [f"{split}: {group} {n}" for split, groups in self.counts.items() for group, n in groups.items()]
+        lines += [f"dropped: {count} ({reason})" for reason, count in self.dropped.items()]
+        lines += [f"damaged: {', '.join(self.damaged)}"] if self.damaged else []
+        lines += [f"absent: {', '.join(self.absent)}"] if self.absent else []
+        return "\n".join(lines)
+
+
+@dataclass
+class Tally:
+    """Counted while samples stream by: what was damaged or left out, and why."""
+
+    damaged: list[str] = field(default_factory=list)
+    dropped: Counter[str] = field(default_factory=Counter)
+
+
+def write_dataset(
+    folder: Path,
+    samples: Iterable[Sample],
+    *,
+    present: Sequence[str],
+    absent: Sequence[str] = (),
+    tally: Tally | None = None,
+) -> Manifest:
+    """Write shards and manifest beside the folder, then rename; `tally` is read when the samples have run out."""
+    fresh = folder.with_name(folder.name + ".new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    counts: dict[str, Counter[str]] = {}
+    with ShardWriter(fresh) as writer:
+        for sample in samples:
+            writer.add(sample)
+            counts.setdefault(sample.split, Counter())[sample.group] += 1
+    seen = tally or Tally()
+    manifest = Manifest(
+        version=FORMAT_VERSION,
+        counts={split: dict(sorted(groups.items())) for split, groups in sorted(counts.items())},
+        present=sorted(present),
+        absent=sorted(absent),
+        damaged=seen.damaged,
+        dropped=dict(seen.dropped),
+        shards={path.name: _sha256(path) for path in sorted(fresh.glob("*.tar"))},
+    )
+    content = json.dumps(dataclasses.asdict(manifest), indent=1, ensure_ascii=False) + "\n"
+    (fresh / "manifest.json").write_text(content, encoding="utf-8")
+    shutil.rmtree(folder, ignore_errors=True)
+    fresh.rename(folder)
+    return manifest
+
+
+class ShardWriter:
+    """Appends samples to `<split>-<number>.tar` of about SHARD_BYTES each."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._tars: dict[str, tarfile.TarFile] = {}
+        self._numbers: Counter[str] = Counter()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for tar in self._tars.values():
+            tar.close()
+
+    def add(self, sample: Sample) -> None:
+        tar = self._tar(sample.split)
+        buffer = io.BytesIO()
+        Image.fromarray(sample.image).save(buffer, "PNG", compress_level=3)
+        facts = {f.name: getattr(sample, f.name) for f in dataclasses.fields(sample) if f.name not in ("id", "image")}
+        add_member(tar, f"{sample.id}.png", buffer.getvalue())
+        add_member(tar, f"{sample.id}.json", json.dumps(facts, ensure_ascii=False).encode())
+
+    def _tar(self, split: str) -> tarfile.TarFile:
+        tar = self._tars.get(split)
+        if tar is not None and tar.offset < SHARD_BYTES:
+            return tar
+        if tar is not None:
+            tar.close()
+            self._numbers[split] += 1
+        path = self._folder / f"{split}-{self._numbers[split]:03}.tar"
+        self._tars[split] = tarfile.open(path, "w", format=tarfile.PAX_FORMAT)  # noqa: SIM115
+        return self._tars[split]
+
+
+def add_member(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    """A member without time or owner, so that equal contents give equal bytes."""
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    tar.addfile(member, io.BytesIO(content))
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A written data set, opened for reading."""
+
+    folder: Path
+    manifest: Manifest
+
+    @staticmethod
+    def open(folder: Path) -> "Dataset":
+        """Raises DataError where there is no data set, or one of another format."""
+        path = folder / "manifest.json"
+        if not path.is_file():
+            raise DataError(f"{folder}: no data set here; run legible ingest (or dvc repro ingest)")
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content.get("version") != FORMAT_VERSION:
+            raise DataError(
+                f"{folder}: data set format {content.get('version')!r} is not {FORMAT_VERSION}; ingest it again"
+            )
+        return Dataset(folder, Manifest(**content))
+
+    def verify(self) -> None:
+        """Raises DataError naming every shard that is missing or not as written."""
+        faults = [name for name, digest in self.manifest.shards.items() if not self._is_as_written(name, digest)]
+        if faults:
+            raise DataError(f"{self.folder}: {', '.join(faults)} not as written; ingest again or dvc checkout")
+
+    def samples(
+        self, *, split: str | None = None, source: str | None = None, kind: str | None = None
+    ) -> Iterator[Sample]:
+        """Samples in the order they were written."""
+        for name in sorted(self.manifest.shards):
+            if split is None or name.startswith(f"{split}-"):
+                yield from _shard_samples(self.folder / name, source=source, kind=kind)
+
+    def _is_as_written(self, name: str, digest: str) -> bool:
+        path = self.folder / name
+        return path.is_file() and _sha256(path) == digest
+
+
+def _shard_samples(path: Path, *, source: str | None, kind: str | None) -> Iterator[Sample]:
+    """Each picture is followed by its facts."""
+    with tarfile.open(path, "r:") as tar:
+        members = iter(tar)
+        for picture, facts_member in zip(members, members, strict=True):
+            facts: dict[str, Any] = json.loads(_content(tar, facts_member))
+            if source in (None, facts["source"]) and kind in (None, facts["kind"]):
+                image = np.asarray(Image.open(io.BytesIO(_content(tar, picture))))
+                yield Sample(id=picture.name.removesuffix(".png"), image=image, **facts)
+
+
+def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = tar.extractfile(member)
+    if file is None:
+        raise DataError(f"{tar.name}: {member.name} is no file; ingest again")
+    return file.read()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

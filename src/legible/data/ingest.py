@@ -1,0 +1,100 @@
+"""Stage `ingest`: generated samples and the listed sources -> data/dataset, split by writer."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from tqdm import tqdm
+
+from legible.charset import Charset
+from legible.config import IngestParams, Params
+from legible.data import sources
+from legible.data.dataset import Manifest, Sample, Split, Tally, write_dataset
+from legible.data.iam import IamFolder, join_handwritten, open_iam
+from legible.data.transcribed import open_transcribed
+from legible.errors import DataError
+from legible.image.decode import GreyImage
+
+GENERATED = {"generated-print": "print", "generated-handwriting": "handwriting"}
+
+
+def ingest(params: Params, *, root: Path) -> Manifest:
+    """Write root/data/dataset; a listed source that is not here stops it at its start."""
+    listed = sources.require(root)
+    generated = {n: root / "data/generated" / part for n, part in GENERATED.items()}
+    present = {name: path for name, path in generated.items() if path.is_dir()}
+    if not listed and not present:
+        raise DataError("nothing to ingest: run legible generate, or legible data add a source")
+    tally = Tally()
+    samples = _all_samples(params, root, present, listed, tally)
+    kept = _within_charset(samples, params.charset.build(), tally)
+    return write_dataset(
+        root / "data/dataset",
+        tqdm(kept, desc="ingest", unit="image"),
+        present=[*present, *(source.name for source in listed)],
+        absent=[name for name in generated if name not in present],
+        tally=tally,
+    )
+
+
+def _all_samples(
+    params: Params, root: Path, generated: dict[str, Path], listed: list[sources.Source], tally: Tally
+) -> Iterator[Sample]:
+    for name, path in generated.items():
+        yield from _iam_samples(open_iam(path), name, params.ingest, tally)
+    for source in listed:
+        folder = sources.raw_folder(root, source.name)
+        if source.kind == "iam":
+            yield from _iam_samples(open_iam(folder, join_tokens=join_handwritten), source.name, params.ingest, tally)
+        else:
+            yield from _transcribed_samples(folder, source.name, params.ingest, tally)
+
+
+def _iam_samples(layout: IamFolder, source: str, params: IngestParams, tally: Tally) -> Iterator[Sample]:
+    for entry, image in layout.images(tally):
+        if entry.segmentation not in params.segmentation:
+            tally.dropped[f"{source}: segmentation {entry.segmentation}"] += 1
+        elif layout.has_lists and entry.split is None:
+            tally.dropped[f"{source}: form in none of the lists"] += 1
+        else:
+            split = split_of(source, entry.writer, params, official=entry.split)
+            yield Sample(
+                id=f"{source}/{entry.kind}/{entry.id}", image=image, text=entry.text, writer=entry.writer,
+                source=source, split=split, kind=entry.kind, segmentation=entry.segmentation,
+            )  # fmt: skip
+
+
+def _transcribed_samples(folder: Path, source: str, params: IngestParams, tally: Tally) -> Iterator[Sample]:
+    for number, (row, image) in enumerate(open_transcribed(folder).images(tally)):
+        split = split_of(source, row.writer, params)
+        yield _sample(f"{source}/{number:06}", image, row.text, row.writer, source, split, row.kind)
+
+
+def _sample(id: str, image: GreyImage, text: str, writer: str, source: str, split: Split, kind: str) -> Sample:
+    return Sample(id, image, text, writer, source, split, "line" if kind == "line" else "word")
+
+
+def split_of(source: str, writer: str, params: IngestParams, *, official: Split | None = None) -> Split:
+    """The official split where there is one, else by a hash of the writer; `tune` is cut out of the training writers."""
+    if official == "validation":
+        return "validation"
+    if official is None and _share(source, writer, "validation") < params.validation_share:
+        return "validation"
+    return "tune" if _share(source, writer, "tune") < params.tune_share else "train"
+
+
+def _share(source: str, writer: str, purpose: str) -> float:
+    """A number in [0, 1) that depends on the writer alone."""
+    digest = hashlib.sha256(f"{purpose}/{source}/{writer}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") / 2**64
+
+
+def _within_charset(samples: Iterator[Sample], charset: Charset, tally: Tally) -> Iterator[Sample]:
+    for sample in samples:
+        unknown = charset.unknown(sample.text)
+        if not sample.text:
+            tally.dropped[f"{sample.source}: empty text"] += 1
+        elif unknown:
+            tally.dropped[f"{sample.source}: {' '.join(unknown)} not in the charset"] += 1
+        else:
+            yield sample

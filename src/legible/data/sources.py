@@ -1,0 +1,137 @@
+"""data/sources.json: which outside sources the data set is made of.
+
+The raw files lie in data/raw/<name> and are not in git; `add` puts them under DVC where there is a DVC repository, so
+that `dvc push` carries them to a private remote.
+"""
+
+import dataclasses
+import hashlib
+import json
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from legible.data.dataset import Tally
+from legible.data.iam import join_handwritten, open_iam
+from legible.data.transcribed import open_transcribed
+from legible.errors import DataError
+
+FORMAT_VERSION = 1
+KINDS = ("iam", "transcribed")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A listed source: what it held when it was added, and sha256 of each of its files."""
+
+    name: str
+    kind: str
+    terms: str
+    counts: Mapping[str, int]
+    sha256: Mapping[str, str]
+
+
+def listed(root: Path) -> list[Source]:
+    """The sources of data/sources.json, in order; none where there is no such file."""
+    path = root / "data/sources.json"
+    if not path.is_file():
+        return []
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if content.get("version") != FORMAT_VERSION:
+        raise DataError(f"{path}: format {content.get('version')!r} is not {FORMAT_VERSION}; use the legible of it")
+    return [Source(**source) for source in content["sources"]]
+
+
+def raw_folder(root: Path, name: str) -> Path:
+    return root / "data/raw" / name
+
+
+def require(root: Path) -> list[Source]:
+    """The listed sources, all of them here. Raises DataError naming each that is not, with the ways on."""
+    sources = listed(root)
+    missing = [source.name for source in sources if not raw_folder(root, source.name).is_dir()]
+    if missing:
+        ways = "; ".join(f"dvc pull data/raw/{name}.dvc, or legible data drop {name}" for name in missing)
+        raise DataError(f"listed sources are not here: {', '.join(missing)}. Either {ways}")
+    return sources
+
+
+def add(root: Path, *, kind: str, path: Path, name: str = "", terms: str = "") -> Source:
+    """Check a source, copy it to data/raw, list it and put it under DVC. Raises DataError for one without images."""
+    if kind not in KINDS:
+        raise DataError(f"{kind!r} is no kind of source; known: {', '.join(KINDS)}")
+    if not path.is_dir():
+        raise DataError(f"{path}: no such folder; name the folder that holds the source")
+    name = name or (kind if kind == "iam" else path.name)
+    counts = count_samples(kind, path)
+    folder = raw_folder(root, name)
+    if folder.resolve() != path.resolve():
+        _copy(path, folder)
+    source = Source(name, kind, terms, counts, _sums(folder))
+    _write(root, [*(other for other in listed(root) if other.name != name), source])
+    _track(root, name)
+    return source
+
+
+def drop(root: Path, name: str) -> None:
+    """Take a source out of the list and out of DVC; its raw files stay where they are."""
+    sources = listed(root)
+    if name not in {source.name for source in sources}:
+        known = ", ".join(source.name for source in sources) or "none"
+        raise DataError(f"{name!r} is no listed source; listed: {known}")
+    _write(root, [source for source in sources if source.name != name])
+    raw_folder(root, name).with_suffix(".dvc").unlink(missing_ok=True)
+
+
+def count_samples(kind: str, path: Path) -> dict[str, int]:
+    """Readable and damaged images of a source. Raises DataError where not one can be read."""
+    tally = Tally()
+    if kind == "iam":
+        kinds = [entry.kind for entry, _ in open_iam(path, join_tokens=join_handwritten).images(tally)]
+    else:
+        kinds = ["line" for _ in open_transcribed(path).images(tally)]
+    if not kinds:
+        raise DataError(f"{path}: not one image of this source can be read")
+    return {**{kind: kinds.count(kind) for kind in sorted(set(kinds))}, "damaged": len(tally.damaged)}
+
+
+def _copy(path: Path, folder: Path) -> None:
+    fresh = folder.with_name(folder.name + ".new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    shutil.copytree(path, fresh, copy_function=shutil.copyfile)
+    shutil.rmtree(folder, ignore_errors=True)
+    fresh.rename(folder)
+
+
+def _sums(folder: Path) -> dict[str, str]:
+    return {path.relative_to(folder).as_posix(): _sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _write(root: Path, sources: list[Source]) -> None:
+    path = root / "data/sources.json"
+    content = {"version": FORMAT_VERSION, "sources": [dataclasses.asdict(source) for source in sources]}
+    fresh = path.with_name(path.name + ".new")
+    fresh.parent.mkdir(parents=True, exist_ok=True)
+    fresh.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    fresh.rename(path)
+
+
+def _track(root: Path, name: str) -> None:
+    if not (root / ".dvc").is_dir():
+        return
+    outcome = subprocess.run(  # noqa: S603
+        ["dvc", "add", f"data/raw/{name}"],  # noqa: S607
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if outcome.returncode:
+        raise DataError(f"dvc add data/raw/{name} failed: {outcome.stderr.strip() or outcome.returncode}")

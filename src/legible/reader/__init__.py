@@ -1,0 +1,1 @@
+"""The served artefact: image in, Reading out. LiteRT, never Keras."""

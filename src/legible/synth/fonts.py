@@ -1,0 +1,168 @@
+"""Font files: installed from npm, found in folders and Python packages, and asked which characters they draw."""
+
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Literal
+
+from PIL import ImageFont
+
+from legible.config import FontsParams, Params
+from legible.errors import DataError
+
+SUFFIXES = (".woff2", ".woff", ".ttf", ".otf")
+PACKAGED = ("latin-400-normal", "latin-700-normal", "latin-400-italic")
+"""The files taken from each npm package: its Latin letters in three cuts."""
+ENTRY_POINTS = "fonts_ttf"
+"""Where Python packages of fonts announce themselves."""
+NO_CHARACTER = "\U0010ffff"
+"""Drawn as the font's sign for a missing glyph."""
+HANDWRITING = frozenset(
+    [
+        "amatic",
+        "architects",
+        "bad-script",
+        "caveat",
+        "cedarville",
+        "dancing",
+        "dawning",
+        "delius",
+        "give-you-glory",
+        "gloria",
+        "handlee",
+        "indie",
+        "just-me",
+        "la-belle",
+        "liu-jian",
+        "long-cang",
+        "loved-by",
+        "marck",
+        "meddon",
+        "mr-dafoe",
+        "mr-de",
+        "mrs-saint",
+        "nanum-brush",
+        "nanum-pen",
+        "nothing-you",
+        "over-the",
+        "qwigley",
+        "reenie",
+        "sacramento",
+        "sedgwick",
+        "shadows",
+        "short-stack",
+        "sue-ellen",
+        "swanky",
+        "waiting-for",
+        "patrick-hand",
+    ]
+)
+"""How the names of handwriting families begin."""
+
+FontKind = Literal["print", "handwriting"]
+
+
+@dataclass(frozen=True)
+class Font:
+    """A font file and the characters of the charset that it draws."""
+
+    path: Path
+    family: str
+    kind: FontKind
+    characters: frozenset[str]
+
+    def draws(self, text: str) -> bool:
+        return self.characters.issuperset(text)
+
+
+def install_fonts(params: Params, *, root: Path) -> None:
+    """Run `npm ci` in root/fonts and keep what is drawn with, licences beside it, in root/fonts/files/<family>."""
+    files = root / "fonts/files"
+    shutil.rmtree(files, ignore_errors=True)
+    files.mkdir(parents=True)
+    if not params.fonts.folders:
+        return
+    outcome = subprocess.run(["npm", "ci"], cwd=root / "fonts", capture_output=True, text=True, check=False)  # noqa: S607
+    if outcome.returncode:
+        raise DataError(f"npm ci failed in fonts/: {outcome.stderr.strip() or outcome.stdout.strip()}")
+    for package in sorted((root / "fonts/node_modules/@fontsource").iterdir()):
+        _keep(package, files / package.name)
+
+
+def _keep(package: Path, folder: Path) -> None:
+    folder.mkdir()
+    shutil.copyfile(package / "LICENSE", folder / "LICENSE")
+    for cut in PACKAGED:
+        name = f"{package.name}-{cut}.woff2"
+        if (package / "files" / name).is_file():
+            shutil.copyfile(package / "files" / name, folder / name)
+
+
+def find_fonts(params: FontsParams, *, root: Path, characters: str) -> list[Font]:
+    """Every font of the folders and packages, in order. Raises DataError for no fonts, or a font that is none."""
+    paths = [path for folder in params.folders for path in _files_under(root / folder)]
+    paths += _packaged_files() if params.packages else []
+    if not paths:
+        where = ", ".join(params.folders) or "the installed packages"
+        raise DataError(f"no fonts in {where}; run legible fonts, or set fonts.folders or fonts.packages")
+    fonts = [_open(path, characters) for path in paths]
+    undrawn = set(characters).difference(*(font.characters for font in fonts))
+    if undrawn:
+        raise DataError(f"no font draws {' '.join(sorted(undrawn))}; add one to fonts.folders that does")
+    return fonts
+
+
+def is_unseen(font: Font, params: FontsParams) -> bool:
+    """Whether the family is kept out of training."""
+    return font.family in params.unseen
+
+
+@lru_cache(maxsize=256)
+def load_face(path: Path, size: int) -> ImageFont.FreeTypeFont:
+    """The font at so many pixels an em."""
+    return ImageFont.truetype(str(path), size, layout_engine=ImageFont.Layout.BASIC)
+
+
+def _files_under(folder: Path) -> Iterator[Path]:
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder of fonts; run legible fonts, or name another in fonts.folders")
+    yield from (path for path in sorted(folder.rglob("*")) if path.suffix.lower() in SUFFIXES)
+
+
+def _packaged_files() -> list[Path]:
+    """Files of the `font-*` packages, symbols and thin cuts left out."""
+    points = sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name)
+    paths = {Path(file) for point in points for file in point.load().values()}
+    return sorted(p for p in paths if not any(word in p.stem for word in ("Thin", "ExtraLight", "Black")))
+
+
+def _open(path: Path, characters: str) -> Font:
+    try:
+        face = load_face(path, 24)
+    except OSError as error:
+        raise DataError(f"{path}: no font ({error}); take it out of the folder") from error
+    family = _family(path, face)
+    kind: FontKind = "handwriting" if _slug(family).startswith(tuple(HANDWRITING)) else "print"
+    return Font(path, family, kind, frozenset(_drawn(face, characters)))
+
+
+def _family(path: Path, face: ImageFont.FreeTypeFont) -> str:
+    return path.name.split("-latin-")[0] if "-latin-" in path.name else str(face.getname()[0])
+
+
+def _slug(family: str) -> str:
+    return family.lower().replace(" ", "-")
+
+
+def _drawn(face: ImageFont.FreeTypeFont, characters: Iterable[str]) -> Iterator[str]:
+    """Characters whose glyph is not the one for a missing character."""
+    missing = bytes(face.getmask(NO_CHARACTER))
+    return (c for c in characters if c == " " or _is_drawn(bytes(face.getmask(c)), missing))
+
+
+def _is_drawn(glyph: bytes, missing: bytes) -> bool:
+    return any(glyph) and glyph != missing

@@ -1,0 +1,1 @@
+"""Weights from a data set, and the served artefact from weights."""

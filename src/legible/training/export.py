@@ -1,0 +1,46 @@
+"""Stage `export`: float weights -> the artefact that is served, a LiteRT model of free width, and its charset.
+
+Needs TensorFlow, whatever backend trained the weights.
+"""
+
+import os
+from pathlib import Path
+
+import keras
+
+from legible.config import Params
+from legible.errors import SettingsError
+from legible.network.zoo import build_twin, size_named
+from legible.training.weights import load_network
+
+QUANTIZATIONS = ("dynamic", "none")
+
+
+def export(params: Params, *, root: Path) -> None:
+    """Write root/training/artefact/{model.tflite, charset.json} from root/models/weights."""
+    network, description, charset = load_network(root / "models/weights")
+    twin = build_twin(network, size_named(description.size), labels=charset.size, height=description.height)
+    content = convert(twin, quantization=params.export.quantization)
+    folder = root / "training/artefact"
+    folder.mkdir(parents=True, exist_ok=True)
+    charset.save(folder / "charset.json")
+    fresh = folder / "model.tflite.new"
+    fresh.write_bytes(content)
+    fresh.rename(folder / "model.tflite")
+
+
+def convert(twin: keras.Model, *, quantization: str) -> bytes:
+    """The bytes of a LiteRT model; `dynamic`: int8 weights, activation scales found as it runs."""
+    if quantization not in QUANTIZATIONS:
+        raise SettingsError(f"export.quantization is {quantization!r}; known: {', '.join(QUANTIZATIONS)}")
+    if keras.backend.backend() != "tensorflow":
+        raise SettingsError(
+            f"export runs on TensorFlow, not on {keras.backend.backend()}; set KERAS_BACKEND=tensorflow for it"
+        )
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import tensorflow as tf  # five seconds that only export should pay  # noqa: PLC0415
+
+    converter = tf.lite.TFLiteConverter.from_keras_model(twin)
+    if quantization == "dynamic":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    return bytes(converter.convert())

@@ -1,0 +1,179 @@
+"""Stage `train`: the train split -> float weights, with curves, checkpoints and exact resume.
+
+Written against Keras 3 alone: TensorFlow, JAX or PyTorch, on a CPU or a GPU, by KERAS_BACKEND.
+"""
+
+import dataclasses
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import numpy.typing as npt
+from dvclive import Live
+from keras import ops
+from tqdm import tqdm
+
+from legible.charset import Charset
+from legible.config import Params, TrainParams
+from legible.ctc.decode import best_path
+from legible.data.dataset import Dataset, Sample
+from legible.errors import DataError
+from legible.network.loss import CTCModel
+from legible.network.zoo import STRIDE, build_network, size_named
+from legible.scores import cer, exact_match
+from legible.training.batches import Planner, Preparation, epoch_batches, make_batch, prepare
+from legible.training.checkpoint import Checkpoints, EpochFigures, fingerprint
+from legible.training.weights import load_matching, save_weights
+
+READ_TOGETHER = 32
+TUNE_SAMPLES = 512
+"""Samples of `tune` read after each epoch, for the curves; choices are made on all of it."""
+
+
+def train(params: Params, *, root: Path, workers: int = 1) -> None:
+    """Weights of root/data/dataset into root/models/weights. Continues a killed run of the same parameters."""
+    keras.utils.set_random_seed(params.seed)
+    if keras.backend.backend() == "tensorflow":
+        _make_tensorflow_deterministic()
+    charset = params.charset.build()
+    data_set = Dataset.open(root / "data/dataset")
+    samples = _split(data_set, "train")
+    tune = _evenly(_split(data_set, "tune"), TUNE_SAMPLES)
+    model = build_model(params.train, labels=charset.size)
+    if params.train.start_from:
+        load_matching(model, root / params.train.start_from, charset=charset)
+    checkpoints = Checkpoints(root / "training/checkpoint", fingerprint(params, data_set=data_set.manifest.fingerprint))
+    history = checkpoints.restore(model)
+    planner = Planner(samples, params.train.mixture, seed=params.seed)
+    preparation = Preparation(charset, params.train.height, STRIDE, params.train.strength, params.seed)
+    with Live(dir=str(root / "training/live"), dvcyaml=None, save_dvc_exp=False, monitor_system=False) as live:
+        for figures in history:
+            _log(live, figures)
+        for epoch in range(len(history), params.train.epochs):
+            plan = planner.plan(epoch, samples=params.train.epoch_samples)
+            started = time.monotonic()
+            loss = train_epoch(model, samples, plan, params.train, preparation, epoch=epoch, workers=workers)
+            seconds = time.monotonic() - started
+            figures = EpochFigures(
+                epoch=epoch + 1,
+                loss=loss,
+                learning_rate=float(ops.convert_to_numpy(model.optimizer.learning_rate)),
+                images_per_second=len(plan) / seconds,
+                **_tune_scores(model, tune, preparation),
+            )
+            history.append(figures)
+            checkpoints.save(model, history)
+            _log(live, figures)
+    model.optimizer.finalize_variable_values(model.trainable_variables)
+    save_weights(model, root / "models/weights", params.train, charset=charset)
+
+
+def build_model(params: TrainParams, *, labels: int) -> CTCModel:
+    """The network of this size with its optimizer, both built, so that a checkpoint can be loaded into them."""
+    model = build_network(size_named(params.size), labels=labels, height=params.height)
+    optimizer = keras.optimizers.AdamW(
+        params.learning_rate,
+        weight_decay=params.weight_decay,
+        global_clipnorm=2.0,
+        use_ema=params.averaging > 0,
+        ema_momentum=params.averaging or None,
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    model.compile(optimizer=optimizer, jit_compile="auto" if keras.backend.backend() == "jax" else False)
+    optimizer.build(model.trainable_variables)
+    return model
+
+
+def train_epoch(
+    model: CTCModel,
+    samples: Sequence[Sample],
+    plan: npt.NDArray[np.int64],
+    params: TrainParams,
+    preparation: Preparation,
+    *,
+    epoch: int,
+    workers: int,
+) -> float:
+    """One pass over a plan; the mean loss of its batches."""
+    losses: list[float] = []
+    done = 0
+    batches = epoch_batches(
+        samples, plan, preparation, epoch=epoch, batch_columns=params.batch_columns, workers=workers
+    )
+    with tqdm(total=len(plan), unit="image", desc=f"epoch {epoch + 1}/{params.epochs}", mininterval=2) as bar:
+        for batch in batches:
+            progress = (epoch + min(done / len(plan), 1.0)) / params.epochs
+            model.optimizer.learning_rate.assign(learning_rate(progress, params))
+            loss = model.train_on_batch({"image": batch.image, "mask": batch.mask}, batch.labels)
+            losses.append(float(np.mean(loss)))
+            done += batch.size
+            bar.update(batch.size)
+            bar.set_postfix(loss=f"{np.mean(losses[-50:]):.3f}", refresh=False)
+    return float(np.mean(losses))
+
+
+def learning_rate(progress: float, params: TrainParams) -> float:
+    """Rises straight through the warm-up, then falls along half a cosine; progress 0 to 1 of the whole training."""
+    warmup = params.warmup_epochs / params.epochs
+    if progress < warmup:
+        return params.learning_rate * max(progress / warmup, 0.01)
+    return params.learning_rate * 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
+
+
+def read_samples(model: CTCModel, samples: Sequence[Sample], preparation: Preparation) -> list[str]:
+    """Best-path texts by the network in training, for its curves only; figures come from the exported artefact."""
+    plain = dataclasses.replace(preparation, strength=0.0)
+    by_width = sorted(range(len(samples)), key=lambda place: samples[place].image.shape[1])
+    texts = [""] * len(samples)
+    for start in range(0, len(samples), READ_TOGETHER):
+        places = by_width[start : start + READ_TOGETHER]
+        prepared = [prepare(samples[place], plain, np.random.default_rng(0)) for place in places]
+        batch = make_batch(prepared, width=max(one.padded_width for one in prepared))
+        logits = model.predict_on_batch({"image": batch.image, "mask": batch.mask})
+        for row, place in enumerate(places):
+            steps = int(batch.mask[row].sum()) // plain.stride
+            texts[place] = _text(logits[row, :steps], plain.charset)
+    return texts
+
+
+def _text(logits: Any, charset: Charset) -> str:
+    return charset.decode([run.label for run in best_path(logits)])
+
+
+def _tune_scores(model: CTCModel, tune: Sequence[Sample], preparation: Preparation) -> dict[str, float]:
+    truths, predictions = [sample.text for sample in tune], read_samples(model, tune, preparation)
+    return {
+        "tune_cer": cer(truths=truths, predictions=predictions),
+        "tune_exact": exact_match(truths=truths, predictions=predictions),
+    }
+
+
+def _log(live: Live, figures: EpochFigures) -> None:
+    live.log_metric("loss", figures.loss)
+    live.log_metric("learning_rate", figures.learning_rate)
+    live.log_metric("tune/cer", figures.tune_cer)
+    live.log_metric("tune/exact_match", figures.tune_exact)
+    live.next_step()
+
+
+def _split(data_set: Dataset, split: str) -> list[Sample]:
+    samples = list(tqdm(data_set.samples(split=split), desc=f"load {split}", unit="image"))
+    if not samples:
+        raise DataError(f"data/dataset holds no {split} samples; raise the counts of generate, or add a source")
+    return samples
+
+
+def _evenly(samples: Sequence[Sample], count: int) -> list[Sample]:
+    """At most so many samples, taken at equal distances."""
+    step = max(len(samples) / count, 1)
+    return [samples[int(place * step)] for place in range(min(count, len(samples)))]
+
+
+def _make_tensorflow_deterministic() -> None:
+    import tensorflow as tf  # only where it is the backend  # noqa: PLC0415
+
+    tf.config.experimental.enable_op_determinism()

@@ -1,0 +1,84 @@
+"""The float weights of a trained network, with what is needed to build it again: to export it and to fine-tune it."""
+
+import dataclasses
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+
+from legible.charset import Charset
+from legible.config import TrainParams
+from legible.errors import DataError
+from legible.network.loss import CTCModel
+from legible.network.zoo import build_network, size_named
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a weights file belongs to."""
+
+    version: int
+    size: str
+    height: int
+    backend: str
+
+
+def save_weights(model: CTCModel, folder: Path, params: TrainParams, *, charset: Charset) -> None:
+    """Write description.json, charset.json and model.weights.h5, beside their place first."""
+    fresh = folder.with_name(folder.name + ".new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    description = Description(FORMAT_VERSION, params.size, params.height, keras.backend.backend())
+    content = json.dumps(dataclasses.asdict(description), indent=1) + "\n"
+    (fresh / "description.json").write_text(content, encoding="utf-8")
+    charset.save(fresh / "charset.json")
+    _without_optimizer(model, params, labels=charset.size).save_weights(fresh / "model.weights.h5")
+    shutil.rmtree(folder, ignore_errors=True)
+    fresh.rename(folder)
+
+
+def load_network(folder: Path) -> tuple[CTCModel, Description, Charset]:
+    """The network that was saved. Raises DataError for a folder without one or of another format."""
+    path = folder / "description.json"
+    if not path.is_file():
+        raise DataError(f"{folder}: no weights here; train first (dvc repro train), or name a folder that holds them")
+    description = Description(**json.loads(path.read_text(encoding="utf-8")))
+    if description.version != FORMAT_VERSION:
+        raise DataError(f"{path}: weights format {description.version} is not {FORMAT_VERSION}; use the legible of it")
+    charset = Charset.load(folder / "charset.json")
+    model = build_network(size_named(description.size), labels=charset.size, height=description.height)
+    model.load_weights(folder / "model.weights.h5")
+    return model, description, charset
+
+
+def load_matching(model: CTCModel, folder: Path, *, charset: Charset) -> None:
+    """Start from other weights: layers of equal name and shapes take them, the logits only where the charset agrees."""
+    former, _, former_charset = load_network(folder)
+    taken = 0
+    for layer in model.layers:
+        if layer.name == "logits" and former_charset.characters != charset.characters:
+            continue
+        taken += _take(layer, former)
+    if taken == 0:
+        raise DataError(f"{folder}: no layer of these weights fits train.size; start from weights of the same size")
+
+
+def _take(layer: keras.Layer, former: CTCModel) -> int:
+    names = {other.name: other for other in former.layers}
+    if layer.name not in names:
+        return 0
+    old, new = names[layer.name].get_weights(), layer.get_weights()
+    if not new or [w.shape for w in old] != [w.shape for w in new]:
+        return 0
+    layer.set_weights(old)
+    return 1
+
+
+def _without_optimizer(model: CTCModel, params: TrainParams, *, labels: int) -> CTCModel:
+    plain = build_network(size_named(params.size), labels=labels, height=params.height)
+    plain.set_weights(model.get_weights())
+    return plain
