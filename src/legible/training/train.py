@@ -117,8 +117,8 @@ def train_epoch(
 
 
 def learning_rate(progress: float, params: TrainParams) -> float:
-    """Rises straight through the warm-up, then falls along half a cosine; progress 0 to 1 of the whole training."""
-    warmup = params.warmup_epochs / params.epochs
+    """Rises straight through the warm-up, at most half of it all, then falls along half a cosine; progress 0 to 1."""
+    warmup = min(params.warmup_epochs / params.epochs, 0.5)
     if progress < warmup:
         return params.learning_rate * max(progress / warmup, 0.01)
     return params.learning_rate * 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))

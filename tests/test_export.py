@@ -1,0 +1,72 @@
+"""The artefact answers like the network it came from."""
+
+import numpy as np
+import pytest
+
+from legible.charset import Charset
+from legible.errors import SettingsError
+from legible.network.zoo import STRIDE, ZOO, build_network, build_twin
+from legible.reader.recognizer import Recognizer, interpret
+from legible.training.export import convert
+
+CHARSET = Charset("digits", "0123456789")
+
+
+@pytest.fixture(scope="module")
+def recognizers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recognizer]:
+    network = build_network(ZOO["micro"], labels=CHARSET.size, height=32)
+    twin = build_twin(network, ZOO["micro"], labels=CHARSET.size, height=32)
+    folder = tmp_path_factory.mktemp("artefacts")
+    for quantization in ("none", "dynamic"):
+        (folder / quantization).write_bytes(convert(twin, quantization=quantization))
+    found = {q: Recognizer(folder / q, CHARSET) for q in ("none", "dynamic")}
+    found["keras"] = twin
+    return found
+
+
+def columns(width: int) -> np.ndarray:
+    return np.random.default_rng(width).random((32, width)).astype(np.float32)
+
+
+@pytest.mark.parametrize("width", [8, 64, 300, 64])
+def test_float_artefact_equals_the_network_at_any_width(recognizers: dict[str, Recognizer], width: int) -> None:
+    x = columns(width)
+    expected = recognizers["keras"].predict_on_batch(x[None, :, :, None])[0]
+    assert np.allclose(recognizers["none"].logits(x), expected, atol=1e-4)
+
+
+def test_int8_artefact_is_near_the_float_one(recognizers: dict[str, Recognizer]) -> None:
+    x = columns(128)
+    assert np.abs(recognizers["dynamic"].logits(x) - recognizers["none"].logits(x)).max() < 0.1
+
+
+def test_height_and_stride_are_found_from_the_artefact(recognizers: dict[str, Recognizer]) -> None:
+    assert recognizers["dynamic"].height == 32
+    assert recognizers["dynamic"].stride == STRIDE
+
+
+def test_a_reading_does_not_depend_on_its_neighbours_or_on_threads(recognizers: dict[str, Recognizer]) -> None:
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, (40, int(width))).astype(np.uint8) for width in rng.integers(20, 300, 12)]
+    together = recognizers["dynamic"].read(images)
+    assert together == [recognizers["dynamic"].read([image])[0] for image in images]
+
+
+def test_an_unknown_quantization_is_refused() -> None:
+    with pytest.raises(SettingsError, match="'int4'; known: dynamic, none"):
+        convert(None, quantization="int4")
+
+
+def test_confidence_is_the_product_of_the_best_shares() -> None:
+    shares = np.array([[0.1, 0.9, 0.0], [0.8, 0.1, 0.1], [0.0, 0.25, 0.75]]) + 1e-12
+    reading = interpret(np.log(shares).astype(np.float32), Charset("ab", "ab"), temperature=1.0)
+    assert reading.text == "ab"
+    assert reading.confidence == pytest.approx(0.9 * 0.8 * 0.75, rel=1e-4)
+    assert [c.confidence for c in reading.characters] == pytest.approx([0.9, 0.75], rel=1e-4)
+
+
+def test_a_higher_temperature_lowers_confidence() -> None:
+    logits = np.array([[0, 5, 0], [5, 0, 0]], np.float32)
+    cool, warm = (interpret(logits, Charset("ab", "ab"), temperature=t) for t in (1.0, 3.0))
+    assert warm.confidence < cool.confidence
+    assert warm.text == cool.text

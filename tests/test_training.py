@@ -1,0 +1,101 @@
+"""The training itself: it learns, and a killed run goes on to the same final bits."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from legible.config import Params, load_params
+from legible.data.dataset import Sample, write_dataset
+from legible.errors import DataError
+from legible.training import train as training
+from legible.training.weights import load_network
+
+pytestmark = pytest.mark.slow
+
+PROJECT = Path(__file__).parents[1]
+
+
+def digits(number: int, *, split: str) -> Sample:
+    rng = np.random.default_rng(number)
+    text = "".join(str(digit) for digit in rng.integers(0, 10, 2))
+    image = Image.new("L", (54, 36), 245)
+    ImageDraw.Draw(image).text((6, 2), text, font=ImageFont.load_default(size=26), fill=25)
+    name = "train" if split == "train" else "tune"
+    return Sample(f"drawn/{split}/{number}", np.asarray(image), text, f"w{number % 7}", "drawn", name, "word")
+
+
+def small_params(*, epochs: int, **changes: object) -> Params:
+    params = load_params(PROJECT / "params.yaml", PROJECT / "params/tiny.yaml")
+    train = dataclasses.replace(
+        params.train, size="micro", epochs=epochs, epoch_samples=96, batch_columns=2048, mixture={"drawn/word": 1.0},
+        **changes,  # type: ignore[arg-type]
+    )  # fmt: skip
+    return dataclasses.replace(params, train=train)
+
+
+def project(root: Path) -> Path:
+    samples = [digits(n, split="train") for n in range(120)] + [digits(n, split="tune") for n in range(500, 516)]
+    write_dataset(root / "data/dataset", samples, present=["drawn"])
+    return root
+
+
+def final_weights(root: Path) -> list[np.ndarray]:
+    return list(load_network(root / "models/weights")[0].get_weights())
+
+
+@pytest.fixture(scope="module")
+def trained_at_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = project(tmp_path_factory.mktemp("at_once"))
+    training.train(small_params(epochs=3), root=root)
+    return root
+
+
+class Killed(Exception):
+    """Stands for the end of the process."""
+
+
+def test_a_killed_run_goes_on_to_the_same_final_bits(
+    trained_at_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = project(tmp_path)
+    original = training.train_epoch
+
+    def killed_in_the_second_epoch(*args: object, epoch: int, **rest: object) -> float:
+        if epoch == 1:
+            raise Killed
+        return original(*args, epoch=epoch, **rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(training, "train_epoch", killed_in_the_second_epoch)
+    with pytest.raises(Killed):
+        training.train(small_params(epochs=3), root=root)
+    monkeypatch.setattr(training, "train_epoch", original)
+    training.train(small_params(epochs=3), root=root)
+    for once, resumed in zip(final_weights(trained_at_once), final_weights(root), strict=True):
+        assert np.array_equal(once, resumed)
+
+
+def test_other_parameters_start_afresh(trained_at_once: Path) -> None:
+    first, second = (small_params(epochs=3, learning_rate=rate) for rate in (0.002, 0.001))
+    assert training.fingerprint(first, data_set="a") != training.fingerprint(second, data_set="a")
+
+
+def test_curves_hold_a_line_for_each_epoch(trained_at_once: Path) -> None:
+    lines = (trained_at_once / "training/live/plots/metrics/loss.tsv").read_text().splitlines()
+    assert len(lines) == 1 + 3
+
+
+def test_fine_tuning_starts_from_the_given_weights(trained_at_once: Path, tmp_path: Path) -> None:
+    root = project(tmp_path)
+    start = str(trained_at_once / "models/weights")
+    training.train(small_params(epochs=1, start_from=start, learning_rate=1e-9, averaging=0.0), root=root)
+    for before, after in zip(final_weights(trained_at_once)[:1], final_weights(root)[:1], strict=True):
+        assert np.allclose(before, after, atol=1e-4)
+
+
+def test_a_data_set_without_training_samples_is_refused(tmp_path: Path) -> None:
+    write_dataset(tmp_path / "data/dataset", [digits(1, split="tune")], present=["drawn"])
+    with pytest.raises(DataError, match="holds no train samples"):
+        training.train(small_params(epochs=1), root=tmp_path)
