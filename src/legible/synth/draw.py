@@ -37,6 +37,8 @@ class Style:
     ink: Ink
     paper: Paper
     strength: float
+    margins: tuple[float, float] | None = None
+    """Least and most paper around the ink, as shares of its height; else tight as a crop or loose as a cut-out."""
 
 
 def draw_style(fonts: Sequence[Font], rng: np.random.Generator, *, strength: float) -> Style:
@@ -64,7 +66,7 @@ def draw_style(fonts: Sequence[Font], rng: np.random.Generator, *, strength: flo
 def draw_text(text: str, style: Style, rng: np.random.Generator) -> GreyImage:
     """A picture of the text in this style, each time a little different."""
     coverage = _shaped(_letters(text, style, rng), style, rng)
-    image = lay(_margins(coverage, rng), style.paper, style.ink, rng)
+    image = lay(_margins(coverage, style, rng), style.paper, style.ink, rng)
     return augment(image, rng, style.strength)
 
 
@@ -134,8 +136,7 @@ def _weighted(coverage: Coverage, weight: float) -> Coverage:
     return np.asarray(coverage * (1 - share) + changed * share, np.float32)
 
 
-def _margins(coverage: Coverage, rng: np.random.Generator) -> Coverage:
-    """Tight as a crop, or loose as a cut-out."""
-    most = 0.1 if rng.random() < 0.5 else 0.5  # noqa: PLR2004
-    top, bottom, left, right = (rng.uniform(0, most, 4) * coverage.shape[0]).astype(int) + 1
+def _margins(coverage: Coverage, style: Style, rng: np.random.Generator) -> Coverage:
+    least, most = style.margins or (0.0, 0.1 if rng.random() < 0.5 else 0.5)  # noqa: PLR2004
+    top, bottom, left, right = (rng.uniform(least, most, 4) * coverage.shape[0]).astype(int) + 1
     return np.pad(coverage, ((top, bottom), (left, right)))

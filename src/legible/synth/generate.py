@@ -3,6 +3,7 @@
 Sample n of a kind is drawn from (seed, kind, n) alone, so any number of processes makes the same bytes.
 """
 
+import dataclasses
 import io
 import shutil
 import tarfile
@@ -27,6 +28,8 @@ from legible.synth.words import Texts
 
 KINDS: tuple[FontKind, ...] = ("print", "handwriting")
 UNITS = ("words", "lines")
+PRINT_MARGINS = (0.3, 0.6)
+"""Of `evaluate.print`: as a line of a page is cut out, so that readers which need margins have them."""
 CHUNK = 64
 """Samples handed to a process at a time."""
 
@@ -190,8 +193,9 @@ def print_recipe(recipe: PrintRecipe, params: Params, *, root: Path) -> Iterator
     for number in range(recipe.words):
         rng = np.random.default_rng([recipe.seed, number])
         noisy = number % 2 == 1
-        style = draw_style(fonts, rng, strength=recipe.strength if noisy else 0.0)
-        text = _draw_words(texts, rng, unit="words", font=style.font)
+        drawn = draw_style(fonts, rng, strength=recipe.strength if noisy else 0.0)
+        style = dataclasses.replace(drawn, margins=PRINT_MARGINS)
+        text = texts.running_word(rng)
         image = draw_text(text, style, rng)
         yield PrintedWord(f"{recipe.name}/{number:05}", image, text, style.font.family, noisy)
 

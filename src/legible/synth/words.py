@@ -57,6 +57,10 @@ class Texts:
         quoted = f'"{text}"' if rng.random() < 0.05 else text  # noqa: PLR2004
         return text if self._charset.unknown(quoted) else quoted
 
+    def running_word(self, rng: Rng, *, shortest: int = 2) -> str:
+        """A word as it stands in running text: no lone signs or strings of any characters."""
+        return self._within(lambda: text if len(text := self._running(rng)) >= shortest else "")
+
     def _within(self, draw: Callable[[], str], *, tries: int = 50) -> str:
         for _ in range(tries):
             text = draw()
