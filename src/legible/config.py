@@ -213,7 +213,7 @@ def _convert(hint: Any, value: Any, *, where: str) -> Any:
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, Mapping):
             raise SettingsError(f"{where} is {value!r}; it needs keys of its own")
-        return build(typing.cast(type[Any], hint), value, where=where)
+        return build(typing.cast("type[Any]", hint), value, where=where)
     origin = typing.get_origin(hint)
     if origin is tuple:
         kind = typing.get_args(hint)[0]
@@ -254,6 +254,9 @@ class ServiceSettings:
     channels: tuple[str, ...] = field(default=("default",))
     """What `channel` may be; anything else is counted as `other`."""
     observations_folder: str = "observations"
+    observations_queue: int = 1000
+    """Observations that may wait for the disk; more are dropped and counted."""
+    observations_retention_days: int = 30
 
     @staticmethod
     def from_environment(environment: Mapping[str, str] | None = None) -> "ServiceSettings":

@@ -214,7 +214,7 @@ def _shard_samples(path: Path, *, source: str | None, kind: str | None) -> Itera
 def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     file = tar.extractfile(member)
     if file is None:
-        raise DataError(f"{tar.name}: {member.name} is no file; ingest again")
+        raise DataError(f"{member.name} in a shard is no file; ingest again")
     return file.read()
 
 

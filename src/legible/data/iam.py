@@ -59,7 +59,7 @@ class IamFolder:
                     yield entry, decode(content())
                 except ImageError:
                     tally.damaged.append(entry.id)
-        tally.damaged.extend(f"{id} (missing)" for id in missing)
+        tally.damaged.extend(f"{name} (missing)" for name in missing)
 
 
 def open_iam(folder: Path, *, join_tokens: Callable[[str], str] | None = None) -> IamFolder:
@@ -97,13 +97,13 @@ def _entry(
     splits: Mapping[str, Split],
     join: Callable[[str], str],
 ) -> Entry:
-    id = fields[0]
-    form = "-".join(id.split("-")[:2])
+    name = fields[0]
+    form = "-".join(name.split("-")[:2])
     if form not in writers:
-        raise DataError(f"{id}: forms.txt does not name the form {form}; its writer is unknown")
+        raise DataError(f"{name}: forms.txt does not name the form {form}; its writer is unknown")
     text = " ".join(fields[8:])
     return Entry(
-        id=id,
+        id=name,
         kind="word" if kind == "word" else "line",
         segmentation="ok" if fields[1] == "ok" else "err",
         text=join(text) if kind == "line" else text,

@@ -13,7 +13,6 @@ from legible.data.dataset import Manifest, Sample, Split, Tally, write_dataset
 from legible.data.iam import IamFolder, join_handwritten, open_iam
 from legible.data.transcribed import open_transcribed
 from legible.errors import DataError
-from legible.image.decode import GreyImage
 
 GENERATED = {"generated-print": "print", "generated-handwriting": "handwriting"}
 
@@ -67,15 +66,14 @@ def _iam_samples(layout: IamFolder, source: str, params: IngestParams, tally: Ta
 def _transcribed_samples(folder: Path, source: str, params: IngestParams, tally: Tally) -> Iterator[Sample]:
     for number, (row, image) in enumerate(open_transcribed(folder).images(tally)):
         split = split_of(source, row.writer, params)
-        yield _sample(f"{source}/{number:06}", image, row.text, row.writer, source, split, row.kind)
-
-
-def _sample(id: str, image: GreyImage, text: str, writer: str, source: str, split: Split, kind: str) -> Sample:
-    return Sample(id, image, text, writer, source, split, "line" if kind == "line" else "word")
+        yield Sample(
+            id=f"{source}/{number:06}", image=image, text=row.text, writer=row.writer,
+            source=source, split=split, kind=row.kind,
+        )  # fmt: skip
 
 
 def split_of(source: str, writer: str, params: IngestParams, *, official: Split | None = None) -> Split:
-    """The official split where there is one, else by a hash of the writer; `tune` is cut out of the training writers."""
+    """The official split where there is one, else by a hash of the writer; `tune` is cut out of training writers."""
     if official == "validation":
         return "validation"
     if official is None and _share(source, writer, "validation") < params.validation_share:

@@ -134,15 +134,16 @@ def _framed(image: GreyImage, *, box: Box, paper: float) -> GreyImage:
 def _stretched(image: GreyImage, tones: Tones) -> GreyImage:
     """Paper to 0, ink to 255."""
     levels = (tones.paper - np.arange(256)) * (255 / max(tones.paper - tones.ink, 1.0))
-    return np.clip(levels, 0, 255).astype(np.uint8)[image]
+    table = np.clip(levels, 0, 255).astype(np.uint8)
+    return np.asarray(table[image], np.uint8)
 
 
 def _stroke_width(mask: Mask) -> float:
     """Twice the area over the outline: near the thickness of a long stroke, half the size of a dot."""
-    inner = np.count_nonzero(mask[1:] != mask[:-1]) + np.count_nonzero(mask[:, 1:] != mask[:, :-1])
+    inner = int(np.count_nonzero(mask[1:] != mask[:-1])) + int(np.count_nonzero(mask[:, 1:] != mask[:, :-1]))
     edges = (mask[0], mask[-1], mask[:, 0], mask[:, -1])
-    outline = inner + sum(np.count_nonzero(edge) for edge in edges)
-    return 2.0 * np.count_nonzero(mask) / max(outline, 1)
+    outline = inner + sum(int(np.count_nonzero(edge)) for edge in edges)
+    return 2.0 * int(np.count_nonzero(mask)) / max(outline, 1)
 
 
 def _scaled(image: GreyImage, ink: Ink, *, height: int, stride: int) -> npt.NDArray[np.float32]:

@@ -13,14 +13,12 @@ class CTCModel(keras.Model):
         super().__init__(*args, **kwargs)
         self.stride = stride
 
-    def compute_loss(  # type: ignore[override, unused-ignore]
-        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
-    ) -> Any:
+    def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, **unused: Any) -> Any:
         """Negative log-likelihood of the batch's texts for each of their characters; logits: (B, T, V), labels: (B, L).
 
         By character, so that a batch of lines weighs no more than a batch of words.
         """
-        del sample_weight, training
+        del unused  # weights and the phase of training
         labels = ops.cast(y, "int32")
         steps = ops.cast(ops.sum(x["mask"][:, 0, :: self.stride], axis=-1), "int32")
         lengths = ops.sum(ops.cast(labels > 0, "int32"), axis=-1)

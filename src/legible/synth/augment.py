@@ -119,7 +119,7 @@ def _contrast(image: GreyImage, rng: np.random.Generator, strength: float) -> Gr
     high = 255 - rng.uniform(0, 70) * strength
     gamma = np.exp(rng.normal(0, 0.4) * strength)
     levels = low + (high - low) * (np.arange(256) / 255) ** gamma
-    return levels.astype(np.uint8)[image]
+    return np.asarray(levels.astype(np.uint8)[image], np.uint8)
 
 
 def _shade(image: GreyImage, rng: np.random.Generator, strength: float) -> GreyImage:
@@ -127,7 +127,7 @@ def _shade(image: GreyImage, rng: np.random.Generator, strength: float) -> GreyI
     height, width = image.shape
     corners = (1 - rng.uniform(0, 0.5 * strength, (2, 2))).astype(np.float32)
     light = cv2.resize(corners, (width, height), interpolation=cv2.INTER_LINEAR)
-    return (image * light).astype(np.uint8)
+    return np.asarray(image * light, np.uint8)
 
 
 def _resample(image: GreyImage, rng: np.random.Generator, strength: float) -> GreyImage:

@@ -84,7 +84,7 @@ def _letters(text: str, style: Style, rng: np.random.Generator) -> Coverage:
         _set_letters(pen, text, style, rng, start=start)
     else:
         pen.text(start, text, font=face, fill=255)
-    return _trimmed(np.asarray(canvas, np.float32) / 255, text)
+    return _trimmed(np.asarray(canvas, np.float32) / np.float32(255), text)
 
 
 def _set_letters(

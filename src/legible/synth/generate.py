@@ -127,7 +127,8 @@ def _draw_sample(job: Job, number: int) -> Drawn:
     style = _style(job, style_number)
     text = _draw_words(_texts(job.charset), rng, unit=job.unit, font=style.font)
     image = draw_text(text, style, rng)
-    return Drawn(number, style_number, text, *image.shape, image=_png(image))
+    height, width = image.shape
+    return Drawn(number, style_number, text, height, width, _png(image))
 
 
 def _draw_words(texts: Texts, rng: np.random.Generator, *, unit: str, font: Font, tries: int = 50) -> str:
@@ -172,18 +173,18 @@ def _write_unit(folder: Path, unit: str, samples: Iterable[Drawn]) -> None:
             place = f"{sample.number // 100:04}" + (
                 f"-{sample.number % 100:02}" if unit == "words" else f"{sample.number % 100:02}"
             )
-            id = f"{form}-{place}"
-            index.write(_row(id, sample, unit=unit))
-            member = tarfile.TarInfo(f"{unit}/{form.split('-')[0]}/{form}/{id}.png")
+            name = f"{form}-{place}"
+            index.write(_row(name, sample, unit=unit))
+            member = tarfile.TarInfo(f"{unit}/{form.split('-')[0]}/{form}/{name}.png")
             member.size = len(sample.image)
             tar.addfile(member, io.BytesIO(sample.image))
 
 
-def _row(id: str, sample: Drawn, *, unit: str) -> str:
+def _row(name: str, sample: Drawn, *, unit: str) -> str:
     text = sample.text.replace(" ", "|") if unit == "lines" else sample.text
     components = "1 " if unit == "lines" else ""
     tag = "" if unit == "lines" else "- "
-    return f"{id} ok 128 {components}0 0 {sample.width} {sample.height} {tag}{text}\n"
+    return f"{name} ok 128 {components}0 0 {sample.width} {sample.height} {tag}{text}\n"
 
 
 def print_recipe(recipe: PrintRecipe, params: Params, *, root: Path) -> Iterator[PrintedWord]:

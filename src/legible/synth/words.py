@@ -138,8 +138,8 @@ def _mark(rng: Rng) -> str:
 
 def _number(rng: Rng) -> str:
     value = int(10 ** rng.uniform(0, 6))
-    return str(rng.choice([f"{value}", f"{value:,}", f"{value / 10:.1f}", f"{value / 100:.2f}", f"{value}%", f"+{value}"],
-                          p=[0.55, 0.15, 0.1, 0.1, 0.06, 0.04]))  # fmt: skip
+    forms = [f"{value}", f"{value:,}", f"{value / 10:.1f}", f"{value / 100:.2f}", f"{value}%", f"+{value}"]
+    return str(rng.choice(forms, p=[0.55, 0.15, 0.1, 0.1, 0.06, 0.04]))
 
 
 def _amount(rng: Rng) -> str:
@@ -151,7 +151,8 @@ def _amount(rng: Rng) -> str:
 def _date(rng: Rng) -> str:
     day, month, year = int(rng.integers(1, 29)), int(rng.integers(1, 13)), int(rng.integers(1900, 2030))
     forms = (f"{day:02}/{month:02}/{year}", f"{day}.{month}.{year}", f"{year}-{month:02}-{day:02}",
-             f"{day}/{month}/{year % 100:02}", MONTHS[int(rng.integers(len(MONTHS)))], str(year), f"{day}th")  # fmt: skip
+             f"{day}/{month}/{year % 100:02}", MONTHS[int(rng.integers(len(MONTHS)))], str(year),
+             f"{day}th")  # fmt: skip
     return forms[int(rng.integers(len(forms)))]
 
 

@@ -1,0 +1,297 @@
+"""The command line: one verb a command, results to stdout, progress to stderr, one line for an error.
+
+Heavy libraries are imported by the command that needs them, so that `legible read` stays quick and lean.
+"""
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+import legible
+from legible.errors import LegibleError
+from legible.reading import Reading
+
+if TYPE_CHECKING:
+    from legible.config import Params
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"})
+ERROR_EXIT = 3
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=legible.__doc__)
+data_app = typer.Typer(no_args_is_help=True, help="Outside sources of the data set (data/sources.json).")
+app.add_typer(data_app, name="data")
+
+Root = Annotated[Path, typer.Option(help="The project's folder: params.yaml, data, models.")]
+Processes = Annotated[int, typer.Option(min=1, help="Worker processes or threads.")]
+HERE = Path()
+ALL_CORES = os.cpu_count() or 1
+
+
+def main() -> None:
+    """Entry point: a LegibleError ends in one line on stderr and exit code 3."""
+    try:
+        app()
+    except LegibleError as error:
+        print(f"legible: {error}", file=sys.stderr)
+        raise SystemExit(ERROR_EXIT) from None
+
+
+@app.command()
+def read(
+    paths: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON lines: path, text, confidence.")] = False,
+    bundle: Annotated[Path | None, typer.Option(help="A bundle's folder; else LEGIBLE_BUNDLE or the shipped.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Threads that read.")] = 1,
+) -> None:
+    """Read images. Example: legible read scans/ word.png --json"""
+    from legible.reader.bundle import find_bundle, load_bundle
+    from legible.reader.recognizer import Recognizer
+
+    files = list(_image_files(paths))
+    recognizer = Recognizer.from_bundle(load_bundle(bundle or find_bundle()), workers=workers)
+    failures = 0
+    for path, outcome in zip(files, _read_files(files, recognizer.read), strict=True):
+        failures += isinstance(outcome, LegibleError)
+        _print_outcome(path, outcome, as_json=as_json)
+    if failures:
+        raise typer.Exit(1)
+
+
+def _image_files(paths: list[Path]) -> Iterator[Path]:
+    for path in paths:
+        if not path.exists():
+            raise LegibleError(f"{path}: no such file or folder")
+        if path.is_file():
+            yield path
+            continue
+        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
+        if not inside:
+            raise LegibleError(f"{path}: no images ({', '.join(sorted(IMAGE_SUFFIXES))}) in this folder")
+        yield from inside
+
+
+def _read_files(
+    files: list[Path], read_images: Callable[[list[Any]], list[Reading]]
+) -> Iterator[Reading | LegibleError]:
+    from tqdm import tqdm
+
+    from legible.image.decode import decode
+
+    for path in tqdm(files, unit="image", disable=len(files) < 20):  # noqa: PLR2004
+        try:
+            yield read_images([decode(path.read_bytes())])[0]
+        except LegibleError as error:
+            yield error
+
+
+def _print_outcome(path: Path, outcome: Reading | LegibleError, *, as_json: bool) -> None:
+    if isinstance(outcome, LegibleError):
+        if as_json:
+            print(json.dumps({"path": str(path), "error": str(outcome)}, ensure_ascii=False))
+        print(f"legible: {path}: {outcome}", file=sys.stderr)
+    elif as_json:
+        fields = {"path": str(path), "text": outcome.text, "confidence": round(outcome.confidence, 4)}
+        print(json.dumps(fields, ensure_ascii=False))
+    else:
+        print(f"{outcome.confidence:6.3f}  {outcome.text}  [{path}]")
+
+
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option(help="TCP port.")] = 3000,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    workers: Annotated[int, typer.Option(min=1, help="Worker processes.")] = ALL_CORES,
+) -> None:
+    """Serve the page and the HTTP end points. Example: legible serve --port 3000"""
+    from legible.service.run import run
+
+    run(host=host, port=port, workers=workers)
+
+
+@app.command()
+def params(
+    files: Annotated[list[Path], typer.Argument(help="Parameter files, each merged over the ones before.")],
+) -> None:
+    """Print merged and checked parameters. Example: legible params params.yaml params/tiny.yaml"""
+    from legible.config import dump_params
+
+    print(dump_params(*files), end="")
+
+
+@app.command()
+def fonts(root: Root = HERE) -> None:
+    """Stage: install the fonts of fonts/package-lock.json with npm."""
+    from legible.synth.fonts import install_fonts
+
+    install_fonts(_params(root), root=root)
+
+
+@app.command()
+def generate(root: Root = HERE, processes: Processes = ALL_CORES) -> None:
+    """Stage: draw words and lines into data/generated, in the IAM layout."""
+    from legible.synth.generate import generate as run
+
+    run(_params(root), root=root, processes=processes)
+
+
+@app.command()
+def ingest(root: Root = HERE) -> None:
+    """Stage: generated and listed sources into data/dataset."""
+    from legible.data.ingest import ingest as run
+
+    print(run(_params(root), root=root).summary())
+
+
+@app.command()
+def train(root: Root = HERE, workers: Processes = 1) -> None:
+    """Stage: data/dataset into models/weights; continues where it was stopped."""
+    from legible.training.train import train as run
+
+    run(_params(root), root=root, workers=workers)
+
+
+@app.command()
+def export(root: Root = HERE) -> None:
+    """Stage: models/weights into the LiteRT artefact."""
+    from legible.training.export import export as run
+
+    run(_params(root), root=root)
+
+
+@app.command()
+def confidence(root: Root = HERE) -> None:
+    """Stage: calibrate confidence on the tune split."""
+    from legible.evaluation.confidence import confidence as run
+
+    run(_params(root), root=root)
+
+
+@app.command()
+def evaluate(root: Root = HERE) -> None:
+    """Stage: read the validation split and evaluate.print with what is served."""
+    from legible.evaluation.evaluate import evaluate as run
+
+    run(_params(root), root=root)
+
+
+@app.command()
+def reference(root: Root = HERE) -> None:
+    """Stage: the reference of the image statistics, and the calibrated drift rule."""
+    from legible.report import reference as run
+
+    run(_params(root), root=root)
+
+
+@app.command()
+def pack(root: Root = HERE) -> None:
+    """Stage: all of it into models/bundle, with its card."""
+    from legible.evaluation.pack import pack as run
+
+    run(_params(root), root=root)
+
+
+def _params(root: Path) -> "Params":
+    from legible.config import load_params
+
+    return load_params(root / "params.yaml")
+
+
+@app.command()
+def drift(
+    *,
+    observations: Annotated[Path, typer.Option(help="The service's log, or a file of observations.")] = HERE
+    / "observations/v1",
+    bundle: Annotated[Path | None, typer.Option(help="The bundle whose reference decides.")] = None,
+    last: Annotated[int, typer.Option(min=1, help="How many of the newest observations.")] = 1000,
+    report: Annotated[Path | None, typer.Option(help="Where the Evidently report (HTML) is written.")] = None,
+    workspace: Annotated[Path | None, typer.Option(help="An Evidently workspace that gets the run.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The verdict as JSON.")] = False,
+) -> None:
+    """Say whether recent images look unlike the reference: exit 0 no, 1 yes, 2 not enough data, 3 error.
+
+    Example: legible drift --last 1000 --report reports/drift.html
+    """
+    from legible.monitor import check
+    from legible.reader.bundle import find_bundle
+
+    made = check(
+        observations=observations,
+        bundle=bundle or find_bundle(),
+        at=time.time(),
+        last=last,
+        report=report,
+        workspace=workspace,
+    )
+    print(made.to_json() if as_json else made.screen())
+    raise typer.Exit(made.exit_code)
+
+
+@app.command()
+def monitor(
+    *,
+    observations: Annotated[Path, typer.Option(help="The service's log.")] = HERE / "observations/v1",
+    bundle: Annotated[Path | None, typer.Option(help="The bundle whose reference decides.")] = None,
+    every: Annotated[float, typer.Option(min=1, help="Seconds between checks.")] = 300,
+    port: Annotated[int, typer.Option(help="Port of the metrics.")] = 3001,
+    report: Annotated[Path | None, typer.Option(help="Where the newest report is written.")] = None,
+    workspace: Annotated[Path | None, typer.Option(help="An Evidently workspace that gets each run.")] = None,
+) -> None:
+    """Check for drift on a schedule, with the verdict at /metrics. Example: legible monitor --every 300"""
+    from legible.monitor import Check, Exporter, check, watch
+    from legible.reader.bundle import find_bundle
+
+    known = bundle or find_bundle()
+    exporter = Exporter()
+    close = exporter.serve(port=port)
+    print(f"drift verdicts at http://127.0.0.1:{port}/metrics, every {every:g} s", file=sys.stderr)
+
+    def make_check(at: float) -> Check:
+        return check(observations=observations, bundle=known, at=at, report=report, workspace=workspace)
+
+    try:
+        watch(make_check, exporter, every_seconds=every, clock=time.time, stop=threading.Event())
+    except KeyboardInterrupt:
+        close()
+
+
+@data_app.command("add")
+def data_add(
+    kind: Annotated[str, typer.Argument(help="iam or transcribed.")],
+    path: Annotated[Path, typer.Argument(help="The folder that holds it.")],
+    *,
+    name: Annotated[str, typer.Option(help="What to list it as; else its kind or its folder's name.")] = "",
+    terms: Annotated[str, typer.Option(help="Licence or terms, for the model card.")] = "",
+    root: Root = HERE,
+) -> None:
+    """Check a source, list it and put it under DVC. Example: legible data add iam ~/iam --terms "research only" """
+    from legible.data.sources import add
+
+    source = add(root, kind=kind, path=path, name=name, terms=terms)
+    print(f"{source.name}: {', '.join(f'{count} {what}' for what, count in source.counts.items())}")
+
+
+@data_app.command("drop")
+def data_drop(name: str, root: Root = HERE) -> None:
+    """Take a source out of the list; its files stay. Example: legible data drop iam"""
+    from legible.data.sources import drop
+
+    drop(root, name)
+
+
+@data_app.command("list")
+def data_list(root: Root = HERE) -> None:
+    """Print the listed sources, and whether each is here."""
+    from legible.data.sources import listed, raw_folder
+
+    for source in listed(root):
+        state = "here" if raw_folder(root, source.name).is_dir() else "not here"
+        counts = ", ".join(f"{count} {what}" for what, count in source.counts.items())
+        print(f"{source.name}  {source.kind}  {counts}  {state}")

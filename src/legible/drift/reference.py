@@ -1,0 +1,128 @@
+"""What the bundle's images look like: the distribution of each signal, the rank of a value in it, and the drift rule.
+
+The service needs only this and numpy: `Reference.load`, then `rank` for each signal of each observation.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from legible.errors import BundleError, DataError
+from legible.observations import SIGNALS, Observation
+
+FORMAT_VERSION = 1
+EDGES = tuple(i / 10 for i in range(1, 10))
+"""Upper edges of the rank's buckets, in reports as in metrics; the last bucket goes to 1."""
+CELLS = 200
+"""Cells of equal share between quantiles: a multiple of ten, so that every edge is a quantile."""
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Drift is max over signals of KS above `c * sqrt(1/n + 1/m)`, in windows of n images, n at least the smallest.
+
+    m is the number of independent images that the reference is worth (images of one writer are alike). A window of
+    the reference's kind is called drift with a probability of at most `false_alarms_per_window`.
+    """
+
+    c: float
+    m: float
+    false_alarms_per_window: float
+    smallest_window: int
+
+    def threshold(self, n: int) -> float:
+        """`Rule(c=2.3, m=8000, ...).threshold(50) -> 0.33`."""
+        return float(self.c * np.sqrt(1 / n + 1 / self.m))
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Quantiles (CELLS + 1,) of each signal over `images` images by `writers` writers, and the rule found on them."""
+
+    quantiles: Mapping[str, Floats]
+    images: int
+    writers: int
+    rule: Rule
+
+    def save(self, folder: Path) -> None:
+        """Write reference.json and drift.json."""
+        quantiles = {name: grid.tolist() for name, grid in self.quantiles.items()}
+        content = {"images": self.images, "writers": self.writers, "quantiles": quantiles}
+        _write(folder / "reference.json", content)
+        _write(folder / "drift.json", asdict(self.rule))
+
+    @staticmethod
+    def load(folder: Path) -> "Reference":
+        """Raises BundleError where a file is missing, damaged or of another format."""
+        content = _read(folder / "reference.json")
+        rule = _read(folder / "drift.json")
+        try:
+            quantiles = {name: np.asarray(grid, np.float64) for name, grid in content["quantiles"].items()}
+            return Reference(quantiles, content["images"], content["writers"], Rule(**rule))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise BundleError(f"{folder}: damaged reference ({error!r}); run legible reference again") from error
+
+
+def rank(reference: Reference, name: str, value: float, *, uniform: float) -> float:
+    """F(value) in [0, 1], F the reference's distribution of this signal; `uniform` in [0, 1) parts equal values.
+
+    A signal that is 2 in half of the reference and else 3 gives 2 a rank anywhere in 0 ... 0.5, so that the
+    ranks of the reference's own kind are uniform, whatever the signal.
+    """
+    return float(ranks(reference.quantiles[name], np.asarray([value]), uniforms=np.asarray([uniform]))[0])
+
+
+def ranks(quantiles: Floats, values: Floats, *, uniforms: Floats) -> Floats:
+    """The same of many values (N,) of one signal. Each quantile stands for the cell around it."""
+    left = np.searchsorted(quantiles, values, side="left")
+    right = np.searchsorted(quantiles, values, side="right")
+    return np.clip((left + (right - left) * uniforms - 0.5) / (len(quantiles) - 1), 0, 1)
+
+
+def quantiles_of(values: Floats) -> Floats:
+    """Quantiles (CELLS + 1,) that are values themselves, so that equal values stay equal."""
+    return np.quantile(values, np.linspace(0, 1, CELLS + 1), method="inverted_cdf")
+
+
+def table(observations: Sequence[Observation], names: Sequence[str] = SIGNALS) -> Floats:
+    """Signals (N, signals). Raises DataError naming those that the observations lack."""
+    lacking = sorted({name for row in observations for name in names if not _has(row, name)})
+    if lacking:
+        raise DataError(
+            f"observations lack {', '.join(lacking)}; use observations and a bundle made by the same legible"
+        )
+    rows = [[row.signal(name) for name in names] for row in observations]
+    return np.asarray(rows, np.float64).reshape(len(rows), len(names))
+
+
+def _has(observation: Observation, name: str) -> bool:
+    return name in observation.statistics or hasattr(observation, name)
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    fresh = path.with_name(path.name + ".new")
+    fresh.write_text(json.dumps({"version": FORMAT_VERSION, **content}, indent=1) + "\n", encoding="utf-8")
+    fresh.rename(path)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        version = content.pop("version", None)
+    except FileNotFoundError as error:
+        raise BundleError(f"{path}: no such file; run legible reference, or name a bundle's folder") from error
+    except (ValueError, AttributeError, TypeError) as error:
+        raise BundleError(f"{path}: damaged ({error}); run legible reference again") from error
+    if version != FORMAT_VERSION:
+        raise BundleError(
+            f"{path}: format {version!r} is not {FORMAT_VERSION}, the one this legible reads; "
+            "install the legible that wrote it"
+        )
+    return content

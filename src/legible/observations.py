@@ -1,0 +1,244 @@
+"""One row of facts for each reading: make it, append it, read it back.
+
+`observe` alone makes an Observation: the same row in the reference made at build and in the stream logged in service.
+No text and no image is in it. Time is always an argument.
+"""
+
+import dataclasses
+import json
+import math
+import queue
+import threading
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from legible.errors import DataError
+from legible.image.decode import GreyImage
+from legible.image.statistics import STATISTICS, measure
+from legible.reading import Reading
+
+FORMAT_VERSION = 1
+FOLDER = "v1"
+PREDICTION_SIGNALS = ("confidence", "length")
+SIGNALS = (*STATISTICS, *PREDICTION_SIGNALS)
+"""All that drift is decided on: what the image is like, then what was read from it."""
+HOUR_FORMAT = "%Y%m%dT%H"
+BATCH = 500
+
+
+@dataclass(frozen=True)
+class Observation:
+    """`at` in Unix seconds; `width` and `height` in pixels as decoded; `length` in characters of the reading."""
+
+    at: float
+    channel: str
+    width: int
+    height: int
+    length: int
+    confidence: float
+    statistics: Mapping[str, float]
+    reading_id: str = ""
+    writer: str = ""
+
+    def signal(self, name: str) -> float:
+        """The value of one of SIGNALS."""
+        return float(getattr(self, name) if name in PREDICTION_SIGNALS else self.statistics[name])
+
+    def to_json(self) -> str:
+        """One line, with the format's version."""
+        return json.dumps({"version": FORMAT_VERSION, **dataclasses.asdict(self)}, ensure_ascii=False)
+
+    @staticmethod
+    def from_json(line: str) -> "Observation":
+        """Raises DataError for a row of a newer format, ValueError for one that is torn."""
+        fields: Any = json.loads(line)
+        if not isinstance(fields, dict):
+            raise ValueError("no observation")  # noqa: TRY004
+        version = fields.pop("version", None)
+        if version != FORMAT_VERSION:
+            raise DataError(
+                f"observation format {version!r} is not {FORMAT_VERSION}, the one this legible reads; "
+                "install the legible that wrote it"
+            )
+        return Observation(**fields)
+
+
+def observe(
+    image: GreyImage, reading: Reading, *, channel: str, at: float, reading_id: str = "", writer: str = ""
+) -> Observation:
+    """The row of one reading. Values are rounded here, so that a value and its copy on disk have the same rank."""
+    height, width = image.shape
+    return Observation(
+        at=round(at, 3),
+        channel=channel,
+        width=width,
+        height=height,
+        length=len(reading.text),
+        confidence=_rounded(reading.confidence),
+        statistics={name: _rounded(value) for name, value in measure(image).items()},
+        reading_id=reading_id,
+        writer=writer,
+    )
+
+
+def _rounded(value: float) -> float:
+    """Six significant digits: 0.12345678 -> 0.123457."""
+    return float(f"{value:.6g}")
+
+
+def write(path: Path, observations: Iterable[Observation]) -> None:
+    """A file of observations, one to a line, written beside its place and renamed into it."""
+    fresh = path.with_name(path.name + ".new")
+    with fresh.open("w", encoding="utf-8") as file:
+        file.writelines(f"{observation.to_json()}\n" for observation in observations)
+    fresh.rename(path)
+
+
+class ObservationLog:
+    """Writes observations to `<folder>/v1/<hour>-<worker>.jsonl` from a thread of its own, a file for each hour (UTC).
+
+    `put` never blocks and never raises: what a full queue or a failing disk costs is counted in `dropped` and `failed`.
+    Files older than `retention_days` before the newest observation are deleted, those of other workers too.
+    """
+
+    def __init__(self, folder: Path, *, worker: str, queue_size: int, retention_days: int) -> None:
+        self._folder = folder / FOLDER
+        self._worker = worker
+        self._retention = timedelta(days=retention_days)
+        self._queue: queue.Queue[Observation | None] = queue.Queue(maxsize=queue_size)
+        self._hour = ""
+        self.written = 0
+        self.dropped = 0
+        self.failed = 0
+        self._thread = threading.Thread(target=self._run, name="observations", daemon=True)
+        self._thread.start()
+
+    def put(self, observation: Observation) -> None:
+        """Queue one observation; dropped and counted where the queue is full."""
+        try:
+            self._queue.put_nowait(observation)
+        except queue.Full:
+            self.dropped += 1
+
+    def close(self, *, timeout_seconds: float) -> None:
+        """Write what is queued, for at most this long."""
+        try:
+            self._queue.put(None, timeout=timeout_seconds)
+        except queue.Full:
+            return
+        self._thread.join(timeout_seconds)
+
+    def _run(self) -> None:
+        running = True
+        while running:
+            batch = self._next_batch()
+            running = None not in batch
+            self._write([observation for observation in batch if observation is not None])
+
+    def _next_batch(self) -> list[Observation | None]:
+        batch = [self._queue.get()]
+        while batch[-1] is not None and len(batch) < BATCH and not self._queue.empty():
+            batch.append(self._queue.get())
+        return batch
+
+    def _write(self, observations: Sequence[Observation]) -> None:
+        by_hour = defaultdict(list)
+        for observation in observations:
+            by_hour[_hour(observation.at)].append(observation)
+        for hour, rows in by_hour.items():
+            try:
+                self._append(hour, rows)
+            except OSError:
+                self.failed += len(rows)
+
+    def _append(self, hour: str, rows: Sequence[Observation]) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        if hour > self._hour:
+            self._delete_old(rows[0].at)
+            self._hour = hour
+        path = self._folder / f"{hour}-{self._worker}.jsonl"
+        content = "".join(f"{row.to_json()}\n" for row in rows).encode()
+        with path.open("ab") as file:
+            file.write(b"\n" + content if _is_torn(path) else content)
+        self.written += len(rows)
+
+    def _delete_old(self, now: float) -> None:
+        oldest = (datetime.fromtimestamp(now, UTC) - self._retention).strftime(HOUR_FORMAT)
+        for path in self._folder.glob("*.jsonl"):
+            if _hour_of(path) < oldest:
+                path.unlink(missing_ok=True)
+
+
+def _hour(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime(HOUR_FORMAT)
+
+
+def _hour_of(path: Path) -> str:
+    return path.name.partition("-")[0]
+
+
+def _is_torn(path: Path) -> bool:
+    """A disk that was full, or a process that was killed, left a line without its end."""
+    with path.open("rb") as file:
+        file.seek(0, 2)
+        if file.tell() == 0:
+            return False
+        file.seek(-1, 2)
+        return file.read(1) != b"\n"
+
+
+@dataclass(frozen=True)
+class Window:
+    """Observations in order of time, and how many lines could not be read."""
+
+    observations: tuple[Observation, ...]
+    torn: int
+
+
+def read_back(path: Path, *, last: int | None = None, since: float = -math.inf) -> Window:
+    """The last observations of a file, or of a log's folder, made at `since` or later."""
+    observations: list[Observation] = []
+    torn = 0
+    for files in _newest_first(path, since):
+        for file in files:
+            rows, faults = _read_file(file)
+            observations += [row for row in rows if row.at >= since]
+            torn += faults
+        if last is not None and len(observations) >= last:
+            break
+    observations.sort(key=lambda row: row.at)
+    kept = observations if last is None else observations[max(0, len(observations) - last) :]
+    return Window(tuple(kept), torn)
+
+
+def _newest_first(path: Path, since: float) -> Iterator[list[Path]]:
+    """Files that belong together in time: all workers' of one hour."""
+    if path.is_file():
+        yield [path]
+        return
+    if not path.is_dir():
+        raise DataError(f"{path}: no such file or folder of observations; name the service's observations folder")
+    by_hour = defaultdict(list)
+    for file in sorted((path / FOLDER).glob("*.jsonl")):
+        by_hour[_hour_of(file)].append(file)
+    earliest = _hour(since) if math.isfinite(since) else ""
+    for hour in sorted(by_hour, reverse=True):
+        if hour >= earliest:
+            yield by_hour[hour]
+
+
+def _read_file(path: Path) -> tuple[list[Observation], int]:
+    rows, torn = [], 0
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for line in filter(str.strip, file):
+            try:
+                rows.append(Observation.from_json(line))
+            except DataError as error:
+                raise DataError(f"{path}: {error}") from error
+            except (ValueError, TypeError):
+                torn += 1
+    return rows, torn

@@ -1,0 +1,137 @@
+"""The reference's files, and a verdict as an Evidently report.
+
+Evidently draws, it does not decide: its own tests call drift in windows that have none, and miss inverted images in
+small ones. Each of its columns shows the KS, the threshold and the decision of our verdict.
+"""
+
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
+
+from legible.config import Params
+from legible.drift.calibrate import make_reference
+from legible.drift.decide import Verdict
+from legible.drift.reference import Reference, table
+from legible.errors import BundleError, DataError
+from legible.observations import SIGNALS, Observation, read_back
+
+if TYPE_CHECKING:
+    from evidently.core.report import Snapshot
+
+METHOD = "legible_ks"
+PROJECT = "legible"
+MOST_ROWS = 5000
+"""A side: Evidently's time and its HTML grow with them."""
+
+
+def reference(params: Params, *, root: Path) -> Reference:
+    """Stage: evaluation/observations.jsonl -> drift/{reference.json,drift.json,reference.parquet}."""
+    window = read_back(root / "evaluation" / "observations.jsonl")
+    if window.torn:
+        raise DataError(f"evaluation/observations.jsonl has {window.torn} torn lines; run legible evaluate again")
+    made = make_reference(window.observations, params.reference, seed=params.seed)
+    folder = root / "drift"
+    folder.mkdir(exist_ok=True)
+    made.save(folder)
+    rows = _sample(window.observations, params.reference.rows, np.random.default_rng(params.seed))
+    columns = dict(zip(SIGNALS, table(rows).T, strict=True))
+    pa.parquet.write_table(pa.table(columns), folder / "reference.parquet")
+    return made
+
+
+def _sample(observations: Sequence[Observation], most: int, rng: np.random.Generator) -> list[Observation]:
+    """At most so many, in their order."""
+    chosen = rng.permutation(len(observations))[:most]
+    return [observations[i] for i in sorted(chosen)]
+
+
+def write_report(
+    verdict: Verdict,
+    observations: Sequence[Observation],
+    *,
+    bundle: Path,
+    path: Path,
+    at: float,
+    workspace: Path | None = None,
+) -> None:
+    """The verdict on these observations as HTML without outside scripts, and as a run of Evidently's workspace.
+
+    `bundle` is the folder of reference.parquet; `at` the time, in Unix seconds, that the run is filed under.
+    """
+    snapshot = _snapshot(verdict, _current(verdict, observations), _reference_rows(bundle), at)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    snapshot.save_html(str(path))
+    if workspace is not None:
+        _file(snapshot, workspace)
+
+
+def _current(verdict: Verdict, observations: Sequence[Observation]) -> pd.DataFrame:
+    if not verdict.signals:
+        raise DataError(f"{verdict.images} images are too few for a report; it takes {verdict.smallest_window}")
+    names = [signal.name for signal in verdict.signals]
+    return pd.DataFrame(table(observations[-MOST_ROWS:], names), columns=names)
+
+
+def _reference_rows(bundle: Path) -> pd.DataFrame:
+    path = bundle / "reference.parquet"
+    if not path.is_file():
+        raise BundleError(f"{path}: no such file; run legible reference, or name a bundle's folder")
+    return pa.parquet.read_table(path).to_pandas()[:MOST_ROWS]
+
+
+def _snapshot(verdict: Verdict, current: pd.DataFrame, known: pd.DataFrame, at: float) -> "Snapshot":
+    # before the import: it sends usage statistics otherwise, and it takes seconds, which the pipeline is spared
+    os.environ["DO_NOT_TRACK"] = "1"
+    from evidently import DataDefinition, Dataset, Report  # noqa: PLC0415
+    from evidently.metrics import DriftedColumnsCount, ValueDrift  # noqa: PLC0415
+
+    _register(verdict)
+    names = list(current.columns)
+    definition = DataDefinition(numerical_columns=names)
+    any_column = 1 / len(names)
+    rule: dict[str, Any] = {"method": METHOD, "threshold": verdict.threshold}
+    report = Report(
+        [
+            DriftedColumnsCount(columns=names, drift_share=any_column, **rule),
+            *(ValueDrift(column=name, **rule) for name in names),
+        ],
+        include_tests=True,
+    )
+    with np.errstate(invalid="ignore"):  # its correlations with a column that is constant
+        return report.run(
+            Dataset.from_pandas(current, definition),
+            Dataset.from_pandas(known[names], definition),
+            timestamp=datetime.fromtimestamp(at, UTC),
+            metadata={"verdict": verdict.outcome.value, "images": verdict.images},
+        )
+
+
+def _register(verdict: Verdict) -> None:
+    """Make METHOD answer, for each column, what the verdict says."""
+    from evidently.legacy.calculations.stattests import StatTest, register_stattest  # noqa: PLC0415
+    from evidently.legacy.core import ColumnType  # noqa: PLC0415
+
+    decided = {signal.name: signal for signal in verdict.signals}
+
+    def answer(_reference: "pd.Series[float]", current: "pd.Series[float]", *_: object) -> tuple[float, bool]:
+        signal = decided[str(current.name)]
+        return signal.ks, signal.drifted
+
+    display_name = f"KS over deciles of the reference, calibrated threshold {verdict.threshold:.3f}"
+    register_stattest(StatTest(METHOD, display_name, [ColumnType.Numerical], verdict.threshold), answer)
+
+
+def _file(snapshot: "Snapshot", folder: Path) -> None:
+    from evidently.ui.workspace import Workspace  # noqa: PLC0415
+
+    workspace = Workspace.create(str(folder))
+    found = workspace.search_project(PROJECT)
+    project = found[0] if found else workspace.create_project(PROJECT)
+    workspace.add_run(project.id, snapshot)

@@ -1,0 +1,75 @@
+from functools import cache
+
+import pytest
+from drawn_words import inverted, observed, words_drawn
+
+from legible.config import ReferenceParams
+from legible.drift.calibrate import make_reference
+from legible.drift.decide import Outcome, decide
+from legible.drift.reference import Reference
+from legible.observations import PREDICTION_SIGNALS, Observation
+
+PARAMS = ReferenceParams(revision=1, false_alarms_per_window=0.001, smallest_window=50, resamples=2000, rows=100)
+
+
+@cache
+def known() -> Reference:
+    return make_reference(observed(words_drawn(400, seed=1)), PARAMS, seed=1)
+
+
+def others(count: int) -> list[Observation]:
+    return observed(words_drawn(count, seed=2), seed=2)
+
+
+def test_two_hundred_other_images_by_these_writers_are_no_drift() -> None:
+    verdict = decide(known(), others(200))
+    assert verdict.outcome is Outcome.NO_DRIFT
+    assert verdict.exit_code == 0
+    assert not verdict.drifted
+
+
+@pytest.mark.parametrize("count", [50, 200])
+def test_inverted_images_are_drift(count: int) -> None:
+    verdict = decide(known(), observed(inverted(words_drawn(count, seed=2)), seed=2))
+    assert verdict.outcome is Outcome.DRIFT
+    assert verdict.exit_code == 1
+    assert all(signal.kind == "image" for signal in verdict.drifted)
+
+
+def test_forty_nine_images_are_not_enough_however_odd() -> None:
+    verdict = decide(known(), observed(inverted(words_drawn(49, seed=2))))
+    assert verdict.outcome is Outcome.NOT_ENOUGH_DATA
+    assert verdict.exit_code == 2
+    assert verdict.signals == ()
+    assert verdict.screen() == "not enough data: 49 images, and it takes 50; no report is drawn"
+
+
+def test_no_images_at_all_are_not_enough() -> None:
+    assert decide(known(), []).outcome is Outcome.NOT_ENOUGH_DATA
+
+
+def test_doubtful_readings_of_usual_images_are_drift_of_the_prediction_alone() -> None:
+    doubtful = [Observation(**{**vars(row), "confidence": 0.1}) for row in others(200)]
+    (signal,) = decide(known(), doubtful).drifted
+    assert (signal.name, signal.kind) == ("confidence", "prediction")
+    assert signal.ks == pytest.approx(0.9, abs=0.05)
+    assert signal.shift == pytest.approx(-0.5, abs=0.02)
+
+
+def test_the_furthest_signal_comes_first() -> None:
+    signals = decide(known(), others(200)).signals
+    assert [s.ks for s in signals] == sorted((s.ks for s in signals), reverse=True)
+    assert {s.name for s in signals} >= set(PREDICTION_SIGNALS)
+
+
+def test_one_window_has_one_verdict() -> None:
+    assert decide(known(), others(80)) == decide(known(), others(80))
+
+
+def test_the_screen_has_a_line_for_each_signal() -> None:
+    verdict = decide(known(), observed(inverted(words_drawn(60, seed=2))))
+    head, titles, *lines = verdict.screen().splitlines()
+    assert head.startswith("drift: unlike the images this bundle knows (60 images, threshold 0.")
+    assert "KS" in titles
+    assert len(lines) == len(verdict.signals)
+    assert lines[0].endswith("drift")

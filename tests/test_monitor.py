@@ -1,0 +1,133 @@
+import json
+import socket
+import threading
+import urllib.request
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+import pytest
+from drawn_words import START, inverted, observed, words_drawn
+
+from legible.config import ReferenceParams
+from legible.drift.calibrate import make_reference
+from legible.drift.decide import Outcome
+from legible.errors import BundleError, DataError
+from legible.monitor import Check, Exporter, check, watch
+from legible.observations import Observation, ObservationLog
+
+PARAMS = ReferenceParams(revision=1, false_alarms_per_window=0.001, smallest_window=50, resamples=1000, rows=100)
+
+
+@cache
+def bundle() -> Path:
+    folder = Path(mkdtemp())
+    make_reference(observed(words_drawn(400, seed=1)), PARAMS, seed=1).save(folder)
+    return folder
+
+
+def logged(folder: Path, rows: list[Observation]) -> Path:
+    log = ObservationLog(folder, worker="1", queue_size=1000, retention_days=30)
+    for row in rows:
+        log.put(row)
+    log.close(timeout_seconds=10)
+    return folder
+
+
+def usual(count: int = 200, at: float = START) -> list[Observation]:
+    return observed(words_drawn(count, seed=2), at=at, seed=2)
+
+
+def odd(count: int = 200, at: float = START) -> list[Observation]:
+    return observed(inverted(words_drawn(count, seed=2)), at=at, seed=2)
+
+
+@pytest.mark.parametrize(
+    ("rows", "exit_code"), [(usual(), 0), (odd(), 1), (odd(49), 2)], ids=["usual", "inverted", "few"]
+)
+def test_the_exit_code_tells_the_verdict(tmp_path: Path, rows: list[Observation], exit_code: int) -> None:
+    assert check(observations=logged(tmp_path, rows), bundle=bundle(), at=START).exit_code == exit_code
+
+
+def test_only_the_last_images_count(tmp_path: Path) -> None:
+    folder = logged(tmp_path, odd() + usual(at=START + 3600))
+    assert check(observations=folder, bundle=bundle(), at=START, last=200).verdict.outcome is Outcome.NO_DRIFT
+    assert check(observations=folder, bundle=bundle(), at=START, last=400).verdict.outcome is Outcome.DRIFT
+
+
+def test_torn_lines_are_told(tmp_path: Path) -> None:
+    (path,) = (logged(tmp_path, usual()) / "v1").iterdir()
+    path.write_bytes(path.read_bytes()[:-9])
+    made = check(observations=tmp_path, bundle=bundle(), at=START)
+    assert made.screen().endswith("1 torn lines were skipped")
+    assert json.loads(made.to_json())["torn"] == 1
+
+
+def test_json_holds_the_verdict_and_each_signal(tmp_path: Path) -> None:
+    told = json.loads(check(observations=logged(tmp_path, odd()), bundle=bundle(), at=START).to_json())
+    assert (told["outcome"], told["images"], told["at"], told["report"]) == ("drift", 200, START, None)
+    assert told["signals"][0]["ks"] > told["threshold"]
+
+
+def test_no_report_is_drawn_of_too_few_images(tmp_path: Path) -> None:
+    path = tmp_path / "drift.html"
+    made = check(observations=logged(tmp_path, odd(49)), bundle=bundle(), at=START, report=path)
+    assert made.report is None
+    assert not path.exists()
+
+
+def test_a_missing_log_or_reference_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such file or folder of observations"):
+        check(observations=tmp_path / "nowhere", bundle=bundle(), at=START)
+    with pytest.raises(BundleError, match=r"reference\.json: no such file"):
+        check(observations=tmp_path, bundle=tmp_path, at=START)
+
+
+def scraped(port: int) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        return str(answer.read().decode())
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def test_the_exporter_answers_with_the_last_verdict(tmp_path: Path) -> None:
+    exporter, port = Exporter(), free_port()
+    close = exporter.serve(port=port)
+    try:
+        for rows in (odd(), usual(at=START + 3600)):
+            exporter.publish(check(observations=logged(tmp_path, rows), bundle=bundle(), at=START, last=200))
+        metrics = scraped(port)
+    finally:
+        close()
+    assert 'legible_drift_check_outcome{outcome="no drift"} 1.0' in metrics
+    assert 'legible_drift_check_outcome{outcome="drift"} 0.0' in metrics
+    assert 'legible_drift_check_ks{signal="confidence"}' in metrics
+    assert "legible_drift_check_images 200.0" in metrics
+    assert "legible_drift_check_time_seconds 1.7637e+09" in metrics
+
+
+def test_too_few_images_leave_no_ks_behind(tmp_path: Path) -> None:
+    exporter = Exporter()
+    for folder, rows in (("1", odd()), ("2", odd(9))):
+        exporter.publish(check(observations=logged(tmp_path / folder, rows), bundle=bundle(), at=START))
+    assert exporter.registry.get_sample_value("legible_drift_check_ks", {"signal": "confidence"}) is None
+    assert exporter.registry.get_sample_value("legible_drift_check_outcome", {"outcome": "not enough data"}) == 1
+
+
+def test_the_schedule_goes_on_after_a_check_that_failed(tmp_path: Path) -> None:
+    stop, exporter, times = threading.Event(), Exporter(), iter([START, START + 60])
+    folder = tmp_path / "observations"
+
+    def make_check(at: float) -> Check:
+        if at == START + 60:
+            logged(folder, usual())
+            stop.set()
+        return check(observations=folder, bundle=bundle(), at=at)
+
+    watch(make_check, exporter, every_seconds=0, clock=lambda: next(times), stop=stop)
+    assert exporter.registry.get_sample_value("legible_drift_check_failures_total") == 1
+    assert exporter.registry.get_sample_value("legible_drift_check_time_seconds") == START + 60

@@ -1,0 +1,158 @@
+import dataclasses
+import json
+import os
+import time
+from pathlib import Path
+
+import pytest
+from drawn_words import START, observed, words_drawn
+
+from legible.errors import DataError
+from legible.observations import PREDICTION_SIGNALS, SIGNALS, Observation, ObservationLog, observe, read_back, write
+from legible.reading import Reading
+
+HOUR = 3600
+
+
+def rows(count: int, at: float = START) -> list[Observation]:
+    return observed(words_drawn(count, seed=1), at=at)
+
+
+def log_in(folder: Path, *, worker: str = "1", queue_size: int = 1000, retention_days: int = 30) -> ObservationLog:
+    return ObservationLog(folder, worker=worker, queue_size=queue_size, retention_days=retention_days)
+
+
+def logged(folder: Path, observations: list[Observation], **settings: object) -> ObservationLog:
+    log = log_in(folder, **settings)  # type: ignore[arg-type]
+    for observation in observations:
+        log.put(observation)
+    log.close(timeout_seconds=10)
+    return log
+
+
+def test_a_row_tells_size_length_and_every_statistic() -> None:
+    (image,) = words_drawn(1, seed=1)
+    row = observe(image, Reading("abc", 0.5, ()), channel="scans", at=START, reading_id="r", writer="w")
+    assert (row.height, row.width) == image.shape
+    assert (row.length, row.confidence, row.channel, row.reading_id, row.writer) == (3, 0.5, "scans", "r", "w")
+    assert [row.signal(name) for name in PREDICTION_SIGNALS] == [0.5, 3.0]
+    assert all(isinstance(row.signal(name), float) for name in SIGNALS)
+
+
+def test_a_row_holds_no_text() -> None:
+    (image,) = words_drawn(1, seed=1)
+    row = observe(image, Reading("Geheimnis", 0.5, ()), channel="scans", at=START)
+    assert "Geheimnis" not in row.to_json()
+
+
+def test_a_row_comes_back_from_its_line_bit_for_bit() -> None:
+    for row in rows(20):
+        assert Observation.from_json(row.to_json()) == row
+
+
+def test_a_row_of_a_newer_format_is_refused_by_name(tmp_path: Path) -> None:
+    line = json.dumps({**json.loads(rows(1)[0].to_json()), "version": 2})
+    path = tmp_path / "newer.jsonl"
+    path.write_text(line + "\n")
+    with pytest.raises(DataError, match=r"newer\.jsonl: observation format 2 is not 1"):
+        read_back(path)
+
+
+def test_a_written_file_is_read_back(tmp_path: Path) -> None:
+    write(tmp_path / "o.jsonl", rows(5))
+    assert read_back(tmp_path / "o.jsonl").observations == tuple(rows(5))
+
+
+def test_what_is_logged_is_read_back(tmp_path: Path) -> None:
+    log = logged(tmp_path, rows(30))
+    assert (log.written, log.dropped, log.failed) == (30, 0, 0)
+    assert read_back(tmp_path).observations == tuple(rows(30))
+
+
+def test_each_hour_has_a_file_of_its_own_for_each_worker(tmp_path: Path) -> None:
+    logged(tmp_path, rows(2) + rows(2, at=START + HOUR), worker="7")
+    logged(tmp_path, rows(1), worker="8")
+    names = sorted(path.name for path in (tmp_path / "v1").iterdir())
+    assert names == ["20251121T04-7.jsonl", "20251121T04-8.jsonl", "20251121T05-7.jsonl"]
+
+
+def test_files_older_than_their_retention_are_deleted(tmp_path: Path) -> None:
+    logged(tmp_path, rows(1))
+    logged(tmp_path, rows(1, at=START + 24 * HOUR), retention_days=2, worker="2")
+    assert len(read_back(tmp_path).observations) == 2
+    logged(tmp_path, rows(1, at=START + 60 * HOUR), retention_days=2, worker="3")
+    assert [row.at for row in read_back(tmp_path).observations] == [START + 24 * HOUR, START + 60 * HOUR]
+
+
+def test_put_drops_and_counts_when_the_queue_is_full(tmp_path: Path) -> None:
+    """A named pipe that nobody reads holds the writing thread as a hanging disk would."""
+    (tmp_path / "v1").mkdir()
+    pipe = tmp_path / "v1" / "20251121T04-1.jsonl"
+    os.mkfifo(pipe)
+    log = log_in(tmp_path, queue_size=3)
+    first, *others = rows(11)
+    log.put(first)
+    time.sleep(0.2)
+    for row in others:
+        log.put(row)
+    assert log.dropped == 7
+    log.close(timeout_seconds=0.05)
+    with pipe.open("rb"):
+        pass
+
+
+def test_a_failing_disk_is_counted_and_never_raised(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way of the folder")
+    log = logged(tmp_path / "file", rows(3))
+    assert (log.written, log.failed) == (0, 3)
+
+
+def test_the_log_goes_on_when_the_disk_is_back(tmp_path: Path) -> None:
+    obstacle = tmp_path / "o"
+    obstacle.write_text("")
+    assert logged(obstacle, rows(1)).failed == 1
+    obstacle.unlink()
+    assert logged(obstacle, rows(1)).written == 1
+
+
+def test_a_torn_last_line_is_skipped_and_counted(tmp_path: Path) -> None:
+    path = tmp_path / "o.jsonl"
+    write(path, rows(3))
+    path.write_bytes(path.read_bytes()[:-20])
+    window = read_back(path)
+    assert (len(window.observations), window.torn) == (2, 1)
+
+
+def test_rows_after_a_torn_line_are_not_lost(tmp_path: Path) -> None:
+    logged(tmp_path, rows(2))
+    (path,) = (tmp_path / "v1").iterdir()
+    path.write_bytes(path.read_bytes()[:-20])
+    logged(tmp_path, rows(2))
+    window = read_back(tmp_path)
+    assert (len(window.observations), window.torn) == (3, 1)
+
+
+def test_the_last_rows_of_several_workers_are_those_latest_in_time(tmp_path: Path) -> None:
+    everything = rows(40) + rows(40, at=START + HOUR)
+    logged(tmp_path, everything[::2], worker="1")
+    logged(tmp_path, everything[1::2], worker="2")
+    assert read_back(tmp_path, last=50).observations == tuple(everything[-50:])
+    assert read_back(tmp_path, last=0).observations == ()
+
+
+def test_rows_since_a_time_leave_older_ones_out(tmp_path: Path) -> None:
+    logged(tmp_path, rows(10) + rows(10, at=START + HOUR))
+    since = START + 5
+    assert read_back(tmp_path, since=since, last=100).observations[0].at == since
+    assert len(read_back(tmp_path, since=since).observations) == 15
+
+
+def test_a_missing_folder_is_an_error_and_an_empty_one_is_not(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such file or folder"):
+        read_back(tmp_path / "nowhere")
+    assert read_back(tmp_path).observations == ()
+
+
+def test_observations_are_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        rows(1)[0].at = 0.0  # type: ignore[misc]

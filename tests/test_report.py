@@ -1,0 +1,85 @@
+import dataclasses
+import json
+import re
+from pathlib import Path
+
+import pyarrow.parquet
+import pytest
+from drawn_words import START, inverted, observed, words_drawn
+
+from legible.config import Params, ReferenceParams, load_params
+from legible.drift.decide import decide
+from legible.drift.reference import Reference
+from legible.errors import DataError
+from legible.observations import SIGNALS, write
+from legible.report import reference, write_report
+
+SECTION = ReferenceParams(revision=1, false_alarms_per_window=0.001, smallest_window=50, resamples=1000, rows=150)
+PARAMS = Path(__file__).parents[1] / "params.yaml"
+
+
+def params() -> Params:
+    return dataclasses.replace(load_params(PARAMS), reference=SECTION)
+
+
+def staged(root: Path) -> Path:
+    """The stage's folder, made from 400 drawn words."""
+    (root / "evaluation").mkdir(parents=True)
+    write(root / "evaluation" / "observations.jsonl", observed(words_drawn(400, seed=1)))
+    reference(params(), root=root)
+    return root / "drift"
+
+
+def test_the_stage_writes_reference_rule_and_a_sample_of_rows(tmp_path: Path) -> None:
+    folder = staged(tmp_path)
+    assert sorted(path.name for path in folder.iterdir()) == ["drift.json", "reference.json", "reference.parquet"]
+    assert Reference.load(folder).images == 400
+    rows = pyarrow.parquet.read_table(folder / "reference.parquet")
+    assert (rows.num_rows, rows.column_names) == (150, list(SIGNALS))
+
+
+def test_the_stage_writes_the_same_bytes_twice(tmp_path: Path) -> None:
+    first, second = staged(tmp_path / "1"), staged(tmp_path / "2")
+    for path in first.iterdir():
+        assert path.read_bytes() == (second / path.name).read_bytes()
+
+
+def test_torn_observations_stop_the_stage(tmp_path: Path) -> None:
+    staged(tmp_path)
+    path = tmp_path / "evaluation" / "observations.jsonl"
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(DataError, match="1 torn lines; run legible evaluate again"):
+        reference(params(), root=tmp_path)
+
+
+def test_the_sections_of_params_yaml_are_sound() -> None:
+    section = load_params(PARAMS).reference
+    assert section.false_alarms_per_window * section.resamples > 0
+    assert section.smallest_window == 50
+
+
+@pytest.mark.slow
+def test_evidently_shows_our_decision_for_each_column_and_for_all(tmp_path: Path) -> None:
+    """Of inverted words the length of a reading is unchanged: some columns drift, others do not."""
+    folder = staged(tmp_path)
+    rows = observed(inverted(words_drawn(200, seed=2)), seed=2)
+    verdict = decide(Reference.load(folder), rows)
+    path, workspace = tmp_path / "reports" / "drift.html", tmp_path / "workspace"
+    for at in (START, START + 60):
+        write_report(verdict, rows, bundle=folder, path=path, at=at, workspace=workspace)
+
+    runs = [json.loads(run.read_text()) for run in workspace.rglob("*.json") if "metric_results" in run.read_text()]
+    assert len(runs) == 2
+    page = path.read_text()
+    drifted = {signal.name for signal in verdict.drifted}
+    assert 0 < len(drifted) < len(SIGNALS)
+    for name in SIGNALS:
+        assert said_of(name, page) == (name in drifted)
+    assert not re.findall(r"<script[^>]+src=|<link[^>]+href=.?http", page)
+
+
+def said_of(name: str, page: str) -> bool:
+    """Whether the page calls a column's drift detected."""
+    found = re.search(rf"\"Drift in column '{name}'\", \"label\": \"Data drift (not )?detected", page)
+    assert found is not None
+    return found[1] is None
