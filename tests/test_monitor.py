@@ -77,10 +77,10 @@ def test_no_report_is_drawn_of_too_few_images(tmp_path: Path) -> None:
 
 
 def test_a_missing_log_or_reference_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no such file or folder of observations"):
-        check(observations=tmp_path / "nowhere", bundle=bundle(), at=START)
+    with pytest.raises(DataError, match="no file or folder of observations"):
+        check(observations=tmp_path, bundle=bundle(), at=START)
     with pytest.raises(BundleError, match=r"reference\.json: no such file"):
-        check(observations=tmp_path, bundle=tmp_path, at=START)
+        check(observations=logged(tmp_path, usual(9)), bundle=tmp_path, at=START)
 
 
 def scraped(port: int) -> str:

@@ -147,10 +147,13 @@ def test_rows_since_a_time_leave_older_ones_out(tmp_path: Path) -> None:
     assert len(read_back(tmp_path, since=since).observations) == 15
 
 
-def test_a_missing_folder_is_an_error_and_an_empty_one_is_not(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no such file or folder"):
-        read_back(tmp_path / "nowhere")
-    assert read_back(tmp_path).observations == ()
+@pytest.mark.parametrize("wrong", ["nowhere", "", "v1"])
+def test_a_folder_that_holds_no_observations_is_an_error_and_an_empty_log_is_not(tmp_path: Path, wrong: str) -> None:
+    (tmp_path / "observations" / "v1").mkdir(parents=True)
+    assert read_back(tmp_path / "observations").observations == ()
+    place = tmp_path / "observations" / "v1" if wrong == "v1" else tmp_path / wrong
+    with pytest.raises(DataError, match="no file or folder of observations"):
+        read_back(place)
 
 
 def test_observations_are_frozen() -> None:

@@ -220,8 +220,10 @@ def _newest_first(path: Path, since: float) -> Iterator[list[Path]]:
     if path.is_file():
         yield [path]
         return
-    if not path.is_dir():
-        raise DataError(f"{path}: no such file or folder of observations; name the service's observations folder")
+    if not (path / FOLDER).is_dir():
+        raise DataError(
+            f"{path}: no file or folder of observations (such a folder holds {FOLDER}/); name the service's"
+        )
     by_hour = defaultdict(list)
     for file in sorted((path / FOLDER).glob("*.jsonl")):
         by_hour[_hour_of(file)].append(file)

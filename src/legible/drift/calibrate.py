@@ -1,10 +1,10 @@
 """The constant of the drift rule, found by resampling windows by writer from the observations of the reference.
 
 Half of the writers, drawn at random, make a reference; windows of n images come from the others. The KS that at most
-`budget` of such windows exceed, over all signals together, is q(n). Then c and m are those with
-`c * sqrt(1/n + 1/m) >= q(n)` for every size of window that was tried, and as little above it as can be. The reference in
-use is by all writers, twice as many as a half, so that its m is twice as large. Were all images independent, m would be of
-the order of their number, and c about 2.3 for a budget of one in a thousand.
+the budget of such windows exceeds, over all signals together, is q(n). Then c and m are those with
+`c * sqrt(1/n + 1/m) >= q(n)` for every size of window that was tried, and as little above it as can be. The reference
+in use is by all writers, twice as many as a half, so that its m is twice as large. Were all images independent, m would
+be of the order of their number, and c about 2.3 for a budget of one in a thousand.
 """
 
 from collections.abc import Sequence
@@ -57,8 +57,11 @@ def _window_scores(
 ) -> Floats:
     """Max over signals of KS (sizes, resamples at least), each split giving the same number of windows."""
     each = -(-resamples // SPLITS)
-    splits = [_below_edges(values, _half(writers, rng), rng) for _ in range(SPLITS)]
-    return np.asarray([[score for below in splits for score in _scores(below, n, each, rng)] for n in sizes])
+    rounds = []
+    for _ in range(SPLITS):
+        below = _below_edges(values, _half(writers, rng), rng)
+        rounds.append([_scores(below, n, each, rng) for n in sizes])
+    return np.concatenate(rounds, axis=1)
 
 
 def _half(writers: npt.NDArray[np.intp], rng: np.random.Generator) -> Marks:

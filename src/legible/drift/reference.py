@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from legible.errors import BundleError, DataError
-from legible.observations import SIGNALS, Observation
+from legible.observations import PREDICTION_SIGNALS, SIGNALS, Observation
 
 FORMAT_VERSION = 1
 EDGES = tuple(i / 10 for i in range(1, 10))
@@ -93,17 +93,14 @@ def quantiles_of(values: Floats) -> Floats:
 
 def table(observations: Sequence[Observation], names: Sequence[str] = SIGNALS) -> Floats:
     """Signals (N, signals). Raises DataError naming those that the observations lack."""
-    lacking = sorted({name for row in observations for name in names if not _has(row, name)})
+    measured = set(names) - set(PREDICTION_SIGNALS)
+    lacking = sorted({name for row in observations for name in measured - row.statistics.keys()})
     if lacking:
         raise DataError(
             f"observations lack {', '.join(lacking)}; use observations and a bundle made by the same legible"
         )
     rows = [[row.signal(name) for name in names] for row in observations]
     return np.asarray(rows, np.float64).reshape(len(rows), len(names))
-
-
-def _has(observation: Observation, name: str) -> bool:
-    return name in observation.statistics or hasattr(observation, name)
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:

@@ -1,0 +1,1 @@
+"""Bytes to grey image, grey image to model input and to its statistics."""

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter
 
-GreyImage = npt.NDArray[np.uint8]
+from legible.image.decode import GreyImage
+
 Mask = npt.NDArray[np.bool_]
 
 MOST_PIXELS = 1_000_000

@@ -1,0 +1,73 @@
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+from legible.image.decode import GreyImage
+from legible.image.statistics import DISCRETE, STATISTICS, measure
+
+
+def word(*, ink: int = 40, thick: int = 0) -> GreyImage:
+    image = Image.new("L", (220, 64), 230)
+    font = ImageFont.load_default(size=40)
+    ImageDraw.Draw(image).text((14, 6), "Hamburg", font=font, fill=ink, stroke_width=thick)
+    noise = np.random.default_rng(0).normal(0, 2, (64, 220))
+    return np.clip(np.asarray(image) + noise, 0, 255).astype(np.uint8)
+
+
+def change(name: str, image: GreyImage) -> float:
+    """How much a statistic of the drawn word rises when it becomes this image."""
+    return measure(image)[name] - measure(word())[name]
+
+
+def rotated(image: GreyImage, degrees: float) -> GreyImage:
+    return np.asarray(Image.fromarray(image).rotate(degrees, Image.Resampling.BILINEAR, fillcolor=230))
+
+
+def noisy(image: GreyImage) -> GreyImage:
+    return np.clip(image + np.random.default_rng(1).normal(0, 20, image.shape), 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "direction"),
+    [
+        ("laplacian", cv2.GaussianBlur(word(), (0, 0), 2), -1),
+        ("gradient", cv2.GaussianBlur(word(), (0, 0), 2), -1),
+        ("noise", noisy(word()), 1),
+        ("entropy", noisy(word()), 1),
+        ("brightness", 255 - word(), -1),
+        ("paper_level", 255 - word(), -1),
+        ("ink_share", 255 - word(), 1),
+        ("range", word(ink=180), -1),
+        ("contrast", word(ink=180), -1),
+        ("stroke_width", word(thick=2), 1),
+        ("ink_share", word(thick=2), 1),
+        ("orientation", rotated(word(), 15), -1),
+        ("coherence", noisy(word()), -1),
+        ("ink_center_x", np.pad(word(), ((0, 0), (100, 0)), constant_values=230), 1),
+        ("ink_center_y", np.pad(word(), ((0, 50), (0, 0)), constant_values=230), -1),
+        ("height", np.pad(word(), ((0, 50), (0, 0)), constant_values=230), 1),
+        ("aspect_ratio", np.pad(word(), ((0, 50), (0, 0)), constant_values=230), -1),
+    ],
+)
+def test_a_statistic_moves_with_what_it_is_named_after(name: str, changed: GreyImage, direction: int) -> None:
+    assert change(name, changed) * direction > 0.01
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 30_000), (30_000, 1), (2, 2), (3, 3), (2000, 1500)])
+@pytest.mark.parametrize("fill", ["black", "white", "noise"])
+def test_every_statistic_of_any_image_is_finite(shape: tuple[int, int], fill: str) -> None:
+    image = np.full(shape, 0 if fill == "black" else 255, np.uint8)
+    if fill == "noise":
+        image = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+    values = measure(image)
+    assert tuple(values) == STATISTICS
+    assert np.isfinite(list(values.values())).all()
+
+
+def test_flat_paper_has_no_ink() -> None:
+    assert measure(np.full((40, 90), 200, np.uint8))["ink_share"] == 0
+
+
+def test_discrete_statistics_are_statistics() -> None:
+    assert set(STATISTICS) >= DISCRETE
