@@ -147,13 +147,18 @@ def test_rows_since_a_time_leave_older_ones_out(tmp_path: Path) -> None:
     assert len(read_back(tmp_path, since=since).observations) == 15
 
 
-@pytest.mark.parametrize("wrong", ["nowhere", "", "v1"])
+@pytest.mark.parametrize("place", ["observations", "observations/v1"])
+def test_a_log_is_found_by_its_folder_or_by_that_of_its_version(tmp_path: Path, place: str) -> None:
+    logged(tmp_path / "observations", rows(3))
+    assert len(read_back(tmp_path / place).observations) == 3
+
+
+@pytest.mark.parametrize("wrong", ["nowhere", ".", "nowhere/v1"])
 def test_a_folder_that_holds_no_observations_is_an_error_and_an_empty_log_is_not(tmp_path: Path, wrong: str) -> None:
     (tmp_path / "observations" / "v1").mkdir(parents=True)
     assert read_back(tmp_path / "observations").observations == ()
-    place = tmp_path / "observations" / "v1" if wrong == "v1" else tmp_path / wrong
     with pytest.raises(DataError, match="no file or folder of observations"):
-        read_back(place)
+        read_back(tmp_path / wrong)
 
 
 def test_observations_are_frozen() -> None:

@@ -8,11 +8,11 @@ import pytest
 from drawn_words import START, inverted, observed, words_drawn
 
 from legible.config import Params, ReferenceParams, load_params
-from legible.drift.decide import decide
 from legible.drift.reference import Reference
 from legible.errors import DataError
+from legible.monitor import check
 from legible.observations import SIGNALS, write
-from legible.report import reference, write_report
+from legible.report import reference
 
 SECTION = ReferenceParams(revision=1, false_alarms_per_window=0.001, smallest_window=50, resamples=1000, rows=150)
 PARAMS = Path(__file__).parents[1] / "params.yaml"
@@ -62,16 +62,18 @@ def test_the_sections_of_params_yaml_are_sound() -> None:
 def test_evidently_shows_our_decision_for_each_column_and_for_all(tmp_path: Path) -> None:
     """Of inverted words the length of a reading is unchanged: some columns drift, others do not."""
     folder = staged(tmp_path)
-    rows = observed(inverted(words_drawn(200, seed=2)), seed=2)
-    verdict = decide(Reference.load(folder), rows)
+    write(tmp_path / "odd.jsonl", observed(inverted(words_drawn(200, seed=2)), seed=2))
     path, workspace = tmp_path / "reports" / "drift.html", tmp_path / "workspace"
-    for at in (START, START + 60):
-        write_report(verdict, rows, bundle=folder, path=path, at=at, workspace=workspace)
+    checks = [
+        check(observations=tmp_path / "odd.jsonl", bundle=folder, at=at, report=report, workspace=workspace)
+        for at, report in ((START, path), (START + 60, None))
+    ]
+    assert checks[0].screen().endswith(f"report: {path}")
 
     runs = [json.loads(run.read_text()) for run in workspace.rglob("*.json") if "metric_results" in run.read_text()]
     assert len(runs) == 2
     page = path.read_text()
-    drifted = {signal.name for signal in verdict.drifted}
+    drifted = {signal.name for signal in checks[0].verdict.drifted}
     assert 0 < len(drifted) < len(SIGNALS)
     for name in SIGNALS:
         assert said_of(name, page) == (name in drifted)

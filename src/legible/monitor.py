@@ -7,7 +7,6 @@ import json
 import logging
 import math
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -65,12 +64,12 @@ def check(
     """
     window = read_back(observations, last=last, since=since)
     verdict = decide(Reference.load(bundle), window.observations)
-    drawn = report if verdict.signals else None
-    if drawn is not None:
+    drawn = bool(verdict.signals) and (report or workspace) is not None
+    if drawn:
         from legible.report import write_report  # the lean installation decides, and draws nothing  # noqa: PLC0415
 
-        write_report(verdict, window.observations, bundle=bundle, path=drawn, at=at, workspace=workspace)
-    return Check(verdict, at, window.torn, drawn)
+        write_report(verdict, window.observations, bundle=bundle, path=report, at=at, workspace=workspace)
+    return Check(verdict, at, window.torn, report if drawn else None)
 
 
 class Exporter:
@@ -111,16 +110,6 @@ class Exporter:
             server.server_close()
 
         return close
-
-
-def schedule(make_check: Callable[[float], Check], *, every_seconds: float, port: int = PORT) -> None:
-    """Check now and every so many seconds, and answer at /metrics, until interrupted."""
-    exporter = Exporter()
-    close = exporter.serve(port=port)
-    try:
-        watch(make_check, exporter, every_seconds=every_seconds, clock=time.time, stop=threading.Event())
-    finally:
-        close()
 
 
 def watch(

@@ -220,12 +220,13 @@ def _newest_first(path: Path, since: float) -> Iterator[list[Path]]:
     if path.is_file():
         yield [path]
         return
-    if not (path / FOLDER).is_dir():
+    folder = path if path.name == FOLDER else path / FOLDER
+    if not folder.is_dir():
         raise DataError(
             f"{path}: no file or folder of observations (such a folder holds {FOLDER}/); name the service's"
         )
     by_hour = defaultdict(list)
-    for file in sorted((path / FOLDER).glob("*.jsonl")):
+    for file in sorted(folder.glob("*.jsonl")):
         by_hour[_hour_of(file)].append(file)
     earliest = _hour(since) if math.isfinite(since) else ""
     for hour in sorted(by_hour, reverse=True):

@@ -57,7 +57,7 @@ def write_report(
     observations: Sequence[Observation],
     *,
     bundle: Path,
-    path: Path,
+    path: Path | None,
     at: float,
     workspace: Path | None = None,
 ) -> None:
@@ -66,8 +66,9 @@ def write_report(
     `bundle` is the folder of reference.parquet; `at` the time, in Unix seconds, that the run is filed under.
     """
     snapshot = _snapshot(verdict, _current(verdict, observations), _reference_rows(bundle), at)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    snapshot.save_html(str(path))
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        snapshot.save_html(str(path))
     if workspace is not None:
         _file(snapshot, workspace)
 

@@ -9,6 +9,7 @@ import hashlib
 import json
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -127,7 +128,7 @@ def _track(root: Path, name: str) -> None:
     if not (root / ".dvc").is_dir():
         return
     outcome = subprocess.run(  # noqa: S603
-        ["dvc", "add", f"data/raw/{name}"],  # noqa: S607
+        [sys.executable, "-m", "dvc", "add", f"data/raw/{name}"],
         cwd=root,
         capture_output=True,
         text=True,
