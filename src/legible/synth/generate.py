@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -77,7 +78,8 @@ def generate(params: Params, *, root: Path, processes: int = 1) -> None:
     fresh = target.with_name(target.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
     _make_folder(fresh)
-    with ProcessPoolExecutor(processes, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+    fresh_processes = get_context("spawn")  # a fork after OpenCV has threads hangs
+    with ProcessPoolExecutor(processes, fresh_processes, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
         for kind in KINDS:
             share = (
                 params.generate.handwriting_share if kind == "handwriting" else 1 - params.generate.handwriting_share

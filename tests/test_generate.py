@@ -1,0 +1,72 @@
+import dataclasses
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from legible.config import Params, load_params
+from legible.data.dataset import Tally
+from legible.data.iam import open_iam
+from legible.errors import DataError
+from legible.synth.generate import generate, print_recipe
+
+PROJECT = Path(__file__).parents[1]
+PARAMS = load_params(PROJECT / "params.yaml", PROJECT / "params/tiny.yaml")
+
+
+def params(**changes: object) -> Params:
+    values = {"words": 90, "lines": 12, "styles": 9, **changes}
+    return dataclasses.replace(PARAMS, generate=dataclasses.replace(PARAMS.generate, **values))  # type: ignore[arg-type]
+
+
+def digest(folder: Path) -> str:
+    content = b"".join(p.name.encode() + p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file())
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_the_same_bytes_on_one_two_and_three_processes(tmp_path: Path) -> None:
+    digests = set()
+    for processes in (1, 2, 3):
+        generate(params(), root=tmp_path / str(processes), processes=processes)
+        digests.add(digest(tmp_path / str(processes)))
+    assert len(digests) == 1
+
+
+def test_generated_samples_read_back_through_the_iam_layout(tmp_path: Path) -> None:
+    generate(params(), root=tmp_path)
+    for kind, words, lines in (("print", 54, 7), ("handwriting", 36, 5)):
+        tally = Tally()
+        found = [entry for entry, _ in open_iam(tmp_path / "data/generated" / kind).images(tally)]
+        assert sum(entry.kind == "word" for entry in found) == words
+        assert sum(entry.kind == "line" for entry in found) == lines
+        assert tally.damaged == []
+        assert all(" " in entry.text for entry in found if entry.kind == "line")
+        PARAMS.charset.build().check(entry.text for entry in found)
+
+
+def test_another_seed_draws_something_else(tmp_path: Path) -> None:
+    generate(params(), root=tmp_path / "a")
+    generate(dataclasses.replace(params(), seed=2), root=tmp_path / "b")
+    assert digest(tmp_path / "a") != digest(tmp_path / "b")
+
+
+def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file where a folder should be")
+    with pytest.raises(DataError, match="data cannot be written"):
+        generate(params(), root=tmp_path)
+
+
+def test_the_print_recipe_is_fixed_half_plain_and_in_unseen_families() -> None:
+    recipe = PARAMS.evaluate.print
+    once, again = (list(print_recipe(recipe, PARAMS, root=PROJECT)) for _ in range(2))
+    assert [word.text for word in once] == [word.text for word in again]
+    assert all(np.array_equal(a.image, b.image) for a, b in zip(once, again, strict=True))
+    assert {word.family for word in once} == {"Caladea"}
+    assert sum(word.noisy for word in once) == recipe.words // 2
+
+
+def test_the_print_recipe_needs_an_unseen_family() -> None:
+    none = dataclasses.replace(PARAMS, fonts=dataclasses.replace(PARAMS.fonts, unseen=()))
+    with pytest.raises(DataError, match="names no printed family that is here: it is empty"):
+        list(print_recipe(PARAMS.evaluate.print, none, root=PROJECT))

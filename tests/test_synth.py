@@ -1,0 +1,150 @@
+"""Drawing: fonts, texts, paper and augmentation."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from legible.charset import Charset
+from legible.config import FontsParams, load_params
+from legible.errors import DataError
+from legible.synth.augment import augment
+from legible.synth.draw import draw_style, draw_text
+from legible.synth.fonts import Font, find_fonts, install_fonts
+from legible.synth.paper import KINDS, Ink, Paper, lay
+from legible.synth.words import Texts
+
+PROJECT = Path(__file__).parents[1]
+PARAMS = load_params(PROJECT / "params.yaml", PROJECT / "params/tiny.yaml")
+CHARSET = PARAMS.charset.build()
+
+
+def packaged(characters: str = "ab") -> list[Font]:
+    return find_fonts(PARAMS.fonts, root=PROJECT, characters=characters)
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def folder_params(folder: Path) -> FontsParams:
+    return dataclasses.replace(PARAMS.fonts, folders=(str(folder),), packages=False)
+
+
+def test_packaged_fonts_are_found_with_their_kinds() -> None:
+    kinds = {font.family: font.kind for font in packaged()}
+    assert kinds["Caladea"] == "print"
+    assert kinds["Amatic SC"] == "handwriting"
+
+
+def test_a_font_says_which_characters_it_draws() -> None:
+    font = next(font for font in packaged("aЖ") if font.family == "Caladea")
+    assert font.draws("a")
+    assert not font.draws("Ж")
+
+
+def test_a_folder_of_ones_own_fonts_is_used(tmp_path: Path) -> None:
+    source = packaged()[0].path
+    (tmp_path / source.name).write_bytes(source.read_bytes())
+    assert len(find_fonts(folder_params(tmp_path), root=PROJECT, characters="a")) == 1
+
+
+def test_a_font_that_is_none_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "broken.ttf").write_bytes(b"no font")
+    with pytest.raises(DataError, match=r"broken\.ttf: no font"):
+        find_fonts(folder_params(tmp_path), root=PROJECT, characters="a")
+
+
+def test_no_fonts_is_an_error_with_a_way_out(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no fonts in .*; run legible fonts"):
+        find_fonts(folder_params(tmp_path), root=PROJECT, characters="a")
+
+
+def test_characters_that_no_font_draws_are_named() -> None:
+    with pytest.raises(DataError, match="no font draws 漢"):
+        packaged("a漢")
+
+
+def test_installing_needs_no_npm_where_no_folder_is_named(tmp_path: Path) -> None:
+    install_fonts(PARAMS, root=tmp_path)
+    assert list((tmp_path / "fonts/files").iterdir()) == []
+
+
+def test_texts_stay_within_the_charset_and_cover_it() -> None:
+    texts, generator = Texts(CHARSET), rng()
+    drawn = [texts.word(generator) for _ in range(6000)]
+    CHARSET.check(drawn)
+    assert set(CHARSET.characters) - {" "} == set("".join(drawn))
+
+
+def test_most_words_are_lower_case_and_some_are_numbers() -> None:
+    texts, generator = Texts(CHARSET), rng()
+    drawn = [texts.word(generator) for _ in range(3000)]
+    assert 0.3 < np.mean([word.islower() for word in drawn]) < 0.7
+    assert 0.1 < np.mean([any(c.isdigit() for c in word) for word in drawn]) < 0.4
+
+
+def test_a_line_has_so_many_words_with_single_spaces() -> None:
+    texts, generator = Texts(CHARSET), rng()
+    for count in (2, 7, 12):
+        line = texts.line(generator, words=count)
+        assert len(line.split(" ")) == count
+
+
+def test_running_words_are_no_lone_signs() -> None:
+    texts, generator = Texts(CHARSET), rng()
+    assert min(len(texts.running_word(generator)) for _ in range(500)) >= 2
+
+
+def test_a_charset_without_words_or_digits_is_refused() -> None:
+    with pytest.raises(DataError, match="neither letters of a word nor digits"):
+        Texts(Charset("signs", "#+"))
+
+
+def test_digits_alone_are_enough() -> None:
+    texts, generator = Texts(Charset("digits", "0123456789")), rng()
+    assert all(texts.word(generator).isdigit() for _ in range(50))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_ink_is_darker_than_any_paper(kind: str) -> None:
+    coverage = np.zeros((40, 120), np.float32)
+    coverage[15:25, 20:100] = 1
+    paper = Paper(next(k for k in KINDS if k == kind), level=230, strength=0.6)
+    image = lay(coverage, paper, Ink(level=40, unevenness=0.2), rng())
+    assert image[15:25, 20:100].mean() + 60 < np.median(image[:10])
+
+
+def test_no_strength_changes_nothing() -> None:
+    image = rng().integers(0, 256, (40, 90)).astype(np.uint8)
+    assert augment(image, rng(), 0.0) is image
+
+
+def test_augmentation_is_the_same_for_the_same_random_state() -> None:
+    image = rng().integers(0, 256, (40, 90)).astype(np.uint8)
+    for seed in range(30):
+        assert np.array_equal(augment(image, rng(seed), 1.0), augment(image, rng(seed), 1.0))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 200), (200, 3), (64, 900)])
+def test_any_shape_is_augmented(shape: tuple[int, int]) -> None:
+    image = rng().integers(0, 256, shape).astype(np.uint8)
+    for seed in range(40):
+        changed = augment(image, rng(seed), 1.0)
+        assert changed.dtype == np.uint8
+        assert min(changed.shape) >= 1
+
+
+def test_a_style_stays_while_each_drawing_varies() -> None:
+    style = draw_style([font for font in packaged() if font.kind == "handwriting"], rng(1), strength=0.3)
+    one, other = draw_text("Hamburg", style, rng(2)), draw_text("Hamburg", style, rng(3))
+    assert one.shape != other.shape or not np.array_equal(one, other)
+    assert np.array_equal(one, draw_text("Hamburg", style, rng(2)))
+
+
+def test_drawn_text_is_ink_on_paper() -> None:
+    for seed in range(20):
+        style = draw_style(packaged(), rng(seed), strength=0.0)
+        image = draw_text("word", style, rng(seed))
+        assert image.min() < 100 < 200 < image.max()
