@@ -295,3 +295,25 @@ def data_list(root: Root = HERE) -> None:
         state = "here" if raw_folder(root, source.name).is_dir() else "not here"
         counts = ", ".join(f"{count} {what}" for what, count in source.counts.items())
         print(f"{source.name}  {source.kind}  {counts}  {state}")
+
+
+@app.command()
+def gate(
+    *,
+    champion: Annotated[
+        str, typer.Option(help="A git revision, or a bundle's folder; `none` judges floors alone.")
+    ] = "main",
+    bundle: Annotated[Path, typer.Option(help="The candidate.")] = HERE / "models/bundle",
+    root: Root = HERE,
+) -> None:
+    """Judge the bundle here against the champion: exit 0 it may ship, 1 it may not. Example: legible gate"""
+    from legible.evaluation.champion import champion_folder
+    from legible.evaluation.gate import gate as judge
+
+    with champion_folder(champion, root=root) as folder:
+        if folder is None:
+            print("no champion: floors alone are judged", file=sys.stderr)
+        verdict = judge(bundle, folder, floors=_params(root).pack.floors)
+    print(verdict.table())
+    if not verdict.passed:
+        raise typer.Exit(1)

@@ -99,8 +99,8 @@ def _edges(image: GreyImage) -> dict[str, float]:
     """Of differences between neighbours.
 
     laplacian: logarithm of the variance of the five-point Laplacian, which blur lowers. noise: standard deviation by
-    the mask of Immerkaer (1996). gradient: mean size. orientation and coherence: angle in radians and strength, 0 to 1, of
-    the direction that gradients share (structure tensor, Bigun and Granlund 1987).
+    the mask of Immerkaer (1996). gradient: mean size. orientation and coherence: angle in radians and strength, 0 to 1,
+    of the direction that gradients share (structure tensor, Bigun and Granlund 1987).
     """
     if min(image.shape) < 3:  # noqa: PLR2004
         return {"laplacian": 0.0, "noise": 0.0, "gradient": 0.0, "orientation": 0.0, "coherence": 0.0}

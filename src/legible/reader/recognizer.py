@@ -16,9 +16,10 @@ from ai_edge_litert.interpreter import Interpreter
 
 from legible.charset import Charset
 from legible.ctc.decode import Run, best_path, log_softmax
+from legible.errors import BundleError
 from legible.image.decode import GreyImage
 from legible.image.normalize import normalize
-from legible.reader.bundle import Bundle
+from legible.reader.bundle import CHARSET, MODEL, Bundle
 from legible.reading import Character, Reading
 
 PROBE_WIDTH = 64
@@ -29,7 +30,7 @@ class Recognizer:
 
     def __init__(self, model: Path, charset: Charset, *, temperature: float = 1.0, workers: int = 1) -> None:
         self._model = model
-        self._charset = charset
+        self.charset = charset
         self._temperature = temperature
         self._threads = threading.local()
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="recognizer") if workers > 1 else None
@@ -57,13 +58,20 @@ class Recognizer:
 
     def _read_one(self, image: GreyImage) -> Reading:
         logits = self.logits(normalize(image, height=self.height, stride=self.stride))
-        return interpret(logits, self._charset, temperature=self._temperature)
+        return interpret(logits, self.charset, temperature=self._temperature)
 
     def _runner(self) -> Any:
         if not hasattr(self._threads, "runner"):
             interpreter = Interpreter(str(self._model), num_threads=1)
             self._threads.runner = interpreter.get_signature_runner()
         return self._threads.runner
+
+
+def artefact_recognizer(folder: Path, *, temperature: float = 1.0, workers: int = 1) -> Recognizer:
+    """Of an exported artefact that is not packed yet."""
+    if not (folder / MODEL).is_file():
+        raise BundleError(f"{folder}: no {MODEL} here; run legible export (or dvc repro export)")
+    return Recognizer(folder / MODEL, Charset.load(folder / CHARSET), temperature=temperature, workers=workers)
 
 
 def interpret(logits: npt.NDArray[np.float32], charset: Charset, *, temperature: float) -> Reading:

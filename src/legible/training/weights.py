@@ -25,6 +25,7 @@ class Description:
     size: str
     height: int
     backend: str
+    device: str = "cpu"
 
 
 def save_weights(model: CTCModel, folder: Path, params: TrainParams, *, charset: Charset) -> None:
@@ -32,7 +33,7 @@ def save_weights(model: CTCModel, folder: Path, params: TrainParams, *, charset:
     fresh = folder.with_name(folder.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
-    description = Description(FORMAT_VERSION, params.size, params.height, keras.backend.backend())
+    description = Description(FORMAT_VERSION, params.size, params.height, keras.backend.backend(), _device())
     content = json.dumps(dataclasses.asdict(description), indent=1) + "\n"
     (fresh / "description.json").write_text(content, encoding="utf-8")
     charset.save(fresh / "charset.json")
@@ -76,6 +77,11 @@ def _take(layer: keras.Layer, former: CTCModel) -> int:
         return 0
     layer.set_weights(old)
     return 1
+
+
+def _device() -> str:
+    """`gpu` or `tpu` where the backend sees one, else `cpu`."""
+    return str(keras.distribution.list_devices()[0]).split(":")[0].lower()
 
 
 def _without_optimizer(model: CTCModel, params: TrainParams, *, labels: int) -> CTCModel:

@@ -1,0 +1,107 @@
+"""The model card: what a bundle reads and does not, what it was made from, and how well it reads."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from legible.config import Params
+from legible.data.dataset import Manifest as DataManifest
+from legible.data.sources import listed
+from legible.reader.bundle import MODEL
+
+CARD = "card.md"
+OWN_SOURCES = {
+    "generated-print": "drawn by `legible generate` in printed fonts under open licences",
+    "generated-handwriting": "drawn by `legible generate` in handwriting fonts under open licences",
+}
+
+
+def write_card(folder: Path, params: Params, *, data_set: DataManifest, trained: Mapping[str, Any], root: Path) -> None:
+    """Write card.md into a bundle's folder, from the figures that lie there."""
+    evaluation = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
+    calibration = json.loads((folder / "confidence.json").read_text(encoding="utf-8"))
+    parts = [
+        _head(folder, params, trained),
+        _sources(data_set, {source.name: source.terms for source in listed(root)}),
+        _figures(evaluation),
+        _confidence(evaluation, calibration),
+        _limits(),
+    ]
+    (folder / CARD).write_text("\n".join(parts), encoding="utf-8")
+
+
+def _head(folder: Path, params: Params, trained: Mapping[str, Any]) -> str:
+    kilobytes = (folder / MODEL).stat().st_size // 1000
+    return f"""# Model card
+
+Reads a picture of one word or one line in the {len(params.charset.characters)} characters of `{params.charset.name}`,
+printed or handwritten, and answers with its text and the probability that all of it is right.
+
+- Network `{trained["size"]}`, convolutions and CTC, {trained["height"]} pixels high and of free width; served by LiteRT
+  with quantization `{params.export.quantization}` in {kilobytes} kB.
+- Trained by `dvc repro` with {trained["backend"]} on a {trained.get("device", "cpu").upper()}, from the `params.yaml`
+  and `dvc.lock` of the same commit.
+"""
+
+
+def _sources(data_set: DataManifest, terms: Mapping[str, str]) -> str:
+    lines = ["## Data", "", "| source | train | tune | validation | terms |", "|---|---|---|---|---|"]
+    for source in data_set.present:
+        counts = [_count(data_set, split, source) for split in ("train", "tune", "validation")]
+        said = terms.get(source) or OWN_SOURCES.get(source, "not stated")
+        lines.append(f"| {source} | {counts[0]} | {counts[1]} | {counts[2]} | {said} |")
+    if data_set.absent:
+        lines += ["", f"Not used: {', '.join(data_set.absent)}."]
+    return "\n".join([*lines, "", "Splits are by writer or writer style. `validation` is for figures only.", ""])
+
+
+def _count(data_set: DataManifest, split: str, source: str) -> int:
+    groups = data_set.counts.get(split, {})
+    return sum(count for group, count in groups.items() if group.startswith(f"{source}/"))
+
+
+def _figures(evaluation: Mapping[str, Any]) -> str:
+    lines = [
+        "## How well it reads",
+        "",
+        f"The served artefact on `validation` and on the print recipe `{evaluation['print_recipe']}` (families never",
+        "trained on), best path, case-sensitive; in brackets the 95 % interval of exact match, resampled by writer.",
+        "",
+        "| slice | images | writers | exact match | CER | WER | calibration error |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    rows = {**evaluation["slices"], "all": evaluation["all"]}
+    for name, row in rows.items():
+        lines.append(
+            f"| {name} | {row['count']} | {row['writers']} | {row['exact_match']:.1%} "
+            f"({row['low']:.1%} to {row['high']:.1%}) | {row['cer']:.2%} | {row['wer']:.1%} | "
+            f"{row['calibration_error']:.3f} |"
+        )
+    return "\n".join([*lines, ""])
+
+
+def _confidence(evaluation: Mapping[str, Any], calibration: Mapping[str, Any]) -> str:
+    lines = [
+        "## Confidence",
+        "",
+        f"A temperature of {calibration['temperature']}, fitted on {calibration['samples']} samples of `tune`, took the",
+        f"calibration error there from {calibration['error_before']:.3f} to {calibration['error_after']:.3f}.",
+        "",
+        "| accept from | accepted | of them right |",
+        "|---|---|---|",
+    ]
+    lines += [
+        f"| {row['confidence']} | {row['accepted']:.1%} | {row['right']:.1%} |" for row in evaluation["thresholds"]
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _limits() -> str:
+    return """## Limits
+
+- One word or one line to an image; it does not find lines on a page.
+- English texts and Latin letters; other scripts are read as nonsense, which the drift check notices.
+- A sign alone in its image (`.` or `,` or `'`) loses its place on the line with its margins, and is often confused.
+- Confidence is calibrated on images like those it was trained on; where the drift check speaks, trust it less.
+"""

@@ -1,0 +1,115 @@
+"""Stage `evaluate`: the artefact that is served reads `validation` and `evaluate.print`; figures by slice.
+
+Its folder holds images of the worst errors and so stays out of git.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from legible import observations
+from legible.config import Params
+from legible.data.dataset import Dataset, Sample
+from legible.evaluation.results import Result, figures, in_slice, slice_names, thresholds, write_results
+from legible.evaluation.worst import draw_worst
+from legible.image.decode import GreyImage
+from legible.observations import Observation, observe
+from legible.reader.recognizer import artefact_recognizer
+from legible.reading import Reading
+from legible.scores import edit_distance
+from legible.synth.generate import print_recipe
+
+FORMAT_VERSION = 1
+SHORT, MIDDLE = 3, 7
+"""Characters of a short word, and of a middling one, at most."""
+AT = 0.0
+"""Observations made at build have no time."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A validation image, what stands in it, who wrote it, and the slices that it is in."""
+
+    image: GreyImage
+    text: str
+    writer: str
+    slices: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        return hashlib.sha256(self.image.tobytes() + b"\0" + self.text.encode()).hexdigest()[:16]
+
+
+def evaluate(params: Params, *, root: Path, workers: int = 2) -> None:
+    """Write root/evaluation/{evaluation.json, results.jsonl, observations.jsonl, worst.png}."""
+    temperature = json.loads((root / "training/confidence.json").read_text(encoding="utf-8"))["temperature"]
+    recognizer = artefact_recognizer(root / "training/artefact", temperature=temperature, workers=workers)
+    cases = [*validation_cases(Dataset.open(root / "data/dataset")), *print_cases(params, root=root)]
+    bar = tqdm(recognizer.read_each([case.image for case in cases]), total=len(cases), desc="evaluate", unit="image")
+    readings = list(bar)
+    results = [result_of(case, reading) for case, reading in zip(cases, readings, strict=True)]
+    folder = root / "evaluation"
+    folder.mkdir(parents=True, exist_ok=True)
+    write_results(folder / "results.jsonl", results)
+    observations.write(folder / "observations.jsonl", _observed(cases, readings))
+    draw_worst(folder / "worst.png", cases, readings, results, count=params.evaluate.worst)
+    content = json.dumps(summary(results, print_recipe_name=params.evaluate.print.name), indent=1) + "\n"
+    (folder / "evaluation.json").write_text(content, encoding="utf-8")
+
+
+def summary(results: Sequence[Result], *, print_recipe_name: str) -> dict[str, object]:
+    """What evaluation.json holds: figures of each slice, and what each threshold of confidence accepts."""
+    slices = {name: asdict(figures(in_slice(results, name))) for name in slice_names(results)}
+    return {
+        "version": FORMAT_VERSION,
+        "print_recipe": print_recipe_name,
+        "all": asdict(figures(results)),
+        "slices": slices,
+        "thresholds": [asdict(threshold) for threshold in thresholds(results)],
+    }
+
+
+def validation_cases(data_set: Dataset) -> Iterator[Case]:
+    for sample in data_set.samples(split="validation"):
+        yield Case(sample.image, sample.text, f"{sample.source}/{sample.writer}", _slices(sample))
+
+
+def print_cases(params: Params, *, root: Path) -> Iterator[Case]:
+    """`evaluate.print`, whose families are its writers."""
+    for word in print_recipe(params.evaluate.print, params, root=root):
+        yield Case(
+            word.image, word.text, f"print/{word.family}", ("print", f"print/{'noisy' if word.noisy else 'plain'}")
+        )
+
+
+def result_of(case: Case, reading: Reading) -> Result:
+    truth, guess = case.text.split(), reading.text.split()
+    return Result(
+        sample=case.key,
+        writer=case.writer,
+        slices=case.slices,
+        distance=edit_distance(truth=case.text, prediction=reading.text),
+        length=len(case.text),
+        word_distance=edit_distance(truth=truth, prediction=guess),
+        words=len(truth),
+        confidence=round(reading.confidence, 4),
+    )
+
+
+def _slices(sample: Sample) -> tuple[str, ...]:
+    more = []
+    if sample.kind == "word":
+        size = "short" if len(sample.text) <= SHORT else "middling" if len(sample.text) <= MIDDLE else "long"
+        more.append(f"{sample.group}/{size}")
+    if sample.segmentation == "err":
+        more.append(f"{sample.group}/err")
+    return (sample.group, *more)
+
+
+def _observed(cases: Sequence[Case], readings: Sequence[Reading]) -> Iterator[Observation]:
+    for case, reading in zip(cases, readings, strict=True):
+        yield observe(case.image, reading, channel=case.slices[0], at=AT, writer=case.writer)

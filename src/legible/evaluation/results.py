@@ -1,0 +1,122 @@
+"""What was read of each validation image, without its text, and the figures of slices of it.
+
+A slice is a named subset. Every result is in the slice of its group (`iam/word`) and in whatever else it says it is.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from legible.evaluation.confidence import calibration_error
+
+RESAMPLES = 1000
+THRESHOLDS = (0.5, 0.8, 0.9, 0.95, 0.99)
+
+
+@dataclass(frozen=True)
+class Result:
+    """`sample`: start of the sha256 of image and text. Distances and lengths in characters and in words."""
+
+    sample: str
+    writer: str
+    slices: tuple[str, ...]
+    distance: int
+    length: int
+    word_distance: int
+    words: int
+    confidence: float
+
+    @property
+    def right(self) -> bool:
+        return self.distance == 0
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Of one slice; `low` and `high` bound the exact match in 95 of 100 resamplings of its writers."""
+
+    count: int
+    writers: int
+    exact_match: float
+    low: float
+    high: float
+    cer: float
+    wer: float
+    confidence: float
+    calibration_error: float
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """Of the readings of at least this confidence: the share that they are, and the share of them that are right."""
+
+    confidence: float
+    accepted: float
+    right: float
+
+
+def write_results(path: Path, results: Iterable[Result]) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(json.dumps(asdict(result), ensure_ascii=False) + "\n" for result in results)
+
+
+def read_results(path: Path) -> list[Result]:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [Result(**{**fields, "slices": tuple(fields["slices"])}) for fields in map(json.loads, lines)]
+
+
+def slice_names(results: Iterable[Result]) -> list[str]:
+    return sorted({name for result in results for name in result.slices})
+
+
+def in_slice(results: Iterable[Result], name: str) -> list[Result]:
+    return [result for result in results if name in result.slices]
+
+
+def figures(results: Sequence[Result], *, seed: int = 0) -> Figures:
+    """Raises ValueError for no results."""
+    right = np.array([result.right for result in results], np.float64)
+    given = np.array([result.confidence for result in results])
+    low, high = writer_interval(right, [result.writer for result in results], seed=seed)
+    return Figures(
+        count=len(results),
+        writers=len({result.writer for result in results}),
+        exact_match=float(right.mean()),
+        low=low,
+        high=high,
+        cer=sum(result.distance for result in results) / max(sum(result.length for result in results), 1),
+        wer=sum(result.word_distance for result in results) / max(sum(result.words for result in results), 1),
+        confidence=float(given.mean()),
+        calibration_error=calibration_error(given, right),
+    )
+
+
+def writer_interval(values: npt.NDArray[np.float64], writers: Sequence[str], *, seed: int) -> tuple[float, float]:
+    """2.5th and 97.5th percentile of the mean over resampled writers, each with all of its samples."""
+    means = writer_resamples(values, writers, resamples=RESAMPLES, seed=seed)
+    low, high = np.percentile(means, (2.5, 97.5))
+    return float(low), float(high)
+
+
+def writer_resamples(
+    values: npt.NDArray[np.float64], writers: Sequence[str], *, resamples: int, seed: int
+) -> npt.NDArray[np.float64]:
+    """Means of the bootstrap over clusters (Davison and Hinkley 1997, section 3.8): (resamples,)."""
+    _, places = np.unique(np.array(writers), return_inverse=True)
+    sums, counts = np.bincount(places, weights=values), np.bincount(places)
+    drawn = np.random.default_rng(seed).integers(0, len(counts), (resamples, len(counts)))
+    return np.asarray(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1), np.float64)
+
+
+def thresholds(results: Sequence[Result]) -> list[Threshold]:
+    """What accepting from each of THRESHOLDS on would accept, and get right."""
+    found = []
+    for least in THRESHOLDS:
+        accepted = [result.right for result in results if result.confidence >= least]
+        right = sum(accepted) / len(accepted) if accepted else 1.0
+        found.append(Threshold(least, len(accepted) / len(results), right))
+    return found
