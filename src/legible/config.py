@@ -246,9 +246,15 @@ ENVIRONMENT_PREFIX = "LEGIBLE_"
 class ServiceSettings:
     """A running service; each field is overridden by `LEGIBLE_<FIELD>` in the environment."""
 
-    max_body_bytes: int = 10_000_000
+    max_image_bytes: int = 10_000_000
+    max_body_bytes: int = 50_000_000
+    """Of a whole request; more is refused while it arrives."""
     max_pixels: int = 40_000_000
     max_batch_images: int = 64
+    max_in_flight: int = 32
+    """Requests to read at a time in one worker; more are refused with 429 and Retry-After."""
+    body_seconds: float = 20.0
+    """Until when the body of a request has to have arrived."""
     accept: float = 0.9
     """A reading is `accepted` from this confidence on."""
     channels: tuple[str, ...] = field(default=("default",))

@@ -85,8 +85,8 @@ def _confidence(evaluation: Mapping[str, Any], calibration: Mapping[str, Any]) -
     lines = [
         "## Confidence",
         "",
-        f"A temperature of {calibration['temperature']}, fitted on {calibration['samples']} samples of `tune`, took the",
-        f"calibration error there from {calibration['error_before']:.3f} to {calibration['error_after']:.3f}.",
+        f"A temperature of {calibration['temperature']}, fitted on {calibration['samples']} samples of `tune`, took",
+        f"the calibration error there from {calibration['error_before']:.3f} to {calibration['error_after']:.3f}.",
         "",
         "| accept from | accepted | of them right |",
         "|---|---|---|",

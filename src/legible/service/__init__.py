@@ -1,0 +1,1 @@
+"""The HTTP service: one ASGI application, mounted into a BentoML service."""

@@ -1,0 +1,48 @@
+"""The application as a BentoML service: one worker a core, each with one reader."""
+
+import os
+from pathlib import Path
+
+import bentoml
+
+from legible.config import ServiceSettings
+from legible.observations import ObservationLog
+from legible.reader.bundle import find_bundle, load_bundle
+from legible.service.api import Api, build_app
+from legible.service.reading import Reader
+
+WORKERS = "LEGIBLE_WORKERS"
+"""How many worker processes; read before there are settings, as BentoML wants it at import."""
+
+api = Api(ServiceSettings.from_environment())
+
+
+def worker_count() -> int | str:
+    """As LEGIBLE_WORKERS says, else one a core; one in a container, where a dead worker is not replaced."""
+    if WORKERS in os.environ:
+        return int(os.environ[WORKERS])
+    return 1 if "BENTOML_CONTAINERIZED" in os.environ else "cpu_count"
+
+
+@bentoml.service(name="legible", workers=worker_count(), traffic={"timeout": 60}, metrics={"enabled": False})
+@bentoml.asgi_app(build_app(api), path="/")
+class Legible:
+    """Reads pictures of words and lines."""
+
+    def __init__(self) -> None:
+        settings = api.settings
+        log = ObservationLog(
+            Path(settings.observations_folder),
+            worker=str(os.getpid()),
+            queue_size=settings.observations_queue,
+            retention_days=settings.observations_retention_days,
+        )
+        api.start(Reader(load_bundle(find_bundle()), settings, log))
+
+    async def __is_ready__(self) -> bool:
+        return api.is_ready
+
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]
+    def close(self) -> None:
+        """Write what is still in the log's queue."""
+        api.reader.close()
