@@ -46,7 +46,7 @@ def test_every_format_gives_the_same_grey(format_name: str, mode: str) -> None:
 @pytest.mark.parametrize("mode", ["1", "P", "LA", "RGBA", "CMYK", "I;16"])
 def test_every_kind_of_pixel_gives_the_same_grey(mode: str) -> None:
     if mode == "I;16":
-        source = Image.fromarray((np.asarray(picture()).astype(np.uint16) * 257))
+        source = Image.fromarray(np.asarray(picture()).astype(np.uint16) * 257)
     else:
         source = picture("RGB").convert(mode) if mode == "CMYK" else picture(mode)
     image = decode(encoded(source, "TIFF" if mode == "CMYK" else "PNG"))

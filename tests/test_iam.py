@@ -40,7 +40,7 @@ def test_damaged_and_missing_images_are_named(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_no_iam_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no IAM layout here; it needs forms.txt"):
+    with pytest.raises(DataError, match="no IAM layout here; it needs forms"):
         open_iam(tmp_path)
 
 

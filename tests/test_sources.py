@@ -11,8 +11,10 @@ from legible.data.dataset import Tally
 from legible.data.transcribed import open_transcribed
 from legible.errors import DataError
 
+ROWS = "path\tpage\ttext\nimages/1.png\tp1\tDear Sir,\nimages/2.png\tp2\tYours\n"
 
-def transcribed(folder: Path, rows: str = "path\tpage\ttext\nimages/1.png\tp1\tDear Sir,\nimages/2.png\tp2\tYours\n") -> Path:
+
+def transcribed(folder: Path, rows: str = ROWS) -> Path:
     (folder / "images").mkdir(parents=True)
     for number in (1, 2):
         (folder / f"images/{number}.png").write_bytes(picture(number))

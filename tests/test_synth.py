@@ -57,7 +57,7 @@ def test_a_font_that_is_none_is_one_clear_error(tmp_path: Path) -> None:
 
 
 def test_no_fonts_is_an_error_with_a_way_out(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="no fonts in .*; run legible fonts"):
+    with pytest.raises(DataError, match=r"no fonts in .*; run legible fonts"):
         find_fonts(folder_params(tmp_path), root=PROJECT, characters="a")
 
 
@@ -147,4 +147,5 @@ def test_drawn_text_is_ink_on_paper() -> None:
     for seed in range(20):
         style = draw_style(packaged(), rng(seed), strength=0.0)
         image = draw_text("word", style, rng(seed))
-        assert image.min() < 100 < 200 < image.max()
+        assert image.min() < 100
+        assert image.max() > 200

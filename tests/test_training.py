@@ -53,7 +53,7 @@ def trained_at_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """Stands for the end of the process."""
 
 
@@ -65,11 +65,11 @@ def test_a_killed_run_goes_on_to_the_same_final_bits(
 
     def killed_in_the_second_epoch(*args: object, epoch: int, **rest: object) -> float:
         if epoch == 1:
-            raise Killed
+            raise KilledError
         return original(*args, epoch=epoch, **rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(training, "train_epoch", killed_in_the_second_epoch)
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         training.train(small_params(epochs=3), root=root)
     monkeypatch.setattr(training, "train_epoch", original)
     training.train(small_params(epochs=3), root=root)
@@ -77,7 +77,7 @@ def test_a_killed_run_goes_on_to_the_same_final_bits(
         assert np.array_equal(once, resumed)
 
 
-def test_other_parameters_start_afresh(trained_at_once: Path) -> None:
+def test_other_parameters_start_afresh() -> None:
     first, second = (small_params(epochs=3, learning_rate=rate) for rate in (0.002, 0.001))
     assert training.fingerprint(first, data_set="a") != training.fingerprint(second, data_set="a")
 

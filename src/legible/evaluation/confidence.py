@@ -21,7 +21,7 @@ from legible.image.normalize import normalize
 from legible.reader.recognizer import Recognizer, artefact_recognizer, interpret
 
 FORMAT_VERSION = 1
-TEMPERATURES = np.geomspace(0.25, 8.0, 101)
+TEMPERATURES = np.geomspace(0.25, 8.0, 41)
 BINS = 10
 
 Floats = npt.NDArray[np.float64]

@@ -5,6 +5,7 @@ Errors have one shape, `{"error": {"code", "message"}}`.
 
 import asyncio
 from collections.abc import Callable, Collection
+from contextlib import suppress
 
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -43,14 +44,13 @@ class BodyGuard:
 
         async def watched(message: Message) -> None:
             nonlocal started
-            started = True
-            await send(message)
+            if not refusal:  # else the application is answering to a body that broke off
+                started = True
+                await send(message)
 
-        try:
+        with suppress(_RefusedError):
             await self.app(scope, limited, watched)
-        except _RefusedError:
-            if started:
-                raise
+        if refusal and not started:
             await refusal[0](scope, receive, send)
 
     def _limited(self, receive: Receive, refusal: list[JSONResponse]) -> Receive:

@@ -1,0 +1,163 @@
+"""The real service over HTTP: readings, errors, metrics, observations, and uploads that break services."""
+
+import io
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from conftest import drawn_word
+from hostile import Upload, uploads
+from PIL import Image
+from serving import served
+
+from legible.image.statistics import STATISTICS
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("service")
+
+
+@pytest.fixture(scope="module")
+def service(folder: Path, bundle_folder: Path) -> Iterator[httpx.Client]:
+    limits = {"LEGIBLE_MAX_BODY_BYTES": "2000000", "LEGIBLE_MAX_BATCH_IMAGES": "4", "LEGIBLE_CHANNELS": "mobile"}
+    with (
+        served(folder, LEGIBLE_BUNDLE=str(bundle_folder), **limits) as address,
+        httpx.Client(base_url=address) as client,
+    ):
+        yield client
+
+
+def png(image: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def word(text: str, face: Path) -> bytes:
+    return png(drawn_word(text, face))
+
+
+@pytest.mark.parametrize("text", ["Hamburg", "reading", "2026"])
+def test_a_printed_word_is_read(service: httpx.Client, print_face: Path, text: str) -> None:
+    answer = service.post("/read", files={"image": word(text, print_face)})
+    assert answer.status_code == 200
+    reading = answer.json()
+    assert reading["text"] == text
+    assert "".join(character["text"] for character in reading["characters"]) == text
+    assert reading["accepted"] == (reading["confidence"] >= 0.9)
+    assert len(reading["reading_id"]) == 32
+
+
+def test_the_threshold_of_acceptance_is_the_callers(service: httpx.Client, print_face: Path) -> None:
+    files = {"image": word("Hamburg", print_face)}
+    assert service.post("/read?accept=0", files=files).json()["accepted"]
+    assert not service.post("/read?accept=1", files=files).json()["accepted"]
+
+
+def test_statistics_are_sent_where_asked(service: httpx.Client, print_face: Path) -> None:
+    answer = service.post("/read?statistics=1", files={"image": word("Hamburg", print_face)})
+    assert tuple(answer.json()["statistics"]) == STATISTICS
+
+
+def test_a_batch_gives_a_reading_or_an_error_for_each_image_in_order(service: httpx.Client, print_face: Path) -> None:
+    images = [("images", word("one", print_face)), ("images", b"no image"), ("images", word("two", print_face))]
+    readings = service.post("/read_batch", files=images).json()["readings"]
+    assert readings[0]["text"] == "one"
+    assert readings[1]["error"]["code"] == "not_an_image"
+    assert readings[2]["text"] == "two"
+
+
+def test_an_image_reads_the_same_alone_and_in_a_batch(service: httpx.Client, print_face: Path) -> None:
+    image = word("same", print_face)
+    alone = service.post("/read", files={"image": image}).json()
+    (together,) = service.post("/read_batch", files=[("images", image)]).json()["readings"]
+    assert {**alone, "reading_id": ""} == {**together, "reading_id": ""}
+
+
+@pytest.mark.parametrize("upload", uploads(), ids=lambda upload: upload.name)
+def test_a_hostile_upload_is_answered_and_the_next_image_is_read(
+    service: httpx.Client, print_face: Path, upload: Upload
+) -> None:
+    answer = service.post("/read", files={"image": (upload.file_name, upload.data)})
+    assert answer.status_code in upload.statuses
+    if answer.status_code != 200:
+        assert set(answer.json()["error"]) == {"code", "message"}
+    assert service.post("/read", files={"image": word("next", print_face)}).json()["text"] == "next"
+
+
+@pytest.mark.parametrize(
+    ("request_of", "status", "code"),
+    [
+        ({"files": {"picture": b"x"}}, 400, "bad_request"),  # another field
+        ({"data": {"image": "text"}}, 400, "bad_request"),  # text in place of a file
+        ({"json": {"image": "http://localhost/a.png"}}, 400, "bad_request"),  # addresses are not fetched
+        ({"content": b"--x", "headers": {"content-type": "multipart/form-data; boundary=y"}}, 400, "bad_request"),
+        ({"files": {"image": b"x" * 3_000_000}}, 413, "too_large"),
+        ({"files": {"image": b"GIF89a" + b"\0" * 50}}, 415, "unsupported_format"),
+        ({"files": {"image": b"x"}, "params": {"lexicon": "en"}}, 400, "bad_request"),  # an unknown option
+        ({"files": {"image": b"x"}, "params": {"accept": "often"}}, 400, "bad_request"),
+    ],
+)
+def test_a_wrong_request_is_a_documented_error(
+    service: httpx.Client, request_of: dict[str, object], status: int, code: str
+) -> None:
+    answer = service.post("/read", **request_of)  # type: ignore[arg-type]
+    assert answer.status_code == status
+    assert answer.json()["error"]["code"] == code
+
+
+def test_too_many_images_are_refused(service: httpx.Client) -> None:
+    answer = service.post("/read_batch", files=[("images", b"x")] * 5)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["code"] == "bad_request"
+
+
+def test_an_unknown_path_and_a_wrong_method_have_the_same_shape(service: httpx.Client) -> None:
+    assert service.get("/nowhere").status_code == 404
+    answer = service.get("/read")
+    assert answer.status_code == 405
+    assert answer.json()["error"]["code"] == "method_not_allowed"
+
+
+def test_it_lives_and_is_ready(service: httpx.Client) -> None:
+    assert service.get("/livez").status_code == 200
+    assert service.get("/readyz").status_code == 200
+
+
+def test_the_calls_are_described(service: httpx.Client) -> None:
+    paths = service.get("/openapi.json").json()["paths"]
+    assert {"/read", "/read_batch", "/livez", "/readyz"} <= set(paths)
+    assert "curl -F image=@word.png" in service.get("/docs").text
+
+
+def test_readings_errors_latency_and_ranks_are_counted(service: httpx.Client, print_face: Path) -> None:
+    service.post("/read", files={"image": word("count", print_face)}, data={"channel": "mobile"})
+    service.post("/read", files={"image": b"no image"})
+    service.get("/no/such/path/as/a/label")
+    time.sleep(0.5)  # observations are counted after the answer
+    text = service.get("/metrics").text
+    lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    assert float(lines['legible_readings_total{channel="mobile"}']) >= 1
+    assert float(lines['legible_errors_total{reason="not_an_image"}']) >= 1
+    assert float(lines['legible_request_seconds_count{route="/read"}']) >= 1
+    for name in STATISTICS:
+        assert float(lines[f'legible_image_statistic_count{{statistic="{name}"}}']) >= 1
+    assert "no/such/path" not in text
+
+
+def test_observations_hold_no_text_and_no_image(service: httpx.Client, folder: Path, print_face: Path) -> None:
+    answer = service.post("/read", files={"image": word("private", print_face)}).json()
+    time.sleep(1.0)
+    lines = [line for path in (folder / "observations/v1").glob("*.jsonl") for line in path.read_text().splitlines()]
+    rows = {row["reading_id"]: row for row in map(json.loads, lines)}
+    row = rows[answer["reading_id"]]
+    assert row["length"] == len("private")
+    assert set(row["statistics"]) == set(STATISTICS)
+    assert "private" not in json.dumps(row)
