@@ -1,0 +1,79 @@
+"""The command line, and the wheel that carries the weights."""
+
+import json
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+from conftest import PROJECT, drawn_word
+from PIL import Image
+from typer.testing import CliRunner
+
+from legible.cli import app
+
+RUNNER = CliRunner()
+
+
+@pytest.fixture
+def scans(tmp_path: Path, print_face: Path) -> Path:
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    for text in ("Hamburg", "reading"):
+        Image.fromarray(drawn_word(text, print_face)).save(folder / f"{text}.png")
+    return folder
+
+
+def legible(*arguments: str, folder: Path = PROJECT) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "legible", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+def test_a_folder_is_read_to_a_table(scans: Path, bundle_folder: Path) -> None:
+    outcome = RUNNER.invoke(app, ["read", str(scans), "--bundle", str(bundle_folder)])
+    assert outcome.exit_code == 0
+    assert "Hamburg" in outcome.stdout
+    assert "reading" in outcome.stdout
+
+
+def test_json_lines_hold_path_text_and_confidence(scans: Path, bundle_folder: Path) -> None:
+    outcome = RUNNER.invoke(app, ["read", str(scans), "--json", "--bundle", str(bundle_folder)])
+    rows = [json.loads(line) for line in outcome.stdout.splitlines()]
+    assert [row["text"] for row in rows] == ["Hamburg", "reading"]
+    assert set(rows[0]) == {"path", "text", "confidence"}
+
+
+def test_a_file_that_is_no_image_is_told_and_the_others_are_read(scans: Path, bundle_folder: Path) -> None:
+    (scans / "broken.png").write_bytes(b"no image")
+    outcome = RUNNER.invoke(app, ["read", str(scans), "--bundle", str(bundle_folder)])
+    assert outcome.exit_code == 1
+    assert "Hamburg" in outcome.stdout
+    assert "broken.png: this is not an image" in outcome.stderr
+
+
+def test_an_error_is_one_line_and_a_code_of_its_own() -> None:
+    outcome = legible("read", "nowhere.png")
+    assert outcome.returncode == 3
+    assert outcome.stderr == "legible: nowhere.png: no such file or folder\n"
+
+
+def test_merged_parameters_are_printed() -> None:
+    outcome = RUNNER.invoke(app, ["params", str(PROJECT / "params.yaml"), str(PROJECT / "params/tiny.yaml")])
+    assert "size: micro" in outcome.stdout
+
+
+@pytest.mark.slow
+def test_the_wheel_alone_reads_in_a_lean_environment(tmp_path: Path, scans: Path) -> None:
+    build = [sys.executable, "-m", "uv", "build", "--wheel", "--quiet", "--out-dir", str(tmp_path), str(PROJECT)]
+    subprocess.run(build, check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as content:
+        assert "legible/_bundle/model.tflite" in content.namelist()
+    python = tmp_path / "lean/bin/python"
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "lean")], check=True)
+    install = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", str(python), str(wheel)]
+    subprocess.run(install, check=True)
+    read = [str(tmp_path / "lean/bin/legible"), "read", str(scans), "--json"]
+    outcome = subprocess.run(read, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert [json.loads(line)["text"] for line in outcome.stdout.splitlines()] == ["Hamburg", "reading"]
