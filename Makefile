@@ -2,6 +2,7 @@
 PYTHON ?= python3
 FULL := .venv/bin
 LEAN := .venv-serve/bin
+TINY := work/tiny
 export DO_NOT_TRACK := 1
 export BENTOML_DO_NOT_TRACK := True
 export TF_CPP_MIN_LOG_LEVEL := 2
@@ -26,15 +27,16 @@ check: $(FULL)/.ready ## Lint, format and types
 	@$(FULL)/ruff format --check .
 	@$(FULL)/mypy
 
-tiny: $(FULL)/.ready ## Rehearse the whole pipeline in work/tiny, in about a minute
-	@rm -rf work/tiny && mkdir -p work/tiny/fonts work/tiny/data
-	@$(FULL)/legible params params.yaml params/tiny.yaml > work/tiny/params.yaml
-	@cp dvc.yaml work/tiny/ && cp fonts/package.json fonts/package-lock.json fonts/.npmrc work/tiny/fonts/
-	@echo '{"version": 1, "sources": []}' > work/tiny/data/sources.json
-	@cd work/tiny && export PATH=$(CURDIR)/$(FULL):$$PATH && dvc init -q --no-scm && dvc config core.analytics false && dvc repro
+tiny: $(FULL)/.ready ## Rehearse the whole pipeline in a scratch folder, in about a minute
+	@rm -rf $(TINY) && mkdir -p $(TINY)/fonts $(TINY)/data
+	@$(FULL)/legible params params.yaml params/tiny.yaml > $(TINY)/params.yaml
+	@cp dvc.yaml $(TINY)/ && cp fonts/package.json fonts/package-lock.json fonts/.npmrc $(TINY)/fonts/
+	@echo '{"version": 1, "sources": []}' > $(TINY)/data/sources.json
+	@export PATH=$(abspath $(FULL)):$$PATH && cd $(TINY) && \
+	  dvc init -q --no-scm && dvc config core.analytics false && dvc repro
 
 retrain: $(FULL)/.ready ## Data to bundle, as params.yaml says (dvc repro)
-	@PATH=$(CURDIR)/$(FULL):$$PATH dvc repro
+	@PATH=$(abspath $(FULL)):$$PATH dvc repro
 
 gate: $(FULL)/.ready ## Judge models/bundle against the champion on main
 	@$(FULL)/legible gate

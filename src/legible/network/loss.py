@@ -13,12 +13,12 @@ class CTCModel(keras.Model):
         super().__init__(*args, **kwargs)
         self.stride = stride
 
-    def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, **unused: Any) -> Any:
+    def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, *unused: Any, **named: Any) -> Any:
         """Negative log-likelihood of the batch's texts for each of their characters; logits: (B, T, V), labels: (B, L).
 
         By character, so that a batch of lines weighs no more than a batch of words.
         """
-        del unused  # weights and the phase of training
+        del unused, named  # weights of samples, and whether it trains
         labels = ops.cast(y, "int32")
         steps = ops.cast(ops.sum(x["mask"][:, 0, :: self.stride], axis=-1), "int32")
         lengths = ops.sum(ops.cast(labels > 0, "int32"), axis=-1)

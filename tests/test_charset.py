@@ -1,0 +1,51 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from legible.charset import Charset
+from legible.config import load_params
+from legible.errors import CharsetError
+
+PROJECT = Path(__file__).parents[1]
+ABC = Charset("abc", "abc")
+
+
+def test_labels_start_after_the_blank_and_come_back_as_text() -> None:
+    assert ABC.encode("cab") == [3, 1, 2]
+    assert ABC.decode([3, 1, 2]) == "cab"
+    assert ABC.size == 4
+
+
+def test_the_shipped_charset_is_printable_ascii_and_the_pound() -> None:
+    characters = load_params(PROJECT / "params.yaml").charset.characters
+    assert set(characters) == {chr(code) for code in range(32, 127)} | {"£"}
+    assert len(characters) == 96
+
+
+def test_unknown_characters_are_refused_by_name_with_a_way_out() -> None:
+    with pytest.raises(CharsetError, match=r"'β' and '€' not in charset 'abc'; add to params\.yaml: charset, or"):
+        ABC.check(["aβ", "b", "€"])
+
+
+def test_a_character_twice_is_refused() -> None:
+    with pytest.raises(CharsetError, match="holds 'a' more than once"):
+        Charset("double", "aba")
+
+
+def test_an_empty_charset_is_refused() -> None:
+    with pytest.raises(CharsetError, match="is empty"):
+        Charset("none", "")
+
+
+def test_a_charset_survives_its_file(tmp_path: Path) -> None:
+    charset = Charset("signs", 'a"\\£ ')
+    charset.save(tmp_path / "charset.json")
+    assert Charset.load(tmp_path / "charset.json") == charset
+
+
+def test_a_newer_format_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "charset.json"
+    path.write_text(json.dumps({"version": 2, "name": "abc", "characters": "abc"}))
+    with pytest.raises(CharsetError, match="format 2 is not 1"):
+        Charset.load(path)

@@ -1,0 +1,57 @@
+from pathlib import Path
+
+import pytest
+
+from legible.config import ServiceSettings, load_params, merge
+from legible.errors import SettingsError
+
+PROJECT = Path(__file__).parents[1]
+
+
+def with_line(tmp_path: Path, line: str) -> Path:
+    path = tmp_path / "over.yaml"
+    path.write_text(line)
+    return path
+
+
+def test_what_differs_is_merged_over_the_whole() -> None:
+    tiny = load_params(PROJECT / "params.yaml", PROJECT / "params/tiny.yaml")
+    assert tiny.train.size == "micro"
+    assert tiny.train.height == load_params(PROJECT / "params.yaml").train.height
+
+
+def test_merging_joins_nested_sections() -> None:
+    assert merge({"a": {"b": 1, "c": 2}}, {"a": {"c": 3}, "d": 4}) == {"a": {"b": 1, "c": 3}, "d": 4}
+
+
+def test_an_unknown_key_is_refused_with_the_nearest_one_named(tmp_path: Path) -> None:
+    over = with_line(tmp_path, "train: {learning_rat: 0.1}")
+    with pytest.raises(SettingsError, match=r"params\.train\.learning_rat is unknown; did you mean learning_rate\?"):
+        load_params(PROJECT / "params.yaml", over)
+
+
+def test_a_wrong_kind_of_value_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"params\.train\.epochs is 'many'; it needs a int"):
+        load_params(PROJECT / "params.yaml", with_line(tmp_path, "train: {epochs: many}"))
+
+
+def test_a_missing_section_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"params\.charset is missing"):
+        load_params(with_line(tmp_path, "seed: 1"))
+
+
+def test_a_missing_file_is_an_error_with_a_way_out(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="no such file; run in the project's folder"):
+        load_params(tmp_path / "params.yaml")
+
+
+def test_the_environment_overrides_settings_of_the_service() -> None:
+    settings = ServiceSettings.from_environment({"LEGIBLE_ACCEPT": "0.5", "LEGIBLE_CHANNELS": "web, mobile"})
+    assert settings.accept == 0.5
+    assert settings.channels == ("web", "mobile")
+    assert settings.max_pixels == ServiceSettings().max_pixels
+
+
+def test_a_setting_that_is_no_number_is_refused() -> None:
+    with pytest.raises(SettingsError, match="LEGIBLE_ACCEPT is 'often'; it needs a float"):
+        ServiceSettings.from_environment({"LEGIBLE_ACCEPT": "often"})

@@ -1,0 +1,168 @@
+"""Calibration, figures by slice, and the gate, on results made for the case."""
+
+import dataclasses
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from legible.errors import BundleError
+from legible.evaluation.confidence import calibration_error, cross_entropy
+from legible.evaluation.gate import GateVerdict, gate
+from legible.evaluation.results import Result, figures, read_results, thresholds, write_results
+from legible.reader.bundle import MANIFEST, find_bundle, load_bundle, sha256_of
+
+
+def result(
+    number: int, *, right: bool, writer: str = "", confidence: float = 0.5, slices: tuple[str, ...] = ("a",)
+) -> Result:
+    return Result(f"s{number}", writer or f"w{number % 10}", slices, int(not right), 4, int(not right), 1, confidence)
+
+
+def test_calibration_error_is_the_mean_gap_over_bins_of_equal_mass() -> None:
+    given = np.array([0.2] * 10 + [0.8] * 10)
+    right = np.array([0.0] * 8 + [1.0] * 2 + [1.0] * 8 + [0.0] * 2)
+    assert calibration_error(given, right) <= 0.5
+    assert calibration_error(np.full(100, 0.9), np.array([1.0] * 90 + [0.0] * 10)) == pytest.approx(0.18, abs=0.001)
+
+
+def test_a_chance_that_comes_true_costs_little() -> None:
+    sure, unsure = (cross_entropy(np.array([p]), np.array([1.0])) for p in (0.99, 0.5))
+    assert sure < unsure
+
+
+def test_figures_of_a_slice() -> None:
+    found = figures([result(n, right=n % 4 != 0) for n in range(100)])
+    assert found.exact_match == 0.75
+    assert found.low <= 0.75 <= found.high
+    assert found.cer == pytest.approx(0.25 / 4)
+    assert found.writers == 10
+
+
+def test_one_writer_has_no_width_of_interval_by_writer() -> None:
+    found = figures([result(n, right=n % 2 == 0, writer="one") for n in range(50)])
+    assert found.low == found.high == 0.5
+
+
+def test_thresholds_say_what_is_accepted_and_right() -> None:
+    results = [result(n, right=n >= 5, confidence=0.95 if n >= 4 else 0.1) for n in range(10)]
+    row = next(row for row in thresholds(results) if row.confidence == 0.9)
+    assert row.accepted == pytest.approx(0.6)
+    assert row.right == pytest.approx(5 / 6)
+
+
+def test_results_survive_their_file(tmp_path: Path) -> None:
+    results = [result(n, right=n % 2 == 0, slices=("a", "a/long")) for n in range(5)]
+    write_results(tmp_path / "results.jsonl", results)
+    assert read_results(tmp_path / "results.jsonl") == results
+
+
+Bundles = Callable[[str, list[Result]], Path]
+
+
+@pytest.fixture
+def make_bundle(tmp_path: Path, bundle_folder: Path) -> Bundles:
+    """The shipped bundle with other results, packed anew."""
+
+    def make(name: str, results: list[Result]) -> Path:
+        folder = tmp_path / name
+        shutil.copytree(bundle_folder, folder)
+        write_results(folder / "results.jsonl", results)
+        names = sorted({s for one in results for s in one.slices})
+        slices = {n: dataclasses.asdict(figures([r for r in results if n in r.slices])) for n in names}
+        (folder / "evaluation.json").write_text(json.dumps({"slices": slices}))
+        manifest = json.loads((folder / MANIFEST).read_text())
+        manifest["files"] = {file: sha256_of(folder / file) for file in manifest["files"]}
+        (folder / MANIFEST).write_text(json.dumps(manifest))
+        return folder
+
+    return make
+
+
+def judged(make: Bundles, new: list[Result], old: list[Result] | None, **floors: float) -> GateVerdict:
+    return gate(make("new", new), make("old", old) if old is not None else None, floors=floors)
+
+
+def many(wrong: int, *, count: int = 1000, slices: tuple[str, ...] = ("a",)) -> list[Result]:
+    """Every so-many-eth of the readings is wrong, spread over the writers."""
+    return [result(n, right=n >= wrong, slices=slices) for n in range(count)]
+
+
+def test_an_identical_bundle_passes(make_bundle: Bundles) -> None:
+    verdict = judged(make_bundle, many(100), many(100))
+    assert verdict.passed
+    assert verdict.recorded
+    assert "recorded results. passed" in verdict.table()
+
+
+def test_a_better_bundle_passes(make_bundle: Bundles) -> None:
+    assert judged(make_bundle, many(50), many(100)).passed
+
+
+def test_a_loss_of_more_than_a_point_is_refused_with_the_reason(make_bundle: Bundles) -> None:
+    verdict = judged(make_bundle, many(120), many(100))
+    assert not verdict.passed
+    assert "all: exact match fell by 2.0%, more than 1%" in verdict.table()
+
+
+def test_a_small_but_sure_loss_is_refused(make_bundle: Bundles) -> None:
+    verdict = judged(make_bundle, many(108), many(100))
+    assert "all: exact match fell by 0.80%, and surely fell" in verdict.reasons
+
+
+def test_a_loss_in_one_slice_is_refused_though_all_is_well(make_bundle: Bundles) -> None:
+    old = many(100) + [dataclasses.replace(r, sample=f"b{r.sample}", slices=("b",)) for r in many(0, count=400)]
+    new = many(50) + [dataclasses.replace(r, sample=f"b{r.sample}", slices=("b",)) for r in many(20, count=400)]
+    verdict = judged(make_bundle, new, old)
+    assert [reason.split(":")[0] for reason in verdict.reasons] == ["b"]
+
+
+def test_few_images_are_listed_and_not_judged(make_bundle: Bundles) -> None:
+    assert judged(make_bundle, many(30, count=100), many(10, count=100)).passed
+
+
+def test_a_missing_slice_is_refused(make_bundle: Bundles) -> None:
+    verdict = judged(make_bundle, many(10), many(10, slices=("a", "b")))
+    assert "slice b of the champion is missing" in verdict.reasons
+
+
+def test_without_a_champion_floors_are_judged(make_bundle: Bundles) -> None:
+    verdict = judged(make_bundle, many(100), None, a=0.95, c=0.5)
+    assert verdict.reasons == (
+        "a: exact match 90.0% is below its floor of 95.0%",
+        "slice c has a floor of 50.0% and no result",
+    )
+
+
+def test_a_bundle_that_is_not_as_packed_is_refused(tmp_path: Path, bundle_folder: Path) -> None:
+    folder = tmp_path / "bundle"
+    shutil.copytree(bundle_folder, folder)
+    (folder / "model.tflite").write_bytes(b"poisoned")
+    with pytest.raises(BundleError, match=r"model\.tflite is not as packed"):
+        load_bundle(folder)
+
+
+def test_a_newer_bundle_is_refused_by_name(tmp_path: Path, bundle_folder: Path) -> None:
+    folder = tmp_path / "bundle"
+    shutil.copytree(bundle_folder, folder)
+    manifest = json.loads((folder / MANIFEST).read_text())
+    (folder / MANIFEST).write_text(json.dumps({**manifest, "format_version": 2}))
+    with pytest.raises(BundleError, match="bundle format 2 is not 1"):
+        load_bundle(folder)
+
+
+def test_the_environment_names_the_bundle() -> None:
+    assert find_bundle({"LEGIBLE_BUNDLE": "/some/where"}) == Path("/some/where")
+
+
+def test_no_bundle_anywhere_is_an_error_with_a_way_out(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="set LEGIBLE_BUNDLE or run dvc repro"):
+        find_bundle({}, working_folder=tmp_path)
+
+
+def test_the_shipped_bundle_is_sound_small_and_above_its_floors(bundle_folder: Path) -> None:
+    load_bundle(bundle_folder)
+    assert sum(path.stat().st_size for path in bundle_folder.iterdir()) <= 5_000_000
