@@ -2,13 +2,14 @@
 PYTHON ?= python3
 FULL := .venv/bin
 LEAN := .venv-serve/bin
+WATCH := .venv-monitor/bin
 TINY := work/tiny
 export DO_NOT_TRACK := 1
 export BENTOML_DO_NOT_TRACK := True
 export TF_CPP_MIN_LOG_LEVEL := 2
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-fast check tiny retrain gate monitor bento wheel lock
+.PHONY: help serve test test-fast check tiny retrain gate monitor bench bento wheel lock
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +42,12 @@ retrain: $(FULL)/.ready ## Data to bundle, as params.yaml says (dvc repro)
 gate: $(FULL)/.ready ## Judge models/bundle against the champion on main
 	@$(FULL)/legible gate
 
+monitor: $(WATCH)/.ready ## Check for drift every five minutes; verdict on port 3001, report and Evidently workspace
+	@$(WATCH)/legible monitor --report reports/drift.html --workspace monitoring/workspace
+
+bench: $(FULL)/.ready ## Measure what the drift check notices, on the data set that is here
+	@$(FULL)/python benchmarks/drift.py
+
 bento: $(FULL)/.ready ## Build the Bento that is deployed
 	@$(FULL)/bentoml build
 
@@ -57,6 +64,9 @@ $(FULL)/.ready: requirements/dev.txt pyproject.toml
 
 $(LEAN)/.ready: requirements/serve.txt pyproject.toml
 	@$(call install,.venv-serve,requirements/serve.txt)
+
+$(WATCH)/.ready: requirements/monitor.txt pyproject.toml
+	@$(call install,.venv-monitor,requirements/monitor.txt)
 
 # Byte-compiled: TensorFlow imports three times faster.
 define install

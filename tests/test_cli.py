@@ -77,3 +77,22 @@ def test_the_wheel_alone_reads_in_a_lean_environment(tmp_path: Path, scans: Path
     read = [str(tmp_path / "lean/bin/legible"), "read", str(scans), "--json"]
     outcome = subprocess.run(read, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert [json.loads(line)["text"] for line in outcome.stdout.splitlines()] == ["Hamburg", "reading"]
+
+
+def test_the_first_stage_stops_where_a_listed_source_is_not_here(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    source = {"name": "iam", "kind": "iam", "terms": "", "counts": {"word": 4}, "sha256": {}}
+    (tmp_path / "data/sources.json").write_text(json.dumps({"version": 1, "sources": [source]}))
+    outcome = legible("fonts", folder=tmp_path)
+    assert outcome.returncode == 3
+    assert "dvc pull data/raw/iam.dvc, or legible data drop iam" in outcome.stderr
+
+
+def test_sources_are_listed_and_dropped(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    source = {"name": "iam", "kind": "iam", "terms": "", "counts": {"word": 4}, "sha256": {}}
+    (tmp_path / "data/sources.json").write_text(json.dumps({"version": 1, "sources": [source]}))
+    listed = RUNNER.invoke(app, ["data", "list", "--root", str(tmp_path)])
+    assert listed.stdout == "iam  iam  4 word  not here\n"
+    assert RUNNER.invoke(app, ["data", "drop", "iam", "--root", str(tmp_path)]).exit_code == 0
+    assert RUNNER.invoke(app, ["data", "list", "--root", str(tmp_path)]).stdout == ""
