@@ -1,7 +1,7 @@
 """Does the drift check notice inverted validation images, and keep quiet about others?
 
 Reads random images of data/dataset (`validation`, all sources) with the shipped bundle, logs observations as the
-service does, and asks `legible drift`. Prints a table and writes benchmarks/drift.json.
+service does, and asks `legible drift`, and promtool about the Prometheus rule. Prints a table, writes drift.json.
 """
 
 import argparse
@@ -13,10 +13,12 @@ import time
 from pathlib import Path
 
 import numpy as np
+from prometheus_window import passes
 from tqdm import tqdm
 
 from legible import observations
 from legible.data.dataset import Dataset
+from legible.drift.reference import Reference
 from legible.image.decode import GreyImage
 from legible.observations import observe
 from legible.reader.bundle import load_bundle
@@ -42,6 +44,7 @@ def main() -> None:
     (HERE / "drift.json").write_text(json.dumps(rows, indent=1) + "\n")
     for row in rows:
         print(f"{row['window']:10} {row['images']:5} images  exit {row['exit_code']}  {row['outcome']:16} "
+              f"ImageDrift {'fires' if row['alert_fires'] else 'is silent':9}  "
               f"largest KS {row['largest_ks']:.3f} of {row['threshold']:.3f}")  # fmt: skip
 
 
@@ -56,12 +59,15 @@ def judge(name: str, images: list[GreyImage], recognizer: Recognizer, bundle: Pa
         command = [sys.executable, "-m", "legible", "drift", "--json", "--observations", str(path)]
         outcome = subprocess.run([*command, "--bundle", str(bundle)], capture_output=True, text=True, check=False)
     verdict = json.loads(outcome.stdout)
+    reference = Reference.load(bundle)
+    fires = next(claim for claim in (True, False) if passes(reference, rows, fires=claim).returncode == 0)
     largest = max((signal["ks"] for signal in verdict["signals"]), default=0.0)
     return {
         "window": name,
         "images": len(images),
         "exit_code": outcome.returncode,
         "outcome": verdict["outcome"],
+        "alert_fires": fires,
         "largest_ks": largest,
         "threshold": verdict["threshold"],
     }
