@@ -29,6 +29,7 @@ from legible.service.reading import Answer, Reader
 PAGE = Path(__file__).parent / "page"
 READ, READ_BATCH = "/read", "/read_batch"
 ROUTES = (READ, READ_BATCH)
+DEFAULT_CHANNEL = "default"
 PAGE_POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'"
 HTTP_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed"}
 
@@ -68,7 +69,7 @@ class Api:
         options = read_options(request, self.settings)
         async with request.form(max_files=1, max_fields=8, max_part_size=1000) as form:
             (data,) = await image_bytes(form, field="image", most=1)
-            channel = self.reader.channel(str(form.get("channel", "")))
+            channel = self.reader.channel(str(form.get("channel") or DEFAULT_CHANNEL))
         outcome = await self._in_thread(self.reader.read, data)
         if isinstance(outcome, ImageError):
             return image_error(outcome)
@@ -82,7 +83,7 @@ class Api:
         most = self.settings.max_batch_images
         async with request.form(max_files=most + 1, max_fields=8, max_part_size=1000) as form:
             images = await image_bytes(form, field="images", most=most)
-            channel = self.reader.channel(str(form.get("channel", "")))
+            channel = self.reader.channel(str(form.get("channel") or DEFAULT_CHANNEL))
         outcomes = [await self._in_thread(self.reader.read, data) for data in images]
         bundle = self.reader.bundle_id
         fields = [
