@@ -4,6 +4,7 @@ FULL := .venv/bin
 LEAN := .venv-serve/bin
 WATCH := .venv-monitor/bin
 TINY := work/tiny
+CHAMPION := main
 export DO_NOT_TRACK := 1
 export BENTOML_DO_NOT_TRACK := True
 export TF_CPP_MIN_LOG_LEVEL := 2
@@ -40,7 +41,7 @@ retrain: $(FULL)/.ready ## Data to bundle, as params.yaml says (dvc repro)
 	@PATH=$(abspath $(FULL)):$$PATH dvc repro
 
 gate: $(FULL)/.ready ## Judge models/bundle against the champion on main
-	@$(FULL)/legible gate
+	@$(FULL)/legible gate --champion $(CHAMPION)
 
 monitor: $(WATCH)/.ready ## Check for drift every five minutes; verdict on port 3001, report and Evidently workspace
 	@$(WATCH)/legible monitor --report reports/drift.html --workspace monitoring/workspace

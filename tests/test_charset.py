@@ -44,6 +44,14 @@ def test_a_charset_survives_its_file(tmp_path: Path) -> None:
     assert Charset.load(tmp_path / "charset.json") == charset
 
 
+@pytest.mark.parametrize("content", ["nope", "[]", '{"version": 1}', '{"version": 1, "name": "a", "characters": 3}'])
+def test_a_damaged_file_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "charset.json"
+    path.write_text(content)
+    with pytest.raises(CharsetError, match="export again or fetch it anew"):
+        Charset.load(path)
+
+
 def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "charset.json"
     path.write_text(json.dumps({"version": 2, "name": "abc", "characters": "abc"}))

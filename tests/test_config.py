@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from legible.config import ServiceSettings, load_params, merge
+from legible.config import ServiceSettings, dump_params, load_params, merge
 from legible.errors import SettingsError
 
 PROJECT = Path(__file__).parents[1]
@@ -43,6 +43,28 @@ def test_a_missing_section_is_named(tmp_path: Path) -> None:
 def test_a_missing_file_is_an_error_with_a_way_out(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="no such file; run in the project's folder"):
         load_params(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("- a", "holds a list; it needs sections"),
+        ("train: [", "is no YAML"),
+        ("pack: {floors: 3}", r"params\.pack\.floors is 3; it needs names with a value each"),
+        ("fonts: {unseen: {arvo: 1}}", r"params\.fonts\.unseen is \{'arvo': 1\}; it needs a list"),
+        ("fonts: {unseen: arvo}", r"params\.fonts\.unseen is 'arvo'; it needs a list"),
+        ("train: 3", r"params\.train is 3; it needs keys of its own"),
+        ("seed: true", r"params\.seed is True; it needs a int"),  # YAML's true is 1 to Python
+    ],
+)
+def test_a_malformed_file_is_an_error_and_no_traceback(tmp_path: Path, content: str, message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        load_params(PROJECT / "params.yaml", with_line(tmp_path, content))
+
+
+def test_what_is_dumped_loads_as_the_same(tmp_path: Path) -> None:
+    paths = (PROJECT / "params.yaml", PROJECT / "params/tiny.yaml")
+    assert load_params(with_line(tmp_path, dump_params(*paths))) == load_params(*paths)
 
 
 def test_the_environment_overrides_settings_of_the_service() -> None:

@@ -9,10 +9,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from legible.charset import Charset
 from legible.errors import BundleError
 from legible.evaluation.confidence import calibration_error, cross_entropy
 from legible.evaluation.gate import GateVerdict, gate
-from legible.evaluation.results import Result, figures, read_results, thresholds, write_results
+from legible.evaluation.results import (
+    Result,
+    WriterFigures,
+    by_writer,
+    figures,
+    read_results,
+    thresholds,
+    write_results,
+)
 from legible.reader.bundle import MANIFEST, find_bundle, load_bundle, sha256_of
 
 
@@ -52,6 +61,16 @@ def test_thresholds_say_what_is_accepted_and_right() -> None:
     row = next(row for row in thresholds(results) if row.confidence == 0.9)
     assert row.accepted == pytest.approx(0.6)
     assert row.right == pytest.approx(5 / 6)
+
+
+def test_nothing_accepted_is_not_called_right() -> None:
+    row = thresholds([result(0, right=False, confidence=0.1)])[-1]
+    assert (row.accepted, row.right) == (0, None)
+
+
+def test_each_writer_has_figures() -> None:
+    results = [result(0, right=True, writer="b"), result(1, right=False, writer="a"), result(2, right=True, writer="a")]
+    assert by_writer(results) == [WriterFigures("a", 2, 0.5, 1 / 8), WriterFigures("b", 1, 1.0, 0.0)]
 
 
 def test_results_survive_their_file(tmp_path: Path) -> None:
@@ -129,6 +148,54 @@ def test_a_missing_slice_is_refused(make_bundle: Bundles) -> None:
     assert "slice b of the champion is missing" in verdict.reasons
 
 
+def with_others(results: list[Result]) -> list[Result]:
+    """And 400 images of a slice `kept`, all of them right."""
+    return results + [dataclasses.replace(r, sample=f"k{r.sample}", slices=("kept",)) for r in many(0, count=400)]
+
+
+def recut(results: list[Result]) -> list[Result]:
+    """The same readings of images that were cut out otherwise, so that their hashes are others."""
+    return [dataclasses.replace(r, sample=f"x{r.sample}") for r in results]
+
+
+def test_a_slice_with_a_floor_that_cannot_be_compared_is_refused(make_bundle: Bundles) -> None:
+    verdict = judged(make_bundle, with_others(recut(many(500))), with_others(many(100)), a=0.2)
+    (reason,) = verdict.reasons
+    assert reason.startswith("a: 0 of the champion's 1000 images are recorded in both, too few to compare; evaluate")
+
+
+def test_another_slice_that_cannot_be_compared_is_named(make_bundle: Bundles) -> None:
+    verdict = judged(make_bundle, with_others(recut(many(500))), with_others(many(100)), kept=0.9)
+    assert verdict.passed
+    assert "note: a: 0 of the champion's 1000 images are recorded in both" in verdict.table()
+
+
+def test_no_common_image_is_refused_with_the_way_out(make_bundle: Bundles) -> None:
+    verdict = judged(make_bundle, recut(many(10)), many(10))
+    assert "no image is recorded in both bundles" in verdict.reasons[0]
+    assert "--champion none" in verdict.reasons[0]
+
+
+def with_charset(folder: Path, characters: str) -> Path:
+    Charset("other", characters).save(folder / "charset.json")
+    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest["files"]["charset.json"] = sha256_of(folder / "charset.json")
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+    return folder
+
+
+def test_a_character_that_is_no_longer_read_is_refused(make_bundle: Bundles) -> None:
+    old, new = (with_charset(make_bundle(name, many(10)), c) for name, c in (("old", "abc"), ("new", "ac")))
+    assert gate(new, old, floors={}).reasons == ("the charset lost b",)
+
+
+def test_a_character_more_is_said_and_passes(make_bundle: Bundles) -> None:
+    old, new = (with_charset(make_bundle(name, many(10)), c) for name, c in (("old", "abc"), ("new", "abcé")))
+    verdict = gate(new, old, floors={})
+    assert verdict.passed
+    assert "note: the charset gained é" in verdict.table()
+
+
 def test_without_a_champion_floors_are_judged(make_bundle: Bundles) -> None:
     verdict = judged(make_bundle, many(100), None, a=0.95, c=0.5)
     assert verdict.reasons == (
@@ -163,6 +230,6 @@ def test_no_bundle_anywhere_is_an_error_with_a_way_out(tmp_path: Path) -> None:
         find_bundle({}, working_folder=tmp_path)
 
 
-def test_the_shipped_bundle_is_sound_small_and_above_its_floors(bundle_folder: Path) -> None:
+def test_the_shipped_bundle_is_sound_and_small(bundle_folder: Path) -> None:
     load_bundle(bundle_folder)
     assert sum(path.stat().st_size for path in bundle_folder.iterdir()) <= 5_000_000

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 
 from legible.scores import cer, edit_distance, exact_match, wer
@@ -15,6 +16,32 @@ from legible.scores import cer, edit_distance, exact_match, wer
 )
 def test_edits_are_counted(truth: str, prediction: str, edits: int) -> None:
     assert edit_distance(truth=truth, prediction=prediction) == edits
+
+
+def plain_distance(truth: str, prediction: str) -> int:
+    """The recurrence of Wagner and Fischer (1974), written out."""
+    row = list(range(len(prediction) + 1))
+    for i, wanted in enumerate(truth, start=1):
+        diagonal, row[0] = row[0], i
+        for j, got in enumerate(prediction, start=1):
+            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (wanted != got))
+    return row[-1]
+
+
+def test_edits_agree_with_the_recurrence_written_out() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        truth, guess = ("".join(rng.choice(list("abA "), rng.integers(0, 9))) for _ in range(2))
+        assert edit_distance(truth=truth, prediction=guess) == plain_distance(truth, guess)
+
+
+def test_more_edits_than_characters_make_a_rate_above_one() -> None:
+    assert cer(truths=["a"], predictions=["bcd"]) == 3
+
+
+def test_a_prediction_too_few_is_refused() -> None:
+    with pytest.raises(ValueError, match="shorter"):
+        exact_match(truths=["a", "b"], predictions=["a"])
 
 
 def test_error_rates_are_summed_over_the_corpus() -> None:

@@ -67,13 +67,20 @@ class Charset:
 
     @staticmethod
     def load(path: Path) -> "Charset":
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content.get("version") != FORMAT_VERSION:
+        """Raises CharsetError for a file that is damaged or of another format."""
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            version, name, characters = content.get("version"), content.get("name"), content.get("characters")
+        except (ValueError, AttributeError) as error:
+            raise CharsetError(f"{path}: no charset ({error}); export again or fetch it anew") from error
+        if version != FORMAT_VERSION:
             raise CharsetError(
-                f"{path}: charset format {content.get('version')!r} is not {FORMAT_VERSION}, "
+                f"{path}: charset format {version!r} is not {FORMAT_VERSION}, "
                 "the one this legible reads; install the legible that wrote it"
             )
-        return Charset(content["name"], content["characters"])
+        if not isinstance(name, str) or not isinstance(characters, str):
+            raise CharsetError(f"{path}: name and characters must be texts; export again or fetch it anew")
+        return Charset(name, characters)
 
 
 def _quoted(characters: Sequence[str]) -> str:

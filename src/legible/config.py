@@ -171,8 +171,18 @@ def _merged_files(paths: Iterable[Path]) -> dict[str, Any]:
     for path in paths:
         if not path.is_file():
             raise SettingsError(f"{path}: no such file; run in the project's folder or name one")
-        merged = merge(merged, yaml.safe_load(path.read_text(encoding="utf-8")) or {})
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        except yaml.YAMLError as error:
+            raise SettingsError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+        merged = merge(merged, _sections(content, path))
     return merged
+
+
+def _sections(content: Any, path: Path) -> Mapping[str, Any]:
+    if not isinstance(content, Mapping):
+        raise SettingsError(f"{path} holds a {type(content).__name__}; it needs sections such as `train:`")
+    return content
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -219,13 +229,15 @@ def _convert(hint: Any, value: Any, *, where: str) -> Any:
         kind = typing.get_args(hint)[0]
         return tuple(_convert(kind, item, where=where) for item in _listed(value, where))
     if origin is not None:  # a Mapping of names to numbers
+        if not isinstance(value, Mapping):
+            raise SettingsError(f"{where} is {value!r}; it needs names with a value each")
         kind = typing.get_args(hint)[1]
         return {name: _convert(kind, item, where=f"{where}.{name}") for name, item in value.items()}
     return _scalar(hint, value, where)
 
 
 def _listed(value: Any, where: str) -> list[Any]:
-    if isinstance(value, str) or not hasattr(value, "__iter__"):
+    if not isinstance(value, list | tuple):
         raise SettingsError(f"{where} is {value!r}; it needs a list")
     return list(value)
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from legible.config import Params
@@ -25,6 +26,7 @@ def write_card(folder: Path, params: Params, *, data_set: DataManifest, trained:
         _head(folder, params, trained),
         _sources(data_set, {source.name: source.terms for source in listed(root)}),
         _figures(evaluation),
+        _writers(evaluation),
         _confidence(evaluation, calibration),
         _limits(),
     ]
@@ -81,6 +83,23 @@ def _figures(evaluation: Mapping[str, Any]) -> str:
     return "\n".join([*lines, ""])
 
 
+def _writers(evaluation: Mapping[str, Any]) -> str:
+    shares: dict[str, list[float]] = {}
+    for row in evaluation["writers"]:
+        shares.setdefault(row["writer"].split("/")[0], []).append(row["exact_match"])
+    lines = [
+        "Exact match differs by writer (a person, a writer style, or a family of `print`):",
+        "",
+        "| source | writers | least | median | most |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {source} | {len(own)} | {min(own):.1%} | {median(own):.1%} | {max(own):.1%} |"
+        for source, own in sorted(shares.items())
+    ]
+    return "\n".join([*lines, ""])
+
+
 def _confidence(evaluation: Mapping[str, Any], calibration: Mapping[str, Any]) -> str:
     lines = [
         "## Confidence",
@@ -91,9 +110,9 @@ def _confidence(evaluation: Mapping[str, Any], calibration: Mapping[str, Any]) -
         "| accept from | accepted | of them right |",
         "|---|---|---|",
     ]
-    lines += [
-        f"| {row['confidence']} | {row['accepted']:.1%} | {row['right']:.1%} |" for row in evaluation["thresholds"]
-    ]
+    for row in evaluation["thresholds"]:
+        right = "none accepted" if row["right"] is None else f"{row['right']:.1%}"
+        lines.append(f"| {row['confidence']} | {row['accepted']:.1%} | {right} |")
     return "\n".join([*lines, ""])
 
 

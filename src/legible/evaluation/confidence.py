@@ -86,11 +86,11 @@ def calibration_error(given: Floats, right: Floats) -> float:
 
 
 def evenly_by_group(samples: Sequence[Sample], count: int) -> list[Sample]:
-    """At most so many samples, as equal numbers of each source and kind as there are, spread over each."""
+    """At most so many samples (one of each group at least), equal numbers of each source and kind, spread over each."""
     groups: dict[str, list[Sample]] = {}
     for sample in samples:
         groups.setdefault(sample.group, []).append(sample)
-    share = -(-count // max(len(groups), 1))
+    share = max(count // max(len(groups), 1), 1)
     return [sample for members in groups.values() for sample in spread(members, share)]
 
 

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from legible import observations
 from legible.config import Params
 from legible.data.dataset import Dataset, Sample
-from legible.evaluation.results import Result, figures, in_slice, slice_names, thresholds, write_results
+from legible.evaluation.results import Result, by_writer, figures, in_slice, slice_names, thresholds, write_results
 from legible.evaluation.worst import draw_worst
 from legible.image.decode import GreyImage
 from legible.observations import Observation, observe
@@ -62,13 +62,14 @@ def evaluate(params: Params, *, root: Path, workers: int = 2) -> None:
 
 
 def summary(results: Sequence[Result], *, print_recipe_name: str) -> dict[str, object]:
-    """What evaluation.json holds: figures of each slice, and what each threshold of confidence accepts."""
+    """What evaluation.json holds: figures of each slice and writer, and what each threshold of confidence accepts."""
     slices = {name: asdict(figures(in_slice(results, name))) for name in slice_names(results)}
     return {
         "version": FORMAT_VERSION,
         "print_recipe": print_recipe_name,
         "all": asdict(figures(results)),
         "slices": slices,
+        "writers": [asdict(row) for row in by_writer(results)],
         "thresholds": [asdict(threshold) for threshold in thresholds(results)],
     }
 

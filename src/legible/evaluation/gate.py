@@ -5,12 +5,14 @@ Without a champion the floors alone are judged.
 """
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from legible.charset import Charset
 from legible.evaluation.results import Result, read_results, slice_names, writer_resamples
 from legible.reader.bundle import load_bundle
 
@@ -19,6 +21,12 @@ LARGEST_LOSS = 0.01
 """Points of exact match, as a share, that a candidate may lose at most."""
 JUDGED_FROM = 300
 """Samples of a slice from which it is judged; smaller ones are listed."""
+LEAST_SHARED = 0.5
+"""Share of the champion's images of a slice that the candidate must have read for the two to be compared."""
+WAY_OUT = "evaluate both on the same data, or judge by floors alone with --champion none"
+
+Pair = tuple[Result, Result]
+"""What the candidate and the champion made of the same image."""
 
 
 @dataclass(frozen=True)
@@ -47,45 +55,77 @@ class GateVerdict:
     comparisons: tuple[Comparison, ...]
     recorded: bool
     """Whether results recorded at build were compared, rather than readings made now."""
+    notes: tuple[str, ...] = ()
+    """What was not compared, or differs without being against the candidate."""
 
     @property
     def passed(self) -> bool:
         return not self.reasons
 
     def table(self) -> str:
-        """One line a slice, and the verdict."""
+        """One line a slice, the notes, and the verdict."""
         head = (
             f"{'slice':32} {'images':>6} {'champion':>9} {'candidate':>9} {'95 % of difference':>20} {'+':>4} {'-':>4}"
         )
         lines = [_line(comparison) for comparison in self.comparisons]
+        notes = [f"note: {note}" for note in self.notes]
         verdict = "passed" if self.passed else "refused: " + "; ".join(self.reasons)
-        return "\n".join([head, *lines, f"{'recorded results. ' if self.recorded else ''}{verdict}"])
+        return "\n".join([head, *lines, *notes, f"{'recorded results. ' if self.recorded else ''}{verdict}"])
 
 
 def gate(candidate: Path, champion: Path | None, *, floors: Mapping[str, float]) -> GateVerdict:
     """Judge two bundles' folders; floors: least exact match by slice. Raises BundleError for a damaged one."""
-    known = load_bundle(candidate)
-    results = read_results(candidate / "results.jsonl")
+    charset = load_bundle(candidate).charset
     reasons = _below_floors(candidate, floors)
     if champion is None:
         return GateVerdict(tuple(reasons), (), recorded=True)
-    former_bundle = load_bundle(champion)
-    if known.charset.characters != former_bundle.charset.characters:
-        lost = sorted(set(former_bundle.charset.characters) - set(known.charset.characters))
-        reasons += [f"the charset lost {' '.join(lost)}"] if lost else []
-    former = {result.sample: result for result in read_results(champion / "results.jsonl")}
-    pairs = [(result, former[result.sample]) for result in results if result.sample in former]
+    lost, gained = _changed(load_bundle(champion).charset, charset)
+    reasons += [f"the charset lost {lost}"] if lost else []
+    notes = [f"the charset gained {gained}"] if gained else []
+    new, old = (read_results(folder / "results.jsonl") for folder in (candidate, champion))
+    pairs = _joined(new, old)
+    reasons += [f"slice {name} of the champion is missing" for name in _names_only_in(old, new)]
     if not pairs:
-        return GateVerdict((*reasons, "no image is recorded in both bundles; evaluate them on the same data"), (), True)
-    comparisons = [_compare("all", pairs)]
-    comparisons += [
-        _compare(name, [pair for pair in pairs if name in pair[1].slices])
-        for name in slice_names(old for _, old in pairs)
-    ]
-    missing = set(slice_names(former.values())) - set(slice_names(results))
-    reasons += [f"slice {name} of the champion is missing" for name in sorted(missing)]
+        reasons += [f"no image is recorded in both bundles; {WAY_OUT}"]
+        return GateVerdict(tuple(reasons), (), True, tuple(notes))
+    for name, fault in _unshared(pairs, old).items():
+        if name in floors:
+            reasons.append(f"{fault}; {WAY_OUT}")
+        else:
+            notes.append(fault)
+    comparisons = [_compare("all", pairs), *(_compare(name, own) for name, own in _by_slice(pairs).items())]
     reasons += [reason for comparison in comparisons for reason in _losses(comparison)]
-    return GateVerdict(tuple(reasons), tuple(comparisons), recorded=True)
+    return GateVerdict(tuple(reasons), tuple(comparisons), True, tuple(notes))
+
+
+def _changed(old: Charset, new: Charset) -> tuple[str, str]:
+    """The characters that were lost and gained."""
+    return " ".join(new.unknown(old.characters)), " ".join(old.unknown(new.characters))
+
+
+def _joined(new: Iterable[Result], old: Iterable[Result]) -> list[Pair]:
+    former = {result.sample: result for result in old}
+    return [(result, former[result.sample]) for result in new if result.sample in former]
+
+
+def _by_slice(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
+    names = slice_names(old for _, old in pairs)
+    return {name: [pair for pair in pairs if name in pair[1].slices] for name in names}
+
+
+def _names_only_in(old: Iterable[Result], new: Iterable[Result]) -> list[str]:
+    return sorted(set(slice_names(old)) - set(slice_names(new)))
+
+
+def _unshared(pairs: Sequence[Pair], old: Sequence[Result]) -> dict[str, str]:
+    """What to say of the slices that the champion was judged on and whose images are others now."""
+    counts = Counter(name for result in old for name in result.slices)
+    shared = Counter(name for _, result in pairs for name in result.slices)
+    return {
+        name: f"{name}: {shared[name]} of the champion's {count} images are recorded in both, too few to compare"
+        for name, count in sorted(counts.items())
+        if count >= JUDGED_FROM and shared[name] < LEAST_SHARED * count
+    }
 
 
 def _below_floors(folder: Path, floors: Mapping[str, float]) -> list[str]:
@@ -99,7 +139,7 @@ def _below_floors(folder: Path, floors: Mapping[str, float]) -> list[str]:
     return reasons
 
 
-def _compare(name: str, pairs: list[tuple[Result, Result]]) -> Comparison:
+def _compare(name: str, pairs: Sequence[Pair]) -> Comparison:
     new = np.array([pair[0].right for pair in pairs], np.float64)
     old = np.array([pair[1].right for pair in pairs], np.float64)
     writers = [pair[1].writer for pair in pairs]

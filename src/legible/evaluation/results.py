@@ -51,12 +51,23 @@ class Figures:
 
 
 @dataclass(frozen=True)
+class WriterFigures:
+    """Of one writer, too few images for an interval."""
+
+    writer: str
+    count: int
+    exact_match: float
+    cer: float
+
+
+@dataclass(frozen=True)
 class Threshold:
     """Of the readings of at least this confidence: the share that they are, and the share of them that are right."""
 
     confidence: float
     accepted: float
-    right: float
+    right: float | None
+    """None where nothing is accepted."""
 
 
 def write_results(path: Path, results: Iterable[Result]) -> None:
@@ -79,8 +90,7 @@ def in_slice(results: Iterable[Result], name: str) -> list[Result]:
 
 def figures(results: Sequence[Result], *, seed: int = 0) -> Figures:
     """Raises ValueError for no results."""
-    right = np.array([result.right for result in results], np.float64)
-    given = np.array([result.confidence for result in results])
+    right, given = _right(results), np.array([result.confidence for result in results])
     low, high = writer_interval(right, [result.writer for result in results], seed=seed)
     return Figures(
         count=len(results),
@@ -88,11 +98,21 @@ def figures(results: Sequence[Result], *, seed: int = 0) -> Figures:
         exact_match=float(right.mean()),
         low=low,
         high=high,
-        cer=sum(result.distance for result in results) / max(sum(result.length for result in results), 1),
+        cer=_cer(results),
         wer=sum(result.word_distance for result in results) / max(sum(result.words for result in results), 1),
         confidence=float(given.mean()),
         calibration_error=calibration_error(given, right),
     )
+
+
+def by_writer(results: Iterable[Result]) -> list[WriterFigures]:
+    """Each writer's own figures, by name."""
+    groups: dict[str, list[Result]] = {}
+    for result in results:
+        groups.setdefault(result.writer, []).append(result)
+    return [
+        WriterFigures(writer, len(own), float(_right(own).mean()), _cer(own)) for writer, own in sorted(groups.items())
+    ]
 
 
 def writer_interval(values: npt.NDArray[np.float64], writers: Sequence[str], *, seed: int) -> tuple[float, float]:
@@ -117,6 +137,14 @@ def thresholds(results: Sequence[Result]) -> list[Threshold]:
     found = []
     for least in THRESHOLDS:
         accepted = [result.right for result in results if result.confidence >= least]
-        right = sum(accepted) / len(accepted) if accepted else 1.0
+        right = sum(accepted) / len(accepted) if accepted else None
         found.append(Threshold(least, len(accepted) / len(results), right))
     return found
+
+
+def _right(results: Sequence[Result]) -> npt.NDArray[np.float64]:
+    return np.array([result.right for result in results], np.float64)
+
+
+def _cer(results: Sequence[Result]) -> float:
+    return sum(result.distance for result in results) / max(sum(result.length for result in results), 1)
