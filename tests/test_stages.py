@@ -1,0 +1,234 @@
+"""From artefact to bundle: the stages confidence to pack, with the shipped model on drawn words."""
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import PROJECT, drawn_word
+
+from legible.config import Params, load_params
+from legible.data.dataset import Dataset, Sample, write_dataset
+from legible.errors import BundleError, DataError
+from legible.evaluation import pack as packing
+from legible.evaluation.confidence import TEMPERATURES, calibrate, confidence, cross_entropy, evenly_by_group
+from legible.evaluation.evaluate import evaluate
+from legible.evaluation.gate import gate
+from legible.evaluation.pack import pack
+from legible.evaluation.results import read_results
+from legible.reader.bundle import load_bundle, sha256_of
+from legible.reader.recognizer import Recognizer, artefact_recognizer
+from legible.report import reference
+
+WORDS = ("the", "river", "London", "garden", "42", "question", "morning", "Paris", "seven", "table")
+TUNE = 90
+EACH = 60
+"""Validation samples."""
+WRITERS = 6
+MISLABELLED = 7
+"""Every so-many-eth sample says its letters in the other case, so that any model has errors."""
+
+
+def sample(number: int, split: str, face: Path) -> Sample:
+    drawn = WORDS[number % len(WORDS)] + str(number)
+    text = drawn if number % MISLABELLED else drawn.swapcase()
+    image = drawn_word(drawn, face, size=24 + number % 20)
+    noise = np.random.default_rng(number).normal(0, 12, image.shape)
+    noisy = np.clip(image + noise, 0, 255).astype(np.uint8)
+    segmentation = "err" if number % 10 == 0 else "ok"
+    return Sample(f"{split}{number}", noisy, text, f"w{number % WRITERS}", "drawn", split, "word", segmentation)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def params() -> Params:
+    return load_params(PROJECT / "params.yaml", PROJECT / "params/tiny.yaml")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, params: Params, bundle_folder: Path, print_face: Path) -> Path:
+    """A root in which all four stages ran."""
+    root = tmp_path_factory.mktemp("stages")
+    samples = [
+        sample(n, split, print_face) for split, count in (("tune", TUNE), ("validation", EACH)) for n in range(count)
+    ]
+    write_dataset(root / "data/dataset", samples, present=["drawn"], absent=["iam"])
+    (root / "data/sources.json").write_text('{"version": 1, "sources": []}')
+    (root / "training/artefact").mkdir(parents=True)
+    for name in ("model.tflite", "charset.json"):
+        shutil.copyfile(bundle_folder / name, root / "training/artefact" / name)
+    (root / "models/weights").mkdir(parents=True)
+    description = {"version": 1, "size": "base", "height": 32, "backend": "tensorflow", "device": "cpu"}
+    (root / "models/weights/description.json").write_text(json.dumps(description))
+    confidence(params, root=root)
+    evaluate(params, root=root)
+    reference(params, root=root)
+    pack(params, root=root)
+    return root
+
+
+def test_they_end_in_a_bundle_that_loads_and_reads(made: Path, print_face: Path) -> None:
+    bundle = load_bundle(made / "models/bundle")
+    assert bundle.temperature == json.loads((made / "training/confidence.json").read_text())["temperature"]
+    assert Recognizer.from_bundle(bundle).read([drawn_word("garden", print_face)])[0].text == "garden"
+
+
+def test_figures_are_those_of_what_is_served(made: Path) -> None:
+    validation = list(Dataset.open(made / "data/dataset").samples(split="validation"))
+    readings = Recognizer.from_bundle(load_bundle(made / "models/bundle")).read([one.image for one in validation])
+    right = [reading.text == one.text for reading, one in zip(readings, validation, strict=True)]
+    results = read_results(made / "evaluation/results.jsonl")[:EACH]
+    assert [result.right for result in results] == right
+    assert [result.confidence for result in results] == pytest.approx([r.confidence for r in readings], abs=1e-4)
+    row = evaluation(made)["slices"]["drawn/word"]
+    assert (row["count"], row["exact_match"]) == (EACH, pytest.approx(sum(right) / EACH))
+    assert 0 < sum(right) < EACH
+
+
+def evaluation(root: Path) -> dict[str, dict[str, dict[str, float]]]:
+    content: dict[str, dict[str, dict[str, float]]] = json.loads((root / "evaluation/evaluation.json").read_text())
+    return content
+
+
+def test_slices_are_groups_lengths_segmentation_and_print(made: Path, params: Params) -> None:
+    slices = evaluation(made)["slices"]
+    assert {"drawn/word/middling", "drawn/word/long", "drawn/word/err", "print/plain", "print/noisy"} <= slices.keys()
+    assert slices["print"]["count"] == params.evaluate.print.words
+    assert slices["drawn/word/err"]["count"] == EACH // 10
+
+
+def test_every_writer_is_counted(made: Path) -> None:
+    writers = {row["writer"]: row["count"] for row in evaluation(made)["writers"]}  # type: ignore[index]
+    assert {f"drawn/w{n}": EACH // WRITERS for n in range(WRITERS)}.items() <= writers.items()
+
+
+def test_results_and_observations_hold_a_row_for_each_image_and_no_text(made: Path, params: Params) -> None:
+    count = EACH + params.evaluate.print.words
+    results = (made / "evaluation/results.jsonl").read_text()
+    observations = (made / "evaluation/observations.jsonl").read_text()
+    assert len(results.splitlines()) == len(observations.splitlines()) == count
+    assert not any(word in results + observations for word in ("river", "London", "question"))
+
+
+def test_worst_errors_are_a_picture(made: Path) -> None:
+    assert (made / "evaluation/worst.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_workers_change_no_figure(made: Path, params: Params, tmp_path: Path) -> None:
+    copy_inputs(made, tmp_path)
+    evaluate(params, root=tmp_path, workers=1)
+    assert read_results(tmp_path / "evaluation/results.jsonl") == read_results(made / "evaluation/results.jsonl")
+    assert evaluation(tmp_path) == evaluation(made)
+
+
+def test_results_carry_the_calibrated_confidence(made: Path, params: Params, tmp_path: Path) -> None:
+    copy_inputs(made, tmp_path)
+    (tmp_path / "training/confidence.json").write_text('{"temperature": 4.0}')
+    evaluate(params, root=tmp_path)
+    images = [one.image for one in Dataset.open(made / "data/dataset").samples(split="validation")]
+    expected = artefact_recognizer(made / "training/artefact", temperature=4.0).read(images)
+    given = [result.confidence for result in read_results(tmp_path / "evaluation/results.jsonl")[:EACH]]
+    assert given == pytest.approx([reading.confidence for reading in expected], abs=1e-4)
+
+
+def copy_inputs(made: Path, root: Path) -> None:
+    for part in ("data", "training"):
+        shutil.copytree(made / part, root / part)
+
+
+def test_a_bundle_passes_the_gate_against_itself(made: Path) -> None:
+    assert gate(made / "models/bundle", made / "models/bundle", floors={"print": 0.5}).passed
+
+
+def test_the_temperature_is_likelier_than_others(made: Path) -> None:
+    tune = list(Dataset.open(made / "data/dataset").samples(split="tune"))
+    artefact = made / "training/artefact"
+    fitted = json.loads((made / "training/confidence.json").read_text())["temperature"]
+
+    def cost(temperature: float) -> float:
+        readings = artefact_recognizer(artefact, temperature=temperature).read([one.image for one in tune])
+        right = np.array([reading.text == one.text for reading, one in zip(readings, tune, strict=True)], np.float64)
+        return cross_entropy(np.array([reading.confidence for reading in readings]), right)
+
+    assert cost(fitted) < min(cost(fitted / 2), cost(fitted * 2))
+
+
+def test_the_temperature_undoes_a_scale_of_the_logits(made: Path) -> None:
+    plain = artefact_recognizer(made / "training/artefact")
+    tune = list(Dataset.open(made / "data/dataset").samples(split="tune"))
+    fitted = calibrate(plain, tune).temperature
+
+    class Sharper(Recognizer):
+        def logits(self, columns: np.ndarray) -> np.ndarray:  # type: ignore[type-arg, unused-ignore]
+            return super().logits(columns) * np.float32(TEMPERATURES[4] / TEMPERATURES[0])
+
+    artefact = made / "training/artefact/model.tflite"
+    again = calibrate(Sharper(artefact, plain.charset), tune).temperature
+    assert again / fitted == pytest.approx(TEMPERATURES[4] / TEMPERATURES[0], rel=1e-3)
+
+
+def test_calibration_takes_at_most_so_many_from_each_group(print_face: Path) -> None:
+    words = [sample(n, "tune", print_face) for n in range(30)]
+    lines = [dataclasses.replace(one, kind="line") for one in words[:4]]
+    chosen = evenly_by_group([*words, *lines], 15)
+    assert [one.kind for one in chosen].count("word") == 7
+    assert [one.kind for one in chosen].count("line") == 4
+    assert chosen[0].id != chosen[1].id
+
+
+def test_without_tune_samples_calibration_says_what_to_do(made: Path, params: Params, tmp_path: Path) -> None:
+    shutil.copytree(made / "training", tmp_path / "training")
+    only = list(Dataset.open(made / "data/dataset").samples(split="validation"))
+    write_dataset(tmp_path / "data/dataset", only, present=["drawn"])
+    with pytest.raises(DataError, match=r"no tune samples .* raise ingest\.tune_share"):
+        confidence(params, root=tmp_path)
+
+
+def test_the_manifest_sums_every_other_file_and_names_no_machine(made: Path) -> None:
+    folder = made / "models/bundle"
+    manifest = load_bundle(folder).manifest
+    assert dict(manifest.files) == {p.name: sha256_of(p) for p in folder.iterdir() if p.name != "manifest.json"}
+    assert (manifest.sources, manifest.backend, manifest.device) == (("drawn",), "tensorflow", "cpu")
+    texts = "".join((folder / name).read_text() for name in ("manifest.json", "card.md", "evaluation.json"))
+    assert str(made) not in texts
+
+
+def test_the_card_names_sources_slices_and_thresholds(made: Path) -> None:
+    card = (made / "models/bundle/card.md").read_text()
+    for said in (
+        f"| drawn | 0 | {TUNE} | {EACH} |",
+        "Not used: iam.",
+        "| print/noisy | 30 |",
+        "| drawn | 6 |",
+        "| 0.99 |",
+    ):
+        assert said in card
+
+
+def test_packing_again_gives_the_same_bundle(made: Path, params: Params) -> None:
+    before = load_bundle(made / "models/bundle").id
+    pack(params, root=made)
+    assert load_bundle(made / "models/bundle").id == before
+
+
+def copy_of(made: Path, folder: Path) -> Path:
+    return Path(shutil.copytree(made, folder / "root"))
+
+
+def test_what_is_missing_is_named_and_the_former_bundle_stays(made: Path, params: Params, tmp_path: Path) -> None:
+    root = copy_of(made, tmp_path)
+    (root / "drift/drift.json").unlink()
+    (root / "evaluation/results.jsonl").unlink()
+    with pytest.raises(BundleError, match=r"without evaluation/results\.jsonl, drift/drift\.json; run dvc repro"):
+        pack(params, root=root)
+    load_bundle(root / "models/bundle")
+
+
+def test_a_bundle_too_large_is_refused_and_the_former_stays(made: Path, params: Params, tmp_path: Path) -> None:
+    root = copy_of(made, tmp_path)
+    with (root / "evaluation/results.jsonl").open("a") as file:
+        file.write(" " * packing.MOST_BYTES)
+    with pytest.raises(BundleError, match=r"at most 5000000 may be; results\.jsonl is the largest part"):
+        pack(params, root=root)
+    load_bundle(root / "models/bundle")
