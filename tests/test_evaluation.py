@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import PROJECT
 
 from legible.charset import Charset
+from legible.config import load_params
 from legible.errors import BundleError
 from legible.evaluation.confidence import calibration_error, cross_entropy
 from legible.evaluation.gate import GateVerdict, gate
@@ -233,3 +235,4 @@ def test_no_bundle_anywhere_is_an_error_with_a_way_out(tmp_path: Path) -> None:
 def test_the_shipped_bundle_is_sound_and_small(bundle_folder: Path) -> None:
     load_bundle(bundle_folder)
     assert sum(path.stat().st_size for path in bundle_folder.iterdir()) <= 5_000_000
+    assert gate(bundle_folder, None, floors=load_params(PROJECT / "params.yaml").pack.floors).passed

@@ -1,10 +1,13 @@
-"""`legible serve`: start BentoML on the service, and say where it answers."""
+"""`legible serve`: start BentoML on the service, say where it answers, and end it when told to end."""
 
+import contextlib
 import os
+import signal
 import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from subprocess import Popen
 
 from legible.errors import BundleError
@@ -14,18 +17,37 @@ PATIENCE_SECONDS = 90.0
 
 
 def run(*, host: str, port: int, workers: int) -> None:
-    """Serve until interrupted. Raises BundleError before anything is started where there is no sound bundle."""
+    """Serve until told to end. Raises BundleError before anything is started where there is no sound bundle."""
     load_bundle(find_bundle())
     environment = {**os.environ, "BENTOML_DO_NOT_TRACK": "True", "LEGIBLE_WORKERS": str(workers)}
     command = [sys.executable, "-m", "bentoml", "serve", "legible.service.bento:Legible", "--host", host]
-    process = Popen([*command, "--port", str(port)], env=environment)  # noqa: S603
-    try:
+    # In a session of its own the service gets each signal once: from here, also where a terminal sends it to all.
+    process = Popen([*command, "--port", str(port)], env=environment, start_new_session=True)  # noqa: S603
+    with _told(process) as signals:
         _announce(process, host=host, port=port)
         code = process.wait()
-    except KeyboardInterrupt:
-        code = process.wait()
-    if code > 0:
+    if code > 0 and not signals:
         raise BundleError(f"the service ended with {code}; what it printed says why")
+
+
+@contextlib.contextmanager
+def _told(process: "Popen[bytes]") -> Iterator[list[int]]:
+    """Tell the service to end whenever this process is told to; the signals that came."""
+    came: list[int] = []
+
+    def tell(number: int, _: object) -> None:
+        came.append(number)
+        process.terminate()
+
+    asked = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    former = {number: signal.signal(number, tell) for number in asked}
+    try:
+        yield came
+    finally:
+        process.terminate()
+        process.wait()
+        for number, handler in former.items():
+            signal.signal(number, handler)
 
 
 def _announce(process: "Popen[bytes]", *, host: str, port: int) -> None:
