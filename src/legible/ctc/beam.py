@@ -1,0 +1,163 @@
+"""Prefix beam search: the texts that CTC's logits give the most probability, each summed over its paths.
+
+Graves and Jaitly 2014 (algorithm 1), Hannun et al. 2014. A prior, such as a lexicon, may weigh each prefix on its way,
+as word beam search does (Scheidl et al. 2018).
+"""
+
+import math
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from heapq import nlargest
+from typing import Protocol
+
+import numpy as np
+
+from legible.charset import BLANK
+from legible.ctc.decode import Logits, log_softmax
+
+LEAST_SHARE = 1e-3
+"""Labels with less of a time step's probability are not followed."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A text as labels; the log of its probability, summed over the paths that were kept; and of its prior weight."""
+
+    labels: tuple[int, ...]
+    log_probability: float
+    log_weight: float
+
+    @property
+    def score(self) -> float:
+        return self.log_probability + self.log_weight
+
+
+class Prior(Protocol):
+    """What is known of texts before any image is seen. A state stands for the prefix that led to it."""
+
+    def start(self) -> Hashable:
+        """The state of the empty prefix."""
+        ...
+
+    def step(self, state: Hashable, label: int) -> Hashable:
+        """The state after one more label."""
+        ...
+
+    def weight(self, state: Hashable, *, whole: bool) -> float:
+        """Log weight of a prefix: of the best text that may follow, or of it alone where it is the whole text."""
+        ...
+
+
+class _Uniform:
+    def start(self) -> Hashable:
+        return None
+
+    def step(self, state: Hashable, label: int) -> Hashable:
+        del label
+        return state
+
+    def weight(self, state: Hashable, *, whole: bool) -> float:
+        del state, whole
+        return 0.0
+
+
+UNIFORM: Prior = _Uniform()
+"""Every text is as likely as any other."""
+
+ROOT = 0
+
+
+@dataclass
+class _Prefixes:
+    """All prefixes met, as nodes of a tree: the same labels are the same node."""
+
+    prior: Prior
+    labels: list[int] = field(default_factory=lambda: [BLANK])
+    parents: list[int] = field(default_factory=lambda: [ROOT])
+    states: list[Hashable] = field(default_factory=list)
+    weights: list[float] = field(default_factory=list)
+    children: dict[tuple[int, int], int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._keep(self.prior.start())
+
+    def child(self, node: int, label: int) -> int:
+        found = self.children.get((node, label))
+        if found is None:
+            found = self.children[node, label] = len(self.labels)
+            self.labels.append(label)
+            self.parents.append(node)
+            self._keep(self.prior.step(self.states[node], label))
+        return found
+
+    def path(self, node: int) -> tuple[int, ...]:
+        found = []
+        while node != ROOT:
+            found.append(self.labels[node])
+            node = self.parents[node]
+        return tuple(reversed(found))
+
+    def _keep(self, state: Hashable) -> None:
+        self.states.append(state)
+        self.weights.append(self.prior.weight(state, whole=False))
+
+
+Beams = dict[int, tuple[float, float]]
+"""Node of a prefix -> probability of its paths that end in a blank, and of those that end in its last label."""
+
+
+def prefix_beam_search(
+    logits: Logits, *, width: int, prior: Prior = UNIFORM, least_share: float = LEAST_SHARE
+) -> list[Candidate]:
+    """The candidates that are left in a beam of so many prefixes, best first; logits (T, V)."""
+    shares = np.exp(log_softmax(logits))
+    prefixes = _Prefixes(prior)
+    beams: Beams = {ROOT: (1.0, 0.0)}
+    log_scale = 0.0
+    follow = shares > least_share
+    follow[:, BLANK] = False
+    for row, likely in zip(shares.tolist(), follow, strict=True):
+        labels = np.flatnonzero(likely).tolist()
+        grown = _grow(beams, row, labels, prefixes) if labels else _stay(beams, row, prefixes)
+        beams = _kept(grown, prefixes.weights, width)
+        total = sum(blank + label for blank, label in beams.values())
+        beams = {node: (blank / total, label / total) for node, (blank, label) in beams.items()}
+        log_scale += math.log(total)
+    candidates = [
+        Candidate(
+            prefixes.path(node), log_scale + math.log(blank + label), prior.weight(prefixes.states[node], whole=True)
+        )
+        for node, (blank, label) in beams.items()
+    ]
+    return sorted(candidates, key=lambda candidate: -candidate.score)
+
+
+def _stay(beams: Beams, row: list[float], prefixes: _Prefixes) -> Beams:
+    """A step that is blank or the last label again."""
+    blank_share, labels = row[BLANK], prefixes.labels
+    return {
+        node: ((blank + label) * blank_share, label * row[labels[node]] if node else 0.0)
+        for node, (blank, label) in beams.items()
+    }
+
+
+def _grow(beams: Beams, row: list[float], labels: list[int], prefixes: _Prefixes) -> Beams:
+    """A step that may also add a label to each prefix."""
+    grown = _stay(beams, row, prefixes)
+    for node, (blank, label_ended) in beams.items():
+        last, total = prefixes.labels[node], blank + label_ended
+        for label in labels:
+            share = row[label] * (blank if label == last else total)
+            if share > 0.0:
+                child = prefixes.child(node, label)
+                before = grown.get(child)
+                grown[child] = (0.0, share) if before is None else (before[0], before[1] + share)
+    return grown
+
+
+def _kept(beams: Beams, weights: list[float], width: int) -> Beams:
+    """Those of the greatest probability times weight, and none without probability."""
+    scored = [
+        (math.log(blank + label) + weights[node], node) for node, (blank, label) in beams.items() if blank + label > 0
+    ]
+    return {node: beams[node] for _, node in nlargest(width, scored)}

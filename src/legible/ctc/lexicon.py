@@ -1,0 +1,158 @@
+"""Words with their frequencies, and the prior of texts that prefers them and allows everything else.
+
+The idea of word beam search (Scheidl et al. 2018): words come from a lexicon, numbers and punctuation stand freely
+between them. Here a word may also be unknown, at a price, so that names and new words are still read.
+"""
+
+import gzip
+import math
+from bisect import bisect_left
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from legible.charset import Charset
+from legible.errors import DataError
+
+AFTER_ALL = "\U0010ffff"
+"""Sorts behind every character."""
+APOSTROPHE = "'"
+CACHED_PREFIXES = 100_000
+
+
+class Lexicon:
+    """Lower-case words and the natural logs of their shares of running text."""
+
+    def __init__(self, log_shares: Mapping[str, float]) -> None:
+        if not log_shares:
+            raise DataError("a lexicon without words; give it at least one, or read without a lexicon")
+        self._words = sorted(log_shares)
+        self._log_shares = np.array([log_shares[word] for word in self._words], np.float32)
+        self._best = lru_cache(CACHED_PREFIXES)(self._best_of)
+
+    def __len__(self) -> int:
+        return len(self._words)
+
+    def __contains__(self, word: str) -> bool:
+        return self.log_share(word) is not None
+
+    def log_share(self, word: str) -> float | None:
+        """None for a word that is not here."""
+        place = bisect_left(self._words, word)
+        return float(self._log_shares[place]) if self._words[place : place + 1] == [word] else None
+
+    def best_log_share(self, prefix: str) -> float | None:
+        """Of the most frequent word that begins so; None where none does."""
+        return self._best(prefix)
+
+    def _best_of(self, prefix: str) -> float | None:
+        start = bisect_left(self._words, prefix)
+        stop = bisect_left(self._words, prefix + AFTER_ALL, start)
+        return float(self._log_shares[start:stop].max()) if stop > start else None
+
+    def save(self, path: Path) -> None:
+        """Lines of word, tab and log share, sorted, in gzip; the same words give the same bytes."""
+        lines = (f"{word}\t{share:.3f}\n" for word, share in zip(self._words, self._log_shares, strict=True))
+        path.write_bytes(gzip.compress("".join(lines).encode(), mtime=0))
+
+    @staticmethod
+    def load(path: Path) -> "Lexicon":
+        """Raises DataError for a file that is no lexicon."""
+        try:
+            lines = gzip.decompress(path.read_bytes()).decode().splitlines()
+            pairs = [line.split("\t") for line in lines]
+            return Lexicon({word: float(share) for word, share in pairs})
+        except (OSError, EOFError, ValueError) as error:
+            raise DataError(f"{path}: no lexicon ({error}); lines of word, tab and log share in gzip") from error
+
+
+@dataclass(frozen=True)
+class LexiconWeights:
+    """How much the lexicon counts, and the chances that stand in for what it does not hold.
+
+    `trust` is the exponent of all that follows against the image. The others are natural logs: of a word's being
+    unknown, of each letter of such a word, of each character between words, of a word's having a capital or capitals.
+    """
+
+    trust: float
+    unknown: float
+    letter: float
+    free: float
+    capital: float
+    capitals: float
+
+
+class Progress(NamedTuple):
+    """Log weight of the words that are done, and the word that is not."""
+
+    done: float
+    word: str
+
+
+class LexiconPrior:
+    """A prior for `prefix_beam_search` over labels of a charset."""
+
+    def __init__(self, lexicon: Lexicon, charset: Charset, weights: LexiconWeights) -> None:
+        self._lexicon = lexicon
+        self._weights = weights
+        self._characters = charset.characters
+        self._is_letter = [character.isalpha() for character in charset.characters]
+        self._word_weight = lru_cache(CACHED_PREFIXES)(self._weight_of_word)
+        self._prefix_weight = lru_cache(CACHED_PREFIXES)(self._weight_of_prefix)
+
+    def start(self) -> Progress:
+        return Progress(0.0, "")
+
+    def step(self, state: Progress, label: int) -> Progress:
+        character = self._characters[label - 1]
+        if self._is_letter[label - 1] or (character == APOSTROPHE and state.word):
+            return Progress(state.done, state.word + character)
+        return Progress(state.done + self._word_weight(state.word) + self._weights.free, "")
+
+    def weight(self, state: Progress, *, whole: bool) -> float:
+        word = self._word_weight(state.word) if whole else self._prefix_weight(state.word)
+        return self._weights.trust * (state.done + word)
+
+    def _weight_of_word(self, word: str) -> float:
+        bare = word.rstrip(APOSTROPHE)
+        after = self._weights.free * (len(word) - len(bare))
+        return after + (max(self._known(bare, whole=True), self._unknown(bare)) if bare else 0.0)
+
+    def _weight_of_prefix(self, prefix: str) -> float:
+        if not prefix:
+            return 0.0
+        begun = max(self._known(prefix, whole=False), self._unknown(prefix))
+        return max(begun, self._weight_of_word(prefix))
+
+    def _known(self, word: str, *, whole: bool) -> float:
+        case = self._case(word)
+        find = self._lexicon.log_share if whole else self._lexicon.best_log_share
+        share = find(word.lower()) if case is not None else None
+        return -math.inf if case is None or share is None else share + case
+
+    def _unknown(self, word: str) -> float:
+        return self._weights.unknown + self._weights.letter * len(word)
+
+    def _case(self, word: str) -> float | None:
+        """Log chance of the way a word is capitalised; None for ways that words are not."""
+        if word.islower():
+            return 0.0
+        if word[0].isupper() and (len(word) == 1 or word[1:].islower()):
+            return self._weights.capital
+        return self._weights.capitals if word.isupper() else None
+
+
+def texts_of_words(text: str) -> list[str]:
+    """The words of a text as the prior sees them: `"I'll go 12 km" -> ["I'll", "go", "km"]`."""
+    words, word = [], ""
+    for character in text + " ":
+        if character.isalpha() or (character == APOSTROPHE and word):
+            word += character
+        elif word:
+            words.append(word.rstrip(APOSTROPHE))
+            word = ""
+    return words

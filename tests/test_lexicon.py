@@ -1,0 +1,113 @@
+"""The lexicon: what it prefers, and what it leaves free."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from legible.charset import Charset
+from legible.ctc.beam import prefix_beam_search
+from legible.ctc.lexicon import Lexicon, LexiconPrior, LexiconWeights, texts_of_words
+from legible.errors import DataError
+
+CHARSET = Charset("letters", " '-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+LEXICON = Lexicon({"the": math.log(0.05), "on": math.log(0.01), "then": math.log(0.001), "i'll": math.log(0.0005)})
+WEIGHTS = LexiconWeights(trust=1.0, unknown=-7.0, letter=-2.5, free=-2.0, capital=-2.0, capitals=-4.0)
+PRIOR = LexiconPrior(LEXICON, CHARSET, WEIGHTS)
+
+
+def weight(text: str, *, whole: bool = True) -> float:
+    state = PRIOR.start()
+    for label in CHARSET.encode(text):
+        state = PRIOR.step(state, label)
+    return PRIOR.weight(state, whole=whole)
+
+
+def logits(*steps: str) -> np.ndarray:
+    """A step for each text: its characters with shares falling by halves; `-` alone is a blank."""
+    rows = np.full((len(steps), CHARSET.size), -20.0, np.float32)
+    for row, characters in zip(rows, steps, strict=True):
+        for place, character in enumerate(characters):
+            row[0 if character == "_" else CHARSET.encode(character)[0]] = -place * math.log(2)
+    return rows
+
+
+def read(*steps: str) -> str:
+    return CHARSET.decode(prefix_beam_search(logits(*steps), width=16, prior=PRIOR)[0].labels)
+
+
+def test_words_weigh_what_their_share_says() -> None:
+    assert weight("the") == pytest.approx(math.log(0.05))
+    assert weight("The") == pytest.approx(math.log(0.05) - 2)
+    assert weight("THE") == pytest.approx(math.log(0.05) - 4)
+    assert weight("on the") == pytest.approx(math.log(0.01) - 2 + math.log(0.05))
+    assert weight("I'll") == pytest.approx(math.log(0.0005) - 2)
+
+
+def test_others_weigh_the_price_of_the_unknown_and_numbers_of_the_free() -> None:
+    assert weight("tha") == pytest.approx(-7 - 3 * 2.5)
+    assert weight("thE") == pytest.approx(-7 - 3 * 2.5)
+    assert weight("1984") == pytest.approx(-8)
+    assert weight("") == 0
+
+
+def test_a_prefix_weighs_as_much_as_the_best_word_that_it_may_become() -> None:
+    assert weight("th", whole=False) == weight("the")
+    assert weight("then", whole=False) == weight("then")
+    assert weight("on t", whole=False) == pytest.approx(weight("on the"))
+    assert weight("x", whole=False) == pytest.approx(-9.5)
+    for text in ("the", "th", "'the'", "on-the", "I", "dogs'"):
+        assert weight(text, whole=False) >= weight(text, whole=True) - 1e-9
+
+
+def test_a_doubtful_letter_is_settled_by_the_words() -> None:
+    assert read("t", "lh", "e") == "the"
+    assert read("o", "mn") == "on"
+
+
+def test_a_clear_unknown_word_or_number_stands() -> None:
+    assert read("t", "l", "e") == "tle"
+    assert read("1", "9", "8", "4") == "1984"
+    assert read("K", "r", "1", "k") == "Kr1k"
+
+
+def test_a_space_is_put_where_it_makes_words() -> None:
+    assert read("o", "n", "_ ", "t", "h", "e") == "on the"
+    assert read("o", "_", "n") == "on"
+
+
+def test_a_lexicon_is_saved_and_loaded_with_the_same_bytes(tmp_path: Path) -> None:
+    LEXICON.save(tmp_path / "first.gz")
+    again = Lexicon.load(tmp_path / "first.gz")
+    again.save(tmp_path / "second.gz")
+    assert (tmp_path / "first.gz").read_bytes() == (tmp_path / "second.gz").read_bytes()
+    assert len(again) == 4
+    assert again.log_share("on") == pytest.approx(math.log(0.01), abs=1e-3)
+    assert "the" in again
+    assert "th" not in again
+
+
+@pytest.mark.parametrize("content", [b"", b"the\t-3\n", b"\x1f\x8b"])
+def test_what_is_no_lexicon_is_refused(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "lexicon.gz").write_bytes(content)
+    with pytest.raises(DataError, match="lexicon"):
+        Lexicon.load(tmp_path / "lexicon.gz")
+
+
+def test_an_empty_lexicon_is_refused() -> None:
+    with pytest.raises(DataError, match="without words"):
+        Lexicon({})
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("I'll go 12 km", ["I'll", "go", "km"]),
+        ("'on' dogs'", ["on", "dogs"]),
+        ("1984", []),
+        ("week-end", ["week", "end"]),
+    ],
+)
+def test_words_of_a_text(text: str, words: list[str]) -> None:
+    assert texts_of_words(text) == words
