@@ -1,7 +1,9 @@
+from itertools import groupby, product
+
 import numpy as np
 import pytest
 
-from legible.ctc.decode import Run, best_path, log_softmax
+from legible.ctc.decode import Run, align, best_path, log_softmax
 
 
 def one_hot(labels: list[int], *, size: int = 5) -> np.ndarray:
@@ -29,3 +31,28 @@ def test_runs_say_which_steps_they_cover() -> None:
 def test_log_softmax_is_a_distribution_at_each_step() -> None:
     logits = np.random.default_rng(0).normal(size=(7, 5)).astype(np.float32) * 50
     assert np.allclose(np.exp(log_softmax(logits)).sum(axis=-1), 1)
+
+
+def test_alignment_of_the_best_path_is_the_best_path() -> None:
+    for seed in range(20):
+        logits = np.random.default_rng(seed).normal(size=(15, 4)).astype(np.float32) * 3
+        runs = best_path(logits)
+        assert align(logits, [run.label for run in runs]) == runs
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_alignment_is_the_likeliest_of_the_paths_that_spell_the_labels(seed: int) -> None:
+    logits = np.random.default_rng(seed).normal(size=(6, 3)).astype(np.float32) * 2
+    scores = log_softmax(logits)
+    labels = [1, 2, 2]
+    spelling = [path for path in product(range(3), repeat=6) if [x for x, _ in groupby(path) if x] == labels]
+    best = max(spelling, key=lambda path: sum(scores[step, label] for step, label in enumerate(path)))
+    assert align(logits, labels) == best_path(one_hot(list(best), size=3))
+
+
+def test_alignment_of_nothing_is_nothing_and_of_too_much_is_refused() -> None:
+    logits = np.zeros((3, 3), np.float32)
+    assert align(logits, []) == []
+    assert [run.label for run in align(logits, [1, 2, 1])] == [1, 2, 1]
+    with pytest.raises(ValueError, match="3 labels do not fit 3 steps"):
+        align(logits, [1, 1, 2])

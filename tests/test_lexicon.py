@@ -1,5 +1,6 @@
 """The lexicon: what it prefers, and what it leaves free."""
 
+import gzip
 import math
 from pathlib import Path
 
@@ -8,13 +9,14 @@ import pytest
 
 from legible.charset import Charset
 from legible.ctc.beam import prefix_beam_search
-from legible.ctc.lexicon import Lexicon, LexiconPrior, LexiconWeights, texts_of_words
+from legible.ctc.lexicon import Lexicon, LexiconPrior, LexiconWeights, words_of
 from legible.errors import DataError
 
 CHARSET = Charset("letters", " '-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
-LEXICON = Lexicon({"the": math.log(0.05), "on": math.log(0.01), "then": math.log(0.001), "i'll": math.log(0.0005)})
 WEIGHTS = LexiconWeights(trust=1.0, unknown=-7.0, letter=-2.5, free=-2.0, capital=-2.0, capitals=-4.0)
-PRIOR = LexiconPrior(LEXICON, CHARSET, WEIGHTS)
+SHARES = {"the": 0.05, "on": 0.01, "then": 0.001, "i'll": 0.0005}
+LEXICON = Lexicon({word: math.log(share) for word, share in SHARES.items()}, WEIGHTS)
+PRIOR = LexiconPrior(LEXICON, CHARSET)
 
 
 def weight(text: str, *, whole: bool = True) -> float:
@@ -83,12 +85,15 @@ def test_a_lexicon_is_saved_and_loaded_with_the_same_bytes(tmp_path: Path) -> No
     again.save(tmp_path / "second.gz")
     assert (tmp_path / "first.gz").read_bytes() == (tmp_path / "second.gz").read_bytes()
     assert len(again) == 4
+    assert again.weights == WEIGHTS
     assert again.log_share("on") == pytest.approx(math.log(0.01), abs=1e-3)
     assert "the" in again
     assert "th" not in again
 
 
-@pytest.mark.parametrize("content", [b"", b"the\t-3\n", b"\x1f\x8b"])
+@pytest.mark.parametrize(
+    "content", [b"", b"the\t-3\n", b"\x1f\x8b", gzip.compress(b"{}"), gzip.compress(b'{"version": 9}')]
+)
 def test_what_is_no_lexicon_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "lexicon.gz").write_bytes(content)
     with pytest.raises(DataError, match="lexicon"):
@@ -97,7 +102,7 @@ def test_what_is_no_lexicon_is_refused(content: bytes, tmp_path: Path) -> None:
 
 def test_an_empty_lexicon_is_refused() -> None:
     with pytest.raises(DataError, match="without words"):
-        Lexicon({})
+        Lexicon({}, WEIGHTS)
 
 
 @pytest.mark.parametrize(
@@ -110,4 +115,4 @@ def test_an_empty_lexicon_is_refused() -> None:
     ],
 )
 def test_words_of_a_text(text: str, words: list[str]) -> None:
-    assert texts_of_words(text) == words
+    assert words_of(text) == words

@@ -61,6 +61,21 @@ def test_the_threshold_of_acceptance_is_the_callers(service: httpx.Client, print
     assert not service.post("/read?accept=1", files=files).json()["accepted"]
 
 
+def test_alternatives_and_a_lexicon_are_there_where_asked(service: httpx.Client, print_face: Path) -> None:
+    files = {"image": word("Hamburg", print_face)}
+    assert "alternatives" not in service.post("/read", files=files).json()
+    reading = service.post("/read?alternatives=3&lexicon=english", files=files).json()
+    assert reading["text"] == "Hamburg"
+    others = [other["text"] for other in reading["alternatives"]]
+    assert 1 <= len(others) <= 3
+    assert "Hamburg" not in others
+    assert reading["confidence"] >= max(other["confidence"] for other in reading["alternatives"])
+    (together,) = service.post("/read_batch?alternatives=3&lexicon=english", files=[("images", files["image"])]).json()[
+        "readings"
+    ]
+    assert {**reading, "reading_id": ""} == {**together, "reading_id": ""}
+
+
 def test_statistics_are_sent_where_asked(service: httpx.Client, print_face: Path) -> None:
     answer = service.post("/read?statistics=1", files={"image": word("Hamburg", print_face)})
     assert tuple(answer.json()["statistics"]) == STATISTICS
@@ -101,7 +116,10 @@ def test_a_hostile_upload_is_answered_and_the_next_image_is_read(
         ({"content": b"--x", "headers": {"content-type": "multipart/form-data; boundary=y"}}, 400, "bad_request"),
         ({"files": {"image": b"x" * 3_000_000}}, 413, "too_large"),
         ({"files": {"image": b"GIF89a" + b"\0" * 50}}, 415, "unsupported_format"),
-        ({"files": {"image": b"x"}, "params": {"lexicon": "en"}}, 400, "bad_request"),  # an unknown option
+        ({"files": {"image": b"x"}, "params": {"language": "en"}}, 400, "bad_request"),  # an unknown option
+        ({"files": {"image": b"x"}, "params": {"lexicon": "klingon"}}, 400, "bad_request"),
+        ({"files": {"image": b"x"}, "params": {"alternatives": "11"}}, 400, "bad_request"),
+        ({"files": {"image": b"x"}, "params": {"alternatives": "1.5"}}, 400, "bad_request"),
         ({"files": {"image": b"x"}, "params": {"accept": "often"}}, 400, "bad_request"),
     ],
 )

@@ -1,4 +1,4 @@
-"""From artefact to bundle: the stages confidence to pack, with the shipped model on drawn words."""
+"""From artefact to bundle: the stages lexicon to pack, with the shipped model on drawn words."""
 
 import dataclasses
 import json
@@ -10,19 +10,23 @@ import pytest
 from conftest import PROJECT, drawn_word
 
 from legible.config import Params, load_params
+from legible.ctc.lexicon import Lexicon
 from legible.data.dataset import Dataset, Sample, write_dataset
 from legible.errors import BundleError, DataError
 from legible.evaluation import pack as packing
-from legible.evaluation.confidence import TEMPERATURES, calibrate, confidence, cross_entropy, evenly_by_group
+from legible.evaluation.confidence import calibrate, characters_right, confidence, evenly_by_group
 from legible.evaluation.evaluate import evaluate
 from legible.evaluation.gate import gate
+from legible.evaluation.lexicon import lexicon
 from legible.evaluation.pack import pack
 from legible.evaluation.results import read_results
 from legible.reader.bundle import load_bundle, sha256_of
+from legible.reader.calibration import Calibration, ReadingWeights
 from legible.reader.recognizer import Recognizer, artefact_recognizer
 from legible.report import reference
 
 WORDS = ("the", "river", "London", "garden", "42", "question", "morning", "Paris", "seven", "table")
+LEXICON = "training/lexicon.gz"
 TUNE = 90
 EACH = 60
 """Validation samples."""
@@ -48,7 +52,7 @@ def params() -> Params:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory, params: Params, bundle_folder: Path, print_face: Path) -> Path:
-    """A root in which all four stages ran."""
+    """A root in which all five stages ran."""
     root = tmp_path_factory.mktemp("stages")
     samples = [
         sample(n, split, print_face) for split, count in (("tune", TUNE), ("validation", EACH)) for n in range(count)
@@ -61,6 +65,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, params: Params, bundle_folder
     (root / "models/weights").mkdir(parents=True)
     description = {"version": 1, "size": "base", "height": 32, "backend": "tensorflow", "device": "cpu"}
     (root / "models/weights/description.json").write_text(json.dumps(description))
+    lexicon(params, root=root)
     confidence(params, root=root)
     evaluate(params, root=root)
     reference(params, root=root)
@@ -70,7 +75,9 @@ def made(tmp_path_factory: pytest.TempPathFactory, params: Params, bundle_folder
 
 def test_they_end_in_a_bundle_that_loads_and_reads(made: Path, print_face: Path) -> None:
     bundle = load_bundle(made / "models/bundle")
-    assert bundle.temperature == json.loads((made / "training/confidence.json").read_text())["temperature"]
+    assert bundle.calibration == Calibration.load(made / "training/confidence.json")
+    assert bundle.lexicons == ("english",)
+    assert "the" in bundle.lexicon("english")
     assert Recognizer.from_bundle(bundle).read([drawn_word("garden", print_face)])[0].text == "garden"
 
 
@@ -124,10 +131,12 @@ def test_workers_change_no_figure(made: Path, params: Params, tmp_path: Path) ->
 
 def test_results_carry_the_calibrated_confidence(made: Path, params: Params, tmp_path: Path) -> None:
     copy_inputs(made, tmp_path)
-    (tmp_path / "training/confidence.json").write_text('{"temperature": 4.0}')
+    doubting = Calibration(plain=ReadingWeights(bias=-2.0))
+    content = {"version": 2, **dataclasses.asdict(doubting)}
+    (tmp_path / "training/confidence.json").write_text(json.dumps(content))
     evaluate(params, root=tmp_path)
     images = [one.image for one in Dataset.open(made / "data/dataset").samples(split="validation")]
-    expected = artefact_recognizer(made / "training/artefact", temperature=4.0).read(images)
+    expected = artefact_recognizer(made / "training/artefact", calibration=doubting).read(images)
     given = [result.confidence for result in read_results(tmp_path / "evaluation/results.jsonl")[:EACH]]
     assert given == pytest.approx([reading.confidence for reading in expected], abs=1e-4)
 
@@ -141,31 +150,41 @@ def test_a_bundle_passes_the_gate_against_itself(made: Path) -> None:
     assert gate(made / "models/bundle", made / "models/bundle", floors={"print": 0.5}).passed
 
 
-def test_the_temperature_is_likelier_than_others(made: Path) -> None:
+def test_calibration_brings_confidence_nearer_to_the_truth(made: Path) -> None:
+    errors = json.loads((made / "training/confidence.json").read_text())["errors"]
+    for way in ("", ", with lexicon"):
+        raw, calibrated = (errors[said + way]["drawn/word"] for said in ("raw", "calibrated"))
+        assert calibrated < raw
+
+
+def test_the_expected_share_of_right_readings_is_theirs_on_what_was_fitted(made: Path) -> None:
     tune = list(Dataset.open(made / "data/dataset").samples(split="tune"))
-    artefact = made / "training/artefact"
-    fitted = json.loads((made / "training/confidence.json").read_text())["temperature"]
-
-    def cost(temperature: float) -> float:
-        readings = artefact_recognizer(artefact, temperature=temperature).read([one.image for one in tune])
-        right = np.array([reading.text == one.text for reading, one in zip(readings, tune, strict=True)], np.float64)
-        return cross_entropy(np.array([reading.confidence for reading in readings]), right)
-
-    assert cost(fitted) < min(cost(fitted / 2), cost(fitted * 2))
+    calibration = Calibration.load(made / "training/confidence.json")
+    readings = artefact_recognizer(made / "training/artefact", calibration=calibration).read([s.image for s in tune])
+    right = [reading.text == one.text for reading, one in zip(readings, tune, strict=True)]
+    assert np.mean([reading.confidence for reading in readings]) == pytest.approx(np.mean(right), abs=0.03)
 
 
-def test_the_temperature_undoes_a_scale_of_the_logits(made: Path) -> None:
-    plain = artefact_recognizer(made / "training/artefact")
-    tune = list(Dataset.open(made / "data/dataset").samples(split="tune"))
-    fitted = calibrate(plain, tune).temperature
+def test_a_model_that_is_never_right_is_calibrated_too(made: Path) -> None:
+    tune = [dataclasses.replace(one, text="~~~") for one in Dataset.open(made / "data/dataset").samples(split="tune")]
+    report = calibrate(artefact_recognizer(made / "training/artefact"), tune, Lexicon.load(made / LEXICON))
+    assert max(report.errors["calibrated"].values()) < 0.05
 
-    class Sharper(Recognizer):
-        def logits(self, columns: np.ndarray) -> np.ndarray:  # type: ignore[type-arg, unused-ignore]
-            return super().logits(columns) * np.float32(TEMPERATURES[4] / TEMPERATURES[0])
 
-    artefact = made / "training/artefact/model.tflite"
-    again = calibrate(Sharper(artefact, plain.charset), tune).temperature
-    assert again / fitted == pytest.approx(TEMPERATURES[4] / TEMPERATURES[0], rel=1e-3)
+def test_figures_with_the_lexicon_stand_beside_those_without(made: Path) -> None:
+    content = evaluation(made)
+    assert content["with_lexicon"]["slices"].keys() == content["slices"].keys()
+    assert 0 < content["lexicon_coverage"]["print"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("truth", "prediction", "right"),
+    [("abc", "abc", [1, 1, 1]), ("abc", "axc", [1, 0, 1]), ("abc", "abbc", [1, 0, 1, 1]), ("abc", "ac", [1, 1])],
+)
+def test_which_characters_are_right(truth: str, prediction: str, right: list[int]) -> None:
+    found = characters_right(truth, prediction)
+    assert sum(found) == sum(right)
+    assert len(found) == len(right)
 
 
 def test_calibration_takes_at_most_so_many_from_each_group(print_face: Path) -> None:
@@ -201,7 +220,8 @@ def test_the_card_names_sources_slices_and_thresholds(made: Path) -> None:
         "Not used: iam.",
         "| print/noisy | 30 |",
         "| drawn | 6 |",
-        "| 0.99 |",
+        "| from 0.99 |",
+        "(reliability.svg)",
     ):
         assert said in card
 

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -50,15 +51,20 @@ def read(
     as_json: Annotated[bool, typer.Option("--json", help="JSON lines: path, text, confidence.")] = False,
     bundle: Annotated[Path | None, typer.Option(help="A bundle's folder; else LEGIBLE_BUNDLE or the shipped.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Threads that read.")] = 1,
+    lexicon: Annotated[str, typer.Option(help="Prefer the words of this lexicon of the bundle, such as english.")] = "",
+    alternatives: Annotated[int, typer.Option(min=0, help="How many other texts to say; with --json.")] = 0,
 ) -> None:
     """Read images. Example: legible read scans/ word.png --json"""
     from legible.reader.bundle import find_bundle, load_bundle
-    from legible.reader.recognizer import Recognizer
+    from legible.reader.recognizer import Decoding, Recognizer
 
     files = list(_image_files(paths))
-    recognizer = Recognizer.from_bundle(load_bundle(bundle or find_bundle()), workers=workers)
+    opened = load_bundle(bundle or find_bundle())
+    recognizer = Recognizer.from_bundle(opened, workers=workers)
+    prior = recognizer.prior(opened.lexicon(lexicon)) if lexicon else None
+    read_images = partial(recognizer.read, decoding=Decoding(prior, alternatives))
     failures = 0
-    for path, outcome in zip(files, _read_files(files, recognizer.read), strict=True):
+    for path, outcome in zip(files, _read_files(files, read_images), strict=True):
         failures += isinstance(outcome, LegibleError)
         _print_outcome(path, outcome, as_json=as_json)
     if failures:
@@ -98,7 +104,9 @@ def _print_outcome(path: Path, outcome: Reading | LegibleError, *, as_json: bool
             print(json.dumps({"path": str(path), "error": str(outcome)}, ensure_ascii=False))
         print(f"legible: {path}: {outcome}", file=sys.stderr)
     elif as_json:
-        fields = {"path": str(path), "text": outcome.text, "confidence": round(outcome.confidence, 4)}
+        fields: dict[str, Any] = {"path": str(path), "text": outcome.text, "confidence": round(outcome.confidence, 4)}
+        if outcome.alternatives:
+            fields["alternatives"] = [[other.text, round(other.confidence, 4)] for other in outcome.alternatives]
         print(json.dumps(fields, ensure_ascii=False))
     else:
         print(f"{outcome.confidence:6.3f}  {outcome.text}  [{path}]")
@@ -164,6 +172,14 @@ def train(root: Root = HERE, workers: Processes = 1) -> None:
 def export(root: Root = HERE) -> None:
     """Stage: models/weights into the LiteRT artefact."""
     from legible.training.export import export as run
+
+    run(_params(root), root=root)
+
+
+@app.command()
+def lexicon(root: Root = HERE) -> None:
+    """Stage: the most frequent words, for readings that ask for them."""
+    from legible.evaluation.lexicon import lexicon as run
 
     run(_params(root), root=root)
 

@@ -93,6 +93,24 @@ class ExportParams:
 
 
 @dataclass(frozen=True)
+class LexiconParams:
+    """Of the words that readings with a lexicon prefer; the last six are explained at `ctc.lexicon.LexiconWeights`."""
+
+    revision: int
+    name: str
+    language: str
+    """As wordfreq calls it."""
+    words: int
+    """How many of the most frequent."""
+    trust: float
+    unknown: float
+    letter: float
+    free: float
+    capital: float
+    capitals: float
+
+
+@dataclass(frozen=True)
 class ConfidenceParams:
     revision: int
     samples: int
@@ -145,6 +163,7 @@ class Params:
     ingest: IngestParams
     train: TrainParams
     export: ExportParams
+    lexicon: LexiconParams
     confidence: ConfidenceParams
     evaluate: EvaluateParams
     reference: ReferenceParams

@@ -5,10 +5,9 @@ as word beam search does (Scheidl et al. 2018).
 """
 
 import math
-from collections.abc import Hashable
 from dataclasses import dataclass, field
 from heapq import nlargest
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -35,28 +34,28 @@ class Candidate:
 class Prior(Protocol):
     """What is known of texts before any image is seen. A state stands for the prefix that led to it."""
 
-    def start(self) -> Hashable:
+    def start(self) -> Any:
         """The state of the empty prefix."""
         ...
 
-    def step(self, state: Hashable, label: int) -> Hashable:
+    def step(self, state: Any, label: int) -> Any:
         """The state after one more label."""
         ...
 
-    def weight(self, state: Hashable, *, whole: bool) -> float:
+    def weight(self, state: Any, *, whole: bool) -> float:
         """Log weight of a prefix: of the best text that may follow, or of it alone where it is the whole text."""
         ...
 
 
 class _Uniform:
-    def start(self) -> Hashable:
+    def start(self) -> Any:
         return None
 
-    def step(self, state: Hashable, label: int) -> Hashable:
+    def step(self, state: Any, label: int) -> Any:
         del label
         return state
 
-    def weight(self, state: Hashable, *, whole: bool) -> float:
+    def weight(self, state: Any, *, whole: bool) -> float:
         del state, whole
         return 0.0
 
@@ -74,7 +73,7 @@ class _Prefixes:
     prior: Prior
     labels: list[int] = field(default_factory=lambda: [BLANK])
     parents: list[int] = field(default_factory=lambda: [ROOT])
-    states: list[Hashable] = field(default_factory=list)
+    states: list[Any] = field(default_factory=list)
     weights: list[float] = field(default_factory=list)
     children: dict[tuple[int, int], int] = field(default_factory=dict)
 
@@ -97,7 +96,7 @@ class _Prefixes:
             node = self.parents[node]
         return tuple(reversed(found))
 
-    def _keep(self, state: Hashable) -> None:
+    def _keep(self, state: Any) -> None:
         self.states.append(state)
         self.weights.append(self.prior.weight(state, whole=False))
 

@@ -1,8 +1,10 @@
 """CTC decoding: logits of time steps to labels.
 
 Best path (Graves et al. 2006, section 3.2): the likeliest label of each step, repeats joined, blanks dropped.
+Texts that are likelier than it: `beam`.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +34,39 @@ def best_path(logits: Logits) -> list[Run]:
         for start, stop in zip(starts, stops, strict=True)
         if labels[start] != BLANK
     ]
+
+
+def align(logits: Logits, labels: Sequence[int]) -> list[Run]:
+    """The likeliest steps for each of given labels (Viterbi over the path that spells them); logits (T, V).
+
+    Raises ValueError for more labels, and blanks between equal ones, than there are steps.
+    """
+    spelled = np.zeros(2 * len(labels) + 1, np.int64)
+    spelled[1::2] = labels
+    scores = log_softmax(logits)[:, spelled]
+    may_skip = np.zeros(len(spelled), bool)
+    may_skip[3::2] = spelled[3::2] != spelled[1:-2:2]
+    reached = np.full(len(spelled), -np.inf)
+    reached[:2] = scores[0, :2]
+    moves = np.zeros(scores.shape, np.int64)
+    for step in range(1, len(scores)):
+        before = np.stack([reached, _shifted(reached, 1), np.where(may_skip, _shifted(reached, 2), -np.inf)])
+        moves[step] = before.argmax(axis=0)
+        reached = before.max(axis=0) + scores[step]
+    state = len(spelled) - 1 - int(len(labels) > 0 and reached[-2] > reached[-1])
+    if not np.isfinite(reached[state]):
+        raise ValueError(f"{len(labels)} labels do not fit {len(logits)} steps")
+    states = [state]
+    for move in moves[:0:-1]:
+        states.append(states[-1] - int(move[states[-1]]))
+    path = np.array(states[::-1])
+    places = [np.flatnonzero(path == 2 * number + 1) for number in range(len(labels))]
+    return [Run(int(label), int(own[0]), int(own[-1]) + 1) for label, own in zip(labels, places, strict=True)]
+
+
+def _shifted(values: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.float64]:
+    """Moved to higher places, the first ones impossible."""
+    return np.concatenate([np.full(min(count, len(values)), -np.inf), values[: max(len(values) - count, 0)]])
 
 
 def log_softmax(logits: Logits) -> npt.NDArray[np.float64]:

@@ -5,10 +5,11 @@ between them. Here a word may also be unknown, at a price, so that names and new
 """
 
 import gzip
+import json
 import math
 from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -18,18 +19,36 @@ import numpy as np
 from legible.charset import Charset
 from legible.errors import DataError
 
+FORMAT_VERSION = 1
 AFTER_ALL = "\U0010ffff"
 """Sorts behind every character."""
 APOSTROPHE = "'"
 CACHED_PREFIXES = 100_000
 
 
-class Lexicon:
-    """Lower-case words and the natural logs of their shares of running text."""
+@dataclass(frozen=True)
+class LexiconWeights:
+    """How much the lexicon counts, and the chances that stand in for what it does not hold.
 
-    def __init__(self, log_shares: Mapping[str, float]) -> None:
+    `trust` is the exponent of all that follows against the image. The others are natural logs: of a word's being
+    unknown, of each letter of such a word, of each character between words, of a word's having a capital or capitals.
+    """
+
+    trust: float
+    unknown: float
+    letter: float
+    free: float
+    capital: float
+    capitals: float
+
+
+class Lexicon:
+    """Lower-case words, the natural logs of their shares of running text, and how much they count."""
+
+    def __init__(self, log_shares: Mapping[str, float], weights: LexiconWeights) -> None:
         if not log_shares:
             raise DataError("a lexicon without words; give it at least one, or read without a lexicon")
+        self.weights = weights
         self._words = sorted(log_shares)
         self._log_shares = np.array([log_shares[word] for word in self._words], np.float32)
         self._best = lru_cache(CACHED_PREFIXES)(self._best_of)
@@ -55,35 +74,27 @@ class Lexicon:
         return float(self._log_shares[start:stop].max()) if stop > start else None
 
     def save(self, path: Path) -> None:
-        """Lines of word, tab and log share, sorted, in gzip; the same words give the same bytes."""
-        lines = (f"{word}\t{share:.3f}\n" for word, share in zip(self._words, self._log_shares, strict=True))
-        path.write_bytes(gzip.compress("".join(lines).encode(), mtime=0))
+        """JSON in gzip; the same words and weights give the same bytes."""
+        shares = [round(float(share), 3) for share in self._log_shares]
+        content = {
+            "version": FORMAT_VERSION,
+            "weights": asdict(self.weights),
+            "words": self._words,
+            "log_shares": shares,
+        }
+        path.write_bytes(gzip.compress(json.dumps(content, ensure_ascii=False).encode(), mtime=0))
 
     @staticmethod
     def load(path: Path) -> "Lexicon":
-        """Raises DataError for a file that is no lexicon."""
+        """Raises DataError for a file that is no lexicon, or one of another format."""
         try:
-            lines = gzip.decompress(path.read_bytes()).decode().splitlines()
-            pairs = [line.split("\t") for line in lines]
-            return Lexicon({word: float(share) for word, share in pairs})
-        except (OSError, EOFError, ValueError) as error:
-            raise DataError(f"{path}: no lexicon ({error}); lines of word, tab and log share in gzip") from error
-
-
-@dataclass(frozen=True)
-class LexiconWeights:
-    """How much the lexicon counts, and the chances that stand in for what it does not hold.
-
-    `trust` is the exponent of all that follows against the image. The others are natural logs: of a word's being
-    unknown, of each letter of such a word, of each character between words, of a word's having a capital or capitals.
-    """
-
-    trust: float
-    unknown: float
-    letter: float
-    free: float
-    capital: float
-    capitals: float
+            content = json.loads(gzip.decompress(path.read_bytes()))
+            if content["version"] != FORMAT_VERSION:
+                raise DataError(f"{path}: lexicon format {content['version']!r} is not {FORMAT_VERSION}; make it again")
+            shares = dict(zip(content["words"], content["log_shares"], strict=True))
+            return Lexicon(shares, LexiconWeights(**content["weights"]))
+        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{path}: no lexicon ({error}); make it again: legible lexicon") from error
 
 
 class Progress(NamedTuple):
@@ -96,9 +107,9 @@ class Progress(NamedTuple):
 class LexiconPrior:
     """A prior for `prefix_beam_search` over labels of a charset."""
 
-    def __init__(self, lexicon: Lexicon, charset: Charset, weights: LexiconWeights) -> None:
+    def __init__(self, lexicon: Lexicon, charset: Charset) -> None:
         self._lexicon = lexicon
-        self._weights = weights
+        self._weights = lexicon.weights
         self._characters = charset.characters
         self._is_letter = [character.isalpha() for character in charset.characters]
         self._word_weight = lru_cache(CACHED_PREFIXES)(self._weight_of_word)
@@ -146,7 +157,7 @@ class LexiconPrior:
         return self._weights.capitals if word.isupper() else None
 
 
-def texts_of_words(text: str) -> list[str]:
+def words_of(text: str) -> list[str]:
     """The words of a text as the prior sees them: `"I'll go 12 km" -> ["I'll", "go", "km"]`."""
     words, word = [], ""
     for character in text + " ":

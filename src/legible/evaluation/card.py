@@ -64,22 +64,26 @@ def _count(data_set: DataManifest, split: str, source: str) -> int:
 
 
 def _figures(evaluation: Mapping[str, Any]) -> str:
+    preferring = evaluation["with_lexicon"]
     lines = [
         "## How well it reads",
         "",
         f"The served artefact on `validation` and on the print recipe `{evaluation['print_recipe']}` (families never",
-        "trained on), best path, case-sensitive; in brackets the 95 % interval of exact match, resampled by writer.",
+        "trained on), prefix beam search, case-sensitive; in brackets the 95 % interval of exact match, resampled by",
+        f"writer. The last two columns: exact match and CER where the lexicon `{preferring['name']}` is asked for.",
         "",
-        "| slice | images | writers | exact match | CER | WER | calibration error |",
-        "|---|---|---|---|---|---|---|",
+        "| slice | images | writers | exact match | CER | WER | calibration error | with lexicon | CER |",
+        "|---|---|---|---|---|---|---|---|---|",
     ]
-    rows = {**evaluation["slices"], "all": evaluation["all"]}
-    for name, row in rows.items():
+    for name, row in evaluation["slices"].items():
+        other = preferring["slices"][name]
         lines.append(
             f"| {name} | {row['count']} | {row['writers']} | {row['exact_match']:.1%} "
             f"({row['low']:.1%} to {row['high']:.1%}) | {row['cer']:.2%} | {row['wer']:.1%} | "
-            f"{row['calibration_error']:.3f} |"
+            f"{row['calibration_error']:.3f} | {other['exact_match']:.1%} | {other['cer']:.2%} |"
         )
+    covered = (f"{share:.1%} of {group}" for group, share in evaluation["lexicon_coverage"].items())
+    lines += ["", f"The lexicon (the most frequent words by wordfreq) holds of all words {', '.join(covered)}."]
     return "\n".join([*lines, ""])
 
 
@@ -104,16 +108,21 @@ def _confidence(evaluation: Mapping[str, Any], calibration: Mapping[str, Any]) -
     lines = [
         "## Confidence",
         "",
-        f"A temperature of {calibration['temperature']}, fitted on {calibration['samples']} samples of `tune`, took",
-        f"the calibration error there from {calibration['error_before']:.3f} to {calibration['error_after']:.3f}.",
+        f"Fitted on {calibration['samples']} samples of `tune` (the formula: `reader.calibration`). On `validation`,",
+        "what accepting readings from a confidence on accepts, and how many of them are right:",
         "",
-        "| accept from | accepted | of them right |",
-        "|---|---|---|",
+        "| slice | " + " | ".join(f"from {threshold}" for threshold in evaluation["thresholds"]["all"]) + " |",
+        "|---" * (1 + len(evaluation["thresholds"]["all"])) + "|",
     ]
-    for row in evaluation["thresholds"]:
-        right = "none accepted" if row["right"] is None else f"{row['right']:.1%}"
-        lines.append(f"| {row['confidence']} | {row['accepted']:.1%} | {right} |")
+    for name, rows in evaluation["thresholds"].items():
+        said = " | ".join(f"{row['accepted']:.1%}, {_right(row)}" for row in rows.values())
+        lines.append(f"| {name} | {said} |")
+    lines += ["", "![How many readings of a confidence are right](reliability.svg)"]
     return "\n".join([*lines, ""])
+
+
+def _right(threshold: Mapping[str, Any]) -> str:
+    return "none" if threshold["right"] is None else f"{threshold['right']:.1%} right"
 
 
 def _limits() -> str:

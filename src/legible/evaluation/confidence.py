@@ -1,7 +1,7 @@
-"""Stage `confidence`: one temperature, fitted on `tune`, that makes a reading's confidence the chance that it is right.
+"""Stage `confidence`: fits the formulas of `reader.calibration` on `tune`, for readings with and without a lexicon.
 
-Temperature scaling (Guo et al. 2017, section 4.2). The confidence is the product of the best path's shares, see
-`reader.recognizer.interpret`; the temperature is the one under which whether readings are right is likeliest.
+Logistic regression with Platt's targets (1999, section 2.2); every group of samples (print, handwriting; words, lines)
+counts alike, so that each is calibrated, whatever its size.
 """
 
 import json
@@ -11,31 +11,47 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from rapidfuzz.distance import Levenshtein
+from sklearn.linear_model import LogisticRegression
 from tqdm import tqdm
 
 from legible.config import Params
-from legible.ctc.decode import log_softmax
+from legible.ctc.beam import Candidate
+from legible.ctc.lexicon import Lexicon
 from legible.data.dataset import Dataset, Sample
 from legible.errors import DataError
 from legible.image.normalize import normalize
-from legible.reader.recognizer import Recognizer, artefact_recognizer, interpret
+from legible.reader.calibration import FORMAT_VERSION, CharacterWeights, ReadingWeights, features, logit
+from legible.reader.recognizer import Decoding, Recognizer, artefact_recognizer, character_shares, search
 
-FORMAT_VERSION = 1
-TEMPERATURES = np.geomspace(0.25, 8.0, 41)
 BINS = 10
 
 Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """The fitted temperature, and the expected calibration error on `tune` without and with it."""
+class CalibrationReport:
+    """The fitted weights, and the calibration errors on `tune` by group, as probabilities are and as calibrated."""
 
     version: int
-    temperature: float
     samples: int
-    error_before: float
-    error_after: float
+    plain: ReadingWeights
+    lexicon: ReadingWeights
+    character: CharacterWeights
+    errors: dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """The candidates for a sample, best first, which of them is right, and what is known of each character."""
+
+    group: str
+    candidates: list[Candidate]
+    right: int | None
+    """Place of the truth among the candidates; None where it is not there."""
+    shares: list[float]
+    spelled: list[bool]
+    """Whether each character of the best candidate is right."""
 
 
 def confidence(params: Params, *, root: Path) -> None:
@@ -46,29 +62,112 @@ def confidence(params: Params, *, root: Path) -> None:
     )
     if not samples:
         raise DataError("data/dataset holds no tune samples to calibrate on; add writers, or raise ingest.tune_share")
-    calibration = calibrate(recognizer, samples)
-    content = json.dumps(asdict(calibration), indent=1) + "\n"
+    report = calibrate(recognizer, samples, Lexicon.load(root / "training/lexicon.gz"))
+    content = json.dumps(asdict(report), indent=1) + "\n"
     (root / "training/confidence.json").write_text(content, encoding="utf-8")
 
 
-def calibrate(recognizer: Recognizer, samples: Sequence[Sample]) -> Calibration:
-    """Logits of each sample once; then the temperature of the least binary cross-entropy."""
-    right, logits = [], []
+def calibrate(recognizer: Recognizer, samples: Sequence[Sample], lexicon: Lexicon) -> CalibrationReport:
+    """Reads every sample once, decodes it in both ways, and fits."""
+    ways = {"plain": Decoding(), "lexicon": Decoding(recognizer.prior(lexicon))}
+    attempts: dict[str, list[Attempt]] = {name: [] for name in ways}
     for sample in tqdm(samples, desc="calibrate", unit="image"):
-        columns = normalize(sample.image, height=recognizer.height, stride=recognizer.stride)
-        logits.append(recognizer.logits(columns))
-        right.append(interpret(logits[-1], recognizer.charset, temperature=1.0).text == sample.text)
-    truth = np.array(right, np.float64)
-    given = np.array([[_path_share(one / t) for one in logits] for t in TEMPERATURES])
-    best = int(np.argmin([cross_entropy(row, truth) for row in given]))
-    plain = np.array([_path_share(one) for one in logits])
-    return Calibration(
+        logits = recognizer.logits(normalize(sample.image, height=recognizer.height, stride=recognizer.stride))
+        for name, decoding in ways.items():
+            attempts[name].append(_attempt(recognizer, sample, logits, decoding))
+    fitted = {name: fit_reading(own) for name, own in attempts.items()}
+    return CalibrationReport(
         FORMAT_VERSION,
-        round(float(TEMPERATURES[best]), 4),
         len(samples),
-        error_before=calibration_error(plain, truth),
-        error_after=calibration_error(given[best], truth),
+        fitted["plain"],
+        fitted["lexicon"],
+        fit_character(attempts["plain"]),
+        {
+            "raw": errors_by_group(attempts["plain"], ReadingWeights()),
+            "calibrated": errors_by_group(attempts["plain"], fitted["plain"]),
+            "raw, with lexicon": errors_by_group(attempts["lexicon"], ReadingWeights()),
+            "calibrated, with lexicon": errors_by_group(attempts["lexicon"], fitted["lexicon"]),
+        },
     )
+
+
+def _attempt(recognizer: Recognizer, sample: Sample, logits: npt.NDArray[np.float32], decoding: Decoding) -> Attempt:
+    candidates = search(logits, decoding)
+    texts = [recognizer.charset.decode(candidate.labels) for candidate in candidates]
+    return Attempt(
+        sample.group,
+        candidates,
+        texts.index(sample.text) if sample.text in texts else None,
+        character_shares(logits, candidates[0].labels),
+        characters_right(sample.text, texts[0]),
+    )
+
+
+def characters_right(truth: str, prediction: str) -> list[bool]:
+    """For each character of a prediction, whether the truth has it there, by the shortest edit of one to the other."""
+    right = [True] * len(prediction)
+    for edit in Levenshtein.editops(prediction, truth):
+        if edit.tag != "insert":
+            right[edit.src_pos] = False
+    return right
+
+
+def fit_reading(attempts: Sequence[Attempt]) -> ReadingWeights:
+    """Weights under which whether the best candidates are right is likeliest."""
+    right = [attempt.right == 0 for attempt in attempts]
+    inputs = np.array([features(attempt.candidates) for attempt in attempts])
+    bias, (odds, margin, length, prior) = _logistic(
+        inputs, right, _group_weights([attempt.group for attempt in attempts])
+    )
+    wrong = [attempt for attempt in attempts if attempt.right != 0 and len(attempt.candidates) > 1]
+    found = sum(attempt.right is not None for attempt in wrong)
+    return ReadingWeights(bias, odds, margin, length, prior, elsewhere=round((found + 1) / (len(wrong) + 2), 4))
+
+
+def fit_character(attempts: Sequence[Attempt]) -> CharacterWeights:
+    """The same for characters; a reading's characters count by their number."""
+    inputs = np.array([[logit(share)] for attempt in attempts for share in attempt.shares])
+    right = [one for attempt in attempts for one in attempt.spelled]
+    if not right:
+        return CharacterWeights()
+    bias, (odds,) = _logistic(inputs, right, np.ones(len(right)))
+    return CharacterWeights(bias, odds)
+
+
+def _logistic(inputs: Floats, right: Sequence[bool], weights: Floats) -> tuple[float, list[float]]:
+    """Bias and weights of standardised logistic regression, given for the inputs as they are.
+
+    Each row stands as right and as wrong with the weights of Platt's targets, so that none is ever certain.
+    """
+    truth = np.array(right, np.float64)
+    positives, negatives = truth.sum(), (1 - truth).sum()
+    target = np.where(truth > 0, (positives + 1) / (positives + 2), 1 / (negatives + 2))
+    center, scale = inputs.mean(axis=0), inputs.std(axis=0)
+    scale[scale == 0] = 1.0
+    standard = (inputs - center) / scale
+    model = LogisticRegression(C=100.0, max_iter=1000).fit(
+        np.concatenate([standard, standard]),
+        np.repeat([1, 0], len(truth)),
+        sample_weight=np.concatenate([weights * target, weights * (1 - target)]),
+    )
+    slopes = model.coef_[0] / scale
+    return round(float(model.intercept_[0] - slopes @ center), 4), [round(float(slope), 4) for slope in slopes]
+
+
+def _group_weights(groups: Sequence[str]) -> Floats:
+    """Equal sums for each group; 1 on average."""
+    names, places, counts = np.unique(np.array(groups), return_inverse=True, return_counts=True)
+    return np.asarray(len(groups) / len(names) / counts[places], np.float64)
+
+
+def errors_by_group(attempts: Sequence[Attempt], weights: ReadingWeights) -> dict[str, float]:
+    """Calibration error of the readings of each group."""
+    found = {}
+    for group in sorted({attempt.group for attempt in attempts}):
+        own = [attempt for attempt in attempts if attempt.group == group]
+        given = np.array([weights.confidence(attempt.candidates) for attempt in own])
+        found[group] = calibration_error(given, np.array([attempt.right == 0 for attempt in own], np.float64))
+    return found
 
 
 def cross_entropy(given: Floats, right: Floats) -> float:
@@ -98,7 +197,3 @@ def spread(members: Sequence[Sample], count: int) -> list[Sample]:
     """At most so many, at equal distances."""
     step = max(len(members) / count, 1.0)
     return [members[int(place * step)] for place in range(min(count, len(members)))]
-
-
-def _path_share(logits: npt.NDArray[np.float32]) -> float:
-    return float(np.exp(log_softmax(logits).max(axis=-1).sum()))

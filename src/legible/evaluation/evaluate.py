@@ -13,12 +13,15 @@ from tqdm import tqdm
 
 from legible import observations
 from legible.config import Params
+from legible.ctc.lexicon import Lexicon, words_of
 from legible.data.dataset import Dataset, Sample
+from legible.evaluation.reliability import draw_reliability
 from legible.evaluation.results import Result, by_writer, figures, in_slice, slice_names, thresholds, write_results
 from legible.evaluation.worst import draw_worst
 from legible.image.decode import GreyImage
 from legible.observations import Observation, observe
-from legible.reader.recognizer import artefact_recognizer
+from legible.reader.calibration import Calibration
+from legible.reader.recognizer import Decoding, Recognizer, artefact_recognizer
 from legible.reading import Reading
 from legible.scores import edit_distance
 from legible.synth.generate import print_recipe
@@ -45,32 +48,68 @@ class Case:
 
 
 def evaluate(params: Params, *, root: Path, workers: int = 2) -> None:
-    """Write root/evaluation/{evaluation.json, results.jsonl, observations.jsonl, worst.png}."""
-    temperature = json.loads((root / "training/confidence.json").read_text(encoding="utf-8"))["temperature"]
-    recognizer = artefact_recognizer(root / "training/artefact", temperature=temperature, workers=workers)
+    """Write root/evaluation/{evaluation.json, results.jsonl, observations.jsonl, reliability.svg, worst.png}."""
+    calibration = Calibration.load(root / "training/confidence.json")
+    recognizer = artefact_recognizer(root / "training/artefact", calibration=calibration, workers=workers)
+    lexicon = Lexicon.load(root / "training/lexicon.gz")
     cases = [*validation_cases(Dataset.open(root / "data/dataset")), *print_cases(params, root=root)]
-    bar = tqdm(recognizer.read_each([case.image for case in cases]), total=len(cases), desc="evaluate", unit="image")
-    readings = list(bar)
-    results = [result_of(case, reading) for case, reading in zip(cases, readings, strict=True)]
+    readings = _read(recognizer, cases, Decoding(), said="evaluate")
+    results = _results(cases, readings)
+    preferring = _results(cases, _read(recognizer, cases, Decoding(recognizer.prior(lexicon)), said="with lexicon"))
     folder = root / "evaluation"
     folder.mkdir(parents=True, exist_ok=True)
     write_results(folder / "results.jsonl", results)
     observations.write(folder / "observations.jsonl", _observed(cases, readings))
+    draw_reliability(folder / "reliability.svg", groups(results))
     draw_worst(folder / "worst.png", cases, readings, results, count=params.evaluate.worst)
-    content = json.dumps(summary(results, print_recipe_name=params.evaluate.print.name), indent=1) + "\n"
-    (folder / "evaluation.json").write_text(content, encoding="utf-8")
+    content = {
+        **summary(results, print_recipe_name=params.evaluate.print.name),
+        "with_lexicon": {"name": params.lexicon.name, "slices": figures_by_slice(preferring)},
+        "lexicon_coverage": coverage(cases, lexicon),
+    }
+    (folder / "evaluation.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def _read(recognizer: Recognizer, cases: Sequence[Case], decoding: Decoding, *, said: str) -> list[Reading]:
+    readings = recognizer.read_each([case.image for case in cases], decoding=decoding)
+    return list(tqdm(readings, total=len(cases), desc=said, unit="image"))
+
+
+def _results(cases: Sequence[Case], readings: Sequence[Reading]) -> list[Result]:
+    return [result_of(case, reading) for case, reading in zip(cases, readings, strict=True)]
+
+
+def figures_by_slice(results: Sequence[Result]) -> dict[str, dict[str, float]]:
+    return {name: asdict(figures(in_slice(results, name))) for name in slice_names(results)}
+
+
+def groups(results: Sequence[Result]) -> dict[str, list[Result]]:
+    """All results, then those of each source and kind."""
+    names = sorted({result.slices[0] for result in results})
+    return {"all": list(results), **{name: in_slice(results, name) for name in names}}
+
+
+def coverage(cases: Sequence[Case], lexicon: Lexicon) -> dict[str, float]:
+    """Share of the words in each group's texts that the lexicon holds; groups without words are left out."""
+    words: dict[str, list[str]] = {}
+    for case in cases:
+        words.setdefault(case.slices[0], []).extend(words_of(case.text))
+    return {
+        group: sum(word.lower() in lexicon for word in own) / len(own) for group, own in sorted(words.items()) if own
+    }
 
 
 def summary(results: Sequence[Result], *, print_recipe_name: str) -> dict[str, object]:
-    """What evaluation.json holds: figures of each slice and writer, and what each threshold of confidence accepts."""
-    slices = {name: asdict(figures(in_slice(results, name))) for name in slice_names(results)}
+    """Figures of each slice and writer, and what each threshold of confidence accepts of each source and kind."""
     return {
         "version": FORMAT_VERSION,
         "print_recipe": print_recipe_name,
         "all": asdict(figures(results)),
-        "slices": slices,
+        "slices": figures_by_slice(results),
         "writers": [asdict(row) for row in by_writer(results)],
-        "thresholds": [asdict(threshold) for threshold in thresholds(results)],
+        "thresholds": {
+            name: {str(row.confidence): asdict(row) for row in thresholds(own)} for name, own in groups(results).items()
+        },
     }
 
 

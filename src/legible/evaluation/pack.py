@@ -12,7 +12,17 @@ from legible.config import Params
 from legible.data.dataset import Dataset
 from legible.errors import BundleError
 from legible.evaluation.card import write_card
-from legible.reader.bundle import CHARSET, CONFIDENCE, FORMAT_VERSION, MANIFEST, MODEL, Manifest, sha256_of
+from legible.reader.bundle import (
+    CHARSET,
+    CONFIDENCE,
+    FORMAT_VERSION,
+    LEXICON,
+    LEXICON_SUFFIX,
+    MANIFEST,
+    MODEL,
+    Manifest,
+    sha256_of,
+)
 
 MOST_BYTES = 5_000_000
 PARTS = {
@@ -21,23 +31,25 @@ PARTS = {
     CONFIDENCE: f"training/{CONFIDENCE}",
     "evaluation.json": "evaluation/evaluation.json",
     "results.jsonl": "evaluation/results.jsonl",
+    "reliability.svg": "evaluation/reliability.svg",
     "reference.json": "drift/reference.json",
     "drift.json": "drift/drift.json",
     "reference.parquet": "drift/reference.parquet",
 }
-"""What the bundle holds, and which stage's output it is."""
+"""What the bundle holds besides the lexicon, and which stage's output it is."""
 
 
 def pack(params: Params, *, root: Path) -> None:
     """Write root/models/bundle. Raises BundleError where a part is missing or the whole is too large."""
-    missing = [place for place in PARTS.values() if not (root / place).is_file()]
+    parts = {**PARTS, f"{LEXICON}{params.lexicon.name}{LEXICON_SUFFIX}": "training/lexicon.gz"}
+    missing = [place for place in parts.values() if not (root / place).is_file()]
     if missing:
         raise BundleError(f"cannot pack without {', '.join(missing)}; run dvc repro")
     target = root / "models/bundle"
     fresh = target.with_name(target.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
-    for name, place in PARTS.items():
+    for name, place in parts.items():
         shutil.copyfile(root / place, fresh / name)
     data_set = Dataset.open(root / "data/dataset").manifest
     trained = json.loads((root / "models/weights/description.json").read_text(encoding="utf-8"))

@@ -1,6 +1,6 @@
 """The folder that is shipped and served (format v1): found, checked against its sums, and opened.
 
-No pickle in it: a LiteRT model, JSON, Parquet and Markdown.
+No pickle in it: a LiteRT model, JSON, Parquet and Markdown, lexicons of words.
 """
 
 import hashlib
@@ -13,12 +13,15 @@ from typing import Any
 
 import legible
 from legible.charset import Charset
-from legible.errors import BundleError
+from legible.ctc.lexicon import Lexicon
+from legible.errors import BundleError, SettingsError
+from legible.reader.calibration import Calibration
 
 FORMAT_VERSION = 1
 MODEL = "model.tflite"
 CHARSET = "charset.json"
 CONFIDENCE = "confidence.json"
+LEXICON, LEXICON_SUFFIX = "lexicon-", ".gz"
 MANIFEST = "manifest.json"
 
 
@@ -48,7 +51,7 @@ class Bundle:
     folder: Path
     manifest: Manifest
     charset: Charset
-    temperature: float
+    calibration: Calibration
 
     @property
     def id(self) -> str:
@@ -57,6 +60,19 @@ class Bundle:
     @property
     def model(self) -> Path:
         return self.folder / MODEL
+
+    @property
+    def lexicons(self) -> tuple[str, ...]:
+        """Names of the lexicons in it."""
+        names = [name for name in self.manifest.files if name.startswith(LEXICON) and name.endswith(LEXICON_SUFFIX)]
+        return tuple(name.removeprefix(LEXICON).removesuffix(LEXICON_SUFFIX) for name in sorted(names))
+
+    def lexicon(self, name: str) -> Lexicon:
+        """Raises SettingsError for a name that is not among them."""
+        if name not in self.lexicons:
+            known = ", ".join(self.lexicons) or "none"
+            raise SettingsError(f"no lexicon {name!r} in bundle {self.id}; there: {known}")
+        return Lexicon.load(self.folder / f"{LEXICON}{name}{LEXICON_SUFFIX}")
 
 
 def find_bundle(environment: Mapping[str, str] | None = None, *, working_folder: Path | None = None) -> Path:
@@ -77,8 +93,7 @@ def load_bundle(folder: Path) -> Bundle:
     faults = [fault for name, digest in manifest.files.items() if (fault := _fault(folder / name, digest))]
     if faults:
         raise BundleError(f"{folder}: {'; '.join(faults)}; pack the bundle again or fetch it anew")
-    confidence = json.loads((folder / CONFIDENCE).read_text(encoding="utf-8"))
-    return Bundle(folder, manifest, Charset.load(folder / CHARSET), float(confidence["temperature"]))
+    return Bundle(folder, manifest, Charset.load(folder / CHARSET), Calibration.load(folder / CONFIDENCE))
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -7,6 +7,8 @@ workers, each with an interpreter of its own on one thread.
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,23 +17,43 @@ import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter
 
 from legible.charset import Charset
-from legible.ctc.decode import Run, best_path, log_softmax
+from legible.ctc.beam import UNIFORM, Candidate, prefix_beam_search
+from legible.ctc.decode import align, best_path, log_softmax
+from legible.ctc.lexicon import Lexicon, LexiconPrior
 from legible.errors import BundleError
 from legible.image.decode import GreyImage
 from legible.image.normalize import normalize
 from legible.reader.bundle import CHARSET, MODEL, Bundle
-from legible.reading import Character, Reading
+from legible.reader.calibration import Calibration
+from legible.reading import Alternative, Character, Reading
 
 PROBE_WIDTH = 64
+NARROW, WIDE = 4, 12
+"""Widths of the beam; measured on `tune`, a wider narrow one changes neither texts nor confidence."""
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How logits become text: what is preferred, and how many other texts are wanted beside the best."""
+
+    prior: LexiconPrior | None = None
+    alternatives: int = 0
+
+    @property
+    def width(self) -> int:
+        """Prefixes in the beam: few suffice for the best text alone."""
+        return max(WIDE, self.alternatives + 1) if self.prior or self.alternatives else NARROW
 
 
 class Recognizer:
     """Reads grey images with a LiteRT model; safe to call from several threads."""
 
-    def __init__(self, model: Path, charset: Charset, *, temperature: float = 1.0, workers: int = 1) -> None:
+    def __init__(
+        self, model: Path, charset: Charset, *, calibration: Calibration | None = None, workers: int = 1
+    ) -> None:
         self._model = model
         self.charset = charset
-        self._temperature = temperature
+        self._calibration = calibration or Calibration()
         self._threads = threading.local()
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="recognizer") if workers > 1 else None
         self.height = int(self._runner().get_input_details()["image"]["shape"][1])
@@ -40,15 +62,20 @@ class Recognizer:
 
     @staticmethod
     def from_bundle(bundle: Bundle, *, workers: int = 1) -> "Recognizer":
-        return Recognizer(bundle.model, bundle.charset, temperature=bundle.temperature, workers=workers)
+        return Recognizer(bundle.model, bundle.charset, calibration=bundle.calibration, workers=workers)
 
-    def read(self, images: Sequence[GreyImage]) -> list[Reading]:
+    def read(self, images: Sequence[GreyImage], *, decoding: Decoding | None = None) -> list[Reading]:
         """A reading for each image, in order."""
-        return list(self.read_each(images))
+        return list(self.read_each(images, decoding=decoding))
 
-    def read_each(self, images: Iterable[GreyImage]) -> Iterator[Reading]:
+    def read_each(self, images: Iterable[GreyImage], *, decoding: Decoding | None = None) -> Iterator[Reading]:
         """As `read`, handing over each reading as it is there."""
-        return map(self._read_one, images) if self._pool is None else self._pool.map(self._read_one, images)
+        read_one = partial(self._read_one, decoding=decoding or Decoding())
+        return map(read_one, images) if self._pool is None else self._pool.map(read_one, images)
+
+    def prior(self, lexicon: Lexicon) -> LexiconPrior:
+        """The prior of a lexicon over the labels of this model; make it once, it remembers what it weighed."""
+        return LexiconPrior(lexicon, self.charset)
 
     def logits(self, columns: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Logits (T, V) of a normalised image (height, W)."""
@@ -56,9 +83,9 @@ class Recognizer:
         (logits,) = output.values()
         return np.asarray(logits[0], np.float32)
 
-    def _read_one(self, image: GreyImage) -> Reading:
+    def _read_one(self, image: GreyImage, decoding: Decoding) -> Reading:
         logits = self.logits(normalize(image, height=self.height, stride=self.stride))
-        return interpret(logits, self.charset, temperature=self._temperature)
+        return interpret(logits, self.charset, self._calibration, decoding)
 
     def _runner(self) -> Any:
         if not hasattr(self._threads, "runner"):
@@ -67,24 +94,43 @@ class Recognizer:
         return self._threads.runner
 
 
-def artefact_recognizer(folder: Path, *, temperature: float = 1.0, workers: int = 1) -> Recognizer:
+def artefact_recognizer(folder: Path, *, calibration: Calibration | None = None, workers: int = 1) -> Recognizer:
     """Of an exported artefact that is not packed yet."""
     if not (folder / MODEL).is_file():
         raise BundleError(f"{folder}: no {MODEL} here; run legible export (or dvc repro export)")
-    return Recognizer(folder / MODEL, Charset.load(folder / CHARSET), temperature=temperature, workers=workers)
+    return Recognizer(folder / MODEL, Charset.load(folder / CHARSET), calibration=calibration, workers=workers)
 
 
-def interpret(logits: npt.NDArray[np.float32], charset: Charset, *, temperature: float) -> Reading:
-    """Best-path reading of logits (T, V).
+def interpret(
+    logits: npt.NDArray[np.float32], charset: Charset, calibration: Calibration, decoding: Decoding
+) -> Reading:
+    """The likeliest text of logits (T, V) by prefix beam search, with the probabilities of `reader.calibration`."""
+    candidates = search(logits, decoding)
+    weights = calibration.lexicon if decoding.prior else calibration.plain
+    confidences = weights.confidences(candidates)
+    texts = [charset.decode(candidate.labels) for candidate in candidates]
+    others = zip(texts[1:], confidences[1:], strict=True)
+    shares = character_shares(logits, candidates[0].labels)
+    return Reading(
+        texts[0],
+        confidences[0],
+        tuple(
+            Character(character, calibration.character.confidence(share))
+            for character, share in zip(texts[0], shares, strict=True)
+        ),
+        tuple(Alternative(text, confidence) for text, confidence in others)[: decoding.alternatives],
+    )
 
-    Its confidence is the probability of the best path, the product over all steps of the likeliest label's share after
-    the temperature (Guo et al. 2017, section 4); a character's is the best share within its run.
-    """
-    shares = log_softmax(logits / temperature).max(axis=-1)
-    characters = tuple(_character(run, shares, charset) for run in best_path(logits))
-    text = "".join(character.text for character in characters)
-    return Reading(text, confidence=float(np.exp(shares.sum())), characters=characters)
+
+def search(logits: npt.NDArray[np.float32], decoding: Decoding) -> list[Candidate]:
+    """The candidates of logits (T, V), best first."""
+    return prefix_beam_search(logits, width=decoding.width, prior=decoding.prior or UNIFORM)
 
 
-def _character(run: Run, shares: npt.NDArray[np.float64], charset: Charset) -> Character:
-    return Character(charset.decode([run.label]), confidence=float(np.exp(shares[run.start : run.stop].max())))
+def character_shares(logits: npt.NDArray[np.float32], labels: Sequence[int]) -> list[float]:
+    """The greatest share of each label in the steps that spell it."""
+    runs = best_path(logits)
+    if tuple(run.label for run in runs) != tuple(labels):
+        runs = align(logits, labels)
+    scores = log_softmax(logits)
+    return [float(np.exp(scores[run.start : run.stop, run.label].max())) for run in runs]

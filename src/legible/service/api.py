@@ -5,8 +5,9 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
@@ -23,8 +24,10 @@ from legible.errors import ImageError
 from legible.image.statistics import measure
 from legible.service import metrics
 from legible.service.guards import BodyGuard, InFlightGuard, error_response
-from legible.service.openapi import DOCS_PAGE, describe
+from legible.service.openapi import DOCS_PAGE, MOST_ALTERNATIVES, describe
 from legible.service.reading import Answer, Reader
+
+Number = TypeVar("Number", int, float)
 
 PAGE = Path(__file__).parent / "page"
 READ, READ_BATCH = "/read", "/read_batch"
@@ -66,34 +69,39 @@ class Api:
         return self._reader
 
     async def read(self, request: Request) -> Response:
-        options = read_options(request, self.settings)
+        options = self._options(request)
         async with request.form(max_files=1, max_fields=8, max_part_size=1000) as form:
             (data,) = await image_bytes(form, field="image", most=1)
             channel = self.reader.channel(str(form.get("channel") or DEFAULT_CHANNEL))
-        outcome = await self._in_thread(self.reader.read, data)
+        decoding = self.reader.decoding(lexicon=options.lexicon, alternatives=options.alternatives)
+        outcome = await self._in_thread(self.reader.read, data, decoding)
         if isinstance(outcome, ImageError):
             return image_error(outcome)
-        fields = outcome.fields(accept=options.accept, bundle=self.reader.bundle_id)
+        fields = self._fields(outcome, options)
         if options.statistics:
             fields["statistics"] = await self._in_thread(measure, outcome.image)
         return self._observed(fields, [outcome], channel)
 
     async def read_batch(self, request: Request) -> Response:
-        options = read_options(request, self.settings)
+        options = self._options(request)
+        decoding = self.reader.decoding(lexicon=options.lexicon, alternatives=options.alternatives)
         most = self.settings.max_batch_images
         async with request.form(max_files=most + 1, max_fields=8, max_part_size=1000) as form:
             images = await image_bytes(form, field="images", most=most)
             channel = self.reader.channel(str(form.get("channel") or DEFAULT_CHANNEL))
-        outcomes = [await self._in_thread(self.reader.read, data) for data in images]
-        bundle = self.reader.bundle_id
+        outcomes = [await self._in_thread(self.reader.read, data, decoding) for data in images]
         fields = [
-            error_fields(outcome)
-            if isinstance(outcome, ImageError)
-            else outcome.fields(accept=options.accept, bundle=bundle)
+            error_fields(outcome) if isinstance(outcome, ImageError) else self._fields(outcome, options)
             for outcome in outcomes
         ]
         answers = [outcome for outcome in outcomes if isinstance(outcome, Answer)]
         return self._observed({"readings": fields}, answers, channel)
+
+    def _options(self, request: Request) -> "ReadOptions":
+        return read_options(request, self.settings, lexicons=self.reader.lexicons)
+
+    def _fields(self, answer: Answer, options: "ReadOptions") -> dict[str, Any]:
+        return answer.fields(accept=options.accept, bundle=self.reader.bundle_id, alternatives=options.alternatives > 0)
 
     def _observed(self, fields: dict[str, Any], answers: Sequence[Answer], channel: str) -> Response:
         """Observations are made after the answer is sent."""
@@ -110,25 +118,50 @@ class Api:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)
 
 
+@dataclass(frozen=True)
 class ReadOptions:
-    """The query of a request to read: from which confidence on to accept, and whether to send image statistics."""
+    """The query of a request to read.
 
-    def __init__(self, *, accept: float, statistics: bool) -> None:
-        self.accept = accept
-        self.statistics = statistics
+    From which confidence on to accept, whether to send image statistics, which lexicon's words to prefer, and how many
+    alternatives to send.
+    """
+
+    accept: float
+    statistics: bool
+    lexicon: str
+    alternatives: int
 
 
-def read_options(request: Request, settings: ServiceSettings) -> ReadOptions:
-    unknown = sorted(set(request.query_params) - {"accept", "statistics"})
+QUERY = ("accept", "alternatives", "lexicon", "statistics")
+
+
+def read_options(request: Request, settings: ServiceSettings, *, lexicons: Sequence[str]) -> ReadOptions:
+    """Raises BadRequestError for an option that is not known, or out of its range."""
+    query = request.query_params
+    unknown = sorted(set(query) - set(QUERY))
     if unknown:
-        raise BadRequestError(f"unknown option {', '.join(unknown)}; known: accept, statistics")
-    accept = request.query_params.get("accept", str(settings.accept))
-    value = -1.0
+        raise BadRequestError(f"unknown option {', '.join(unknown)}; known: {', '.join(QUERY)}")
+    lexicon = query.get("lexicon", "")
+    if lexicon and lexicon not in lexicons:
+        raise BadRequestError(f"no lexicon {lexicon!r}; there: {', '.join(lexicons) or 'none'}")
+    return ReadOptions(
+        accept=_number(query.get("accept"), "accept", default=float(settings.accept), most=1.0),
+        statistics=query.get("statistics") == "1",
+        lexicon=lexicon,
+        alternatives=_number(query.get("alternatives"), "alternatives", default=0, most=MOST_ALTERNATIVES),
+    )
+
+
+def _number(said: str | None, name: str, *, default: Number, most: Number) -> Number:
+    """The default where nothing was said; of the default's type."""
+    if said is None:
+        return default
     with suppress(ValueError):
-        value = float(accept)
-    if not 0 <= value <= 1:
-        raise BadRequestError(f"accept is {accept!r}; it needs a number from 0 to 1")
-    return ReadOptions(accept=value, statistics=request.query_params.get("statistics") == "1")
+        value = type(default)(said)
+        if 0 <= value <= most:
+            return value
+    kind = "whole number" if isinstance(default, int) else "number"
+    raise BadRequestError(f"{name} is {said!r}; it needs a {kind} from 0 to {most}")
 
 
 async def image_bytes(form: FormData, *, field: str, most: int) -> list[bytes]:

@@ -12,6 +12,7 @@ ERRORS = {
     415: "a format outside PNG, JPEG, WebP, TIFF and BMP",
     429: "too many requests at a time; Retry-After says when to come again",
 }
+MOST_ALTERNATIVES = 10
 READING = {
     "type": "object",
     "required": ["text", "confidence", "accepted", "characters", "reading_id", "bundle"],
@@ -26,11 +27,12 @@ READING = {
         "accepted": {"type": "boolean", "description": "whether the confidence reaches `accept`"},
         "characters": {
             "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["text", "confidence"],
-                "properties": {"text": {"type": "string"}, "confidence": {"type": "number"}},
-            },
+            "items": {"$ref": "#/components/schemas/Character"},
+        },
+        "alternatives": {
+            "type": "array",
+            "description": "where they were asked for",
+            "items": {"$ref": "#/components/schemas/Character"},
         },
         "reading_id": {"type": "string"},
         "bundle": {"type": "string", "description": "twelve digits that name the model"},
@@ -44,6 +46,11 @@ READING = {
         "reading_id": "5f0c5d1d3f1c4d0d8a7a3f4b2e6f9a10",
         "bundle": "0123456789ab",
     },
+}
+CHARACTER = {
+    "type": "object",
+    "required": ["text", "confidence"],
+    "properties": {"text": {"type": "string"}, "confidence": {"type": "number"}},
 }
 ERROR = {
     "type": "object",
@@ -64,7 +71,8 @@ DOCS_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>legib
 <p><code>POST /read_batch</code>: several in <code>images</code>; a reading or an error for each, in order.
 <pre>curl -F images=@a.png -F images=@b.png localhost:3000/read_batch</pre>
 <p>Both take the field <code>channel</code>, and in the query <code>accept=0.95</code>, the confidence from which a
-reading is accepted. All of it, errors included: <a href="/openapi.json">OpenAPI</a>. Also <code>GET /</code>, the page;
+reading is accepted, <code>lexicon=english</code> to prefer words, <code>alternatives=3</code> for other texts.
+All of it, errors included: <a href="/openapi.json">OpenAPI</a>. Also <code>GET /</code>, the page;
 <code>/metrics</code>, <code>/livez</code>, <code>/readyz</code>.
 </html>"""
 
@@ -87,7 +95,7 @@ def describe(settings: ServiceSettings) -> dict[str, Any]:
             "/livez": {"get": {"responses": {"200": {"description": "the process lives"}}}},
             "/readyz": {"get": {"responses": {"200": {"description": "it reads"}, "503": {"description": "not yet"}}}},
         },
-        "components": {"schemas": {"Reading": READING, "Error": ERROR}},
+        "components": {"schemas": {"Reading": READING, "Character": CHARACTER, "Error": ERROR}},
     }
 
 
@@ -105,6 +113,18 @@ def _read(
         "parameters": [
             {"name": "accept", "in": "query", "schema": accept},
             {"name": "statistics", "in": "query", "schema": {"enum": ["0", "1"]}},
+            {
+                "name": "lexicon",
+                "in": "query",
+                "description": "a lexicon of the bundle, such as `english`, whose words are preferred",
+                "schema": {"type": "string"},
+            },
+            {
+                "name": "alternatives",
+                "in": "query",
+                "description": "how many other texts to send, likeliest first",
+                "schema": {"type": "integer", "minimum": 0, "maximum": MOST_ALTERNATIVES, "default": 0},
+            },
         ],
         "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": body}}},
         "responses": {"200": _content("the reading", answer)}

@@ -2,6 +2,7 @@
 
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +15,8 @@ from legible.image.decode import GreyImage, Limits, decode
 from legible.image.statistics import STATISTICS
 from legible.observations import ObservationLog, observe
 from legible.reader.bundle import Bundle
-from legible.reader.recognizer import Recognizer
-from legible.reading import Reading
+from legible.reader.recognizer import Decoding, Recognizer
+from legible.reading import Alternative, Character, Reading
 from legible.service import metrics
 
 OTHER = "other"
@@ -29,17 +30,22 @@ class Answer:
     reading: Reading
     reading_id: str
 
-    def fields(self, *, accept: float, bundle: str) -> dict[str, Any]:
+    def fields(self, *, accept: float, bundle: str, alternatives: bool = False) -> dict[str, Any]:
         """As it is sent."""
         reading = self.reading
         return {
             "text": reading.text,
             "confidence": round(reading.confidence, 4),
             "accepted": reading.confidence >= accept,
-            "characters": [{"text": c.text, "confidence": round(c.confidence, 4)} for c in reading.characters],
+            "characters": _sent(reading.characters),
+            **({"alternatives": _sent(reading.alternatives)} if alternatives else {}),
             "reading_id": self.reading_id,
             "bundle": bundle,
         }
+
+
+def _sent(parts: Sequence[Character | Alternative]) -> list[dict[str, Any]]:
+    return [{"text": part.text, "confidence": round(part.confidence, 4)} for part in parts]
 
 
 class Reader:
@@ -48,6 +54,7 @@ class Reader:
     def __init__(self, bundle: Bundle, settings: ServiceSettings, log: ObservationLog) -> None:
         self.bundle_id = bundle.id
         self._recognizer = Recognizer.from_bundle(bundle)
+        self._priors = {name: self._recognizer.prior(bundle.lexicon(name)) for name in bundle.lexicons}
         self._reference = Reference.load(bundle.folder)
         self._limits = Limits(settings.max_image_bytes, settings.max_pixels)
         self._channels = frozenset(settings.channels)
@@ -60,13 +67,21 @@ class Reader:
     def channel(self, named: str) -> str:
         return named if named in self._channels else OTHER
 
-    def read(self, data: bytes) -> Answer | ImageError:
+    @property
+    def lexicons(self) -> tuple[str, ...]:
+        return tuple(self._priors)
+
+    def decoding(self, *, lexicon: str, alternatives: int) -> Decoding:
+        """With one of the lexicons, or with none for an empty name."""
+        return Decoding(self._priors[lexicon] if lexicon else None, alternatives)
+
+    def read(self, data: bytes, decoding: Decoding) -> Answer | ImageError:
         """An answer, or why there is none."""
         try:
             image = decode(data, limits=self._limits)
         except ImageError as error:
             return error
-        return Answer(image, self._recognizer.read([image])[0], uuid.uuid4().hex)
+        return Answer(image, self._recognizer.read([image], decoding=decoding)[0], uuid.uuid4().hex)
 
     def observe(self, answers: list[Answer], *, channel: str) -> None:
         """Count and log what was answered; called when the answer has been sent."""
