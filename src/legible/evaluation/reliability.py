@@ -12,7 +12,7 @@ SIDE = 360
 MARGIN = 48
 LEAST_RESULTS = 200
 """Fewer say nothing, ten bins being drawn."""
-COLOURS = ("#1f5fa8", "#b3261e", "#2e7d32", "#6a3d9a", "#8a5a00", "#00707a", "#444444")
+COLOURS = ("#1f5fa8", "#b3261e", "#2e7d32", "#6a3d9a", "#8a5a00", "#00707a", "#444444", "#c2185b")
 
 
 def draw_reliability(path: Path, slices: Mapping[str, Sequence[Result]]) -> None:
