@@ -3,6 +3,7 @@ PYTHON ?= python3
 FULL := .venv/bin
 LEAN := .venv-serve/bin
 WATCH := .venv-monitor/bin
+PEERS := .venv-bench/bin
 TINY := work/tiny
 CHAMPION := main
 export DO_NOT_TRACK := 1
@@ -46,8 +47,9 @@ gate: $(FULL)/.ready ## Judge models/bundle against the champion on main
 monitor: $(WATCH)/.ready ## Check for drift every five minutes; verdict on port 3001, report and Evidently workspace
 	@$(WATCH)/legible monitor --report reports/drift.html --workspace monitoring/workspace
 
-bench: $(FULL)/.ready ## Measure what the drift check notices, on the data set that is here
+bench: $(FULL)/.ready $(PEERS)/.ready ## Measure the drift check, and reading beside Tesseract and RapidOCR
 	@$(FULL)/python benchmarks/drift.py
+	@$(FULL)/python benchmarks/recognizer.py
 
 bento: $(FULL)/.ready ## Build the Bento that is deployed
 	@$(FULL)/bentoml build
@@ -56,7 +58,7 @@ wheel: $(FULL)/.ready ## Build the wheel, the bundle inside
 	@$(FULL)/uv build --wheel
 
 lock: $(FULL)/.ready ## Renew requirements/*.txt from pyproject.toml
-	@for set in serve monitor dev; do \
+	@for set in serve monitor dev bench; do \
 	  $(FULL)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-header --upgrade --extra $$set pyproject.toml -o requirements/$$set.txt || exit 1; done
 
@@ -69,10 +71,17 @@ $(LEAN)/.ready: requirements/serve.txt pyproject.toml
 $(WATCH)/.ready: requirements/monitor.txt pyproject.toml
 	@$(call install,.venv-monitor,requirements/monitor.txt)
 
+$(PEERS)/.ready: requirements/bench.txt
+	@$(call environment,.venv-bench,requirements/bench.txt) && touch $@
+
 # Byte-compiled: TensorFlow imports three times faster.
-define install
+define environment
 echo "setting up $(1), once" >&2 && \
 $(PYTHON) -m venv $(1) && $(1)/bin/python -m pip install -q uv && \
-$(1)/bin/uv pip install -q --python $(1)/bin/python --compile-bytecode --require-hashes -r $(2) && \
+$(1)/bin/uv pip install -q --python $(1)/bin/python --compile-bytecode --require-hashes -r $(2)
+endef
+
+define install
+$(call environment,$(1),$(2)) && \
 $(1)/bin/uv pip install -q --python $(1)/bin/python --no-deps -e . && touch $@
 endef

@@ -5,6 +5,7 @@ as word beam search does (Scheidl et al. 2018).
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from heapq import nlargest
 from typing import Any, Protocol
@@ -14,6 +15,8 @@ import numpy as np
 from legible.charset import BLANK
 from legible.ctc.decode import Logits, log_softmax
 
+RESCALED_EVERY = 40
+"""Time steps; so many are far from too small a number for a float."""
 LEAST_SHARE = 1e-3
 """Labels with less of a time step's probability are not followed."""
 
@@ -109,54 +112,58 @@ def prefix_beam_search(
     logits: Logits, *, width: int, prior: Prior = UNIFORM, least_share: float = LEAST_SHARE
 ) -> list[Candidate]:
     """The candidates that are left in a beam of so many prefixes, best first; logits (T, V)."""
-    shares = np.exp(log_softmax(logits))
     prefixes = _Prefixes(prior)
     beams: Beams = {ROOT: (1.0, 0.0)}
     log_scale = 0.0
-    follow = shares > least_share
-    follow[:, BLANK] = False
-    for row, likely in zip(shares.tolist(), follow, strict=True):
-        labels = np.flatnonzero(likely).tolist()
-        grown = _grow(beams, row, labels, prefixes) if labels else _stay(beams, row, prefixes)
-        beams = _kept(grown, prefixes.weights, width)
-        total = sum(blank + label for blank, label in beams.values())
-        beams = {node: (blank / total, label / total) for node, (blank, label) in beams.items()}
-        log_scale += math.log(total)
+    for number, (blank, likely) in enumerate(_steps(logits, least_share)):
+        grown = _grow(beams, blank, likely, prefixes)
+        beams = _kept(grown, prefixes.weights, width) if len(grown) > width else grown
+        if number % RESCALED_EVERY == 0:
+            total = sum(map(sum, beams.values()))
+            beams = {node: (ended / total, going / total) for node, (ended, going) in beams.items()}
+            log_scale += math.log(total)
     candidates = [
         Candidate(
-            prefixes.path(node), log_scale + math.log(blank + label), prior.weight(prefixes.states[node], whole=True)
+            prefixes.path(node), log_scale + math.log(ended + going), prior.weight(prefixes.states[node], whole=True)
         )
-        for node, (blank, label) in beams.items()
+        for node, (ended, going) in beams.items()
+        if ended + going > 0
     ]
     return sorted(candidates, key=lambda candidate: -candidate.score)
 
 
-def _stay(beams: Beams, row: list[float], prefixes: _Prefixes) -> Beams:
-    """A step that is blank or the last label again."""
-    blank_share, labels = row[BLANK], prefixes.labels
-    return {
-        node: ((blank + label) * blank_share, label * row[labels[node]] if node else 0.0)
-        for node, (blank, label) in beams.items()
+def _steps(logits: Logits, least_share: float) -> Iterator[tuple[float, dict[int, float]]]:
+    """For each step the blank's share, and the shares of the labels that have more than the least."""
+    shares = np.exp(log_softmax(logits))
+    blanks = shares[:, BLANK].tolist()
+    shares[:, BLANK] = 0.0
+    steps, labels = np.nonzero(shares > least_share)
+    values, names = shares[steps, labels].tolist(), labels.tolist()
+    bounds = np.searchsorted(steps, np.arange(len(blanks) + 1)).tolist()
+    for blank, start, stop in zip(blanks, bounds, bounds[1:], strict=False):
+        yield blank, dict(zip(names[start:stop], values[start:stop], strict=True))
+
+
+def _grow(beams: Beams, blank: float, likely: dict[int, float], prefixes: _Prefixes) -> Beams:
+    """A step that is blank, the last label again, or one more label."""
+    labels, share_of = prefixes.labels, likely.get
+    grown = {
+        node: ((ended + going) * blank, going * share_of(labels[node], 0.0)) for node, (ended, going) in beams.items()
     }
-
-
-def _grow(beams: Beams, row: list[float], labels: list[int], prefixes: _Prefixes) -> Beams:
-    """A step that may also add a label to each prefix."""
-    grown = _stay(beams, row, prefixes)
-    for node, (blank, label_ended) in beams.items():
-        last, total = prefixes.labels[node], blank + label_ended
-        for label in labels:
-            share = row[label] * (blank if label == last else total)
-            if share > 0.0:
+    for node, (ended, going) in beams.items() if likely else ():
+        last, total = labels[node], ended + going
+        for label, share in likely.items():
+            added = share * (ended if label == last else total)
+            if added > 0.0:
                 child = prefixes.child(node, label)
                 before = grown.get(child)
-                grown[child] = (0.0, share) if before is None else (before[0], before[1] + share)
+                grown[child] = (0.0, added) if before is None else (before[0], before[1] + added)
     return grown
 
 
 def _kept(beams: Beams, weights: list[float], width: int) -> Beams:
     """Those of the greatest probability times weight, and none without probability."""
     scored = [
-        (math.log(blank + label) + weights[node], node) for node, (blank, label) in beams.items() if blank + label > 0
+        (math.log(ended + going) + weights[node], node) for node, (ended, going) in beams.items() if ended + going > 0
     ]
     return {node: beams[node] for _, node in nlargest(width, scored)}
