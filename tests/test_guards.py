@@ -1,6 +1,7 @@
 """Each guard before a three-line application."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 
 import httpx
@@ -11,7 +12,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from legible.service.guards import BodyGuard, InFlightGuard
+from legible.service.guards import BodyGuard, InFlightGuard, KeyGuard, RequestLog
+from legible.service.keys import KeyRing, entry
 
 
 async def echo_length(request: Request) -> PlainTextResponse:
@@ -83,3 +85,68 @@ def test_one_too_many_at_a_time_is_told_when_to_come_again() -> None:
     assert refused.headers["Retry-After"] == "1"
     assert lives.status_code == 200
     assert [answer.status_code for answer in rest] == [200, 200, 200]
+
+
+def key_guard(counted: list[str]) -> KeyGuard:
+    rings = {"/read": KeyRing.of([entry("shop", "open sesame")]), "/metrics": KeyRing()}
+    return KeyGuard(application(), rings=rings, count=counted.append)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Authorization": "Bearer open sesame"}, {"X-API-Key": "open sesame"}, {"authorization": "bearer open sesame"}],
+)
+def test_a_key_opens(headers: dict[str, str]) -> None:
+    async def run() -> httpx.Response:
+        async with client(key_guard([])) as caller:
+            return await caller.post("/read", content=b"x", headers=headers)
+
+    assert asyncio.run(run()).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic open sesame"}, {"X-API-Key": ""}]
+)
+def test_without_the_key_the_answer_is_401_and_the_body_is_not_read(headers: dict[str, str]) -> None:
+    counted: list[str] = []
+
+    async def run() -> tuple[httpx.Response, httpx.Response]:
+        async with client(key_guard(counted)) as caller:
+            return await caller.post("/read", content=b"x", headers=headers), await caller.get("/livez")
+
+    refused, open_to_all = asyncio.run(run())
+    assert (refused.status_code, refused.json()["error"]["code"]) == (401, "wrong_key")
+    assert refused.headers["www-authenticate"] == "Bearer"
+    assert "sesame" not in refused.text
+    assert open_to_all.status_code != 401
+    assert counted == ["wrong_key"]
+
+
+def logged(path: str, headers: dict[str, str]) -> tuple[httpx.Response, list[dict[str, object]]]:
+    lines: list[str] = []
+
+    async def run() -> httpx.Response:
+        async with client(RequestLog(key_guard([]), paths={"/read"}, write=lines.append)) as caller:
+            return await caller.post(path, content=b"secret text", headers=headers)
+
+    return asyncio.run(run()), [json.loads(line) for line in lines]
+
+
+def test_a_request_is_one_line_without_its_content_or_key() -> None:
+    answer, lines = logged("/read?text=secret", {"X-Request-ID": "abc-1", "X-API-Key": "open sesame"})
+    assert answer.headers["x-request-id"] == "abc-1"
+    (line,) = lines
+    assert {line["request_id"], line["path"], line["status"], line["key"]} == {"abc-1", "/read", 200, "shop"}
+    assert "secret" not in json.dumps(line)
+    assert "sesame" not in json.dumps(line)
+
+
+def test_a_request_id_that_is_none_is_replaced_and_unknown_paths_are_other() -> None:
+    answer, (line,) = logged("/secret", {"X-Request-ID": "a b\tc"})
+    assert len(answer.headers["x-request-id"]) == 32
+    assert line["request_id"] == answer.headers["x-request-id"]
+    assert (line["path"], line["status"]) == ("other", 404)
+
+
+def test_health_checks_are_not_logged() -> None:
+    assert logged("/livez", {})[1] == []

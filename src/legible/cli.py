@@ -125,6 +125,16 @@ def serve(
 
 
 @app.command()
+def key(name: Annotated[str, typer.Argument(help="Whose key it is.")]) -> None:
+    """Make an API key: the key to stderr, once; the entry to keep to stdout. Example: legible key shop >> keys"""
+    from legible.service.keys import entry, new_key
+
+    made = new_key()
+    print(entry(name, made))
+    print(f"the key of {name}, shown this once: {made}", file=sys.stderr)
+
+
+@app.command()
 def params(
     files: Annotated[list[Path], typer.Argument(help="Parameter files, each merged over the ones before.")],
 ) -> None:

@@ -290,6 +290,16 @@ class ServiceSettings:
     """A reading is `accepted` from this confidence on."""
     channels: tuple[str, ...] = field(default=("default",))
     """What `channel` may be; anything else is counted as `other`."""
+    keys: tuple[str, ...] = ()
+    """`name:sha256` of the keys that may read (`legible key`); none, and no keys_file: open to all."""
+    keys_file: str = ""
+    """A file with such an entry a line."""
+    metrics_keys: tuple[str, ...] = ()
+    """The same for `/metrics`."""
+    cors_origins: tuple[str, ...] = ()
+    """Sites whose pages may call from a browser, such as `https://example.org`."""
+    request_log: bool = True
+    """A line of JSON for each request to standard output."""
     observations_folder: str = "observations"
     observations_queue: int = 1000
     """Observations that may wait for the disk; more are dropped and counted."""

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ from starlette.background import BackgroundTask
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
@@ -23,7 +25,8 @@ from legible.config import ServiceSettings
 from legible.errors import ImageError
 from legible.image.statistics import measure
 from legible.service import metrics
-from legible.service.guards import BodyGuard, InFlightGuard, error_response
+from legible.service.guards import BodyGuard, InFlightGuard, KeyGuard, RequestLog, error_response
+from legible.service.keys import KeyRing
 from legible.service.openapi import DOCS_PAGE, MOST_ALTERNATIVES, describe
 from legible.service.reading import Answer, Reader
 
@@ -33,7 +36,10 @@ PAGE = Path(__file__).parent / "page"
 READ, READ_BATCH = "/read", "/read_batch"
 ROUTES = (READ, READ_BATCH)
 DEFAULT_CHANNEL = "default"
-PAGE_POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'"
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
 HTTP_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed"}
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -233,7 +239,19 @@ def build_app(api: Api) -> ASGIApp:
         Route("/openapi.json", lambda _: JSONResponse(describe(settings)), methods=["GET"]),
         Route("/docs", lambda _: HTMLResponse(DOCS_PAGE), methods=["GET"]),
     ]
+    ring = KeyRing.of(settings.keys)
+    if settings.keys_file:
+        ring = KeyRing(ring.digests + KeyRing.load(Path(settings.keys_file)).digests)
+    rings = dict.fromkeys(ROUTES, ring) | {"/metrics": KeyRing.of(settings.metrics_keys)}
+    cors = Middleware(
+        CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["GET", "POST"],
+        allow_headers=["Authorization", "X-API-Key", "X-Request-ID"], expose_headers=["X-Request-ID", "Retry-After"],
+    )  # fmt: skip
+    paths = {route.path for route in routes}
     guards = [
+        *([Middleware(RequestLog, paths=paths, write=partial(print, flush=True))] if settings.request_log else []),
+        *([cors] if settings.cors_origins else []),
+        Middleware(KeyGuard, rings=rings, count=count_error),
         Middleware(InFlightGuard, most=settings.max_in_flight, paths=ROUTES, count=count_error),
         Middleware(BodyGuard, max_bytes=settings.max_body_bytes, seconds=settings.body_seconds, count=count_error),
     ]

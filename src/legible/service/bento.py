@@ -24,7 +24,13 @@ def worker_count() -> int | str:
     return 1 if "BENTOML_CONTAINERIZED" in os.environ else "cpu_count"
 
 
-@bentoml.service(name="legible", workers=worker_count(), traffic={"timeout": 60}, metrics={"enabled": False})
+@bentoml.service(
+    name="legible",
+    workers=worker_count(),
+    traffic={"timeout": 60},
+    metrics={"enabled": False},
+    logging={"access": {"enabled": False}},  # the application's own line says more and less
+)
 @bentoml.asgi_app(build_app(api), path="/")
 class Legible:
     """Reads pictures of words and lines."""

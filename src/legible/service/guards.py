@@ -4,12 +4,21 @@ Errors have one shape, `{"error": {"code", "message"}}`.
 """
 
 import asyncio
-from collections.abc import Callable, Collection
+import json
+import re
+import time
+import uuid
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from legible.service.keys import KeyRing
+
+UNLOGGED = frozenset({"/livez", "/readyz", "/metrics"})
 Count = Callable[[str], None]
 """Told the code of each refusal."""
 
@@ -113,3 +122,83 @@ class InFlightGuard:
             await self.app(scope, receive, send)
         finally:
             self.in_flight -= 1
+
+
+class KeyGuard:
+    """Lets through who shows a key: `Authorization: Bearer KEY` or `X-API-Key: KEY`; 401 for others.
+
+    `rings` names the keys that open each guarded path; a path whose ring is empty is open to all. The name of the key
+    stands in the request's state as `key`.
+    """
+
+    def __init__(self, app: ASGIApp, *, rings: Mapping[str, KeyRing], count: Count) -> None:
+        self.app = app
+        self.count = count
+        self.rings = {path: ring for path, ring in rings.items() if ring}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        ring = self.rings.get(scope.get("path", "")) if scope["type"] == "http" else None
+        if ring is None or scope["method"] == "OPTIONS":  # a browser asks without a key whether it may ask
+            await self.app(scope, receive, send)
+            return
+        name = ring.name_of(_shown_key(Headers(scope=scope)))
+        if name is None:
+            self.count("wrong_key")
+            message = "a key is needed here: send it as Authorization: Bearer KEY, or X-API-Key: KEY"
+            await error_response(401, "wrong_key", message, headers={"WWW-Authenticate": "Bearer"})(
+                scope, receive, send
+            )
+            return
+        scope.setdefault("state", {})["key"] = name
+        await self.app(scope, receive, send)
+
+
+def _shown_key(headers: Headers) -> str:
+    scheme, _, key = headers.get("authorization", "").partition(" ")
+    return key.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")
+
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+
+
+class RequestLog:
+    """One line of JSON for each request, without its content; the caller's X-Request-ID, or one made, in both.
+
+    Paths that nobody serves are logged as `other`, queries not at all. Health checks and metrics are left out.
+    """
+
+    def __init__(self, app: ASGIApp, *, paths: Collection[str], write: Callable[[str], None]) -> None:
+        self.app = app
+        self.paths = frozenset(paths)
+        self.write = write
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        asked = Headers(scope=scope).get("x-request-id", "")
+        request_id = asked if REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex
+        started = time.perf_counter()
+        status = 500
+
+        async def marked(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+            await send(message)
+
+        try:
+            await self.app(scope, receive, marked)
+        finally:
+            if scope["path"] not in UNLOGGED:
+                line = {
+                    "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+                    "request_id": request_id,
+                    "method": scope["method"],
+                    "path": scope["path"] if scope["path"] in self.paths else "other",
+                    "status": status,
+                    "milliseconds": round((time.perf_counter() - started) * 1000, 1),
+                    "key": scope.get("state", {}).get("key", ""),
+                }
+                self.write(json.dumps(line))

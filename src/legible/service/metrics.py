@@ -23,7 +23,7 @@ SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 TENTHS = tuple(i / 10 for i in range(1, 10))
 LENGTHS = (1, 2, 4, 8, 16, 32, 64, 128)
 REASONS = ("not_an_image", "damaged_image", "too_large", "unsupported_format", "bad_request", "not_found",
-           "method_not_allowed", "too_slow", "busy", "internal")  # fmt: skip
+           "method_not_allowed", "wrong_key", "too_slow", "busy", "internal")  # fmt: skip
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 readings = Counter("legible_readings_total", "Images read.", ["channel"])

@@ -7,6 +7,7 @@ from legible.config import ServiceSettings
 
 ERRORS = {
     400: "not an image, a damaged one, or a wrong request",
+    401: "no key, or a wrong one, where the service has keys",
     408: "the body did not arrive in time",
     413: "too many bytes or pixels",
     415: "a format outside PNG, JPEG, WebP, TIFF and BMP",
@@ -95,7 +96,14 @@ def describe(settings: ServiceSettings) -> dict[str, Any]:
             "/livez": {"get": {"responses": {"200": {"description": "the process lives"}}}},
             "/readyz": {"get": {"responses": {"200": {"description": "it reads"}, "503": {"description": "not yet"}}}},
         },
-        "components": {"schemas": {"Reading": READING, "Character": CHARACTER, "Error": ERROR}},
+        "components": {
+            "schemas": {"Reading": READING, "Character": CHARACTER, "Error": ERROR},
+            "securitySchemes": {
+                "bearer": {"type": "http", "scheme": "bearer"},
+                "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+            },
+        },
+        "security": [{"bearer": []}, {"header": []}] if settings.keys or settings.keys_file else [],
     }
 
 

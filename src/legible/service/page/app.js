@@ -55,13 +55,29 @@ function readFile(file) {
   read(file, file.name || "pasted.png");
 }
 
+let last;  // what is read again once a key is given
+
+function shownKey() {
+  const key = sessionStorage.getItem("key");
+  return key ? { Authorization: `Bearer ${key}` } : {};
+}
+
+function useKey() {
+  sessionStorage.setItem("key", byId("key").value);
+  byId("key").value = "";
+  byId("ask").hidden = true;
+  read(...last);
+}
+
 async function read(blob, name) {
+  last = [blob, name];
   const form = new FormData();
   form.append("image", blob, name);
   const started = performance.now();
   try {
-    const answer = await fetch("/read?statistics=1", { method: "POST", body: form });
+    const answer = await fetch("/read?statistics=1", { method: "POST", body: form, headers: shownKey() });
     const content = await answer.json();
+    byId("ask").hidden = answer.status !== 401;
     if (!answer.ok) return showError(content.error.message);
     show(content, performance.now() - started);
   } catch {
@@ -103,6 +119,8 @@ function showError(message) {
   byId("error").textContent = message;
 }
 
+byId("use").addEventListener("click", useKey);
+byId("key").addEventListener("keydown", (event) => { if (event.key === "Enter") useKey(); });
 byId("read").addEventListener("click", readDrawing);
 byId("clear").addEventListener("click", clearPad);
 byId("file").addEventListener("change", (event) => { readFile(event.target.files[0]); event.target.value = ""; });

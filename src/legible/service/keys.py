@@ -1,0 +1,70 @@
+"""API keys, of which only sums are kept: made, listed as `name:sha256`, and told apart in constant time."""
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from legible.errors import SettingsError
+
+ENTRY = re.compile(r"(?P<name>[A-Za-z0-9_.-]+):(?P<digest>[0-9a-f]{64})")
+BYTES = 32
+"""Of a key: too many to guess, so a plain sum hides it well enough."""
+
+
+@dataclass(frozen=True)
+class KeyRing:
+    """Names and sums of the keys that open a service; an empty ring means that it is open to all."""
+
+    digests: tuple[tuple[str, bytes], ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.digests)
+
+    def name_of(self, key: str) -> str | None:
+        """Whose key this is; None for nobody's. Takes as long whatever the key."""
+        given = digest_of(key)
+        found = None
+        for name, digest in self.digests:
+            if hmac.compare_digest(given, digest):
+                found = name
+        return found
+
+    @staticmethod
+    def of(entries: Iterable[str]) -> "KeyRing":
+        """Of `name:sha256` entries. Raises SettingsError for another form, without repeating it."""
+        found = []
+        for number, entry in enumerate(entries, start=1):
+            match = ENTRY.fullmatch(entry.strip())
+            if match is None:
+                raise SettingsError(f"key {number} is not of the form name:sha256; make one with legible key NAME")
+            found.append((match["name"], bytes.fromhex(match["digest"])))
+        return KeyRing(tuple(found))
+
+    @staticmethod
+    def load(path: Path) -> "KeyRing":
+        """Of a file with an entry a line; empty lines and those that start with # are skipped."""
+        if not path.is_file():
+            raise SettingsError(f"{path}: no such file of keys; make one with legible key NAME >> {path}")
+        lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+        return KeyRing.of(line for line in lines if line and not line.startswith("#"))
+
+
+def new_key() -> str:
+    """A random key to hand out."""
+    return secrets.token_urlsafe(BYTES)
+
+
+def entry(name: str, key: str) -> str:
+    """The line to keep."""
+    made = f"{name}:{digest_of(key).hex()}"
+    if not ENTRY.fullmatch(made):
+        raise SettingsError(f"{name!r} cannot name a key; use letters, digits, dots, dashes and underscores")
+    return made
+
+
+def digest_of(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()
