@@ -31,6 +31,7 @@ def served(folder: Path, *, target: str = "service:Legible", **variables: str) -
         "BENTOML_HOME": str(folder / "bentoml"),
         "LEGIBLE_OBSERVATIONS_FOLDER": str(folder / "observations"),
         "LEGIBLE_WORKERS": "1",
+        "LEGIBLE_DRAIN_SECONDS": "0",
         **variables,
     }
     command = [sys.executable, "-m", "bentoml", "serve", target, "--host", "127.0.0.1", "--port", str(port)]

@@ -1,14 +1,19 @@
 """`legible serve` as a person or a process manager starts and ends it."""
 
+import contextlib
+import io
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
+from conftest import drawn_word
+from PIL import Image
 from serving import PATIENCE_SECONDS, free_port
 
 PROJECT = Path(__file__).parents[1]
@@ -21,27 +26,54 @@ def answers(address: str) -> bool:
         return False
 
 
+@contextlib.contextmanager
+def started(folder: Path, bundle: Path, **variables: str) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
+    """`legible serve` with two workers, once it says where; and that address."""
+    port = free_port()
+    own = {"LEGIBLE_BUNDLE": str(bundle), "BENTOML_HOME": str(folder / "bentoml"), **variables}
+    command = [sys.executable, "-m", "legible", "serve", "--port", str(port), "--workers", "2"]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(command, cwd=folder, env={**os.environ, **own}, stdout=log, stderr=log)
+    try:
+        until = time.monotonic() + PATIENCE_SECONDS
+        while "legible reads at http://localhost" not in (folder / "log").read_text():
+            assert process.poll() is None, (folder / "log").read_text()
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        yield process, f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
 def test_serve_ends_with_all_it_started(bundle_folder: Path, tmp_path: Path, number: int) -> None:
-    port = free_port()
-    address = f"http://127.0.0.1:{port}"
-    environment = {**os.environ, "LEGIBLE_BUNDLE": str(bundle_folder), "BENTOML_HOME": str(tmp_path / "bentoml")}
-    command = [sys.executable, "-m", "legible", "serve", "--port", str(port), "--workers", "2"]
-    with (tmp_path / "log").open("w") as log:
-        process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=log, stderr=log)
-    try:
-        until = time.monotonic() + PATIENCE_SECONDS
-        while "legible reads at http://localhost" not in (tmp_path / "log").read_text():
-            assert process.poll() is None, (tmp_path / "log").read_text()
-            assert time.monotonic() < until
-            time.sleep(0.1)
+    with started(tmp_path, bundle_folder) as (process, address):
         assert answers(address)
         process.send_signal(number)
         assert process.wait(timeout=60) == 0
-    finally:
-        process.kill()
     until = time.monotonic() + 10
     while answers(address) and time.monotonic() < until:
         time.sleep(0.2)
     assert not answers(address)
+
+
+@pytest.mark.slow
+def test_a_draining_service_is_not_ready_and_reads_until_it_ends(
+    bundle_folder: Path, tmp_path: Path, print_face: Path
+) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(drawn_word("Hamburg", print_face)).save(buffer, "PNG")
+    seen: list[tuple[int, str]] = []
+    with started(tmp_path, bundle_folder, LEGIBLE_DRAIN_SECONDS="3") as (process, address):
+        assert httpx.get(f"{address}/readyz").status_code == 200
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.5)
+        until = time.monotonic() + 2
+        while time.monotonic() < until:
+            ready = httpx.get(f"{address}/readyz").status_code
+            seen.append((ready, httpx.post(f"{address}/read", files={"image": buffer.getvalue()}).json()["text"]))
+        assert process.wait(timeout=30) == 0
+    assert len(seen) > 10
+    assert set(seen) == {(503, "Hamburg")}

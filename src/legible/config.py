@@ -286,6 +286,8 @@ class ServiceSettings:
     """Requests to read at a time in one worker; more are refused with 429 and Retry-After."""
     body_seconds: float = 20.0
     """Until when the body of a request has to have arrived."""
+    drain_seconds: float = 5.0
+    """From SIGTERM to the end of accepting: `/readyz` says 503 meanwhile, so that a balancer sends elsewhere."""
     accept: float = 0.9
     """A reading is `accepted` from this confidence on."""
     channels: tuple[str, ...] = field(default=("default",))

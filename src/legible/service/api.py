@@ -58,6 +58,7 @@ class Api:
     def __init__(self, settings: ServiceSettings) -> None:
         self.settings = settings
         self._reader: Reader | None = None
+        self.is_draining = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reader")
 
     def start(self, reader: Reader) -> None:
@@ -66,7 +67,7 @@ class Api:
 
     @property
     def is_ready(self) -> bool:
-        return self._reader is not None
+        return self._reader is not None and not self.is_draining
 
     @property
     def reader(self) -> Reader:

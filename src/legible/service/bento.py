@@ -1,7 +1,10 @@
 """The application as a BentoML service: one worker a core, each with one reader."""
 
 import os
+import signal
+import threading
 from pathlib import Path
+from types import FrameType
 
 import bentoml
 
@@ -47,6 +50,18 @@ class Legible:
 
     async def __is_ready__(self) -> bool:
         return api.is_ready
+
+    @bentoml.on_startup  # type: ignore[untyped-decorator]
+    def drain_when_told_to_end(self) -> None:
+        """On SIGTERM no longer ready at once; what the server does about it comes when the drain is over."""
+        end = signal.getsignal(signal.SIGTERM)
+
+        def drain(number: int, frame: FrameType | None) -> None:
+            api.is_draining = True
+            if callable(end):
+                threading.Timer(api.settings.drain_seconds, end, (number, frame)).start()
+
+        signal.signal(signal.SIGTERM, drain)
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def close(self) -> None:

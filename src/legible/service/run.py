@@ -19,7 +19,12 @@ PATIENCE_SECONDS = 90.0
 def run(*, host: str, port: int, workers: int) -> None:
     """Serve until told to end. Raises BundleError before anything is started where there is no sound bundle."""
     load_bundle(find_bundle())
-    environment = {**os.environ, "BENTOML_DO_NOT_TRACK": "True", "LEGIBLE_WORKERS": str(workers)}
+    environment = {
+        "LEGIBLE_DRAIN_SECONDS": "0",  # whoever sits before it need not wait; behind a balancer it is set
+        **os.environ,
+        "BENTOML_DO_NOT_TRACK": "True",
+        "LEGIBLE_WORKERS": str(workers),
+    }
     command = [sys.executable, "-m", "bentoml", "serve", "legible.service.bento:Legible", "--host", host]
     # In a session of its own the service gets each signal once: from here, also where a terminal sends it to all.
     process = Popen([*command, "--port", str(port)], env=environment, start_new_session=True)  # noqa: S603
