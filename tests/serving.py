@@ -30,6 +30,7 @@ def served(folder: Path, *, target: str = "service:Legible", **variables: str) -
         "BENTOML_DO_NOT_TRACK": "True",
         "BENTOML_HOME": str(folder / "bentoml"),
         "LEGIBLE_OBSERVATIONS_FOLDER": str(folder / "observations"),
+        "LEGIBLE_CORRECTIONS_FOLDER": str(folder / "corrections"),
         "LEGIBLE_WORKERS": "1",
         "LEGIBLE_DRAIN_SECONDS": "0",
         **variables,

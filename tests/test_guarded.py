@@ -60,6 +60,12 @@ def test_metrics_have_a_key_of_their_own_and_health_has_none(address: str) -> No
         assert httpx.get(address + path).status_code == 200
 
 
+def test_corrections_are_off_unless_switched_on(address: str) -> None:
+    answer = httpx.post(f"{address}/feedback", json={"reading_id": "x", "text": "x"}, headers={"X-API-Key": KEY})
+    assert answer.status_code == 404
+    assert "LEGIBLE_FEEDBACK=1" in answer.json()["error"]["message"]
+
+
 def test_listed_sites_may_call_and_others_may_not(address: str) -> None:
     asks = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
     listed, other = (

@@ -14,7 +14,7 @@ from legible.drift.calibrate import make_reference
 from legible.drift.decide import Outcome
 from legible.errors import BundleError, DataError
 from legible.monitor import Check, Exporter, check, watch
-from legible.observations import Observation, ObservationLog
+from legible.observations import Observation, RowLog
 
 PARAMS = ReferenceParams(revision=1, false_alarms_per_window=0.001, smallest_window=50, resamples=1000, rows=100)
 
@@ -27,7 +27,7 @@ def bundle() -> Path:
 
 
 def logged(folder: Path, rows: list[Observation]) -> Path:
-    log = ObservationLog(folder, worker="1", queue_size=1000, retention_days=30)
+    log = RowLog(folder, worker="1", queue_size=1000, retention_days=30)
     for row in rows:
         log.put(row)
     log.close(timeout_seconds=10)

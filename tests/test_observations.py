@@ -4,11 +4,23 @@ import os
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from drawn_words import START, observed, words_drawn
 
 from legible.errors import DataError
-from legible.observations import PREDICTION_SIGNALS, SIGNALS, Observation, ObservationLog, observe, read_back, write
+from legible.observations import (
+    PREDICTION_SIGNALS,
+    SIGNALS,
+    Correction,
+    Observation,
+    RowLog,
+    is_logged,
+    new_reading_id,
+    observe,
+    read_back,
+    write,
+)
 from legible.reading import Reading
 
 HOUR = 3600
@@ -18,11 +30,11 @@ def rows(count: int, at: float = START) -> list[Observation]:
     return observed(words_drawn(count, seed=1), at=at)
 
 
-def log_in(folder: Path, *, worker: str = "1", queue_size: int = 1000, retention_days: int = 30) -> ObservationLog:
-    return ObservationLog(folder, worker=worker, queue_size=queue_size, retention_days=retention_days)
+def log_in(folder: Path, *, worker: str = "1", queue_size: int = 1000, retention_days: int = 30) -> RowLog:
+    return RowLog(folder, worker=worker, queue_size=queue_size, retention_days=retention_days)
 
 
-def logged(folder: Path, observations: list[Observation], **settings: object) -> ObservationLog:
+def logged(folder: Path, observations: list[Observation], **settings: object) -> RowLog:
     log = log_in(folder, **settings)  # type: ignore[arg-type]
     for observation in observations:
         log.put(observation)
@@ -164,3 +176,25 @@ def test_a_folder_that_holds_no_observations_is_an_error_and_an_empty_log_is_not
 def test_observations_are_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         rows(1)[0].at = 0.0  # type: ignore[misc]
+
+
+def test_a_reading_is_found_by_its_id_alone(tmp_path: Path) -> None:
+    reading_id = new_reading_id(START, "1")
+    row = dataclasses.replace(observe(np.zeros((20, 30), np.uint8), Reading("a", 0.5, ()), channel="c", at=START),
+                              reading_id=reading_id)  # fmt: skip
+    log = log_in(tmp_path)
+    log.put(row)
+    log.close(timeout_seconds=5)
+    assert is_logged(tmp_path, reading_id)
+    assert not is_logged(tmp_path, new_reading_id(START, "1"))
+    assert not is_logged(tmp_path, new_reading_id(START, "2"))
+    assert not is_logged(tmp_path / "none", reading_id)
+    assert not is_logged(tmp_path, "../" + reading_id)
+
+
+def test_a_log_without_retention_keeps_all(tmp_path: Path) -> None:
+    log = RowLog(tmp_path, worker="1", queue_size=10, retention_days=None)
+    for at in (START, START + 400 * 86400):
+        log.put(Correction(at, "r", "text"))
+    log.close(timeout_seconds=5)
+    assert len(list((tmp_path / "v1").glob("*.jsonl"))) == 2

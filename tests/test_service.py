@@ -15,6 +15,7 @@ from PIL import Image
 from serving import served
 
 from legible.image.statistics import STATISTICS
+from legible.observations import READING_ID
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +27,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def service(folder: Path, bundle_folder: Path) -> Iterator[httpx.Client]:
-    limits = {"LEGIBLE_MAX_BODY_BYTES": "2000000", "LEGIBLE_MAX_BATCH_IMAGES": "4", "LEGIBLE_CHANNELS": "mobile"}
+    limits = {
+        "LEGIBLE_MAX_BODY_BYTES": "2000000",
+        "LEGIBLE_MAX_BATCH_IMAGES": "4",
+        "LEGIBLE_CHANNELS": "mobile",
+        "LEGIBLE_FEEDBACK": "1",
+    }
     with (
         served(folder, LEGIBLE_BUNDLE=str(bundle_folder), **limits) as address,
         httpx.Client(base_url=address) as client,
@@ -52,7 +58,7 @@ def test_a_printed_word_is_read(service: httpx.Client, print_face: Path, text: s
     assert reading["text"] == text
     assert "".join(character["text"] for character in reading["characters"]) == text
     assert reading["accepted"] == (reading["confidence"] >= 0.9)
-    assert len(reading["reading_id"]) == 32
+    assert READING_ID.fullmatch(reading["reading_id"])
 
 
 def test_the_threshold_of_acceptance_is_the_callers(service: httpx.Client, print_face: Path) -> None:
@@ -179,3 +185,32 @@ def test_observations_hold_no_text_and_no_image(service: httpx.Client, folder: P
     assert row["length"] == len("private")
     assert set(row["statistics"]) == set(STATISTICS)
     assert "private" not in json.dumps(row)
+
+
+def test_a_correction_is_kept_for_a_reading_that_was_made(
+    service: httpx.Client, folder: Path, print_face: Path
+) -> None:
+    reading_id = service.post("/read", files={"image": word("Hamburg", print_face)}).json()["reading_id"]
+    answer = service.post("/feedback", json={"reading_id": reading_id, "text": "Homburg"})
+    assert (answer.status_code, answer.json()) == (202, {"reading_id": reading_id})
+    time.sleep(0.5)
+    lines = [line for path in (folder / "corrections/v1").glob("*.jsonl") for line in path.read_text().splitlines()]
+    (row,) = [row for row in map(json.loads, lines) if row["reading_id"] == reading_id]
+    assert (row["text"], row["version"]) == ("Homburg", 1)
+
+
+@pytest.mark.parametrize("reading_id", ["20200101T00-1-0123456789ab", "../../etc/passwd", "", "x" * 5000])
+def test_a_correction_of_no_reading_is_404(service: httpx.Client, reading_id: str) -> None:
+    assert service.post("/feedback", json={"reading_id": reading_id, "text": "x"}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"[]", b"{", b'{"reading_id": 1, "text": "x"}', b'{"reading_id": "x"}', b'{"reading_id": "x", "text": 1}'],
+)
+def test_a_correction_of_another_shape_is_400(service: httpx.Client, content: bytes) -> None:
+    assert service.post("/feedback", content=content).status_code == 400
+
+
+def test_a_correction_that_is_a_book_is_400(service: httpx.Client) -> None:
+    assert service.post("/feedback", json={"reading_id": "x", "text": "x" * 1001}).status_code == 400

@@ -306,6 +306,9 @@ class ServiceSettings:
     observations_queue: int = 1000
     """Observations that may wait for the disk; more are dropped and counted."""
     observations_retention_days: int = 30
+    feedback: bool = False
+    """Whether `/feedback` takes corrections."""
+    corrections_folder: str = "corrections"
 
     @staticmethod
     def from_environment(environment: Mapping[str, str] | None = None) -> "ServiceSettings":

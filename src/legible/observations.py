@@ -1,20 +1,23 @@
 """One row of facts for each reading: make it, append it, read it back.
 
 `observe` alone makes an Observation: the same row in the reference made at build and in the stream logged in service.
-No text and no image is in it. Time is always an argument.
+No text and no image is in it. Corrections, which hold a text, are rows of another log. Time is always an argument.
 """
 
 import dataclasses
 import json
 import math
+import mmap
 import queue
+import re
+import secrets
 import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from legible.errors import DataError
 from legible.image.decode import GreyImage
@@ -27,6 +30,7 @@ PREDICTION_SIGNALS = ("confidence", "length")
 SIGNALS = (*STATISTICS, *PREDICTION_SIGNALS)
 """All that drift is decided on: what the image is like, then what was read from it."""
 HOUR_FORMAT = "%Y%m%dT%H"
+READING_ID = re.compile(r"[0-9]{8}T[0-9]{2}-[0-9]+-[0-9a-f]{12}")
 BATCH = 500
 
 
@@ -90,6 +94,35 @@ def _rounded(value: float) -> float:
     return float(f"{value:.6g}")
 
 
+@dataclass(frozen=True)
+class Correction:
+    """What a reading should have been, as a caller says; `at` in Unix seconds."""
+
+    at: float
+    reading_id: str
+    text: str
+
+    def to_json(self) -> str:
+        """One line, with the format's version."""
+        return json.dumps({"version": FORMAT_VERSION, **dataclasses.asdict(self)}, ensure_ascii=False)
+
+
+def new_reading_id(at: float, worker: str) -> str:
+    """Names a reading, and by hour and worker the file of its observation: `20261121T08-4711-9f3c52d0a1b4`."""
+    return f"{_hour(at)}-{worker}-{secrets.token_hex(6)}"
+
+
+def is_logged(folder: Path, reading_id: str) -> bool:
+    """Whether a log's folder holds the observation of a reading."""
+    if not READING_ID.fullmatch(reading_id):
+        return False
+    path = folder / FOLDER / f"{reading_id.rpartition('-')[0]}.jsonl"
+    if not path.is_file() or path.stat().st_size == 0:
+        return False
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return content.find(f'"reading_id": "{reading_id}"'.encode()) >= 0
+
+
 def write(path: Path, observations: Iterable[Observation]) -> None:
     """A file of observations, one to a line, written beside its place and renamed into it."""
     fresh = path.with_name(path.name + ".new")
@@ -98,18 +131,27 @@ def write(path: Path, observations: Iterable[Observation]) -> None:
     fresh.rename(path)
 
 
-class ObservationLog:
-    """Writes observations to `<folder>/v1/<hour>-<worker>.jsonl` from a thread of its own, a file for each hour (UTC).
+class Row(Protocol):
+    """What a log keeps: a line of JSON, and when it came to be."""
+
+    @property
+    def at(self) -> float: ...
+
+    def to_json(self) -> str: ...
+
+
+class RowLog:
+    """Writes rows to `<folder>/v1/<hour>-<worker>.jsonl` from a thread of its own, a file for each hour (UTC).
 
     `put` never blocks and never raises: what a full queue or a failing disk costs is counted in `dropped` and `failed`.
-    Files older than `retention_days` before the newest observation are deleted, those of other workers too.
+    Files older than `retention_days` before the newest row are deleted, those of other workers too; None keeps all.
     """
 
-    def __init__(self, folder: Path, *, worker: str, queue_size: int, retention_days: int) -> None:
+    def __init__(self, folder: Path, *, worker: str, queue_size: int, retention_days: int | None) -> None:
         self._folder = folder / FOLDER
         self._worker = worker
-        self._retention = timedelta(days=retention_days)
-        self._queue: queue.Queue[Observation | None] = queue.Queue(maxsize=queue_size)
+        self._retention = None if retention_days is None else timedelta(days=retention_days)
+        self._queue: queue.Queue[Row | None] = queue.Queue(maxsize=queue_size)
         self._hour = ""
         self.written = 0
         self.dropped = 0
@@ -117,12 +159,14 @@ class ObservationLog:
         self._thread = threading.Thread(target=self._run, name="observations", daemon=True)
         self._thread.start()
 
-    def put(self, observation: Observation) -> None:
-        """Queue one observation; dropped and counted where the queue is full."""
+    def put(self, row: Row) -> bool:
+        """Queue one row; dropped and counted where the queue is full. Whether it was queued."""
         try:
-            self._queue.put_nowait(observation)
+            self._queue.put_nowait(row)
         except queue.Full:
             self.dropped += 1
+            return False
+        return True
 
     def close(self, *, timeout_seconds: float) -> None:
         """Write what is queued, for at most this long."""
@@ -137,25 +181,25 @@ class ObservationLog:
         while running:
             batch = self._next_batch()
             running = None not in batch
-            self._write([observation for observation in batch if observation is not None])
+            self._write([row for row in batch if row is not None])
 
-    def _next_batch(self) -> list[Observation | None]:
+    def _next_batch(self) -> list[Row | None]:
         batch = [self._queue.get()]
         while batch[-1] is not None and len(batch) < BATCH and not self._queue.empty():
             batch.append(self._queue.get())
         return batch
 
-    def _write(self, observations: Sequence[Observation]) -> None:
+    def _write(self, batch: Sequence[Row]) -> None:
         by_hour = defaultdict(list)
-        for observation in observations:
-            by_hour[_hour(observation.at)].append(observation)
+        for row in batch:
+            by_hour[_hour(row.at)].append(row)
         for hour, rows in by_hour.items():
             try:
                 self._append(hour, rows)
             except OSError:
                 self.failed += len(rows)
 
-    def _append(self, hour: str, rows: Sequence[Observation]) -> None:
+    def _append(self, hour: str, rows: Sequence[Row]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         if hour > self._hour:
             self._delete_old(rows[0].at)
@@ -167,6 +211,8 @@ class ObservationLog:
         self.written += len(rows)
 
     def _delete_old(self, now: float) -> None:
+        if self._retention is None:
+            return
         oldest = (datetime.fromtimestamp(now, UTC) - self._retention).strftime(HOUR_FORMAT)
         for path in self._folder.glob("*.jsonl"):
             if _hour_of(path) < oldest:

@@ -1,6 +1,7 @@
 """The ASGI application: routes, their answers, and errors of one shape."""
 
 import asyncio
+import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,14 +28,16 @@ from legible.image.statistics import measure
 from legible.service import metrics
 from legible.service.guards import BodyGuard, InFlightGuard, KeyGuard, RequestLog, error_response
 from legible.service.keys import KeyRing
-from legible.service.openapi import DOCS_PAGE, MOST_ALTERNATIVES, describe
+from legible.service.openapi import DOCS_PAGE, MOST_ALTERNATIVES, MOST_CORRECTED, describe
 from legible.service.reading import Answer, Reader
 
 Number = TypeVar("Number", int, float)
 
 PAGE = Path(__file__).parent / "page"
-READ, READ_BATCH = "/read", "/read_batch"
-ROUTES = (READ, READ_BATCH)
+READ, READ_BATCH, FEEDBACK = "/read", "/read_batch", "/feedback"
+ROUTES = (READ, READ_BATCH, FEEDBACK)
+OBSERVED_WITHIN = (0.0, 0.1, 0.3, 0.6)
+"""Pauses in seconds between the looks for a reading that is corrected."""
 DEFAULT_CHANNEL = "default"
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
@@ -104,6 +107,23 @@ class Api:
         answers = [outcome for outcome in outcomes if isinstance(outcome, Answer)]
         return self._observed({"readings": fields}, answers, channel)
 
+    async def feedback(self, request: Request) -> Response:
+        if not self.settings.feedback:
+            raise HTTPException(404, "corrections are switched off; LEGIBLE_FEEDBACK=1 switches them on")
+        reading_id, text = correction_of(await request.body())
+        kept = None
+        for pause in OBSERVED_WITHIN:  # the observation is written after the answer to the reading
+            await asyncio.sleep(pause)
+            kept = await self._in_thread(self.reader.correct, reading_id, text)
+            if kept is not None:
+                break
+        if kept is None:
+            raise HTTPException(404, f"no reading {reading_id!r} is known")
+        if not kept:
+            count_error("busy")
+            return error_response(429, "busy", "too many corrections at a time", headers={"Retry-After": "1"})
+        return JSONResponse({"reading_id": reading_id}, 202)
+
     def _options(self, request: Request) -> "ReadOptions":
         return read_options(request, self.settings, lexicons=self.reader.lexicons)
 
@@ -171,6 +191,19 @@ def _number(said: str | None, name: str, *, default: Number, most: Number) -> Nu
     raise BadRequestError(f"{name} is {said!r}; it needs a {kind} from 0 to {most}")
 
 
+def correction_of(body: bytes) -> tuple[str, str]:
+    """Reading id and text of a correction; 400 for another shape."""
+    content: Any = None
+    with suppress(ValueError):
+        content = json.loads(body)
+    reading_id, text = (content.get(name) for name in ("reading_id", "text")) if isinstance(content, dict) else (0, 0)
+    if not isinstance(reading_id, str) or not isinstance(text, str) or len(text) > MOST_CORRECTED:
+        raise BadRequestError(
+            f'send JSON such as {{"reading_id": "...", "text": "Hamburg"}}; at most {MOST_CORRECTED} characters of text'
+        )
+    return reading_id, text
+
+
 async def image_bytes(form: FormData, *, field: str, most: int) -> list[bytes]:
     """Contents of the files in a field; 400 for none, for text in its place, and for more than `most`."""
     found = form.getlist(field)
@@ -234,6 +267,7 @@ def build_app(api: Api) -> ASGIApp:
     routes = [
         Route(READ, timed(READ, api.read), methods=["POST"]),
         Route(READ_BATCH, timed(READ_BATCH, api.read_batch), methods=["POST"]),
+        Route(FEEDBACK, timed(FEEDBACK, api.feedback), methods=["POST"]),
         Route("/", lambda _: page_file("index.html"), methods=["GET"]),
         Route("/page/{name}", lambda request: page_file(request.path_params["name"]), methods=["GET"]),
         Route("/metrics", lambda _: Response(metrics.exposition(), media_type=metrics.CONTENT_TYPE), methods=["GET"]),

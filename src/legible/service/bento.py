@@ -3,13 +3,11 @@
 import os
 import signal
 import threading
-from pathlib import Path
 from types import FrameType
 
 import bentoml
 
 from legible.config import ServiceSettings
-from legible.observations import ObservationLog
 from legible.reader.bundle import find_bundle, load_bundle
 from legible.service.api import Api, build_app
 from legible.service.reading import Reader
@@ -39,14 +37,7 @@ class Legible:
     """Reads pictures of words and lines."""
 
     def __init__(self) -> None:
-        settings = api.settings
-        log = ObservationLog(
-            Path(settings.observations_folder),
-            worker=str(os.getpid()),
-            queue_size=settings.observations_queue,
-            retention_days=settings.observations_retention_days,
-        )
-        api.start(Reader(load_bundle(find_bundle()), settings, log))
+        api.start(Reader(load_bundle(find_bundle()), api.settings, worker=str(os.getpid())))
 
     async def __is_ready__(self) -> bool:
         return api.is_ready

@@ -14,6 +14,8 @@ ERRORS = {
     429: "too many requests at a time; Retry-After says when to come again",
 }
 MOST_ALTERNATIVES = 10
+MOST_CORRECTED = 1000
+"""Characters of a correction."""
 READING = {
     "type": "object",
     "required": ["text", "confidence", "accepted", "characters", "reading_id", "bundle"],
@@ -44,7 +46,7 @@ READING = {
         "confidence": 0.97,
         "accepted": True,
         "characters": [{"text": "H", "confidence": 0.99}],
-        "reading_id": "5f0c5d1d3f1c4d0d8a7a3f4b2e6f9a10",
+        "reading_id": "20261121T08-4711-9f3c52d0a1b4",
         "bundle": "0123456789ab",
     },
 }
@@ -93,6 +95,7 @@ def describe(settings: ServiceSettings) -> dict[str, Any]:
         "paths": {
             "/read": {"post": _read("Read one image", "image", one, _schema("Reading"), settings)},
             "/read_batch": {"post": _read("Read several images", "images", many, batch, settings)},
+            "/feedback": {"post": _feedback()},
             "/livez": {"get": {"responses": {"200": {"description": "the process lives"}}}},
             "/readyz": {"get": {"responses": {"200": {"description": "it reads"}, "503": {"description": "not yet"}}}},
         },
@@ -137,6 +140,22 @@ def _read(
         "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": body}}},
         "responses": {"200": _content("the reading", answer)}
         | {str(status): _content(meaning, _schema("Error")) for status, meaning in ERRORS.items()},
+    }
+
+
+def _feedback() -> dict[str, Any]:
+    body = {
+        "type": "object",
+        "required": ["reading_id", "text"],
+        "properties": {"reading_id": {"type": "string"}, "text": {"type": "string", "maxLength": MOST_CORRECTED}},
+    }
+    kept = {"type": "object", "required": ["reading_id"], "properties": {"reading_id": {"type": "string"}}}
+    errors = {**ERRORS, 404: "no such reading, or corrections are switched off"}
+    return {
+        "summary": "Say what a reading should have been",
+        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+        "responses": {"202": _content("kept", kept)}
+        | {str(status): _content(meaning, _schema("Error")) for status, meaning in sorted(errors.items())},
     }
 
 

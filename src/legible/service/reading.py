@@ -1,9 +1,9 @@
 """From the bytes of an image to an answer, and from the answer to metrics and the log; no HTTP here."""
 
 import time
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from legible.drift.reference import Reference, rank
 from legible.errors import ImageError
 from legible.image.decode import GreyImage, Limits, decode
 from legible.image.statistics import STATISTICS
-from legible.observations import ObservationLog, observe
+from legible.observations import Correction, RowLog, is_logged, new_reading_id, observe
 from legible.reader.bundle import Bundle
 from legible.reader.recognizer import Decoding, Recognizer
 from legible.reading import Alternative, Character, Reading
@@ -29,6 +29,8 @@ class Answer:
     image: GreyImage
     reading: Reading
     reading_id: str
+    at: float
+    """When it was read, in Unix seconds."""
 
     def fields(self, *, accept: float, bundle: str, alternatives: bool = False) -> dict[str, Any]:
         """As it is sent."""
@@ -51,14 +53,27 @@ def _sent(parts: Sequence[Character | Alternative]) -> list[dict[str, Any]]:
 class Reader:
     """One worker's recogniser, reference and log."""
 
-    def __init__(self, bundle: Bundle, settings: ServiceSettings, log: ObservationLog) -> None:
+    def __init__(self, bundle: Bundle, settings: ServiceSettings, *, worker: str) -> None:
+        self._worker = worker
+        self._observations_folder = Path(settings.observations_folder)
+        self._log = RowLog(
+            self._observations_folder,
+            worker=worker,
+            queue_size=settings.observations_queue,
+            retention_days=settings.observations_retention_days,
+        )
+        self._corrections = RowLog(
+            Path(settings.corrections_folder),
+            worker=worker,
+            queue_size=settings.observations_queue,
+            retention_days=None,
+        )
         self.bundle_id = bundle.id
         self._recognizer = Recognizer.from_bundle(bundle)
         self._priors = {name: self._recognizer.prior(bundle.lexicon(name)) for name in bundle.lexicons}
         self._reference = Reference.load(bundle.folder)
         self._limits = Limits(settings.max_image_bytes, settings.max_pixels)
         self._channels = frozenset(settings.channels)
-        self._log = log
         self._dropped = 0
         self._random = np.random.default_rng()  # breaks ties of ranks, nothing else
         metrics.prepare(channels=(*settings.channels, OTHER), routes=(), statistics=STATISTICS)
@@ -81,12 +96,14 @@ class Reader:
             image = decode(data, limits=self._limits)
         except ImageError as error:
             return error
-        return Answer(image, self._recognizer.read([image], decoding=decoding)[0], uuid.uuid4().hex)
+        at = time.time()
+        reading = self._recognizer.read([image], decoding=decoding)[0]
+        return Answer(image, reading, new_reading_id(at, self._worker), at)
 
     def observe(self, answers: list[Answer], *, channel: str) -> None:
         """Count and log what was answered; called when the answer has been sent."""
         for answer in answers:
-            row = observe(answer.image, answer.reading, channel=channel, at=time.time(), reading_id=answer.reading_id)
+            row = observe(answer.image, answer.reading, channel=channel, at=answer.at, reading_id=answer.reading_id)
             metrics.readings.labels(channel).inc()
             metrics.confidence.observe(row.confidence)
             metrics.reading_length.observe(row.length)
@@ -96,8 +113,15 @@ class Reader:
             self._log.put(row)
         self._count_dropped()
 
+    def correct(self, reading_id: str, text: str) -> bool | None:
+        """Keep what a reading should have been; False where there is no room for it, None where no such reading is."""
+        if not is_logged(self._observations_folder, reading_id):
+            return None
+        return self._corrections.put(Correction(round(time.time(), 3), reading_id, text))
+
     def close(self) -> None:
-        self._log.close(timeout_seconds=2.0)
+        for log in (self._log, self._corrections):
+            log.close(timeout_seconds=2.0)
 
     def _count_dropped(self) -> None:
         lost = self._log.dropped + self._log.failed
