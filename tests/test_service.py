@@ -14,6 +14,7 @@ from hostile import Upload, uploads
 from PIL import Image
 from serving import served
 
+from legible.client import Client, RemoteReading, ServiceError
 from legible.image.statistics import STATISTICS
 from legible.observations import READING_ID
 
@@ -214,3 +215,15 @@ def test_a_correction_of_another_shape_is_400(service: httpx.Client, content: by
 
 def test_a_correction_that_is_a_book_is_400(service: httpx.Client) -> None:
     assert service.post("/feedback", json={"reading_id": "x", "text": "x" * 1001}).status_code == 400
+
+
+def test_the_client_reads_and_corrects(service: httpx.Client, print_face: Path) -> None:
+    with Client(str(service.base_url)) as client:
+        reading = client.read(word("Hamburg", print_face), alternatives=2)
+        assert (reading.text, len(reading.alternatives)) == ("Hamburg", 2)
+        first, second = client.read_many([word("one", print_face), b"no image"], batch=2)
+        assert isinstance(first, RemoteReading)
+        assert first.text == "one"
+        assert isinstance(second, ServiceError)
+        assert second.code == "not_an_image"
+        client.correct(reading.reading_id, "Homburg")

@@ -1,0 +1,161 @@
+"""A client of the service over HTTP: tries again where it is told to, and reads many images in batches.
+
+Stands alone: besides the standard library it needs httpx (`pip install legible-ocr[client]`), and tqdm for progress.
+
+    with Client("http://localhost:3000") as client:
+        print(client.read(Path("word.png")).text)
+"""
+
+import itertools
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+RETRIED = frozenset({429, 502, 503, 504})
+"""Answers after which the same request may succeed."""
+LONGEST_PAUSE_SECONDS = 30.0
+
+
+class ServiceError(Exception):
+    """The service refused an image or a request; `code` is one of those in docs/service.md."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A character of a reading, or another text, and the chance that it is right."""
+
+    text: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class RemoteReading:
+    """What the service answered for one image."""
+
+    text: str
+    confidence: float
+    accepted: bool
+    characters: tuple[Guess, ...]
+    alternatives: tuple[Guess, ...]
+    reading_id: str
+    bundle: str
+
+
+class Client:
+    """Use it as a context, or close it."""
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        key: str = "",
+        tries: int = 6,
+        timeout_seconds: float = 60.0,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._http = httpx.Client(base_url=address, headers=headers, timeout=timeout_seconds, transport=transport)
+        self._tries = tries
+
+    def read(self, image: bytes | Path, **options: Any) -> RemoteReading:
+        """One image. Options: accept, lexicon, alternatives, channel. Raises ServiceError where it is refused."""
+        return _reading(self._read("/read", [("image", image)], options))
+
+    def read_many(
+        self, images: Iterable[bytes | Path], *, batch: int = 16, progress: bool = False, **options: Any
+    ) -> Iterator[RemoteReading | ServiceError]:
+        """A reading or an error for each image, in order, so many to a request."""
+        source = iter(images)
+        batches = iter(lambda: list(itertools.islice(source, batch)), [])
+        with _bar(progress) as bar:
+            for some in batches:
+                content = self._read("/read_batch", [("images", image) for image in some], options)
+                for one in content["readings"]:
+                    bar.update(1)
+                    yield _error(one) if "error" in one else _reading(one)
+
+    def correct(self, reading_id: str, text: str) -> None:
+        """Say what a reading should have been."""
+        self._send("/feedback", json={"reading_id": reading_id, "text": text})
+
+    def close(self) -> None:
+        self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _read(self, path: str, images: list[tuple[str, bytes | Path]], options: dict[str, Any]) -> Any:
+        channel = options.pop("channel", "")
+        files = [(field, _file(image)) for field, image in images]
+        return self._send(path, files=files, data={"channel": channel} if channel else {}, params=options)
+
+    def _send(self, path: str, **request: Any) -> Any:
+        """The content of the answer, tried again where the service is full, draining or gone for a moment."""
+        for number in range(1, self._tries + 1):
+            last = number == self._tries
+            try:
+                answer = self._http.post(path, **request)
+            except httpx.TransportError:
+                if last:
+                    raise
+                time.sleep(_pause(None, number))
+                continue
+            if answer.status_code not in RETRIED or last:
+                break
+            time.sleep(_pause(answer.headers.get("retry-after"), number))
+        if answer.is_success:
+            return answer.json()
+        raise _refusal(answer)
+
+
+def _file(image: bytes | Path) -> tuple[str, bytes]:
+    return ("image", image) if isinstance(image, bytes) else (image.name, image.read_bytes())
+
+
+def _pause(said: str | None, number: int) -> float:
+    """What the service asks for, else twice as long each time."""
+    asked = float(said) if said and said.replace(".", "", 1).isdigit() else 0.25 * 2**number
+    return min(asked, LONGEST_PAUSE_SECONDS)
+
+
+def _refusal(answer: httpx.Response) -> ServiceError:
+    try:
+        return _error(answer.json())
+    except (ValueError, KeyError, TypeError):  # something before the service answered
+        return ServiceError(str(answer.status_code), answer.text[:200])
+
+
+def _error(content: Any) -> ServiceError:
+    return ServiceError(content["error"]["code"], content["error"]["message"])
+
+
+def _reading(content: Any) -> RemoteReading:
+    return RemoteReading(
+        content["text"],
+        content["confidence"],
+        content["accepted"],
+        tuple(Guess(**part) for part in content["characters"]),
+        tuple(Guess(**part) for part in content.get("alternatives", ())),
+        content["reading_id"],
+        content["bundle"],
+    )
+
+
+def _bar(shown: bool) -> Any:  # noqa: FBT001
+    from tqdm import tqdm  # only for those who want to see it  # noqa: PLC0415
+
+    return tqdm(unit="image", disable=not shown)

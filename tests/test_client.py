@@ -1,0 +1,108 @@
+"""The client: what it sends, when it tries again, and what it makes of answers."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from legible import client as module
+from legible.client import Client, Guess, RemoteReading, ServiceError
+
+READING = {
+    "text": "a",
+    "confidence": 0.9,
+    "accepted": True,
+    "characters": [{"text": "a", "confidence": 0.9}],
+    "reading_id": "r",
+    "bundle": "b",
+}
+ANSWER = RemoteReading(
+    "a", 0.9, accepted=True, characters=(Guess("a", 0.9),), alternatives=(), reading_id="r", bundle="b"
+)
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    found: list[float] = []
+    monkeypatch.setattr(module.time, "sleep", found.append)
+    return found
+
+
+def client(handle: Callable[[httpx.Request], httpx.Response], **settings: object) -> Client:
+    return Client("http://service", transport=httpx.MockTransport(handle), **settings)  # type: ignore[arg-type]
+
+
+def test_an_image_is_sent_with_its_options_and_key(tmp_path: Path) -> None:
+    (tmp_path / "word.png").write_bytes(b"pixels")
+    seen: list[httpx.Request] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, json={**READING, "alternatives": [{"text": "o", "confidence": 0.1}]})
+
+    with client(handle, key="sesame") as service:
+        reading = service.read(tmp_path / "word.png", lexicon="english", alternatives=1, channel="mobile")
+    assert reading.alternatives == (Guess("o", 0.1),)
+    (request,) = seen
+    assert dict(request.url.params) == {"lexicon": "english", "alternatives": "1"}
+    assert request.headers["authorization"] == "Bearer sesame"
+    assert b"pixels" in request.content
+    assert b"mobile" in request.content
+
+
+def test_it_waits_as_long_as_it_is_told_to_and_tries_again(pauses: list[float]) -> None:
+    answers = iter(
+        [httpx.Response(429, headers={"Retry-After": "2"}), httpx.Response(503), httpx.Response(200, json=READING)]
+    )
+    assert client(lambda _: next(answers)).read(b"x") == ANSWER
+    assert pauses == [2.0, 1.0]
+
+
+def test_a_lost_connection_is_tried_again_and_then_said(pauses: list[float]) -> None:
+    def fail(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("gone", request=request)
+
+    with pytest.raises(httpx.ConnectError):
+        client(fail, tries=3).read(b"x")
+    assert len(pauses) == 2
+
+
+def test_a_refusal_is_an_error_with_its_code_and_not_tried_again(pauses: list[float]) -> None:
+    refusal = {"error": {"code": "not_an_image", "message": "no picture"}}
+    with pytest.raises(ServiceError, match="not_an_image: no picture") as caught:
+        client(lambda _: httpx.Response(400, json=refusal)).read(b"x")
+    assert caught.value.code == "not_an_image"
+    assert pauses == []
+
+
+def test_an_answer_of_something_else_is_an_error_too(pauses: list[float]) -> None:
+    with pytest.raises(ServiceError, match="502: <html>"):
+        client(lambda _: httpx.Response(502, text="<html>"), tries=2).read(b"x")
+    assert len(pauses) == 1
+
+
+def test_many_images_go_in_batches_and_come_back_in_order() -> None:
+    sizes: list[int] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        count = request.content.count(b'name="images"')
+        sizes.append(count)
+        rows = [READING] * (count - 1) + [{"error": {"code": "damaged_image", "message": "cut"}}]
+        return httpx.Response(200, json={"readings": rows})
+
+    found = list(client(handle).read_many([b"x"] * 5, batch=2))
+    assert sizes == [2, 2, 1]
+    assert [isinstance(one, ServiceError) for one in found] == [False, True, False, True, True]
+
+
+def test_a_correction_is_sent() -> None:
+    sent: list[object] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        sent.append(json.loads(request.content))
+        return httpx.Response(202, json={"reading_id": "r"})
+
+    client(handle).correct("r", "text")
+    assert sent == [{"reading_id": "r", "text": "text"}]
