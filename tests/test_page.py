@@ -23,7 +23,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory, bundle_folder: Path) -> Iterator[str]:
-    with served(tmp_path_factory.mktemp("page"), LEGIBLE_BUNDLE=str(bundle_folder)) as found:
+    with served(tmp_path_factory.mktemp("page"), LEGIBLE_BUNDLE=str(bundle_folder), LEGIBLE_FEEDBACK="1") as found:
         yield found
 
 
@@ -81,3 +81,40 @@ def test_it_works_by_keyboard(page: Page) -> None:
     expect(page.locator("#error")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.locator("#error")).to_be_hidden()
+
+
+def test_a_reading_is_corrected_with_one_key(page: Page, tmp_path: Path, print_face: Path) -> None:
+    path = tmp_path / "word.png"
+    Image.fromarray(drawn_word("Hamburg", print_face)).save(path)
+    page.locator("#file").set_input_files(path)
+    expect(page.locator("#right")).to_have_value("Hamburg")
+    page.keyboard.press("c")
+    page.keyboard.type("Homburg")
+    page.keyboard.press("Enter")
+    expect(page.locator("#kept")).to_have_text("Thank you, kept.")
+
+
+def test_words_are_preferred_where_asked(page: Page, tmp_path: Path, print_face: Path) -> None:
+    path = tmp_path / "word.png"
+    Image.fromarray(drawn_word("Hamburg", print_face)).save(path)
+    expect(page.locator("#prefer")).to_contain_text("Prefer English words")
+    page.locator("#file").set_input_files(path)
+    expect(page.locator("#text")).to_have_text("Hamburg")
+    with page.expect_response(lambda answer: "lexicon=english" in answer.url) as caught:
+        page.locator("#lexicon").check()
+    assert caught.value.json()["text"] == "Hamburg"
+    expect(page.locator("#text")).to_have_text("Hamburg")
+
+
+@pytest.mark.parametrize("width", [900, 360])
+def test_nothing_is_cut_off_on_a_screen_or_a_phone(page: Page, width: int, tmp_path: Path, print_face: Path) -> None:
+    path = tmp_path / "line.png"
+    Image.fromarray(drawn_word("a line that is much wider than a telephone", print_face)).save(path)
+    page.set_viewport_size({"width": width, "height": 800})
+    page.locator("#file").set_input_files(path)
+    expect(page.locator("#result")).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    if "LEGIBLE_SCREENSHOTS" in os.environ:
+        for theme in ("light", "dark"):
+            page.emulate_media(color_scheme=theme)
+            page.screenshot(path=f"{os.environ['LEGIBLE_SCREENSHOTS']}/{width}-{theme}.png", full_page=True)

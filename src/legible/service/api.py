@@ -269,6 +269,7 @@ def build_app(api: Api) -> ASGIApp:
         Route(READ_BATCH, timed(READ_BATCH, api.read_batch), methods=["POST"]),
         Route(FEEDBACK, timed(FEEDBACK, api.feedback), methods=["POST"]),
         Route("/", lambda _: page_file("index.html"), methods=["GET"]),
+        Route("/page/settings.json", lambda _: JSONResponse(page_settings(api)), methods=["GET"]),
         Route("/page/{name}", lambda request: page_file(request.path_params["name"]), methods=["GET"]),
         Route("/metrics", lambda _: Response(metrics.exposition(), media_type=metrics.CONTENT_TYPE), methods=["GET"]),
         Route("/openapi.json", lambda _: JSONResponse(describe(settings)), methods=["GET"]),
@@ -292,6 +293,11 @@ def build_app(api: Api) -> ASGIApp:
     ]
     handlers = {HTTPException: on_http_error, Exception: on_fault}
     return Starlette(routes=routes, middleware=guards, exception_handlers=handlers)
+
+
+def page_settings(api: Api) -> dict[str, Any]:
+    """What the page offers: corrections, and the lexicons to prefer words of."""
+    return {"feedback": api.settings.feedback, "lexicons": api.reader.lexicons}
 
 
 def page_file(name: str) -> Response:

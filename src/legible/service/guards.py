@@ -180,25 +180,34 @@ class RequestLog:
         request_id = asked if REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex
         started = time.perf_counter()
         status = 500
+        answered = False
 
         async def marked(message: Message) -> None:
-            nonlocal status
+            nonlocal status, answered
             if message["type"] == "http.response.start":
                 status = message["status"]
                 MutableHeaders(scope=message)["X-Request-ID"] = request_id
+            elif not message.get("more_body", False):  # what is observed after the answer takes no time of the caller's
+                answered = True
+                self._note(scope, request_id, status, time.perf_counter() - started)
             await send(message)
 
         try:
             await self.app(scope, receive, marked)
         finally:
-            if scope["path"] not in UNLOGGED:
-                line = {
-                    "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-                    "request_id": request_id,
-                    "method": scope["method"],
-                    "path": scope["path"] if scope["path"] in self.paths else "other",
-                    "status": status,
-                    "milliseconds": round((time.perf_counter() - started) * 1000, 1),
-                    "key": scope.get("state", {}).get("key", ""),
-                }
-                self.write(json.dumps(line))
+            if not answered:
+                self._note(scope, request_id, status, time.perf_counter() - started)
+
+    def _note(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
+        if scope["path"] in UNLOGGED:
+            return
+        line = {
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "request_id": request_id,
+            "method": scope["method"],
+            "path": scope["path"] if scope["path"] in self.paths else "other",
+            "status": status,
+            "milliseconds": round(seconds * 1000, 1),
+            "key": scope.get("state", {}).get("key", ""),
+        }
+        self.write(json.dumps(line))

@@ -75,7 +75,9 @@ async function read(blob, name) {
   form.append("image", blob, name);
   const started = performance.now();
   try {
-    const answer = await fetch("/read?statistics=1", { method: "POST", body: form, headers: shownKey() });
+    const query = new URLSearchParams({ statistics: "1", alternatives: "3" });
+    if (byId("lexicon").checked) query.set("lexicon", byId("lexicon").value);
+    const answer = await fetch(`/read?${query}`, { method: "POST", body: form, headers: shownKey() });
     const content = await answer.json();
     byId("ask").hidden = answer.status !== 401;
     if (!answer.ok) return showError(content.error.message);
@@ -95,6 +97,49 @@ function show(reading, milliseconds) {
   byId("confidence").textContent = `${Math.round(reading.confidence * 100)} % ${sure}, ${Math.round(milliseconds)} ms`;
   byId("bundle").textContent = `bundle ${reading.bundle}`;
   byId("statistics").replaceChildren(...Object.entries(reading.statistics).map(row));
+  const others = reading.alternatives.filter(({ confidence }) => confidence >= 0.005);
+  byId("others").hidden = !others.length;
+  byId("alternatives").replaceChildren(...others.map(alternative));
+  current = reading;
+  byId("right").value = reading.text;
+  byId("kept").textContent = "";
+}
+
+let current;  // the reading that a correction is for
+
+function alternative({ text, confidence }) {
+  const item = document.createElement("li");
+  const button = item.appendChild(document.createElement("button"));
+  button.type = "button";
+  button.className = "quiet";
+  button.textContent = text || "(no text)";
+  button.appendChild(document.createElement("small")).textContent = `${Math.round(confidence * 100)} %`;
+  button.addEventListener("click", () => {
+    byId("right").value = text;
+    if (!byId("correction").hidden) correct();
+  });
+  return item;
+}
+
+async function correct(event) {
+  event?.preventDefault();
+  const body = JSON.stringify({ reading_id: current.reading_id, text: byId("right").value });
+  const headers = { "Content-Type": "application/json", ...shownKey() };
+  try {
+    const answer = await fetch("/feedback", { method: "POST", body, headers });
+    byId("kept").textContent = answer.ok ? "Thank you, kept." : (await answer.json()).error.message;
+  } catch {
+    byId("kept").textContent = "The service does not answer. Try again in a moment.";
+  }
+}
+
+async function settle() {
+  const settings = await (await fetch("/page/settings.json")).json();
+  byId("correction").hidden = !settings.feedback;
+  const [lexicon] = settings.lexicons;
+  byId("prefer").hidden = !lexicon;
+  byId("lexicon").value = lexicon;
+  byId("language").textContent = lexicon ? lexicon[0].toUpperCase() + lexicon.slice(1) : "";
 }
 
 function character({ text, confidence }) {
@@ -123,7 +168,17 @@ byId("use").addEventListener("click", useKey);
 byId("key").addEventListener("keydown", (event) => { if (event.key === "Enter") useKey(); });
 byId("read").addEventListener("click", readDrawing);
 byId("clear").addEventListener("click", clearPad);
-byId("file").addEventListener("change", (event) => { readFile(event.target.files[0]); event.target.value = ""; });
+for (const id of ["file", "camera"]) {
+  byId(id).addEventListener("change", (event) => { readFile(event.target.files[0]); event.target.value = ""; });
+}
+byId("correction").addEventListener("submit", correct);
+byId("lexicon").addEventListener("change", () => { if (last) read(...last); });
+document.addEventListener("keydown", (event) => {
+  const writing = event.target.matches("input, textarea") || event.ctrlKey || event.metaKey || event.altKey;
+  if (event.key !== "c" || writing || byId("result").hidden || byId("correction").hidden) return;
+  event.preventDefault();
+  byId("right").select();
+});
 canvas.addEventListener("keydown", (event) => {
   if (event.key === "Enter") readDrawing();
   if (event.key === "Escape") clearPad();
@@ -137,3 +192,4 @@ document.addEventListener("drop", (event) => {
   readFile(event.dataTransfer.files[0]);
 });
 clearPad();
+settle();
