@@ -16,7 +16,8 @@ PARAMS = load_params(PROJECT / "params.yaml", PROJECT / "params/tiny.yaml")
 
 
 def params(**changes: object) -> Params:
-    values = {"words": 90, "lines": 12, "styles": 9, **changes}
+    shares = {"print": 0.5, "handwriting": 0.25, "strokes": 0.25}
+    values = {"words": 80, "lines": 12, "styles": 9, "shares": shares, **changes}
     return dataclasses.replace(PARAMS, generate=dataclasses.replace(PARAMS.generate, **values))  # type: ignore[arg-type]
 
 
@@ -35,7 +36,7 @@ def test_the_same_bytes_on_one_two_and_three_processes(tmp_path: Path) -> None:
 
 def test_generated_samples_read_back_through_the_iam_layout(tmp_path: Path) -> None:
     generate(params(), root=tmp_path)
-    for kind, words, lines in (("print", 54, 7), ("handwriting", 36, 5)):
+    for kind, words, lines in (("print", 40, 6), ("handwriting", 20, 3), ("strokes", 20, 3)):
         tally = Tally()
         found = [entry for entry, _ in open_iam(tmp_path / "data/generated" / kind).images(tally)]
         assert sum(entry.kind == "word" for entry in found) == words
@@ -49,6 +50,21 @@ def test_another_seed_draws_something_else(tmp_path: Path) -> None:
     generate(params(), root=tmp_path / "a")
     generate(dataclasses.replace(params(), seed=2), root=tmp_path / "b")
     assert digest(tmp_path / "a") != digest(tmp_path / "b")
+
+
+@pytest.mark.parametrize(
+    ("shares", "message"),
+    [
+        ({"print": 1.0, "pens": 1.0}, "generate.shares names pens; the kinds are print, handwriting, strokes"),
+        ({"print": 0.0}, "one of them above 0"),
+        ({"print": 2.0, "strokes": -1.0}, "shares of 0 and more"),
+        ({}, "one of them above 0"),
+    ],
+)
+def test_shares_that_make_no_sense_are_refused(tmp_path: Path, shares: dict[str, float], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        generate(params(shares=shares), root=tmp_path)
+    assert not (tmp_path / "data").exists()
 
 
 def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:

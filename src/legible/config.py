@@ -46,7 +46,8 @@ class GenerateParams:
     lines: int
     styles: int
     """Writer styles: fixed combinations of font, size, slant, ink and paper."""
-    handwriting_share: float
+    shares: Mapping[str, float]
+    """How much of it is print, handwriting (in fonts) and strokes (pen paths)."""
     strength: float
     """How far augmentation goes, 0 to 1."""
 

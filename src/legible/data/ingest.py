@@ -14,7 +14,7 @@ from legible.data.iam import IamFolder, join_handwritten, open_iam
 from legible.data.transcribed import open_transcribed
 from legible.errors import DataError
 
-GENERATED = {"generated-print": "print", "generated-handwriting": "handwriting"}
+GENERATED = {"generated-print": "print", "generated-handwriting": "handwriting", "generated-strokes": "strokes"}
 
 
 def ingest(params: Params, *, root: Path) -> Manifest:

@@ -15,6 +15,7 @@ CARD = "card.md"
 OWN_SOURCES = {
     "generated-print": "drawn by `legible generate` in printed fonts under open licences",
     "generated-handwriting": "drawn by `legible generate` in handwriting fonts under open licences",
+    "generated-strokes": "written by `legible generate` with pen paths drawn for this project",
 }
 
 

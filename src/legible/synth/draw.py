@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw
 
-from legible.errors import DataError
 from legible.synth.augment import augment
-from legible.synth.fonts import Font, load_face
+from legible.synth.fonts import Font
+from legible.synth.handwriting import Hand, draw_hand, write
 from legible.synth.paper import Ink, Paper, draw_ink, draw_paper, lay
+from legible.synth.typesetting import Typesetting, draw_typesetting, set_text
 
 GreyImage = npt.NDArray[np.uint8]
 Coverage = npt.NDArray[np.float32]
@@ -19,121 +18,47 @@ Coverage = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Style:
-    """One writer style. Lengths are shares of `size`, the pixels of an em."""
+    """One writer style."""
 
-    font: Font
-    size: int
-    slant: float
-    stretch: float
-    spacing: float
-    """Between letters, beyond the font's own."""
-    word_spacing: float
-    weight: float
-    """Above 0 thicker, below 0 thinner, in pixels."""
-    jitter: float
-    """How far single letters leave the line and their size."""
-    wave: float
-    """How far the base line swings."""
+    letters: Typesetting | Hand
     ink: Ink
     paper: Paper
     strength: float
     margins: tuple[float, float] | None = None
     """Least and most paper around the ink, as shares of its height; else tight as a crop or loose as a cut-out."""
 
+    @property
+    def name(self) -> str:
+        """Of the font's family, or of the hand's pen."""
+        return f"pen paths, {self.letters.pen}" if isinstance(self.letters, Hand) else self.letters.font.family
+
+    def draws(self, text: str) -> bool:
+        """Whether each of its characters can be drawn."""
+        if isinstance(self.letters, Hand):
+            return self.letters.shapes.keys() | {" "} >= set(text)
+        return self.letters.font.draws(text)
+
 
 def draw_style(fonts: Sequence[Font], rng: np.random.Generator, *, strength: float) -> Style:
-    """A style from the random state; printed ones are straight, handwritten ones are not."""
-    if not fonts:
-        raise DataError("no font is left to draw with; fewer families in fonts.unseen, or more fonts")
-    font = fonts[int(rng.integers(len(fonts)))]
-    by_hand = font.kind == "handwriting"
-    return Style(
-        font=font,
-        size=int(rng.integers(30, 64)) if by_hand else int(rng.integers(20, 56)),
-        slant=rng.normal(0, 0.18) if by_hand else rng.normal(0, 0.04),
-        stretch=float(np.exp(rng.normal(0, 0.18 if by_hand else 0.08))),
-        spacing=rng.normal(0, 0.03) if by_hand else max(rng.normal(0, 0.03), -0.02),
-        word_spacing=abs(rng.normal(0, 0.25)),
-        weight=rng.normal(0, 0.5),
-        jitter=rng.uniform(0, 0.05) if by_hand and rng.random() < 0.6 else 0.0,  # noqa: PLR2004
-        wave=rng.uniform(0, 0.06) if by_hand else 0.0,
-        ink=draw_ink(rng, strength=strength),
-        paper=draw_paper(rng, strength=strength),
-        strength=strength,
-    )
+    """A style from the random state, set in one of the fonts."""
+    return _on_paper(draw_typesetting(fonts, rng), rng, strength=strength)
+
+
+def draw_hand_style(rng: np.random.Generator, *, strength: float) -> Style:
+    """A style from the random state, written with pen paths."""
+    return _on_paper(draw_hand(rng), rng, strength=strength)
 
 
 def draw_text(text: str, style: Style, rng: np.random.Generator) -> GreyImage:
     """A picture of the text in this style, each time a little different."""
-    coverage = _shaped(_letters(text, style, rng), style, rng)
+    draw = write if isinstance(style.letters, Hand) else set_text
+    coverage = draw(text, style.letters, rng)  # type: ignore[arg-type]
     image = lay(_margins(coverage, style, rng), style.paper, style.ink, rng)
     return augment(image, rng, style.strength)
 
 
-def _letters(text: str, style: Style, rng: np.random.Generator) -> Coverage:
-    """Coverage of the text as the font sets it, letter by letter only where the style asks for it."""
-    face = load_face(style.font.path, style.size)
-    by_letter = style.jitter > 0 or style.spacing != 0 or style.word_spacing > 0
-    left, top, right, bottom = face.getbbox(text)
-    extra = round(len(text) * style.size * (max(style.spacing, 0) + style.word_spacing * 0.5)) if by_letter else 0
-    pad = style.size // 3
-    canvas = Image.new("L", (int(right - left) + 2 * pad + extra, int(bottom - top) + 2 * pad))
-    pen = ImageDraw.Draw(canvas)
-    start = (pad - left, pad - top)
-    if by_letter:
-        _set_letters(pen, text, style, rng, start=start)
-    else:
-        pen.text(start, text, font=face, fill=255)
-    return _trimmed(np.asarray(canvas, np.float32) / np.float32(255), text)
-
-
-def _set_letters(
-    pen: ImageDraw.ImageDraw, text: str, style: Style, rng: np.random.Generator, *, start: tuple[float, float]
-) -> None:
-    x, y = start
-    for place, letter in enumerate(text):
-        size = style.size if not style.jitter else max(round(style.size * (1 + rng.normal(0, style.jitter))), 8)
-        face = load_face(style.font.path, size)
-        lift = rng.normal(0, style.jitter) * style.size + (style.size - size) * 0.8
-        pen.text((x, y + lift), letter, font=face, fill=255)
-        following = text[place + 1 : place + 2]
-        kerning = face.getlength(letter + following) - face.getlength(following) if following else 0
-        x += kerning + style.size * (style.spacing + (style.word_spacing * 0.5 if letter == " " else 0))
-
-
-def _trimmed(coverage: Coverage, text: str) -> Coverage:
-    rows, columns = np.flatnonzero(coverage.any(axis=1)), np.flatnonzero(coverage.any(axis=0))
-    if rows.size == 0:
-        raise DataError(f"{text!r} leaves no ink; the font draws none of it")
-    return coverage[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-
-
-def _shaped(coverage: Coverage, style: Style, rng: np.random.Generator) -> Coverage:
-    """Slant, stretch, wave and weight."""
-    height, width = coverage.shape
-    slant = style.slant + (rng.normal(0, 0.03) if style.wave else 0)
-    lean = abs(slant) * height
-    swing = style.wave * style.size
-    new_width, new_height = max(round(width * style.stretch + lean), 1), max(round(height + 2 * swing), 1)
-    x = np.arange(new_width, dtype=np.float32)
-    y = np.arange(new_height, dtype=np.float32)[:, None]
-    base = swing * np.sin(x / (2.5 * style.size) + rng.uniform(0, 2 * np.pi))
-    rows = y - swing + base
-    source_x = (x - (height - y) * slant + min(slant, 0) * height) / style.stretch
-    shaped = cv2.remap(
-        coverage,
-        source_x.astype(np.float32),
-        np.broadcast_to(rows, source_x.shape).astype(np.float32),
-        cv2.INTER_LINEAR,
-    )
-    return _weighted(np.asarray(shaped, np.float32), style.weight)
-
-
-def _weighted(coverage: Coverage, weight: float) -> Coverage:
-    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
-    changed = cv2.dilate(coverage, kernel) if weight > 0 else cv2.erode(coverage, kernel)
-    share = min(abs(weight), 1.0) if weight > 0 else min(abs(weight), 1.0) * 0.4
-    return np.asarray(coverage * (1 - share) + changed * share, np.float32)
+def _on_paper(letters: Typesetting | Hand, rng: np.random.Generator, *, strength: float) -> Style:
+    return Style(letters, draw_ink(rng, strength=strength), draw_paper(rng, strength=strength), strength)
 
 
 def _margins(coverage: Coverage, style: Style, rng: np.random.Generator) -> Coverage:

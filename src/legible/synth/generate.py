@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -23,11 +24,13 @@ from tqdm import tqdm
 from legible.charset import Charset
 from legible.config import FontsParams, Params, PrintRecipe
 from legible.errors import DataError
-from legible.synth.draw import Style, draw_style, draw_text
+from legible.synth.draw import Style, draw_hand_style, draw_style, draw_text
 from legible.synth.fonts import Font, FontKind, find_fonts, is_unseen
 from legible.synth.words import Texts
 
-KINDS: tuple[FontKind, ...] = ("print", "handwriting")
+Kind = FontKind | Literal["strokes"]
+KINDS: tuple[Kind, ...] = ("print", "handwriting", "strokes")
+"""Printed fonts, handwriting fonts, and pen paths."""
 UNITS = ("words", "lines")
 PRINT_MARGINS = (0.3, 0.6)
 """Of `evaluate.print`: as a line of a page is cut out, so that readers which need margins have them."""
@@ -40,7 +43,7 @@ class Job:
     """All that decides a run of samples."""
 
     seed: int
-    kind: FontKind
+    kind: Kind
     unit: str
     styles: int
     strength: float
@@ -73,6 +76,7 @@ class PrintedWord:
 
 def generate(params: Params, *, root: Path, processes: int = 1) -> None:
     """Write root/data/generated/{print,handwriting}; a kind without fonts or share is left out."""
+    shares = _shares(params)
     fonts = find_fonts(params.fonts, root=root, characters=params.charset.characters)
     target = root / "data/generated"
     fresh = target.with_name(target.name + ".new")
@@ -81,14 +85,22 @@ def generate(params: Params, *, root: Path, processes: int = 1) -> None:
     fresh_processes = get_context("spawn")  # a fork after OpenCV has threads hangs
     with ProcessPoolExecutor(processes, fresh_processes, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
         for kind in KINDS:
-            share = (
-                params.generate.handwriting_share if kind == "handwriting" else 1 - params.generate.handwriting_share
-            )
             allowed = tuple(font for font in fonts if font.kind == kind and not is_unseen(font, params.fonts))
-            if allowed and share > 0:
-                _generate_kind(params, kind, allowed, share, folder=fresh / kind, pool=pool)
+            if shares[kind] > 0 and (allowed or kind == "strokes"):
+                _generate_kind(params, kind, allowed, shares[kind], folder=fresh / kind, pool=pool)
     shutil.rmtree(target, ignore_errors=True)
     fresh.rename(target)
+
+
+def _shares(params: Params) -> dict[Kind, float]:
+    """The share of each kind, all together 1."""
+    shares = params.generate.shares
+    unknown = sorted(shares.keys() - set(KINDS))
+    if unknown:
+        raise DataError(f"generate.shares names {', '.join(unknown)}; the kinds are {', '.join(KINDS)}")
+    if min(shares.values(), default=0) < 0 or not sum(shares.values()) > 0:
+        raise DataError("generate.shares needs shares of 0 and more, one of them above 0")
+    return {kind: shares.get(kind, 0) / sum(shares.values()) for kind in KINDS}
 
 
 def _make_folder(folder: Path) -> None:
@@ -99,7 +111,7 @@ def _make_folder(folder: Path) -> None:
 
 
 def _generate_kind(
-    params: Params, kind: FontKind, fonts: tuple[Font, ...], share: float, *, folder: Path, pool: ProcessPoolExecutor
+    params: Params, kind: Kind, fonts: tuple[Font, ...], share: float, *, folder: Path, pool: ProcessPoolExecutor
 ) -> None:
     folder.mkdir()
     styles = max(round(params.generate.styles * share), 1)
@@ -127,24 +139,28 @@ def _draw_sample(job: Job, number: int) -> Drawn:
     rng = np.random.default_rng([job.seed, KINDS.index(job.kind), UNITS.index(job.unit), number])
     style_number = int(rng.integers(job.styles))
     style = _style(job, style_number)
-    text = _draw_words(_texts(job.charset), rng, unit=job.unit, font=style.font)
+    text = _draw_words(_texts(job.charset), rng, unit=job.unit, style=style)
     image = draw_text(text, style, rng)
     height, width = image.shape
     return Drawn(number, style_number, text, height, width, _png(image))
 
 
-def _draw_words(texts: Texts, rng: np.random.Generator, *, unit: str, font: Font, tries: int = 50) -> str:
+def _draw_words(texts: Texts, rng: np.random.Generator, *, unit: str, style: Style, tries: int = 50) -> str:
     for _ in range(tries):
         text = texts.word(rng) if unit == "words" else texts.line(rng, words=int(rng.integers(2, 13)))
-        if font.draws(text):
+        if style.draws(text):
             return text
-    raise DataError(f"{font.path.name} draws hardly any text of this charset; take it out of fonts.folders")
+    raise DataError(f"{style.name} draws hardly any text of this charset; take it out of fonts.folders")
 
 
 @lru_cache(maxsize=4096)
 def _style(job: Job, number: int) -> Style:
     rng = np.random.default_rng([job.seed, KINDS.index(job.kind), len(UNITS), number])
-    return draw_style(job.fonts, rng, strength=job.strength)
+    return (
+        draw_hand_style(rng, strength=job.strength)
+        if job.kind == "strokes"
+        else draw_style(job.fonts, rng, strength=job.strength)
+    )
 
 
 @lru_cache(maxsize=4)
@@ -200,7 +216,7 @@ def print_recipe(recipe: PrintRecipe, params: Params, *, root: Path) -> Iterator
         style = dataclasses.replace(drawn, margins=PRINT_MARGINS)
         text = texts.running_word(rng)
         image = draw_text(text, style, rng)
-        yield PrintedWord(f"{recipe.name}/{number:05}", image, text, style.font.family, noisy)
+        yield PrintedWord(f"{recipe.name}/{number:05}", image, text, style.name, noisy)
 
 
 def _unseen_print(params: FontsParams, *, root: Path, characters: str) -> list[Font]:

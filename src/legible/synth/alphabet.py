@@ -1,0 +1,72 @@
+"""The alphabet of pen paths: how the centre line of each character runs, in several shapes, drawn for this project."""
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from importlib.resources import files
+
+import numpy as np
+import numpy.typing as npt
+
+from legible.errors import DataError
+
+Points = npt.NDArray[np.float32]
+Flags = npt.NDArray[np.bool_]
+
+COMMENT = "//"
+CAPITAL_HEIGHT = 1.65
+"""In x-heights, as all lengths of a shape."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """One way to write a character: all its strokes in one row of points; y goes up, x-height is 1."""
+
+    character: str
+    is_cursive: bool
+    """Whether its first stroke comes from and goes to its neighbours."""
+    points: Points
+    """(n, 2)"""
+    starts: Flags
+    """(n,): where the pen comes down."""
+    corners: Flags
+    """(n,): where the path turns sharply."""
+
+    @cached_property
+    def body(self) -> tuple[float, float]:
+        """Least and most x; of small letters between base line and x-height, so that tails reach under neighbours."""
+        x, y = self.points.T
+        within = (y > -0.1) & (y < 1.1) & self.character.islower()  # noqa: PLR2004
+        x = x[within] if within.any() else x
+        return float(x.min()), float(x.max())
+
+    @cached_property
+    def main_end(self) -> int:
+        """Number of points of the first stroke."""
+        following = np.flatnonzero(self.starts)[1:]
+        return int(following[0]) if following.size else len(self.points)
+
+
+@lru_cache(maxsize=1)
+def load_alphabet() -> dict[str, tuple[Shape, ...]]:
+    """Shapes by character, as `alphabet.txt` has them."""
+    text = (files("legible.synth") / "alphabet.txt").read_text(encoding="utf-8")
+    shapes: dict[str, tuple[Shape, ...]] = {}
+    for line in text.splitlines():
+        if line and not line.startswith(COMMENT):
+            shape = parse_shape(line)
+            shapes[shape.character] = (*shapes.get(shape.character, ()), shape)
+    return shapes
+
+
+def parse_shape(line: str) -> Shape:
+    """`v p .03,1 .34,0! .66,1` -> a printed v of one stroke with a corner at its foot. Raises DataError."""
+    character, kind, *rest = line.split()
+    strokes = [stroke.split() for stroke in " ".join(rest).split(";")]
+    try:
+        rows = [tuple(float(n) for n in point.rstrip("!").split(",")) for stroke in strokes for point in stroke]
+        points = np.array(rows, np.float32).reshape(len(rows), 2)
+    except ValueError as error:
+        raise DataError(f"{line!r} is no pen path: points are x,y or x,y!") from error
+    starts = [place == 0 for stroke in strokes for place in range(len(stroke))]
+    corners = [point.endswith("!") for stroke in strokes for point in stroke]
+    return Shape(character, kind == "c", points, np.array(starts), np.array(corners))

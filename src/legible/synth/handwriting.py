@@ -1,0 +1,322 @@
+"""Single-stroke handwriting: pen paths joined to words, in a hand that a seed fixes, drawn with pressure by a pen.
+
+Lengths are in x-heights until `_in_pixels`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import pairwise
+from typing import Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from legible.synth.alphabet import Flags, Points, Shape, load_alphabet
+
+Coverage = npt.NDArray[np.float32]
+Pen = Literal["ball", "felt", "fountain", "pencil"]
+
+PENS: tuple[Pen, ...] = ("ball", "felt", "fountain", "pencil")
+PEN_CHANCES = (0.5, 0.15, 0.2, 0.15)
+PEN_WIDTHS: Mapping[Pen, tuple[float, float]] = {
+    "ball": (0.07, 0.15),
+    "felt": (0.14, 0.3),
+    "fountain": (0.1, 0.24),
+    "pencil": (0.07, 0.16),
+}
+"""Least and most width of the line."""
+STEPS = 6
+"""Straight pieces to a piece of curve between two points."""
+OVER = np.array([0.12, 0.08], np.float32)
+"""How far left of and below its second point a letter that begins at its right is reached."""
+OVERSAMPLING = 3
+"""Drawn so many times larger and brought down: OpenCV's lines have whole widths."""
+FRACTION_BITS = 4
+"""OpenCV takes points in sixteenths of a pixel."""
+
+
+@dataclass(frozen=True)
+class Hand:
+    """What stays the same in all that one writer writes."""
+
+    shapes: Mapping[str, tuple[Shape, ...]]
+    """Of each character those that this writer uses, the usual one first, bent to this hand."""
+    usual: float
+    """How often the usual one is taken."""
+    joins: float
+    """How often letters that can be joined are."""
+    x_height: float
+    """In pixels."""
+    width: float
+    """Of letters, 1 as drawn."""
+    slant: float
+    """Tangent of the lean to the right."""
+    ascent: float
+    """Height of what rises above or falls under the small letters, 1 as drawn."""
+    letter_spacing: float
+    word_spacing: float
+    size_change: float
+    """Standard deviation of a letter's size."""
+    size_drift: float
+    """How much the size grows or falls along a word, a share an x-height."""
+    shift: float
+    """Standard deviation of where a letter stands."""
+    bend: float
+    """Standard deviation of each point of a letter."""
+    wave: float
+    """How far the base line swings."""
+    rise: float
+    """Tangent of the base line."""
+    haste: float
+    """0 to 1: how much curves are cut short."""
+    tremor: float
+    pen: Pen
+    pen_width: float
+    pressure: float
+    """0 to 1: how much the width changes along the line."""
+    nib: float
+    """Angle of a broad nib, in radians."""
+
+
+def draw_hand(rng: np.random.Generator) -> Hand:
+    """A hand from the random state."""
+    cursive = float(rng.choice([0.0, 1.0, rng.random()], p=[0.4, 0.3, 0.3]))
+    pen = PENS[int(rng.choice(len(PENS), p=PEN_CHANCES))]
+    return Hand(
+        shapes=_own_shapes(rng, cursive=cursive, bend=float(rng.uniform(0.0, 0.07))),
+        usual=float(rng.uniform(0.75, 1.0)),
+        joins=float(np.clip(cursive * 1.1 - rng.uniform(0, 0.2), 0, 1)) if cursive else float(rng.random() < 0.3) * 0.3,  # noqa: PLR2004
+        x_height=float(rng.uniform(10, 30)),
+        width=float(np.exp(rng.normal(-0.05, 0.22))),
+        slant=float(rng.normal(0.12, 0.24)),
+        ascent=float(np.exp(rng.normal(-0.02, 0.14))),
+        letter_spacing=float(np.clip(rng.normal(0.2, 0.09), 0.03, 0.5)),
+        word_spacing=float(np.clip(rng.normal(0.9, 0.3), 0.45, 2.0)),
+        size_change=float(rng.uniform(0.01, 0.1)),
+        size_drift=float(rng.normal(0, 0.008)),
+        shift=float(rng.uniform(0.01, 0.07)),
+        bend=float(rng.uniform(0.01, 0.06)),
+        wave=float(rng.uniform(0, 0.12)),
+        rise=float(rng.normal(0, 0.025)),
+        haste=float(rng.beta(1, 2.5)),
+        tremor=float(rng.exponential(0.008)),
+        pen=pen,
+        pen_width=float(rng.uniform(*PEN_WIDTHS[pen])),
+        pressure=float(rng.uniform(0.05, 0.5)),
+        nib=float(rng.uniform(0.3, 1.2)),
+    )
+
+
+def write(text: str, hand: Hand, rng: np.random.Generator) -> Coverage:
+    """Coverage (H, W), 0 to 1, of the text in this hand, each time a little different; a pixel of paper around."""
+    path = _lay_out(text, hand, rng)
+    points, down = _curve(replace(path, points=_hastened(path, hand.haste)))
+    return _ink(_pixels(points, hand, rng), down, hand, rng)
+
+
+@dataclass(frozen=True)
+class Path:
+    """Points (n, 2) that the pen goes through, `starts` and `corners` (n,) as in a shape."""
+
+    points: Points
+    starts: Flags
+    corners: Flags
+
+
+def _own_shapes(rng: np.random.Generator, *, cursive: float, bend: float) -> dict[str, tuple[Shape, ...]]:
+    """For each character a choice and order of the alphabet's shapes, each bent a little for good."""
+    own = {}
+    for character, shapes in load_alphabet().items():
+        wanted = [shape for shape in shapes if shape.is_cursive == (rng.random() < cursive)] or list(shapes)
+        chosen = [wanted[place] for place in rng.permutation(len(wanted))[:2]]
+        own[character] = tuple(replace(shape, points=_bent(shape.points, rng, bend)) for shape in chosen)
+    return own
+
+
+def _bent(points: Points, rng: np.random.Generator, size: float) -> Points:
+    return points + rng.normal(0, size, points.shape).astype(np.float32)
+
+
+def _lay_out(text: str, hand: Hand, rng: np.random.Generator) -> Path:
+    """The points of all characters where they stand."""
+    letters = [None if character == " " else _shape(character, hand, rng) for character in text]
+    pieces: list[Path] = []
+    late: list[Path] = []
+    """Dots and bars of joined letters, written when the word is done."""
+    edge, joined = -hand.letter_spacing, False
+    for shape, following in zip(letters, [*letters[1:], None], strict=True):
+        if shape is None:
+            edge += hand.word_spacing * _about(1, 0.15, rng)
+            continue
+        left, right = (x * hand.width for x in shape.body)
+        edge += hand.letter_spacing * (0.3 if joined else 1.0) * _about(1, 0.3, rng)
+        letter = Path(_varied(shape, hand, rng, origin=edge - left), shape.starts, shape.corners)
+        edge += right - left
+        joins = following is not None and _can_join(shape, following) and rng.random() < hand.joins
+        main, rest = _parted(letter, shape.main_end)
+        pieces.append(_led_in(main) if joined else main)
+        late.append(rest)
+        joined = joins
+        if not joins:
+            pieces, late = pieces + late, []
+    return _together(pieces)
+
+
+def _about(value: float, spread: float, rng: np.random.Generator) -> float:
+    return value * float(np.exp(rng.normal(0, spread)))
+
+
+def _shape(character: str, hand: Hand, rng: np.random.Generator) -> Shape:
+    return hand.shapes[character][0 if rng.random() < hand.usual else -1]
+
+
+def _varied(shape: Shape, hand: Hand, rng: np.random.Generator, *, origin: float) -> Points:
+    """The shape's points as this time written, from `origin` on."""
+    points = _bent(shape.points, rng, hand.bend)
+    outside = np.where(points[:, 1] > 1, points[:, 1] - 1, np.minimum(points[:, 1], 0))
+    points[:, 1] += outside * (hand.ascent - 1)
+    points *= _about(1, hand.size_change, rng) * (1 + hand.size_drift * origin)
+    points[:, 0] = points[:, 0] * hand.width + origin
+    points[:, 1] += rng.normal(0, hand.shift)
+    return points
+
+
+def _can_join(shape: Shape, following: Shape) -> bool:
+    """Whether the pen may stay down: from the right of one stroke to a stroke that begins among the small letters."""
+    if not (shape.character.isalpha() and following.character.islower()):
+        return False
+    if not shape.is_cursive and shape.main_end < len(shape.points):
+        return False
+    (end_x, end_y), start_y = shape.points[shape.main_end - 1], following.points[0, 1]
+    low, high = -0.15, 1.15
+    return bool(low < end_y < high and low < start_y < high and end_x > 0.6 * shape.body[1])
+
+
+def _parted(letter: Path, end: int) -> tuple[Path, Path]:
+    main, rest = (
+        Path(letter.points[part], letter.starts[part], letter.corners[part]) for part in (slice(end), slice(end, None))
+    )
+    return main, rest
+
+
+def _led_in(main: Path) -> Path:
+    """The stroke without its pen-down; one that begins at its right is reached over its top, as in a joined a."""
+    starts, corners = main.starts.copy(), main.corners.copy()
+    starts[0] = False
+    first, second = main.points[:2]
+    if first[0] <= second[0]:
+        return Path(main.points, starts, corners)
+    corners[0] = True
+    over = second - OVER
+    return Path(np.vstack([over, main.points]), np.append(False, starts), np.append(False, corners))
+
+
+def _together(pieces: Sequence[Path]) -> Path:
+    return Path(
+        np.concatenate([piece.points for piece in pieces]),
+        np.concatenate([piece.starts for piece in pieces]),
+        np.concatenate([piece.corners for piece in pieces]),
+    )
+
+
+def _hastened(path: Path, haste: float) -> Points:
+    """Each point drawn to between its neighbours of the same stroke, as a quick hand does."""
+    points, inner = path.points, np.zeros(len(path.points), bool)
+    inner[1:-1] = ~path.starts[1:-1] & ~path.starts[2:]
+    middle = (points[np.flatnonzero(inner) - 1] + points[np.flatnonzero(inner) + 1]) / 2
+    cut = points.copy()
+    cut[inner] += 0.35 * haste * (middle - points[inner])
+    return cut
+
+
+def _curve(path: Path) -> tuple[Points, Flags]:
+    """Fine points (n, 2) along the path, and where the pen comes down.
+
+    Cubic Hermite pieces with the tangents of a centripetal Catmull-Rom spline (Yuksel et al. 2011); corners and ends
+    take the tangent of their own piece.
+    """
+    points = path.points
+    steps = np.diff(points, axis=0)
+    lengths = np.maximum(np.sqrt(np.hypot(*steps.T)), 1e-3)[:, None]
+    slopes = steps / lengths
+    before, after = lengths[:-1], lengths[1:]
+    inner = (slopes[:-1] * after + slopes[1:] * before) / (before + after)
+    breaks = path.starts | path.corners
+    leave, arrive = slopes.copy(), slopes.copy()
+    smooth = ~breaks[1:-1] & ~path.starts[2:]
+    leave[1:][smooth] = inner[smooth]
+    arrive[:-1][smooth] = inner[smooth]
+    pieces = np.einsum(
+        "sb,nbd->nsd", _basis(), np.stack([points[:-1], leave * lengths, points[1:], arrive * lengths], 1)
+    )
+    rows = np.concatenate([points[:1, None].repeat(STEPS, axis=1), pieces])
+    rows[path.starts] = points[path.starts][:, None]
+    kept = np.ones(rows.shape[:2], bool)
+    kept[path.starts, :-1] = False
+    down = np.zeros(rows.shape[:2], bool)
+    down[path.starts, -1] = True
+    return rows[kept], down[kept]
+
+
+@lru_cache(maxsize=1)
+def _basis() -> npt.NDArray[np.float32]:
+    """The four Hermite polynomials (STEPS, 4): start, its tangent, end, its tangent."""
+    t = np.arange(1, STEPS + 1, dtype=np.float32) / STEPS
+    return np.stack([2 * t**3 - 3 * t**2 + 1, t**3 - 2 * t**2 + t, -2 * t**3 + 3 * t**2, t**3 - t**2], axis=1)
+
+
+def _pixels(points: Points, hand: Hand, rng: np.random.Generator) -> Points:
+    """The fine points as this hand moves, in oversampled pixels, y downwards."""
+    x, y = points.T
+    base = hand.wave * np.sin(x / rng.uniform(2, 6) + rng.uniform(0, 2 * np.pi)) + hand.rise * x
+    shaking = _smooth_noise(len(x), rng, every=3) * hand.tremor
+    moved = np.stack([x + hand.slant * y + shaking[0], -(y + base + shaking[1])], axis=1)
+    return np.asarray(moved * hand.x_height * OVERSAMPLING, np.float32)
+
+
+def _smooth_noise(count: int, rng: np.random.Generator, *, every: int) -> npt.NDArray[np.float64]:
+    """Two rows (2, count) of normal noise that change over `every` points."""
+    coarse = rng.normal(0, 1, (2, count // every + 2))
+    places = np.arange(count) / every
+    return np.stack([np.interp(places, np.arange(coarse.shape[1]), row) for row in coarse])
+
+
+def _widths(points: Points, hand: Hand, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """Width of the line at each point, in oversampled pixels, by direction and pressure."""
+    step = np.gradient(points, axis=0)
+    angle = np.arctan2(-step[:, 1], step[:, 0])
+    width = np.full(len(points), hand.pen_width * hand.x_height * OVERSAMPLING)
+    if hand.pen == "fountain":
+        width *= 0.4 + 0.6 * np.abs(np.sin(angle - hand.nib))
+    width *= np.exp(hand.pressure * (0.35 * _smooth_noise(len(points), rng, every=10)[0] - 0.5 * np.sin(angle)))
+    return np.maximum(np.round(width), OVERSAMPLING * 0.8).astype(np.int64)
+
+
+def _ink(points: Points, down: Flags, hand: Hand, rng: np.random.Generator) -> Coverage:
+    widths = _widths(points, hand, rng)
+    border = int(widths.max()) + OVERSAMPLING
+    low = points.min(axis=0) - border
+    size = np.ceil((points.max(axis=0) + border - low) / OVERSAMPLING).astype(int) * OVERSAMPLING
+    canvas = np.zeros(size[::-1], np.uint8)
+    fixed = np.round((points - low) * 2**FRACTION_BITS).astype(np.int32)
+    for start, stop in _runs(widths, down):
+        line = fixed[max(start - 1, 0) if not down[start] else start : stop]
+        cv2.polylines(canvas, [line], isClosed=False, color=255, thickness=int(widths[start]), shift=FRACTION_BITS)
+    coverage = cv2.resize(canvas, tuple(size // OVERSAMPLING), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    return _grained(coverage, hand, rng)
+
+
+def _runs(widths: npt.NDArray[np.int64], down: Flags) -> list[tuple[int, int]]:
+    """Runs of points of one stroke and one width."""
+    breaks = np.flatnonzero((np.diff(widths) != 0) | down[1:]) + 1
+    edges = [0, *breaks.tolist(), len(widths)]
+    return list(pairwise(edges))
+
+
+def _grained(coverage: Coverage, hand: Hand, rng: np.random.Generator) -> Coverage:
+    """A pencil leaves the hollows of the paper white."""
+    if hand.pen != "pencil":
+        return coverage
+    return np.asarray(coverage * rng.uniform(0.35, 1.0, coverage.shape).astype(np.float32), np.float32)
