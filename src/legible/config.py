@@ -50,6 +50,8 @@ class GenerateParams:
     """How much of it is print, handwriting (in fonts) and strokes (pen paths)."""
     strength: float
     """How far augmentation goes, 0 to 1."""
+    effects: float
+    """How many and how strong the marks near the writing, the faults of the sheet and of the camera are, 0 to 1."""
 
 
 @dataclass(frozen=True)

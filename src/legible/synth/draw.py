@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from legible.synth.augment import augment
+from legible.synth.effects import NO_EFFECTS, Effects
 from legible.synth.fonts import Font
 from legible.synth.handwriting import Hand, draw_hand, write
 from legible.synth.paper import Ink, Paper, draw_ink, draw_paper, lay
@@ -26,6 +27,7 @@ class Style:
     strength: float
     margins: tuple[float, float] | None = None
     """Least and most paper around the ink, as shares of its height; else tight as a crop or loose as a cut-out."""
+    effects: Effects = NO_EFFECTS
 
     @property
     def name(self) -> str:
@@ -53,8 +55,16 @@ def draw_text(text: str, style: Style, rng: np.random.Generator) -> GreyImage:
     """A picture of the text in this style, each time a little different."""
     draw = write if isinstance(style.letters, Hand) else set_text
     coverage = draw(text, style.letters, rng)  # type: ignore[arg-type]
-    image = lay(_margins(coverage, style, rng), style.paper, style.ink, rng)
-    return augment(image, rng, style.strength)
+    coverage = style.effects.apply("ink", _margins(coverage, style, rng), rng)
+    image = lay(coverage, style.paper, style.ink, rng)
+    return augment(_surrounded(image, style.effects, rng), rng, style.strength)
+
+
+def _surrounded(image: GreyImage, effects: Effects, rng: np.random.Generator) -> GreyImage:
+    if not effects.names:
+        return image
+    light = effects.apply("sheet", image.astype(np.float32), rng)
+    return np.clip(effects.apply("camera", light, rng), 0, 255).astype(np.uint8)
 
 
 def _on_paper(letters: Typesetting | Hand, rng: np.random.Generator, *, strength: float) -> Style:

@@ -25,6 +25,7 @@ from legible.charset import Charset
 from legible.config import FontsParams, Params, PrintRecipe
 from legible.errors import DataError
 from legible.synth.draw import Style, draw_hand_style, draw_style, draw_text
+from legible.synth.effects import draw_effects
 from legible.synth.fonts import Font, FontKind, find_fonts, is_unseen
 from legible.synth.words import Texts
 
@@ -47,6 +48,7 @@ class Job:
     unit: str
     styles: int
     strength: float
+    effects: float
     charset: Charset
     fonts: tuple[Font, ...]
 
@@ -117,7 +119,16 @@ def _generate_kind(
     styles = max(round(params.generate.styles * share), 1)
     for unit in UNITS:
         count = round(getattr(params.generate, unit) * share)
-        job = Job(params.seed, kind, unit, styles, params.generate.strength, params.charset.build(), fonts)
+        job = Job(
+            params.seed,
+            kind,
+            unit,
+            styles,
+            params.generate.strength,
+            params.generate.effects,
+            params.charset.build(),
+            fonts,
+        )
         bar = tqdm(_draw_all(job, count, pool), total=count, desc=f"generate {kind} {unit}", unit="image")
         _write_unit(folder, unit, bar)
     forms = "".join(f"{_form(style)} {style:05} 1 prt 1 1 1 1\n" for style in range(styles))
@@ -156,11 +167,11 @@ def _draw_words(texts: Texts, rng: np.random.Generator, *, unit: str, style: Sty
 @lru_cache(maxsize=4096)
 def _style(job: Job, number: int) -> Style:
     rng = np.random.default_rng([job.seed, KINDS.index(job.kind), len(UNITS), number])
-    return (
-        draw_hand_style(rng, strength=job.strength)
-        if job.kind == "strokes"
-        else draw_style(job.fonts, rng, strength=job.strength)
-    )
+    if job.kind == "strokes":
+        style = draw_hand_style(rng, strength=job.strength)
+    else:
+        style = draw_style(job.fonts, rng, strength=job.strength)
+    return dataclasses.replace(style, effects=draw_effects(rng, strength=job.effects))
 
 
 @lru_cache(maxsize=4)
