@@ -68,7 +68,7 @@ def test_nothing_to_ingest_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_writer_is_in_one_split_and_shares_hold() -> None:
-    shares = IngestParams(revision=1, tune_share=0.1, validation_share=0.2, segmentation=("ok",))
+    shares = IngestParams(revision=1, tune_share=0.1, validation_share=0.2, segmentation=("ok",), pasted_share=1.0)
     splits = [split_of("drawn", f"w{number}", shares) for number in range(4000)]
     assert np.mean([split == "validation" for split in splits]) == pytest.approx(0.2, abs=0.03)
     assert np.mean([split == "tune" for split in splits]) == pytest.approx(0.08, abs=0.02)

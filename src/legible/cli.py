@@ -292,7 +292,7 @@ def monitor(
 
 @data_app.command("add")
 def data_add(
-    kind: Annotated[str, typer.Argument(help="iam or transcribed.")],
+    kind: Annotated[str, typer.Argument(help="iam, transcribed or emnist.")],
     path: Annotated[Path, typer.Argument(help="The folder that holds it.")],
     *,
     name: Annotated[str, typer.Option(help="What to list it as; else its kind or its folder's name.")] = "",

@@ -63,6 +63,8 @@ class IngestParams:
     """Share of the writers of sources without an official split that become `validation`."""
     segmentation: tuple[str, ...]
     """Which IAM segmentations are taken: ok, err."""
+    pasted_share: float
+    """Characters pasted to words and lines, for each character of an EMNIST source."""
 
 
 @dataclass(frozen=True)

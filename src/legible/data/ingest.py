@@ -10,6 +10,7 @@ from legible.charset import Charset
 from legible.config import IngestParams, Params
 from legible.data import sources
 from legible.data.dataset import Manifest, Sample, Split, Tally, write_dataset
+from legible.data.emnist import open_emnist, paste
 from legible.data.iam import IamFolder, join_handwritten, open_iam
 from legible.data.transcribed import open_transcribed
 from legible.errors import DataError
@@ -45,6 +46,8 @@ def _all_samples(
         folder = sources.raw_folder(root, source.name)
         if source.kind == "iam":
             yield from _iam_samples(open_iam(folder, join_tokens=join_handwritten), source.name, params.ingest, tally)
+        elif source.kind == "emnist":
+            yield from _pasted_samples(folder, source.name, params)
         else:
             yield from _transcribed_samples(folder, source.name, params.ingest, tally)
 
@@ -70,6 +73,16 @@ def _transcribed_samples(folder: Path, source: str, params: IngestParams, tally:
             id=f"{source}/{number:06}", image=image, text=row.text, writer=row.writer,
             source=source, split=split, kind=row.kind,
         )  # fmt: skip
+
+
+def _pasted_samples(folder: Path, source: str, params: Params) -> Iterator[Sample]:
+    for file in open_emnist(folder):
+        for pasted in paste(file, share=params.ingest.pasted_share, seed=params.seed):
+            split = split_of(source, pasted.writer, params.ingest, official=pasted.split or "train")
+            yield Sample(
+                id=f"{source}/{pasted.id}", image=pasted.image, text=pasted.text, writer=pasted.writer,
+                source=source, split=split, kind=pasted.kind,
+            )  # fmt: skip
 
 
 def split_of(source: str, writer: str, params: IngestParams, *, official: Split | None = None) -> Split:

@@ -15,12 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from legible.data.dataset import Tally
+from legible.data.emnist import open_emnist
 from legible.data.iam import join_handwritten, open_iam
 from legible.data.transcribed import open_transcribed
 from legible.errors import DataError
 
 FORMAT_VERSION = 1
-KINDS = ("iam", "transcribed")
+KINDS = ("iam", "transcribed", "emnist")
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,8 @@ def count_samples(kind: str, path: Path) -> dict[str, int]:
     tally = Tally()
     if kind == "iam":
         kinds = [entry.kind for entry, _ in open_iam(path, join_tokens=join_handwritten).images(tally)]
+    elif kind == "emnist":
+        kinds = ["character" for file in open_emnist(path) for _ in file.texts]
     else:
         kinds = ["line" for _ in open_transcribed(path).images(tally)]
     if not kinds:

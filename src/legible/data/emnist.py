@@ -1,0 +1,151 @@
+"""EMNIST, MNIST and QMNIST as distributed: idx files -> characters, and words and lines pasted of them.
+
+EMNIST's images are transposed in its files and turned right here; QMNIST's tell the writer, the others do not.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from legible.data.dataset import Kind, Split
+from legible.data.idx import read_idx
+from legible.errors import DataError
+
+GreyImage = npt.NDArray[np.uint8]
+
+IMAGES = re.compile(r"(?P<set>.*?)(?P<part>train|test|t10k)-images-idx3-ubyte(\.gz)?$")
+BLOCK = 200
+"""Where no writer is known, so many images one after the other stand for one: no image may reach two splits."""
+WORD = (2, 8)
+"""Least and most characters of a pasted word."""
+LINE = (2, 5)
+"""Least and most words of a pasted line."""
+LINES = 0.2
+"""Share of the pasted samples that are lines."""
+MERGED = ("balanced", "bymerge")
+"""EMNIST's sets that put capitals and small letters of like shape into one class."""
+QMNIST_CLASS, QMNIST_WRITER = 0, 2
+"""Columns of QMNIST's labels."""
+
+
+@dataclass(frozen=True)
+class Pasted:
+    """A sample: a character as it is, or a word or line pasted of characters of one writer."""
+
+    id: str
+    image: GreyImage
+    text: str
+    writer: str
+    kind: Kind
+    split: Split | None
+    """`validation` for the test files, else open."""
+
+
+@dataclass(frozen=True)
+class CharacterFile:
+    """One pair of files: images (N, H, W) turned right, the text and the writer of each."""
+
+    name: str
+    images: GreyImage
+    texts: tuple[str, ...]
+    writers: tuple[str, ...]
+    split: Split | None
+
+
+def open_emnist(folder: Path) -> list[CharacterFile]:
+    """Every pair of images and labels in the folder. Raises DataError where there is none, or two do not match."""
+    files = [(path, match) for path in sorted(folder.rglob("*")) if (match := IMAGES.match(path.name))]
+    if not files:
+        raise DataError(
+            f"{folder}: no file named like train-images-idx3-ubyte or emnist-byclass-train-images-idx3-ubyte.gz"
+        )
+    return [_open(path, match["set"], match["part"]) for path, match in files]
+
+
+def paste(file: CharacterFile, *, share: float, seed: int) -> Iterator[Pasted]:
+    """Each character, then words and lines of as many characters again times `share`, by writer."""
+    for number, (image, text, writer) in enumerate(zip(file.images, file.texts, file.writers, strict=True)):
+        yield Pasted(f"{file.name}/{number:06}", image, text, writer, "word", file.split)
+    rng = np.random.default_rng([seed, len(file.texts)])
+    for writer, places in _by_writer(file.writers).items():
+        taken, number = 0, 0
+        while taken < share * len(places):
+            count = int(rng.integers(LINE[0], LINE[1] + 1)) if rng.random() < LINES else 1
+            words = [rng.choice(places, int(rng.integers(WORD[0], WORD[1] + 1))) for _ in range(count)]
+            yield _pasted(file, words, writer, rng, number=number)
+            taken, number = taken + sum(len(word) for word in words), number + 1
+
+
+def _open(path: Path, name: str, part: str) -> CharacterFile:
+    images = read_idx(path)
+    labels = read_idx(_labels(path))
+    if images.ndim != 3 or images.dtype != np.uint8 or len(images) != len(labels):  # noqa: PLR2004
+        raise DataError(
+            f"{path}: {images.shape} images beside {labels.shape} labels; the two files do not belong together"
+        )
+    classes = labels[:, QMNIST_CLASS] if labels.ndim == 2 else labels  # noqa: PLR2004
+    writers = labels[:, QMNIST_WRITER] if labels.ndim == 2 else np.arange(len(labels)) // BLOCK  # noqa: PLR2004
+    characters = _characters(path.parent, name)
+    unknown = sorted(set(classes.tolist()) - characters.keys())
+    if unknown:
+        raise DataError(f"{path}: no character is known for the labels {unknown[:5]}; put {name}mapping.txt beside it")
+    return CharacterFile(
+        name=f"{name}{part}",
+        images=np.ascontiguousarray(images.transpose(0, 2, 1)) if "emnist" in name else images,
+        texts=tuple(characters[int(c)] for c in classes),
+        writers=tuple(f"{part}-{int(w):05}" for w in writers),
+        split=None if part == "train" else "validation",
+    )
+
+
+def _labels(path: Path) -> Path:
+    """The labels that belong to the images: `...-labels-idx1-ubyte`, QMNIST's `...-labels-idx2-int`, gz or not."""
+    stem = path.name.split("-images-")[0]
+    found = sorted(path.parent.glob(f"{stem}-labels-idx[12]-*"))
+    if not found:
+        raise DataError(f"{path}: no {stem}-labels-idx1-ubyte beside it")
+    return found[-1]
+
+
+def _characters(folder: Path, name: str) -> dict[int, str]:
+    """Character of each label: digits, or as the set's mapping says (label, then its ASCII codes)."""
+    path = folder / f"{name}mapping.txt"
+    if not path.is_file():
+        return {digit: str(digit) for digit in range(10)}
+    rows = [[int(n) for n in line.split()] for line in path.read_text(encoding="ascii").splitlines() if line.strip()]
+    if any(merged in name for merged in MERGED) or any(len(row) > 2 for row in rows):  # noqa: PLR2004
+        raise DataError(
+            f"{path}: capitals and small letters share classes, which teaches neither; take EMNIST's byclass files"
+        )
+    return {row[0]: chr(row[1]) for row in rows}
+
+
+def _by_writer(writers: Sequence[str]) -> dict[str, npt.NDArray[np.int64]]:
+    names, codes = np.unique(np.array(writers), return_inverse=True)
+    order = np.argsort(codes, kind="stable")
+    return dict(zip(names.tolist(), np.split(order, np.flatnonzero(np.diff(codes[order])) + 1), strict=True))
+
+
+def _pasted(
+    file: CharacterFile, words: Sequence[npt.NDArray[np.int64]], writer: str, rng: np.random.Generator, *, number: int
+) -> Pasted:
+    height = file.images.shape[1]
+    gap, pieces = int(rng.integers(0, height // 5)), []
+    for place, word in enumerate(words):
+        if place:
+            pieces.append(np.zeros((height, int(height * rng.uniform(0.5, 1.0))), np.uint8))
+        for character in word:
+            pieces += [_cropped(file.images[character]), np.zeros((height, gap), np.uint8)]
+    text = " ".join("".join(file.texts[c] for c in word) for word in words)
+    kind: Kind = "line" if len(words) > 1 else "word"
+    return Pasted(f"{file.name}/{writer}/{number:06}", np.hstack(pieces[:-1]), text, writer, kind, file.split)
+
+
+def _cropped(image: GreyImage) -> GreyImage:
+    """Without the empty columns at its sides."""
+    inked = np.flatnonzero(image.any(axis=0))
+    return image[:, inked[0] : inked[-1] + 1] if inked.size else image
