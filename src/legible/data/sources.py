@@ -91,7 +91,7 @@ def count_samples(kind: str, path: Path) -> dict[str, int]:
     """Readable and damaged images of a source. Raises DataError where not one can be read."""
     tally = Tally()
     if kind == "iam":
-        kinds = [entry.kind for entry, _ in open_iam(path, join_tokens=join_handwritten).images(tally)]
+        kinds: list[str] = [entry.kind for entry, _ in open_iam(path, join_tokens=join_handwritten).images(tally)]
     elif kind == "emnist":
         kinds = ["character" for file in open_emnist(path) for _ in file.texts]
     else:
