@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from legible.ctc.beam import prefix_beam_search
-from legible.ctc.decode import best_path, log_softmax
+from legible.ctc.decode import best_path, log_probability, log_softmax
 
 
 def some_logits(seed: int, *, steps: int = 6, labels: int = 4, sharpness: float = 2.0) -> np.ndarray:
@@ -34,6 +34,18 @@ def test_a_wide_beam_finds_every_text_with_its_probability(seed: int) -> None:
     assert {one.labels for one in found} == set(truth)
     for one in found:
         assert math.exp(one.log_probability) == pytest.approx(truth[one.labels], rel=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_probability_of_a_text_is_the_sum_over_its_paths(seed: int) -> None:
+    logits = some_logits(seed)
+    for text, probability in probability_of_each_text(logits).items():
+        assert math.exp(log_probability(logits, text)) == pytest.approx(probability, rel=1e-9)
+
+
+def test_a_text_that_does_not_fit_has_no_probability() -> None:
+    assert log_probability(some_logits(1, steps=3), (1, 2, 3, 1)) == -math.inf
+    assert log_probability(some_logits(1, steps=2), (1, 1)) == -math.inf
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +22,7 @@ from legible.reading import Reading
 
 if TYPE_CHECKING:
     from legible.config import Params
+    from legible.data.dataset import Sample
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"})
 ERROR_EXIT = 3
@@ -323,6 +325,74 @@ def data_list(root: Root = HERE) -> None:
         state = "here" if raw_folder(root, source.name).is_dir() else "not here"
         counts = ", ".join(f"{count} {what}" for what, count in source.counts.items())
         print(f"{source.name}  {source.kind}  {counts}  {state}")
+
+
+Split = Annotated[str, typer.Option(help="train, tune or validation; else all.")]
+Group = Annotated[
+    str, typer.Option(help="A source and kind as the manifest names it, such as generated-print/word; else all.")
+]
+
+
+@data_app.command("show")
+def data_show(
+    *,
+    split: Split = "",
+    group: Group = "",
+    count: Annotated[int, typer.Option(help="Samples on the sheet.")] = 120,
+    out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("contact-sheet.png"),
+    root: Root = HERE,
+) -> None:
+    """Write a contact sheet of samples with their labels. Example: legible data show --group iam/word"""
+    from legible.evaluation.sheet import Cell, draw_sheet
+
+    samples, total = _samples(root, split, group)
+    cells = [
+        Cell(sample.image, (sample.text, sample.writer)) for sample in islice(samples, 0, None, max(total // count, 1))
+    ]
+    draw_sheet(out, cells[:count], columns=6, picture=(220, 48))
+    print(f"{out}: {len(cells[:count])} of {total} samples")
+
+
+@data_app.command("check")
+def data_check(
+    *,
+    split: Split = "",
+    group: Group = "",
+    suspects: Annotated[int, typer.Option(help="Least likely samples to show; 0 counts only.")] = 60,
+    out: Annotated[Path, typer.Option(help="Picture of the least likely samples.")] = Path("suspects.png"),
+    bundle: Annotated[
+        Path | None, typer.Option(help="The bundle that judges; else LEGIBLE_BUNDLE or the shipped.")
+    ] = None,
+    root: Root = HERE,
+) -> None:
+    """Count by source, writer, length and character; list the samples that the bundle finds least likely."""
+    from tqdm import tqdm
+
+    from legible.data.census import Census
+    from legible.evaluation.suspects import draw_suspects, find_suspects
+    from legible.reader.bundle import find_bundle, load_bundle
+    from legible.reader.recognizer import Recognizer
+
+    samples, total = _samples(root, split, group)
+    print(Census.of(tqdm(samples, total=total, unit="image", desc="count")).report(_params(root).charset.characters))
+    if suspects:
+        recognizer = Recognizer.from_bundle(load_bundle(bundle or find_bundle()))
+        samples, total = _samples(root, split, group)
+        found = find_suspects(tqdm(samples, total=total, unit="image", desc="read"), recognizer, count=suspects)
+        draw_suspects(out, found)
+        print(f"\nleast likely, in {out}:")
+        for suspect in found:
+            print(f"{suspect.gap:7.1f}  {suspect.sample.id}  is {suspect.sample.text!r}, read {suspect.read!r}")
+
+
+def _samples(root: Path, split: str, group: str) -> "tuple[Iterator[Sample], int]":
+    """Those of a split and group, and how many they are."""
+    from legible.data.dataset import Dataset
+
+    dataset = Dataset.open(root / "data/dataset")
+    total = dataset.count(split=split or None, group=group or None)
+    source, _, kind = group.partition("/")
+    return dataset.samples(split=split or None, source=source or None, kind=kind or None), total
 
 
 @app.command()

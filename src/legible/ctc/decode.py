@@ -41,11 +41,8 @@ def align(logits: Logits, labels: Sequence[int]) -> list[Run]:
 
     Raises ValueError for more labels, and blanks between equal ones, than there are steps.
     """
-    spelled = np.zeros(2 * len(labels) + 1, np.int64)
-    spelled[1::2] = labels
+    spelled, may_skip = _spelled(labels)
     scores = log_softmax(logits)[:, spelled]
-    may_skip = np.zeros(len(spelled), bool)
-    may_skip[3::2] = spelled[3::2] != spelled[1:-2:2]
     reached = np.full(len(spelled), -np.inf)
     reached[:2] = scores[0, :2]
     moves = np.zeros(scores.shape, np.int64)
@@ -62,6 +59,30 @@ def align(logits: Logits, labels: Sequence[int]) -> list[Run]:
     path = np.array(states[::-1])
     places = [np.flatnonzero(path == 2 * number + 1) for number in range(len(labels))]
     return [Run(int(label), int(own[0]), int(own[-1]) + 1) for label, own in zip(labels, places, strict=True)]
+
+
+def log_probability(logits: Logits, labels: Sequence[int]) -> float:
+    """Of the labels, summed over all paths that spell them (Graves et al. 2006, equations 5 to 8); logits (T, V).
+
+    Minus infinity for more labels, and blanks between equal ones, than there are steps.
+    """
+    spelled, may_skip = _spelled(labels)
+    scores = log_softmax(logits)[:, spelled]
+    reached = np.full(len(spelled), -np.inf)
+    reached[:2] = scores[0, :2]
+    for step in scores[1:]:
+        skipped = np.where(may_skip, _shifted(reached, 2), -np.inf)
+        reached = np.logaddexp(np.logaddexp(reached, _shifted(reached, 1)), skipped) + step
+    return float(np.logaddexp.reduce(reached[-2:]))
+
+
+def _spelled(labels: Sequence[int]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Labels with blanks around each, and before which of them a blank may be left out."""
+    spelled = np.full(2 * len(labels) + 1, BLANK, np.int64)
+    spelled[1::2] = labels
+    may_skip = np.zeros(len(spelled), bool)
+    may_skip[3::2] = spelled[3::2] != spelled[1:-2:2]
+    return spelled, may_skip
 
 
 def _shifted(values: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.float64]:

@@ -195,6 +195,17 @@ class Dataset:
             if split is None or name.startswith(f"{split}-"):
                 yield from _shard_samples(self.folder / name, source=source, kind=kind)
 
+    def count(self, *, split: str | None = None, group: str | None = None) -> int:
+        """Samples of a split and group (`source/kind`). Raises DataError where there are none, with what there is."""
+        chosen = {s: groups for s, groups in self.manifest.counts.items() if split in (None, s)}
+        count = sum(n for groups in chosen.values() for g, n in groups.items() if group in (None, g))
+        if not count:
+            held = sorted({f"{s} {g}" for s, groups in self.manifest.counts.items() for g in groups})
+            raise DataError(
+                f"no samples of {split or 'any split'}, {group or 'any group'}; there are {', '.join(held)}"
+            )
+        return count
+
     def _is_as_written(self, name: str, digest: str) -> bool:
         path = self.folder / name
         return path.is_file() and _sha256(path) == digest

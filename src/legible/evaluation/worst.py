@@ -4,16 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from PIL import Image, ImageDraw, ImageFont
-
 from legible.evaluation.results import Result
+from legible.evaluation.sheet import Cell, draw_sheet
 from legible.image.decode import GreyImage
 from legible.reading import Reading
-
-COLUMNS = 3
-CELL = (420, 96)
-"""Pixels: width, height."""
-PICTURE = (400, 48)
 
 
 class Shown(Protocol):
@@ -31,19 +25,9 @@ def draw_worst(
     """The surest of the wrong readings, three in a row."""
     wrong = [place for place, result in enumerate(results) if not result.right]
     chosen = sorted(wrong, key=lambda place: -results[place].confidence)[:count]
-    rows = max(-(-len(chosen) // COLUMNS), 1)
-    sheet = Image.new("L", (COLUMNS * CELL[0], rows * CELL[1]), 255)
-    for number, place in enumerate(chosen):
-        corner = (number % COLUMNS * CELL[0] + 10, number // COLUMNS * CELL[1] + 6)
-        _draw_case(sheet, corner, cases[place], readings[place])
-    sheet.save(path)
+    cells = [_cell(cases[place], readings[place]) for place in chosen]
+    draw_sheet(path, cells, columns=3, picture=(400, 48))
 
 
-def _draw_case(sheet: Image.Image, corner: tuple[int, int], case: Shown, reading: Reading) -> None:
-    picture = Image.fromarray(case.image)
-    picture.thumbnail(PICTURE)
-    sheet.paste(picture, corner)
-    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=14)
-    below = corner[1] + PICTURE[1]
-    pen.text((corner[0], below), f"is    {case.text}"[:56], font=font, fill=0)
-    pen.text((corner[0], below + 17), f"read {reading.text}  {reading.confidence:.2f}"[:56], font=font, fill=0)
+def _cell(case: Shown, reading: Reading) -> Cell:
+    return Cell(case.image, (f"is    {case.text}", f"read {reading.text}  {reading.confidence:.2f}"))

@@ -18,7 +18,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from legible.charset import Charset
 from legible.ctc.beam import UNIFORM, Candidate, prefix_beam_search
-from legible.ctc.decode import align, best_path, log_softmax
+from legible.ctc.decode import align, best_path, log_probability, log_softmax
 from legible.ctc.lexicon import Lexicon, LexiconPrior
 from legible.errors import BundleError
 from legible.image.decode import GreyImage
@@ -82,6 +82,11 @@ class Recognizer:
         output: dict[str, Any] = self._runner()(image=columns[None, :, :, None])
         (logits,) = output.values()
         return np.asarray(logits[0], np.float32)
+
+    def log_probability(self, image: GreyImage, text: str) -> float:
+        """Of the text, summed over all paths that spell it; minus infinity where the image has too few steps for it."""
+        logits = self.logits(normalize(image, height=self.height, stride=self.stride))
+        return log_probability(logits, self.charset.encode(text))
 
     def _read_one(self, image: GreyImage, decoding: Decoding) -> Reading:
         logits = self.logits(normalize(image, height=self.height, stride=self.stride))

@@ -1,0 +1,40 @@
+"""Contact sheets: pictures in rows with a few lines of text below each, to be looked at."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFont
+
+from legible.image.decode import GreyImage
+
+GAP = 10
+"""Pixels around a picture."""
+ROW = 17
+"""Pixels of a line of text."""
+LETTER_WIDTH = 8
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One picture (H, W) and what stands below it."""
+
+    image: GreyImage
+    lines: tuple[str, ...] = ()
+
+
+def draw_sheet(path: Path, cells: Sequence[Cell], *, columns: int, picture: tuple[int, int]) -> None:
+    """Write the cells, so many in a row, each picture brought down to at most `picture` (width, height) pixels."""
+    lines = max((len(cell.lines) for cell in cells), default=0)
+    width, height = picture[0] + 2 * GAP, picture[1] + 2 * GAP + lines * ROW
+    sheet = Image.new("L", (columns * width, max(-(-len(cells) // columns), 1) * height), 255)
+    pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(size=14)
+    for number, cell in enumerate(cells):
+        left, top = number % columns * width + GAP, number // columns * height + GAP
+        shown = Image.fromarray(cell.image)
+        shown.thumbnail(picture)
+        sheet.paste(shown, (left, top))
+        for place, line in enumerate(cell.lines):
+            pen.text((left, top + picture[1] + place * ROW), line[: picture[0] // LETTER_WIDTH], font=font, fill=0)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(path)
