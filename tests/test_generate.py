@@ -1,5 +1,10 @@
 import dataclasses
 import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +37,46 @@ def test_the_same_bytes_on_one_two_and_three_processes(tmp_path: Path) -> None:
         generate(params(), root=tmp_path / str(processes), processes=processes)
         digests.add(digest(tmp_path / str(processes)))
     assert len(digests) == 1
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
+    wanted = tmp_path / "whole"
+    generate(params(words=600), root=wanted)
+    code = (
+        "import dataclasses, sys; from pathlib import Path; sys.path.insert(0, sys.argv[2]);"
+        "from test_generate import params; from legible.synth.generate import generate;"
+        "generate(params(words=600), root=Path(sys.argv[1]), processes=2)"
+    )
+    command = [
+        sys.executable,
+        "-c",
+        f"if __name__ == '__main__': {code}",
+        str(tmp_path / "cut"),
+        str(PROJECT / "tests"),
+    ]
+    tar = tmp_path / "cut/data/generated.new/strokes/words.tar"
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True) as process:
+        for _ in range(3000):
+            if tar.is_file() and tar.stat().st_size > 60_000:
+                break
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGKILL)
+    assert tar.is_file()
+    before = (tmp_path / "cut/data/generated.new/print/words.tar").stat().st_mtime_ns
+    generate(params(words=600), root=tmp_path / "cut")
+    assert digest(tmp_path / "cut") == digest(wanted)
+    assert before < (tmp_path / "cut/data/generated/strokes/lines.tar").stat().st_mtime_ns
+
+
+def test_a_run_left_by_other_parameters_is_not_gone_on_with(tmp_path: Path) -> None:
+    left = tmp_path / "data/generated.new/print"
+    left.mkdir(parents=True)
+    (left.parent / "fingerprint").write_text("of others")
+    (left / "words.txt").write_text("# words of another run\nx\n")
+    generate(params(), root=tmp_path)
+    generate(params(), root=tmp_path / "fresh")
+    assert digest(tmp_path / "data") == digest(tmp_path / "fresh/data")
 
 
 def test_generated_samples_read_back_through_the_iam_layout(tmp_path: Path) -> None:

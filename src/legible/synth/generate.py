@@ -4,13 +4,15 @@ Sample n of a kind is drawn from (seed, kind, n) alone, so any number of process
 """
 
 import dataclasses
+import hashlib
 import io
+import json
 import shutil
-import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
+from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Literal
@@ -21,9 +23,11 @@ import numpy.typing as npt
 from PIL import Image
 from tqdm import tqdm
 
+import legible
 from legible.charset import Charset
 from legible.config import FontsParams, Params, PrintRecipe
 from legible.errors import DataError
+from legible.synth.archive import Archive
 from legible.synth.draw import Style, draw_hand_style, draw_style, draw_text
 from legible.synth.effects import draw_effects
 from legible.synth.fonts import Font, FontKind, find_fonts, is_unseen
@@ -37,6 +41,8 @@ PRINT_MARGINS = (0.3, 0.6)
 """Of `evaluate.print`: as a line of a page is cut out, so that readers which need margins have them."""
 CHUNK = 64
 """Samples handed to a process at a time."""
+FINGERPRINT = "fingerprint"
+"""File that stands in the folder until it is complete."""
 
 
 @dataclass(frozen=True)
@@ -77,21 +83,57 @@ class PrintedWord:
 
 
 def generate(params: Params, *, root: Path, processes: int = 1) -> None:
-    """Write root/data/generated/{print,handwriting}; a kind without fonts or share is left out."""
+    """Write root/data/generated/{print,handwriting,strokes}; a kind without fonts or share is left out.
+
+    A run that was killed goes on where it was, if nothing that decides the samples has changed.
+    """
     shares = _shares(params)
     fonts = find_fonts(params.fonts, root=root, characters=params.charset.characters)
+    jobs = list(_jobs(params, shares, fonts))
     target = root / "data/generated"
     fresh = target.with_name(target.name + ".new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    _make_folder(fresh)
+    _prepare(fresh, fingerprint=_fingerprint(params, jobs))
     fresh_processes = get_context("spawn")  # a fork after OpenCV has threads hangs
     with ProcessPoolExecutor(processes, fresh_processes, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-        for kind in KINDS:
-            allowed = tuple(font for font in fonts if font.kind == kind and not is_unseen(font, params.fonts))
-            if shares[kind] > 0 and (allowed or kind == "strokes"):
-                _generate_kind(params, kind, allowed, shares[kind], folder=fresh / kind, pool=pool)
+        for job, count in jobs:
+            _generate_unit(job, count, folder=fresh / job.kind, pool=pool)
+    (fresh / FINGERPRINT).unlink()
     shutil.rmtree(target, ignore_errors=True)
     fresh.rename(target)
+
+
+def _jobs(params: Params, shares: Mapping[Kind, float], fonts: Sequence[Font]) -> Iterator[tuple[Job, int]]:
+    """Each kind and unit that is to be drawn, and how many samples of it."""
+    for kind, unit in product(KINDS, UNITS):
+        allowed = tuple(font for font in fonts if font.kind == kind and not is_unseen(font, params.fonts))
+        if shares[kind] > 0 and (allowed or kind == "strokes"):
+            asked = params.generate
+            styles = max(round(asked.styles * shares[kind]), 1)
+            job = Job(params.seed, kind, unit, styles, asked.strength, asked.effects, params.charset.build(), allowed)
+            yield job, round((asked.words if unit == "words" else asked.lines) * shares[kind])
+
+
+def _fingerprint(params: Params, jobs: Sequence[tuple[Job, int]]) -> str:
+    """Of all that decides the samples, the content of the fonts included."""
+    paths = sorted({font.path for job, _ in jobs for font in job.fonts})
+    fonts = "".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in paths)
+    asked = json.dumps(
+        [params.seed, asdict(params.generate), asdict(params.charset), legible.__version__], sort_keys=True
+    )
+    return hashlib.sha256((asked + fonts).encode()).hexdigest()
+
+
+def _prepare(folder: Path, *, fingerprint: str) -> None:
+    """The folder as a killed run of the same samples left it, else empty."""
+    known = folder / FINGERPRINT
+    if known.is_file() and known.read_text(encoding="ascii") == fingerprint:
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        folder.mkdir(parents=True)
+    except OSError as error:
+        raise DataError(f"{folder.parent} cannot be written ({error.strerror}); choose another --root") from error
+    known.write_text(fingerprint, encoding="ascii")
 
 
 def _shares(params: Params) -> dict[Kind, float]:
@@ -105,38 +147,30 @@ def _shares(params: Params) -> dict[Kind, float]:
     return {kind: shares.get(kind, 0) / sum(shares.values()) for kind in KINDS}
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True)
-    except OSError as error:
-        raise DataError(f"{folder.parent} cannot be written ({error.strerror}); choose another --root") from error
-
-
-def _generate_kind(
-    params: Params, kind: Kind, fonts: tuple[Font, ...], share: float, *, folder: Path, pool: ProcessPoolExecutor
-) -> None:
-    folder.mkdir()
-    styles = max(round(params.generate.styles * share), 1)
-    for unit in UNITS:
-        count = round(getattr(params.generate, unit) * share)
-        job = Job(
-            params.seed,
-            kind,
-            unit,
-            styles,
-            params.generate.strength,
-            params.generate.effects,
-            params.charset.build(),
-            fonts,
-        )
-        bar = tqdm(_draw_all(job, count, pool), total=count, desc=f"generate {kind} {unit}", unit="image")
-        _write_unit(folder, unit, bar)
-    forms = "".join(f"{_form(style)} {style:05} 1 prt 1 1 1 1\n" for style in range(styles))
+def _generate_unit(job: Job, count: int, *, folder: Path, pool: ProcessPoolExecutor) -> None:
+    folder.mkdir(exist_ok=True)
+    forms = "".join(f"{_form(style)} {style:05} 1 prt 1 1 1 1\n" for style in range(job.styles))
     (folder / "forms.txt").write_text("# form, writer (a writer style)\n" + forms, encoding="utf-8")
+    archive = Archive(folder / f"{job.unit}.txt", folder / f"{job.unit}.tar")
+    start = archive.recover(
+        heading=f"# {job.unit} as in the IAM database: id, segmentation, threshold, box, tag, text\n"
+    )
+    bar = tqdm(
+        _draw_all(job, start, count, pool),
+        initial=start,
+        total=count,
+        unit="image",
+        desc=f"generate {job.kind} {job.unit}",
+    )
+    with archive.opened() as add:
+        for sample in bar:
+            name = _name(sample, unit=job.unit)
+            place = f"{job.unit}/{name.split('-')[0]}/{_form(sample.style)}/{name}.png"
+            add(_row(name, sample, unit=job.unit), place, sample.image)
 
 
-def _draw_all(job: Job, count: int, pool: ProcessPoolExecutor) -> Iterator[Drawn]:
-    starts = range(0, count, CHUNK)
+def _draw_all(job: Job, start: int, count: int, pool: ProcessPoolExecutor) -> Iterator[Drawn]:
+    starts = range(start, count, CHUNK)
     chunks = pool.map(_draw_chunk, [job] * len(starts), starts, [min(s + CHUNK, count) for s in starts])
     for chunk in chunks:
         yield from chunk
@@ -190,23 +224,10 @@ def _form(style: int) -> str:
     return f"g{style // 1000:02}-{style:05}"
 
 
-def _write_unit(folder: Path, unit: str, samples: Iterable[Drawn]) -> None:
-    """`words.txt` and `words.tar`, or those of lines."""
-    with (
-        (folder / f"{unit}.txt").open("w", encoding="utf-8") as index,
-        tarfile.open(folder / f"{unit}.tar", "w") as tar,
-    ):
-        index.write(f"# {unit} as in the IAM database: id, segmentation, threshold, box, tag, text\n")
-        for sample in samples:
-            form = _form(sample.style)
-            place = f"{sample.number // 100:04}" + (
-                f"-{sample.number % 100:02}" if unit == "words" else f"{sample.number % 100:02}"
-            )
-            name = f"{form}-{place}"
-            index.write(_row(name, sample, unit=unit))
-            member = tarfile.TarInfo(f"{unit}/{form.split('-')[0]}/{form}/{name}.png")
-            member.size = len(sample.image)
-            tar.addfile(member, io.BytesIO(sample.image))
+def _name(sample: Drawn, *, unit: str) -> str:
+    """A sample's id as IAM has them: form, line, and for words their place: `g00-00012-0034-56`."""
+    line, place = divmod(sample.number, 100)
+    return f"{_form(sample.style)}-{line:04}" + (f"-{place:02}" if unit == "words" else f"{place:02}")
 
 
 def _row(name: str, sample: Drawn, *, unit: str) -> str:
