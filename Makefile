@@ -4,6 +4,7 @@ FULL := .venv/bin
 LEAN := .venv-serve/bin
 WATCH := .venv-monitor/bin
 PEERS := .venv-bench/bin
+TRDG := .venv-trdg/bin
 TINY := work/tiny
 CHAMPION := main
 export DO_NOT_TRACK := 1
@@ -11,7 +12,7 @@ export BENTOML_DO_NOT_TRACK := True
 export TF_CPP_MIN_LOG_LEVEL := 2
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-fast check tiny retrain gate monitor bench bento wheel lock
+.PHONY: help serve test test-fast check tiny retrain gate monitor bench pictures bento wheel lock
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,9 +48,13 @@ gate: $(FULL)/.ready ## Judge models/bundle against the champion on main
 monitor: $(WATCH)/.ready ## Check for drift every five minutes; verdict on port 3001, report and Evidently workspace
 	@$(WATCH)/legible monitor --report reports/drift.html --workspace monitoring/workspace
 
-bench: $(FULL)/.ready $(PEERS)/.ready ## Measure the drift check, and reading beside Tesseract and RapidOCR
+bench: $(FULL)/.ready $(PEERS)/.ready $(TRDG)/.ready ## Measure the drift check, reading beside Tesseract and RapidOCR, drawing beside trdg
 	@$(FULL)/python benchmarks/drift.py
 	@$(FULL)/python benchmarks/recognizer.py
+	@$(FULL)/python benchmarks/generator.py
+
+pictures: $(FULL)/.ready ## Draw the pictures of docs/ that show what the generator does
+	@$(FULL)/python docs/draw_pictures.py
 
 bento: $(FULL)/.ready ## Build the Bento that is deployed
 	@$(FULL)/bentoml build
@@ -61,6 +66,8 @@ lock: $(FULL)/.ready ## Renew requirements/*.txt from pyproject.toml
 	@for set in serve monitor dev bench; do \
 	  $(FULL)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-header --upgrade --extra $$set pyproject.toml -o requirements/$$set.txt || exit 1; done
+	@$(FULL)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --no-header --upgrade requirements/trdg.in -o requirements/trdg.txt
 
 $(FULL)/.ready: requirements/dev.txt pyproject.toml
 	@$(call install,.venv,requirements/dev.txt)
@@ -73,6 +80,9 @@ $(WATCH)/.ready: requirements/monitor.txt pyproject.toml
 
 $(PEERS)/.ready: requirements/bench.txt
 	@$(call environment,.venv-bench,requirements/bench.txt) && touch $@
+
+$(TRDG)/.ready: requirements/trdg.txt
+	@$(call environment,.venv-trdg,requirements/trdg.txt) && touch $@
 
 # Byte-compiled: TensorFlow imports three times faster.
 define environment
