@@ -32,7 +32,9 @@ def ingest(params: Params, *, root: Path) -> Manifest:
         root / "data/dataset",
         tqdm(kept, desc="ingest", unit="image"),
         present=[*present, *(source.name for source in listed)],
-        absent=[name for name in generated if name not in present],
+        absent=[
+            name for name in generated if name not in present and params.generate.shares.get(GENERATED[name], 0) > 0
+        ],
         tally=tally,
     )
 
