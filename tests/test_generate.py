@@ -1,5 +1,6 @@
 import dataclasses
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -89,6 +90,18 @@ def test_generated_samples_read_back_through_the_iam_layout(tmp_path: Path) -> N
         assert tally.damaged == []
         assert all(" " in entry.text for entry in found if entry.kind == "line")
         PARAMS.charset.build().check(entry.text for entry in found)
+
+
+def test_boxes_are_written_where_they_are_asked_for(tmp_path: Path) -> None:
+    generate(params(boxes=True), root=tmp_path)
+    for unit, count in (("words", 20), ("lines", 3)):
+        table = tmp_path / f"data/generated/strokes/{unit}-boxes.jsonl"
+        rows = [json.loads(line) for line in table.read_text(encoding="utf-8").splitlines()]
+        assert len(rows) == count
+        for row in rows:
+            assert [box is None for box in row["boxes"]] == [character == " " for character in row["text"]]
+    generate(params(), root=tmp_path / "without")
+    assert not list((tmp_path / "without").rglob("*-boxes.jsonl"))
 
 
 def test_another_seed_draws_something_else(tmp_path: Path) -> None:

@@ -68,37 +68,37 @@ def test_every_pair_of_joined_small_letters_is_one_line_but_for_dots_and_bars(fi
         for one, other in product(cursive[first], cursive[second]):
             own = {first: (one,), second: (other,)} if first != second else {first: (one, other)}
             dots = (first in "ij") + (second in "ij")
-            found = pieces(write(first + second, dataclasses.replace(hand, shapes=own, usual=1.0), rng(2)))
+            found = pieces(write(first + second, dataclasses.replace(hand, shapes=own, usual=1.0), rng(2)).coverage)
             assert found <= 1 + dots, (first, second)
 
 
 def test_letters_that_are_not_joined_stand_apart() -> None:
     hand = calm(draw_hand(rng(1)), joins=0.0, x_height=20.0, letter_spacing=0.3, slant=0.0, pen_width=0.08)
-    assert pieces(write("lol", hand, rng(2))) == 3
+    assert pieces(write("lol", hand, rng(2)).coverage) == 3
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_every_character_leaves_ink_in_every_hand(seed: int) -> None:
     hand = draw_hand(rng(seed))
     for character in CHARSET.characters.strip():
-        assert write(character, hand, rng(seed, 2)).max() > 0.3, character
+        assert write(character, hand, rng(seed, 2)).coverage.max() > 0.3, character
 
 
 def test_a_hand_writes_the_same_for_the_same_state_and_a_little_differently_each_time() -> None:
     hand = draw_hand(rng(4))
-    once, again, other = (write("letters", hand, rng(state)) for state in (1, 1, 2))
+    once, again, other = (write("letters", hand, rng(state)).coverage for state in (1, 1, 2))
     assert np.array_equal(once, again)
     assert once.shape != other.shape or not np.array_equal(once, other)
 
 
 def test_two_seeds_are_two_hands() -> None:
-    one, other = (write("hand", draw_hand(rng(seed)), rng(9)) for seed in (1, 2))
+    one, other = (write("hand", draw_hand(rng(seed)), rng(9)).coverage for seed in (1, 2))
     assert one.shape != other.shape or not np.array_equal(one, other)
 
 
 def test_words_of_a_line_are_apart_by_more_than_letters() -> None:
     hand = calm(draw_hand(rng(3)), joins=0.0, slant=0.0, word_spacing=1.5, x_height=20.0)
-    columns = write("on on", hand, rng(1)).max(axis=0) < 0.05
+    columns = write("on on", hand, rng(1)).coverage.max(axis=0) < 0.05
     runs = np.diff(np.flatnonzero(np.diff(np.concatenate([[0], columns.astype(int), [0]]))))[::2]
     assert max(runs) > 25
 
@@ -107,7 +107,7 @@ def test_a_slanted_hand_leans_to_the_right() -> None:
     upright, leaning = (calm(draw_hand(rng(3)), slant=slant, x_height=20.0) for slant in (0.0, 0.6))
 
     def lean(hand: Hand) -> float:
-        stem = write("l", dataclasses.replace(hand, shapes={"l": load_alphabet()["l"][:1]}), rng(1))
+        stem = write("l", dataclasses.replace(hand, shapes={"l": load_alphabet()["l"][:1]}), rng(1)).coverage
         top, bottom = (np.flatnonzero(half.max(axis=0) > 0.5).mean() for half in (stem[:5], stem[-5:]))
         return float(top - bottom)
 
@@ -117,6 +117,6 @@ def test_a_slanted_hand_leans_to_the_right() -> None:
 def test_a_broad_nib_writes_thin_and_thick() -> None:
     hand = calm(draw_hand(rng(3)), pen="fountain", nib=0.0, pen_width=0.25, slant=0.0, x_height=30.0)
     hand = dataclasses.replace(hand, shapes={"T": (parse_shape("T p .45,1.65 .45,0 ; 0,1.65 .9,1.65"),)})
-    ink = write("T", hand, rng(1)) > 0.5
+    ink = write("T", hand, rng(1)).coverage > 0.5
     bar, stem = ink[:, 5].sum(), ink[-10].sum()
     assert stem > 1.8 * bar

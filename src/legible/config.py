@@ -52,6 +52,8 @@ class GenerateParams:
     """How far augmentation goes, 0 to 1."""
     effects: float
     """How many and how strong the marks near the writing, the faults of the sheet and of the camera are, 0 to 1."""
+    boxes: bool
+    """Whether the boxes of characters are written too."""
 
 
 @dataclass(frozen=True)

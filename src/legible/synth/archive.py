@@ -1,9 +1,9 @@
-"""An index of rows and a tar of their images that grow together and survive being cut off anywhere."""
+"""Tables of rows and a tar of their images that grow together and survive being cut off anywhere."""
 
 import io
 import tarfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -13,22 +13,38 @@ END = bytes(2 * tarfile.BLOCKSIZE)
 
 
 @dataclass(frozen=True)
-class Archive:
-    """Row n + 1 of the index, its heading apart, belongs to member n of the tar."""
+class Table:
+    """A file of one row a sample, after a heading of one line or none."""
 
-    index: Path
+    path: Path
+    heading: str = ""
+
+    def whole_rows(self) -> list[bytes]:
+        rows = self.path.read_bytes().splitlines(keepends=True)[bool(self.heading) :]
+        return [row for row in rows if row.endswith(b"\n")]
+
+    def write(self, rows: Sequence[bytes]) -> None:
+        self.path.write_bytes(self.heading.encode() + b"".join(rows))
+
+
+@dataclass(frozen=True)
+class Archive:
+    """Row n of each table belongs to member n of the tar."""
+
+    tables: tuple[Table, ...]
     tar: Path
 
-    def recover(self, *, heading: str) -> int:
-        """Cut both files to the samples that are whole in both, or begin them; how many those are."""
-        if not (self.index.is_file() and self.tar.is_file()):
-            self.index.write_text(heading, encoding="utf-8")
+    def recover(self) -> int:
+        """Cut all files to the samples that are whole in each, or begin them; how many those are."""
+        if not all(path.is_file() for path in (self.tar, *(table.path for table in self.tables))):
             self.tar.write_bytes(END)
+            for table in self.tables:
+                table.write([])
             return 0
-        rows = self.index.read_bytes().splitlines(keepends=True)[1:]
-        whole_rows = [row for row in rows if row.endswith(b"\n")]
-        ends = list(islice(_member_ends(self.tar), len(whole_rows)))
-        self.index.write_bytes(heading.encode() + b"".join(whole_rows[: len(ends)]))
+        rows = [table.whole_rows() for table in self.tables]
+        ends = list(islice(_member_ends(self.tar), min(len(own) for own in rows)))
+        for table, own in zip(self.tables, rows, strict=True):
+            table.write(own[: len(ends)])
         with self.tar.open("r+b") as file:
             file.truncate(ends[-1] if ends else 0)
             file.seek(0, io.SEEK_END)
@@ -36,15 +52,18 @@ class Archive:
         return len(ends)
 
     @contextmanager
-    def opened(self) -> Iterator[Callable[[str, str, bytes], None]]:
-        """A function that adds a row and its image (name in the tar, content)."""
-        with self.index.open("a", encoding="utf-8") as index, tarfile.open(self.tar, "a") as tar:
+    def opened(self) -> Iterator[Callable[[Sequence[str], str, bytes], None]]:
+        """A function that adds a row to each table and its image (name in the tar, content)."""
+        with ExitStack() as stack:
+            tables = [stack.enter_context(table.path.open("a", encoding="utf-8")) for table in self.tables]
+            tar = stack.enter_context(tarfile.open(self.tar, "a"))
 
-            def add(row: str, name: str, content: bytes) -> None:
+            def add(rows: Sequence[str], name: str, content: bytes) -> None:
                 member = tarfile.TarInfo(name)
                 member.size = len(content)
                 tar.addfile(member, io.BytesIO(content))
-                index.write(row)
+                for table, row in zip(tables, rows, strict=True):
+                    table.write(row)
 
             yield add
 

@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from legible.synth.moved import STILL, Moved, scaled, shifted
+
 GreyImage = npt.NDArray[np.uint8]
 Float = npt.NDArray[np.float32]
 
@@ -24,13 +26,23 @@ ELASTIC_CELL = 24
 
 def augment(image: GreyImage, rng: np.random.Generator, strength: float) -> GreyImage:
     """A changed copy of an image (H, W); its size may change. The same rng state gives the same bytes."""
+    return augment_moved(image, rng, strength).image
+
+
+def augment_moved(image: GreyImage, rng: np.random.Generator, strength: float) -> Moved[GreyImage]:
+    """As `augment`, with where each point went; an elastic change, at most a few hundredths of the height, left out."""
     if strength <= 0:
-        return image
-    changed = warp(image, rng, strength)
+        return Moved(image, STILL)
+    warped = _warp(image, rng, strength)
+    changed, matrix = warped.image, warped.matrix
     for change in CHANGES:
         if rng.random() < change.chance * strength:
-            changed = change.apply(changed, rng, strength)
-    return changed
+            if isinstance(change, Shift):
+                moved = change.apply(changed, rng, strength)
+                changed, matrix = moved.image, moved.matrix @ matrix
+            else:
+                changed = change.apply(changed, rng, strength)
+    return Moved(changed, matrix)
 
 
 def paper_level(image: GreyImage) -> int:
@@ -39,7 +51,7 @@ def paper_level(image: GreyImage) -> int:
     return int(np.median(border))
 
 
-def warp(image: GreyImage, rng: np.random.Generator, strength: float) -> GreyImage:
+def _warp(image: GreyImage, rng: np.random.Generator, strength: float) -> Moved[GreyImage]:
     """Slant, turn, stretch, margins and an elastic change, in one resampling."""
     height, width = image.shape
     slant = rng.normal(0, 0.4) * LARGEST_SLANT * strength
@@ -55,9 +67,8 @@ def warp(image: GreyImage, rng: np.random.Generator, strength: float) -> GreyIma
     sources = _source_points(matrix, new_width, new_height)
     if rng.random() < strength:
         sources += _elastic(rng, new_height, new_width, size=0.05 * strength * height)
-    return np.asarray(
-        cv2.remap(image, sources[0], sources[1], cv2.INTER_LINEAR, borderValue=paper_level(image)), np.uint8
-    )
+    warped = cv2.remap(image, sources[0], sources[1], cv2.INTER_LINEAR, borderValue=paper_level(image))
+    return Moved(np.asarray(warped, np.uint8), np.vstack([matrix, [0, 0, 1]]))
 
 
 def _around_center(
@@ -130,14 +141,15 @@ def _shade(image: GreyImage, rng: np.random.Generator, strength: float) -> GreyI
     return np.asarray(image * light, np.uint8)
 
 
-def _resample(image: GreyImage, rng: np.random.Generator, strength: float) -> GreyImage:
+def _resample(image: GreyImage, rng: np.random.Generator, strength: float) -> Moved[GreyImage]:
     """Down to fewer pixels and up again."""
     height, width = image.shape
     rows = max(round(height * (1 - rng.uniform(0.1, 0.6) * strength)), min(height, 16))
-    small = cv2.resize(image, (max(width * rows // height, 1), rows), interpolation=cv2.INTER_AREA)
+    columns = max(width * rows // height, 1)
+    small = cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA)
     if rng.random() < 0.5:  # noqa: PLR2004
-        return np.asarray(small, np.uint8)
-    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8)
+        return Moved(np.asarray(small, np.uint8), scaled(across=columns / width, down=rows / height))
+    return Moved(np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR), np.uint8), STILL)
 
 
 def _jpeg(image: GreyImage, rng: np.random.Generator, strength: float) -> GreyImage:
@@ -146,13 +158,15 @@ def _jpeg(image: GreyImage, rng: np.random.Generator, strength: float) -> GreyIm
     return np.asarray(cv2.imdecode(content, cv2.IMREAD_GRAYSCALE), np.uint8)
 
 
-def _cut(image: GreyImage, rng: np.random.Generator, strength: float) -> GreyImage:
+def _cut(image: GreyImage, rng: np.random.Generator, strength: float) -> Moved[GreyImage]:
     """Up to a twenty-fifth of the height or as many columns lost at each side."""
     height, width = image.shape
     most = 0.04 * strength * height
     top, bottom, left, right = rng.uniform(0, most, 4).round().astype(int)
     kept = image[top : height - bottom, left : width - right]
-    return kept if min(kept.shape) > 4 else image  # noqa: PLR2004
+    if min(kept.shape) <= 4:  # noqa: PLR2004
+        return Moved(image, STILL)
+    return Moved(kept, shifted(right=-float(left), down=-float(top)))
 
 
 def _invert(image: GreyImage, rng: np.random.Generator, strength: float) -> GreyImage:
@@ -168,10 +182,18 @@ class Change:
     chance: float
 
 
-CHANGES = (
-    Change(_cut, 0.3),
+@dataclass(frozen=True)
+class Shift:
+    """A change after which points lie elsewhere."""
+
+    apply: Callable[[GreyImage, np.random.Generator, float], Moved[GreyImage]]
+    chance: float
+
+
+CHANGES: tuple[Change | Shift, ...] = (
+    Shift(_cut, 0.3),
     Change(_stroke, 0.5),
-    Change(_resample, 0.3),
+    Shift(_resample, 0.3),
     Change(_blur, 0.25),
     Change(_motion_blur, 0.08),
     Change(_shade, 0.2),

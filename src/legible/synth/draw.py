@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from legible.synth.augment import augment
+from legible.synth.augment import augment_moved
 from legible.synth.effects import NO_EFFECTS, Effects
 from legible.synth.fonts import Font
 from legible.synth.handwriting import Hand, draw_hand, write
+from legible.synth.moved import STILL, Boxes, Moved, move_boxes, shifted
 from legible.synth.paper import Ink, Paper, draw_ink, draw_paper, lay
 from legible.synth.typesetting import Typesetting, draw_typesetting, set_text
 
@@ -51,27 +52,44 @@ def draw_hand_style(rng: np.random.Generator, *, strength: float) -> Style:
     return _on_paper(draw_hand(rng), rng, strength=strength)
 
 
+@dataclass(frozen=True)
+class Drawing:
+    """A picture (H, W) and the boxes of its text's characters in it."""
+
+    image: GreyImage
+    boxes: Boxes
+
+
 def draw_text(text: str, style: Style, rng: np.random.Generator) -> GreyImage:
     """A picture of the text in this style, each time a little different."""
-    draw = write if isinstance(style.letters, Hand) else set_text
-    coverage = draw(text, style.letters, rng)  # type: ignore[arg-type]
-    coverage = style.effects.apply("ink", _margins(coverage, style, rng), rng)
-    image = lay(coverage, style.paper, style.ink, rng)
-    return augment(_surrounded(image, style.effects, rng), rng, style.strength)
+    return draw_with_boxes(text, style, rng).image
 
 
-def _surrounded(image: GreyImage, effects: Effects, rng: np.random.Generator) -> GreyImage:
+def draw_with_boxes(text: str, style: Style, rng: np.random.Generator) -> Drawing:
+    """As `draw_text`, with the box of each character; an elastic change of the augmentation is not followed."""
+    letters = style.letters
+    written = write(text, letters, rng) if isinstance(letters, Hand) else set_text(text, letters, rng)
+    framed = _margins(written.coverage, style, rng)
+    inked = style.effects.apply("ink", framed.image, rng)
+    surrounded = _surrounded(lay(inked.image, style.paper, style.ink, rng), style.effects, rng)
+    changed = augment_moved(surrounded.image, rng, style.strength)
+    matrix = changed.matrix @ surrounded.matrix @ inked.matrix @ framed.matrix
+    return Drawing(changed.image, move_boxes(written.boxes, matrix))
+
+
+def _surrounded(image: GreyImage, effects: Effects, rng: np.random.Generator) -> Moved[GreyImage]:
     if not effects.names:
-        return image
-    light = effects.apply("sheet", image.astype(np.float32), rng)
-    return np.clip(effects.apply("camera", light, rng), 0, 255).astype(np.uint8)
+        return Moved(image, STILL)
+    sheet = effects.apply("sheet", image.astype(np.float32), rng)
+    taken = effects.apply("camera", sheet.image, rng)
+    return Moved(np.clip(taken.image, 0, 255).astype(np.uint8), taken.matrix @ sheet.matrix)
 
 
 def _on_paper(letters: Typesetting | Hand, rng: np.random.Generator, *, strength: float) -> Style:
     return Style(letters, draw_ink(rng, strength=strength), draw_paper(rng, strength=strength), strength)
 
 
-def _margins(coverage: Coverage, style: Style, rng: np.random.Generator) -> Coverage:
+def _margins(coverage: Coverage, style: Style, rng: np.random.Generator) -> Moved[Coverage]:
     least, most = style.margins or (0.0, 0.1 if rng.random() < 0.5 else 0.5)  # noqa: PLR2004
     top, bottom, left, right = (rng.uniform(least, most, 4) * coverage.shape[0]).astype(int) + 1
-    return np.pad(coverage, ((top, bottom), (left, right)))
+    return Moved(np.pad(coverage, ((top, bottom), (left, right))), shifted(right=left, down=top))

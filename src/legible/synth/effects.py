@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-GreyImage = npt.NDArray[np.uint8]
+from legible.synth.moved import STILL, Moved, shifted
+
 Coverage = npt.NDArray[np.float32]
 Rng = np.random.Generator
 
@@ -31,6 +32,16 @@ class Effect:
 
 
 @dataclass(frozen=True)
+class Shift:
+    """An effect after which points lie elsewhere."""
+
+    name: str
+    place: Place
+    chance: float
+    apply: Callable[[Coverage, Rng, float], Moved[Coverage]]
+
+
+@dataclass(frozen=True)
 class Effects:
     """The effects of one writer style."""
 
@@ -39,13 +50,18 @@ class Effects:
     often: float = 0.6
     """Share of the style's samples that show each of them."""
 
-    def apply(self, place: Place, image: Coverage, rng: Rng) -> Coverage:
-        """The image (H, W) after this style's effects of the place; a camera may change its size."""
+    def apply(self, place: Place, image: Coverage, rng: Rng) -> Moved[Coverage]:
+        """The image (H, W) after this style's effects of the place; its size may change."""
+        matrix = STILL
         for name in self.names if self.strength > 0 else ():
             effect = EFFECTS[name]
             if effect.place == place and rng.random() < self.often:
-                image = effect.apply(image, rng, self.strength)
-        return image
+                if isinstance(effect, Shift):
+                    moved = effect.apply(image, rng, self.strength)
+                    image, matrix = moved.image, moved.matrix @ matrix
+                else:
+                    image = effect.apply(image, rng, self.strength)
+        return Moved(image, matrix)
 
 
 NO_EFFECTS = Effects()
@@ -92,15 +108,17 @@ def _neighbours(ink: Coverage, rng: Rng, strength: float) -> Coverage:
     return changed
 
 
-def _beside(ink: Coverage, rng: Rng, strength: float) -> Coverage:
+def _beside(ink: Coverage, rng: Rng, strength: float) -> Moved[Coverage]:
     """The edge of the next word, cut off by the crop."""
     width = ink.shape[1]
     reach = max(round(ink.shape[0] * rng.uniform(0.03, 0.05 + 0.12 * strength)), 1)
     reach = min(reach, width // 8 + 1)
     piece = ink[:, width // 2 : width // 2 + reach]
     blank = np.zeros((ink.shape[0], max(ink.shape[0] // 4, 2)), np.float32)
-    parts = [ink, blank, piece] if rng.random() < 0.5 else [piece, blank, ink]  # noqa: PLR2004
-    return np.hstack(parts)
+    if rng.random() < 0.5:  # noqa: PLR2004
+        return Moved(np.hstack([ink, blank, piece]), STILL)
+    before = piece.shape[1] + blank.shape[1]
+    return Moved(np.hstack([piece, blank, ink]), shifted(right=before, down=0))
 
 
 def _fading(ink: Coverage, rng: Rng, strength: float) -> Coverage:
@@ -181,7 +199,7 @@ def _scene(light: Coverage, rng: Rng, strength: float) -> Coverage:
     return np.asarray(light + (mixed - light) * min(2 * strength, 1.0), np.float32)
 
 
-def _perspective(light: Coverage, rng: Rng, strength: float) -> Coverage:
+def _perspective(light: Coverage, rng: Rng, strength: float) -> Moved[Coverage]:
     """Taken from the side."""
     height, width = light.shape
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
@@ -190,7 +208,7 @@ def _perspective(light: Coverage, rng: Rng, strength: float) -> Coverage:
     size = np.maximum(np.ceil(moved.max(axis=0)), 2).astype(int)
     matrix = cv2.getPerspectiveTransform(corners, moved)
     changed = cv2.warpPerspective(light, matrix, tuple(size.tolist()), borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(changed, np.float32)
+    return Moved(np.asarray(changed, np.float32), matrix)
 
 
 def _low_light(light: Coverage, rng: Rng, strength: float) -> Coverage:
@@ -221,11 +239,11 @@ def _smooth(rng: Rng, height: int, width: int, *, cell: int) -> Coverage:
     return np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC).clip(0, 1), np.float32)
 
 
-EFFECTS: Mapping[str, Effect] = {
+EFFECTS: Mapping[str, Effect | Shift] = {
     effect.name: effect
     for effect in (
         Effect("neighbours", "ink", 0.3, _neighbours),
-        Effect("beside", "ink", 0.15, _beside),
+        Shift("beside", "ink", 0.15, _beside),
         Effect("underline", "ink", 0.12, _underline),
         Effect("strike", "ink", 0.03, _strike),
         Effect("fading", "ink", 0.2, _fading),
@@ -235,7 +253,7 @@ EFFECTS: Mapping[str, Effect] = {
         Effect("fold", "sheet", 0.08, _fold),
         Effect("thermal", "sheet", 0.08, _thermal),
         Effect("scene", "sheet", 0.1, _scene),
-        Effect("perspective", "camera", 0.15, _perspective),
+        Shift("perspective", "camera", 0.15, _perspective),
         Effect("uneven-contrast", "camera", 0.12, _uneven_contrast),
         Effect("low-light", "camera", 0.1, _low_light),
         Effect("defocus", "camera", 0.1, _defocus),

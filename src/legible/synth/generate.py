@@ -27,8 +27,8 @@ import legible
 from legible.charset import Charset
 from legible.config import FontsParams, Params, PrintRecipe
 from legible.errors import DataError
-from legible.synth.archive import Archive
-from legible.synth.draw import Style, draw_hand_style, draw_style, draw_text
+from legible.synth.archive import Archive, Table
+from legible.synth.draw import Style, draw_hand_style, draw_style, draw_text, draw_with_boxes
 from legible.synth.effects import draw_effects
 from legible.synth.fonts import Font, FontKind, find_fonts, is_unseen
 from legible.synth.words import Texts
@@ -55,6 +55,7 @@ class Job:
     styles: int
     strength: float
     effects: float
+    boxes: bool
     charset: Charset
     fonts: tuple[Font, ...]
 
@@ -68,6 +69,8 @@ class Drawn:
     text: str
     height: int
     width: int
+    boxes: tuple[tuple[float, ...] | None, ...]
+    """Left, top, right, bottom of each character in pixels, None for spaces; none where they are not asked for."""
     image: bytes
 
 
@@ -109,7 +112,17 @@ def _jobs(params: Params, shares: Mapping[Kind, float], fonts: Sequence[Font]) -
         if shares[kind] > 0 and (allowed or kind == "strokes"):
             asked = params.generate
             styles = max(round(asked.styles * shares[kind]), 1)
-            job = Job(params.seed, kind, unit, styles, asked.strength, asked.effects, params.charset.build(), allowed)
+            job = Job(
+                params.seed,
+                kind,
+                unit,
+                styles,
+                asked.strength,
+                asked.effects,
+                asked.boxes,
+                params.charset.build(),
+                allowed,
+            )
             yield job, round((asked.words if unit == "words" else asked.lines) * shares[kind])
 
 
@@ -151,10 +164,10 @@ def _generate_unit(job: Job, count: int, *, folder: Path, pool: ProcessPoolExecu
     folder.mkdir(exist_ok=True)
     forms = "".join(f"{_form(style)} {style:05} 1 prt 1 1 1 1\n" for style in range(job.styles))
     (folder / "forms.txt").write_text("# form, writer (a writer style)\n" + forms, encoding="utf-8")
-    archive = Archive(folder / f"{job.unit}.txt", folder / f"{job.unit}.tar")
-    start = archive.recover(
-        heading=f"# {job.unit} as in the IAM database: id, segmentation, threshold, box, tag, text\n"
-    )
+    heading = f"# {job.unit} as in the IAM database: id, segmentation, threshold, box, tag, text\n"
+    tables = (Table(folder / f"{job.unit}.txt", heading), *((Table(folder / f"{job.unit}-boxes.jsonl"),) * job.boxes))
+    archive = Archive(tables, folder / f"{job.unit}.tar")
+    start = archive.recover()
     bar = tqdm(
         _draw_all(job, start, count, pool),
         initial=start,
@@ -166,7 +179,8 @@ def _generate_unit(job: Job, count: int, *, folder: Path, pool: ProcessPoolExecu
         for sample in bar:
             name = _name(sample, unit=job.unit)
             place = f"{job.unit}/{name.split('-')[0]}/{_form(sample.style)}/{name}.png"
-            add(_row(name, sample, unit=job.unit), place, sample.image)
+            rows = (_row(name, sample, unit=job.unit), *((_boxes_row(name, sample),) * job.boxes))
+            add(rows, place, sample.image)
 
 
 def _draw_all(job: Job, start: int, count: int, pool: ProcessPoolExecutor) -> Iterator[Drawn]:
@@ -185,9 +199,14 @@ def _draw_sample(job: Job, number: int) -> Drawn:
     style_number = int(rng.integers(job.styles))
     style = _style(job, style_number)
     text = _draw_words(_texts(job.charset), rng, unit=job.unit, style=style)
-    image = draw_text(text, style, rng)
-    height, width = image.shape
-    return Drawn(number, style_number, text, height, width, _png(image))
+    drawing = draw_with_boxes(text, style, rng)
+    height, width = drawing.image.shape
+    boxes = tuple(_rounded(box) for box in drawing.boxes) if job.boxes else ()
+    return Drawn(number, style_number, text, height, width, boxes, _png(drawing.image))
+
+
+def _rounded(box: npt.NDArray[np.float64]) -> tuple[float, ...] | None:
+    return None if np.isnan(box).any() else tuple(round(float(side), 1) for side in box)
 
 
 def _draw_words(texts: Texts, rng: np.random.Generator, *, unit: str, style: Style, tries: int = 50) -> str:
@@ -235,6 +254,10 @@ def _row(name: str, sample: Drawn, *, unit: str) -> str:
     components = "1 " if unit == "lines" else ""
     tag = "" if unit == "lines" else "- "
     return f"{name} ok 128 {components}0 0 {sample.width} {sample.height} {tag}{text}\n"
+
+
+def _boxes_row(name: str, sample: Drawn) -> str:
+    return json.dumps({"id": name, "text": sample.text, "boxes": sample.boxes}, ensure_ascii=False) + "\n"
 
 
 def print_recipe(recipe: PrintRecipe, params: Params, *, root: Path) -> Iterator[PrintedWord]:

@@ -14,8 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from legible.synth.alphabet import Flags, Points, Shape, load_alphabet
+from legible.synth.moved import Boxes, Lettering
 
 Coverage = npt.NDArray[np.float32]
+Owners = npt.NDArray[np.int64]
 Pen = Literal["ball", "felt", "fountain", "pencil"]
 
 PENS: tuple[Pen, ...] = ("ball", "felt", "fountain", "pencil")
@@ -109,20 +111,22 @@ def draw_hand(rng: np.random.Generator) -> Hand:
     )
 
 
-def write(text: str, hand: Hand, rng: np.random.Generator) -> Coverage:
-    """Coverage (H, W), 0 to 1, of the text in this hand, each time a little different; a pixel of paper around."""
+def write(text: str, hand: Hand, rng: np.random.Generator) -> Lettering:
+    """The text in this hand, each time a little different; a pixel or more of paper around it."""
     path = _lay_out(text, hand, rng)
-    points, down = _curve(replace(path, points=_hastened(path, hand.haste)))
-    return _ink(_pixels(points, hand, rng), down, hand, rng)
+    fine = _curve(replace(path, points=_hastened(path, hand.haste)))
+    return _ink(replace(fine, points=_pixels(fine.points, hand, rng)), hand, rng, count=len(text))
 
 
 @dataclass(frozen=True)
 class Path:
-    """Points (n, 2) that the pen goes through, `starts` and `corners` (n,) as in a shape."""
+    """Points (n, 2) that the pen goes through, `starts` and `corners` (n,) as in a shape, and whose each point is."""
 
     points: Points
     starts: Flags
     corners: Flags
+    owners: Owners
+    """(n,): place of the character in the text."""
 
 
 def _own_shapes(rng: np.random.Generator, *, cursive: float, bend: float) -> dict[str, tuple[Shape, ...]]:
@@ -146,13 +150,14 @@ def _lay_out(text: str, hand: Hand, rng: np.random.Generator) -> Path:
     late: list[Path] = []
     """Dots and bars of joined letters, written when the word is done."""
     edge, joined = -hand.letter_spacing, False
-    for shape, following in zip(letters, [*letters[1:], None], strict=True):
+    for place, (shape, following) in enumerate(zip(letters, [*letters[1:], None], strict=True)):
         if shape is None:
             edge += hand.word_spacing * _about(1, 0.15, rng)
             continue
         left, right = (x * hand.width for x in shape.body)
         edge += hand.letter_spacing * (0.3 if joined else 1.0) * _about(1, 0.3, rng)
-        letter = Path(_varied(shape, hand, rng, origin=edge - left), shape.starts, shape.corners)
+        points = _varied(shape, hand, rng, origin=edge - left)
+        letter = Path(points, shape.starts, shape.corners, np.full(len(points), place))
         edge += right - left
         joins = following is not None and _can_join(shape, following) and rng.random() < hand.joins
         main, rest = _parted(letter, shape.main_end)
@@ -195,10 +200,12 @@ def _can_join(shape: Shape, following: Shape) -> bool:
 
 
 def _parted(letter: Path, end: int) -> tuple[Path, Path]:
-    main, rest = (
-        Path(letter.points[part], letter.starts[part], letter.corners[part]) for part in (slice(end), slice(end, None))
-    )
-    return main, rest
+    """The first stroke, and the others."""
+    return _picked(letter, slice(end)), _picked(letter, slice(end, None))
+
+
+def _picked(path: Path, part: slice) -> Path:
+    return Path(path.points[part], path.starts[part], path.corners[part], path.owners[part])
 
 
 def _led_in(main: Path) -> Path:
@@ -207,18 +214,15 @@ def _led_in(main: Path) -> Path:
     starts[0] = False
     first, second = main.points[:2]
     if first[0] <= second[0]:
-        return Path(main.points, starts, corners)
+        return replace(main, starts=starts, corners=corners)
     corners[0] = True
-    over = second - OVER
-    return Path(np.vstack([over, main.points]), np.append(False, starts), np.append(False, corners))
+    before = Path((second - OVER)[None], starts[:1], np.zeros(1, bool), main.owners[:1])
+    return _together([before, replace(main, starts=starts, corners=corners)])
 
 
 def _together(pieces: Sequence[Path]) -> Path:
-    return Path(
-        np.concatenate([piece.points for piece in pieces]),
-        np.concatenate([piece.starts for piece in pieces]),
-        np.concatenate([piece.corners for piece in pieces]),
-    )
+    columns = zip(*((piece.points, piece.starts, piece.corners, piece.owners) for piece in pieces), strict=True)
+    return Path(*(np.concatenate(column) for column in columns))
 
 
 def _hastened(path: Path, haste: float) -> Points:
@@ -231,8 +235,8 @@ def _hastened(path: Path, haste: float) -> Points:
     return cut
 
 
-def _curve(path: Path) -> tuple[Points, Flags]:
-    """Fine points (n, 2) along the path, and where the pen comes down.
+def _curve(path: Path) -> Path:
+    """Fine points along the path.
 
     Cubic Hermite pieces with the tangents of a centripetal Catmull-Rom spline (Yuksel et al. 2011); corners and ends
     take the tangent of their own piece.
@@ -257,7 +261,8 @@ def _curve(path: Path) -> tuple[Points, Flags]:
     kept[path.starts, :-1] = False
     down = np.zeros(rows.shape[:2], bool)
     down[path.starts, -1] = True
-    return rows[kept], down[kept]
+    owners = np.repeat(path.owners[:, None], STEPS, axis=1)
+    return Path(rows[kept], down[kept], np.zeros(int(kept.sum()), bool), owners[kept])
 
 
 @lru_cache(maxsize=1)
@@ -294,7 +299,9 @@ def _widths(points: Points, hand: Hand, rng: np.random.Generator) -> npt.NDArray
     return np.maximum(np.round(width), OVERSAMPLING * 0.8).astype(np.int64)
 
 
-def _ink(points: Points, down: Flags, hand: Hand, rng: np.random.Generator) -> Coverage:
+def _ink(path: Path, hand: Hand, rng: np.random.Generator, *, count: int) -> Lettering:
+    """The path, in oversampled pixels, drawn and brought down to pixels."""
+    points, down = path.points, path.starts
     widths = _widths(points, hand, rng)
     border = int(widths.max()) + OVERSAMPLING
     low = points.min(axis=0) - border
@@ -305,7 +312,18 @@ def _ink(points: Points, down: Flags, hand: Hand, rng: np.random.Generator) -> C
         line = fixed[max(start - 1, 0) if not down[start] else start : stop]
         cv2.polylines(canvas, [line], isClosed=False, color=255, thickness=int(widths[start]), shift=FRACTION_BITS)
     coverage = cv2.resize(canvas, tuple(size // OVERSAMPLING), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
-    return _grained(coverage, hand, rng)
+    boxes = _boxes(points - low, widths, path.owners, count) / OVERSAMPLING
+    return Lettering(_grained(coverage, hand, rng), boxes)
+
+
+def _boxes(points: Points, widths: npt.NDArray[np.int64], owners: Owners, count: int) -> Boxes:
+    """Around the line of each character; not a number for spaces."""
+    boxes = np.full((count, 4), np.nan)
+    half = widths[:, None] / 2
+    for owner in np.unique(owners):
+        own = owners == owner
+        boxes[owner] = [*(points - half)[own].min(axis=0), *(points + half)[own].max(axis=0)]
+    return boxes
 
 
 def _runs(widths: npt.NDArray[np.int64], down: Flags) -> list[tuple[int, int]]:

@@ -2,14 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from legible.errors import DataError
 from legible.synth.fonts import Font, load_face
+from legible.synth.moved import Boxes, Lettering, Places, around_corners
 
 Coverage = npt.NDArray[np.float32]
 
@@ -52,13 +54,13 @@ def draw_typesetting(fonts: Sequence[Font], rng: np.random.Generator) -> Typeset
     )
 
 
-def set_text(text: str, style: Typesetting, rng: np.random.Generator) -> Coverage:
-    """Coverage (H, W), 0 to 1, of the text. Raises DataError where the font draws none of it."""
+def set_text(text: str, style: Typesetting, rng: np.random.Generator) -> Lettering:
+    """The text in ink, trimmed to it. Raises DataError where the font draws none of it."""
     return _shaped(_letters(text, style, rng), style, rng)
 
 
-def _letters(text: str, style: Typesetting, rng: np.random.Generator) -> Coverage:
-    """Coverage of the text as the font sets it, letter by letter only where the style asks for it."""
+def _letters(text: str, style: Typesetting, rng: np.random.Generator) -> Lettering:
+    """The text as the font sets it, letter by letter only where the style asks for it."""
     face = load_face(style.font.path, style.size)
     by_letter = style.jitter > 0 or style.spacing != 0 or style.word_spacing > 0
     left, top, right, bottom = face.getbbox(text)
@@ -68,52 +70,76 @@ def _letters(text: str, style: Typesetting, rng: np.random.Generator) -> Coverag
     pen = ImageDraw.Draw(canvas)
     start = (pad - left, pad - top)
     if by_letter:
-        _set_letters(pen, text, style, rng, start=start)
+        boxes = _set_letters(pen, text, style, rng, start=start)
     else:
         pen.text(start, text, font=face, fill=255)
-    return _trimmed(np.asarray(canvas, np.float32) / np.float32(255), text)
+        boxes = [_box(face, letter, (start[0] + face.getlength(text[:n]), start[1])) for n, letter in enumerate(text)]
+    return _trimmed(np.asarray(canvas, np.float32) / np.float32(255), np.array(boxes), text)
 
 
 def _set_letters(
     pen: ImageDraw.ImageDraw, text: str, style: Typesetting, rng: np.random.Generator, *, start: tuple[float, float]
-) -> None:
+) -> list[tuple[float, ...]]:
+    """Draws each letter; their boxes."""
+    boxes = []
     x, y = start
     for place, letter in enumerate(text):
         size = style.size if not style.jitter else max(round(style.size * (1 + rng.normal(0, style.jitter))), 8)
         face = load_face(style.font.path, size)
         lift = rng.normal(0, style.jitter) * style.size + (style.size - size) * 0.8
         pen.text((x, y + lift), letter, font=face, fill=255)
+        boxes.append(_box(face, letter, (x, y + lift)))
         following = text[place + 1 : place + 2]
         kerning = face.getlength(letter + following) - face.getlength(following) if following else 0
         x += kerning + style.size * (style.spacing + (style.word_spacing * 0.5 if letter == " " else 0))
+    return boxes
 
 
-def _trimmed(coverage: Coverage, text: str) -> Coverage:
+def _box(face: ImageFont.FreeTypeFont, letter: str, place: tuple[float, float]) -> tuple[float, ...]:
+    left, top, right, bottom = face.getbbox(letter)
+    if letter.isspace() or right <= left or bottom <= top:
+        return (np.nan,) * 4
+    x, y = place
+    return (x + left, y + top, x + right, y + bottom)
+
+
+def _trimmed(coverage: Coverage, boxes: Boxes, text: str) -> Lettering:
     rows, columns = np.flatnonzero(coverage.any(axis=1)), np.flatnonzero(coverage.any(axis=0))
     if rows.size == 0:
         raise DataError(f"{text!r} leaves no ink; the font draws none of it")
-    return coverage[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    left, top = columns[0], rows[0]
+    return Lettering(coverage[top : rows[-1] + 1, left : columns[-1] + 1], boxes - [left, top, left, top])
 
 
-def _shaped(coverage: Coverage, style: Typesetting, rng: np.random.Generator) -> Coverage:
+def _shaped(lettering: Lettering, style: Typesetting, rng: np.random.Generator) -> Lettering:
     """Slant, stretch, wave and weight."""
-    height, width = coverage.shape
+    height, width = lettering.coverage.shape
     slant = style.slant + (rng.normal(0, 0.03) if style.wave else 0)
     lean = abs(slant) * height
     swing = style.wave * style.size
     new_width, new_height = max(round(width * style.stretch + lean), 1), max(round(height + 2 * swing), 1)
+    phase = rng.uniform(0, 2 * np.pi)
+
+    def base(x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        return np.asarray(swing * np.sin(x / (2.5 * style.size) + phase))
+
+    def move(x: Places, y: Places) -> tuple[Places, Places]:
+        """The inverse of what remap is given, to within the change of the base line over a slant's width."""
+        across = x * style.stretch + (height - y - swing) * slant - min(slant, 0) * height
+        down = y + swing - base(across)
+        return x * style.stretch + (height - down) * slant - min(slant, 0) * height, down
+
     x = np.arange(new_width, dtype=np.float32)
     y = np.arange(new_height, dtype=np.float32)[:, None]
-    base = swing * np.sin(x / (2.5 * style.size) + rng.uniform(0, 2 * np.pi))
-    rows = y - swing + base
+    rows = y - swing + base(x)
     source_x = (x - (height - y) * slant + min(slant, 0) * height) / style.stretch
     shaped = cv2.remap(
-        coverage,
+        lettering.coverage,
         source_x.astype(np.float32),
         np.broadcast_to(rows, source_x.shape).astype(np.float32),
         cv2.INTER_LINEAR,
     )
-    return _weighted(np.asarray(shaped, np.float32), style.weight)
+    return Lettering(_weighted(np.asarray(shaped, np.float32), style.weight), around_corners(lettering.boxes, move))
 
 
 def _weighted(coverage: Coverage, weight: float) -> Coverage:
