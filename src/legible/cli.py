@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from enum import StrEnum
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -23,6 +24,7 @@ from legible.reading import Reading
 if TYPE_CHECKING:
     from legible.config import Params
     from legible.data.dataset import Sample
+    from legible.evaluation.evaluate import Case
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"})
 ERROR_EXIT = 3
@@ -395,6 +397,24 @@ def _samples(root: Path, split: str, group: str) -> "tuple[Iterator[Sample], int
     return dataset.samples(split=split or None, source=source or None, kind=kind or None), total
 
 
+class Output(StrEnum):
+    """How a verdict is printed."""
+
+    table = "table"
+    markdown = "markdown"
+    json = "json"
+
+
+def _gate_cases(root: Path) -> "list[Case]":
+    """Validation images and the print recipe; none where there is no data set."""
+    from legible.data.dataset import Dataset
+    from legible.evaluation.evaluate import print_cases, validation_cases
+
+    if not (root / "data/dataset/manifest.json").is_file():
+        return []
+    return [*validation_cases(Dataset.open(root / "data/dataset")), *print_cases(_params(root), root=root)]
+
+
 @app.command()
 def gate(
     *,
@@ -402,16 +422,25 @@ def gate(
         str, typer.Option(help="A git revision, or a bundle's folder; `none` judges floors alone.")
     ] = "main",
     bundle: Annotated[Path, typer.Option(help="The candidate.")] = HERE / "models/bundle",
+    recorded: Annotated[bool, typer.Option("--recorded", help="Compare records, though data are here.")] = False,
+    deploy: Annotated[bool, typer.Option("--deploy", help="Refuse what could only be judged by records.")] = False,
+    output: Annotated[Output, typer.Option("--format", help="How the verdict is printed.")] = Output.table,
     root: Root = HERE,
 ) -> None:
-    """Judge the bundle here against the champion: exit 0 it may ship, 1 it may not. Example: legible gate"""
+    """Judge the bundle here against the champion: exit 0 it may ship, 1 it may not. Example: legible gate
+
+    Where data/dataset is, both bundles read its validation images again; else their recorded results are compared.
+    """
     from legible.evaluation.champion import champion_folder
     from legible.evaluation.gate import gate as judge
 
     with champion_folder(champion, root=root) as folder:
         if folder is None:
             print("no champion: floors alone are judged", file=sys.stderr)
-        verdict = judge(bundle, folder, floors=_params(root).pack.floors)
-    print(verdict.table())
+        cases = [] if recorded or folder is None else _gate_cases(root)
+        verdict = judge(bundle, folder, floors=_params(root).pack.floors, cases=cases)
+    if deploy:
+        verdict = verdict.for_deploy()
+    print({Output.table: verdict.table, Output.markdown: verdict.markdown, Output.json: verdict.json}[output]())
     if not verdict.passed:
         raise typer.Exit(1)

@@ -1,50 +1,34 @@
 """May a candidate bundle replace the champion? On the same images, with reasons.
 
-First form: results recorded in both bundles are joined by sample; the difference in exact match is resampled by writer.
-Without a champion the floors alone are judged.
+Both read the images again where they are; else the results recorded at build are joined by sample, and the verdict says
+so. Without a champion the floors alone are judged.
 """
 
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from legible.charset import Charset
-from legible.evaluation.results import Result, read_results, slice_names, writer_resamples
+from legible.evaluation.again import read_again
+from legible.evaluation.comparison import JUDGED_FROM, Comparison, Pair, compare_all, join, writers_that_fell
+from legible.evaluation.evaluate import Case
+from legible.evaluation.results import Result, figures, in_slice, read_results, slice_names
 from legible.reader.bundle import load_bundle
 
-RESAMPLES = 2000
 LARGEST_LOSS = 0.01
-"""Points of exact match, as a share, that a candidate may lose at most."""
-JUDGED_FROM = 300
-"""Samples of a slice from which it is judged; smaller ones are listed."""
+"""Points of exact match over all images, as a share, that a candidate may lose at most."""
+CALIBRATION_MARGIN = 0.02
+"""How much the calibration error over all images may grow."""
+SPEED_MARGIN = 1.5
+"""How many times the champion's time an image may take."""
+SIZE_MARGIN = 1.5
+"""How many times the champion's bytes the bundle may have."""
+MOST_BYTES = 5_000_000
 LEAST_SHARED = 0.5
 """Share of the champion's images of a slice that the candidate must have read for the two to be compared."""
 WAY_OUT = "evaluate both on the same data, or judge by floors alone with --champion none"
-
-Pair = tuple[Result, Result]
-"""What the candidate and the champion made of the same image."""
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A slice on the same images: exact match of both, the difference with its 95 % interval, and what changed."""
-
-    name: str
-    count: int
-    candidate: float
-    champion: float
-    low: float
-    high: float
-    to_right: int
-    to_wrong: int
-
-    @property
-    def difference(self) -> float:
-        return self.candidate - self.champion
 
 
 @dataclass(frozen=True)
@@ -62,6 +46,13 @@ class GateVerdict:
     def passed(self) -> bool:
         return not self.reasons
 
+    def for_deploy(self) -> "GateVerdict":
+        """Refused where records alone were judged: what is deployed has been read again."""
+        if not self.recorded:
+            return self
+        reason = "a deploy needs both bundles to read the images again; get the data"
+        return replace(self, reasons=(*self.reasons, reason))
+
     def table(self) -> str:
         """One line a slice, the notes, and the verdict."""
         head = (
@@ -69,48 +60,71 @@ class GateVerdict:
         )
         lines = [_line(comparison) for comparison in self.comparisons]
         notes = [f"note: {note}" for note in self.notes]
+        return "\n".join([head, *lines, *notes, self._said()])
+
+    def markdown(self) -> str:
+        """The same for a pull request."""
+        head = ["| slice | images | champion | candidate | 95 % of the difference | to right | to wrong |",
+                "|---|---|---|---|---|---|---|"]  # fmt: skip
+        rows = [
+            f"| {row.name} | {row.count} | {row.champion:.2%} | {row.candidate:.2%} "
+            f"| {row.low:+.2%} to {row.high:+.2%} | {row.to_right} | {row.to_wrong} |"
+            for row in self.comparisons
+        ]
+        lists = [f"- {note}" for note in self.notes]
+        return "\n".join([f"**Gate: {self._said()}**", "", *head, *rows, "", *lists])
+
+    def json(self) -> str:
+        return json.dumps({"passed": self.passed, **asdict(self)}, indent=1, ensure_ascii=False)
+
+    def _said(self) -> str:
         verdict = "passed" if self.passed else "refused: " + "; ".join(self.reasons)
-        return "\n".join([head, *lines, *notes, f"{'recorded results. ' if self.recorded else ''}{verdict}"])
+        return f"{'recorded results. ' if self.recorded else 'read again. '}{verdict}"
 
 
-def gate(candidate: Path, champion: Path | None, *, floors: Mapping[str, float]) -> GateVerdict:
-    """Judge two bundles' folders; floors: least exact match by slice. Raises BundleError for a damaged one."""
+def gate(
+    candidate: Path, champion: Path | None, *, floors: Mapping[str, float], cases: Sequence[Case] = ()
+) -> GateVerdict:
+    """Judge two bundles' folders; floors: least exact match by slice; cases: images that both read again.
+
+    Raises BundleError for a damaged bundle.
+    """
     charset = load_bundle(candidate).charset
-    reasons = _below_floors(candidate, floors)
+    new = read_results(candidate / "results.jsonl")
     if champion is None:
-        return GateVerdict(tuple(reasons), (), recorded=True)
+        return GateVerdict(tuple(_below_floors(new, floors)), (), recorded=True)
     lost, gained = _changed(load_bundle(champion).charset, charset)
-    reasons += [f"the charset lost {lost}"] if lost else []
+    reasons = [f"the charset lost {lost}"] if lost else []
     notes = [f"the charset gained {gained}"] if gained else []
-    new, old = (read_results(folder / "results.jsonl") for folder in (candidate, champion))
-    pairs = _joined(new, old)
+    old = read_results(champion / "results.jsonl")
     reasons += [f"slice {name} of the champion is missing" for name in _names_only_in(old, new)]
+    if cases:
+        again = read_again(candidate, champion, cases)
+        new, old = again.candidate, again.champion
+        reasons += _slower(again.times_slower)
+    reasons += _below_floors(new, floors)
+    pairs = join(new, old)
     if not pairs:
-        reasons += [f"no image is recorded in both bundles; {WAY_OUT}"]
+        reasons.append(f"no image is recorded in both bundles; {WAY_OUT}")
         return GateVerdict(tuple(reasons), (), True, tuple(notes))
     for name, fault in _unshared(pairs, old).items():
         if name in floors:
             reasons.append(f"{fault}; {WAY_OUT}")
         else:
             notes.append(fault)
-    comparisons = [_compare("all", pairs), *(_compare(name, own) for name, own in _by_slice(pairs).items())]
+    comparisons = compare_all(pairs)
     reasons += [reason for comparison in comparisons for reason in _losses(comparison)]
-    return GateVerdict(tuple(reasons), tuple(comparisons), True, tuple(notes))
+    reasons += [*_worse_calibration(pairs), *_worse_folder(candidate, champion)]
+    notes += [
+        f"writer {fall.writer} fell: of {fall.count} images {fall.to_wrong} went wrong, {fall.to_right} right"
+        for fall in writers_that_fell(pairs)
+    ]
+    return GateVerdict(tuple(reasons), tuple(comparisons), not cases, tuple(notes))
 
 
 def _changed(old: Charset, new: Charset) -> tuple[str, str]:
     """The characters that were lost and gained."""
     return " ".join(new.unknown(old.characters)), " ".join(old.unknown(new.characters))
-
-
-def _joined(new: Iterable[Result], old: Iterable[Result]) -> list[Pair]:
-    former = {result.sample: result for result in old}
-    return [(result, former[result.sample]) for result in new if result.sample in former]
-
-
-def _by_slice(pairs: Sequence[Pair]) -> dict[str, list[Pair]]:
-    names = slice_names(old for _, old in pairs)
-    return {name: [pair for pair in pairs if name in pair[1].slices] for name in names}
 
 
 def _names_only_in(old: Iterable[Result], new: Iterable[Result]) -> list[str]:
@@ -128,36 +142,51 @@ def _unshared(pairs: Sequence[Pair], old: Sequence[Result]) -> dict[str, str]:
     }
 
 
-def _below_floors(folder: Path, floors: Mapping[str, float]) -> list[str]:
-    slices = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))["slices"]
+def _below_floors(results: Sequence[Result], floors: Mapping[str, float]) -> list[str]:
     reasons = []
     for name, floor in floors.items():
-        if name not in slices:
+        own = in_slice(results, name)
+        right = sum(result.right for result in own) / max(len(own), 1)
+        if not own:
             reasons.append(f"slice {name} has a floor of {floor:.1%} and no result")
-        elif slices[name]["exact_match"] < floor:
-            reasons.append(f"{name}: exact match {slices[name]['exact_match']:.1%} is below its floor of {floor:.1%}")
+        elif right < floor:
+            reasons.append(f"{name}: exact match {right:.1%} is below its floor of {floor:.1%}")
     return reasons
 
 
-def _compare(name: str, pairs: Sequence[Pair]) -> Comparison:
-    new = np.array([pair[0].right for pair in pairs], np.float64)
-    old = np.array([pair[1].right for pair in pairs], np.float64)
-    writers = [pair[1].writer for pair in pairs]
-    low, high = np.percentile(writer_resamples(new - old, writers, resamples=RESAMPLES, seed=0), (2.5, 97.5))
-    return Comparison(
-        name, len(pairs), float(new.mean()), float(old.mean()), float(low), float(high),
-        to_right=int(np.sum(new > old)), to_wrong=int(np.sum(new < old)),
-    )  # fmt: skip
+def _losses(row: Comparison) -> list[str]:
+    if row.name == "all" and row.count >= JUDGED_FROM and row.difference < -LARGEST_LOSS:
+        return [f"all: exact match fell by {-row.difference:.1%}, more than {LARGEST_LOSS:.0%}"]
+    return [f"{row.name}: exact match fell by {-row.difference:.2%}, and surely fell"] if row.surely_fell else []
 
 
-def _losses(comparison: Comparison) -> list[str]:
-    if comparison.count < JUDGED_FROM:
+def _worse_calibration(pairs: Sequence[Pair]) -> list[str]:
+    new, old = (figures([pair[place] for pair in pairs]).calibration_error for place in (0, 1))
+    if new <= old + CALIBRATION_MARGIN:
         return []
-    if comparison.difference < -LARGEST_LOSS:
-        return [f"{comparison.name}: exact match fell by {-comparison.difference:.1%}, more than {LARGEST_LOSS:.0%}"]
-    if comparison.high < 0:
-        return [f"{comparison.name}: exact match fell by {-comparison.difference:.2%}, and surely fell"]
-    return []
+    return [f"the calibration error grew from {old:.3f} to {new:.3f}, by more than {CALIBRATION_MARGIN:g}"]
+
+
+def _slower(times: float) -> list[str]:
+    if times <= SPEED_MARGIN:
+        return []
+    return [f"an image takes {times:.2f} times as long as before, more than {SPEED_MARGIN:g}"]
+
+
+def _worse_folder(candidate: Path, champion: Path) -> list[str]:
+    new, old = (sum(path.stat().st_size for path in folder.iterdir()) for folder in (candidate, champion))
+    reasons = []
+    if new > MOST_BYTES or new > SIZE_MARGIN * old:
+        reasons.append(
+            f"the bundle grew from {old:,} to {new:,} bytes; at most {MOST_BYTES:,} and {SIZE_MARGIN:g} times"
+        )
+    rates = [
+        json.loads((f / "drift.json").read_text(encoding="utf-8"))["false_alarms_per_window"]
+        for f in (candidate, champion)
+    ]
+    if rates[0] > rates[1]:
+        reasons.append(f"its drift check states {rates[0]:g} false alarms a window in place of {rates[1]:g}")
+    return reasons
 
 
 def _line(row: Comparison) -> str:
