@@ -7,12 +7,13 @@ PEERS := .venv-bench/bin
 TRDG := .venv-trdg/bin
 TINY := work/tiny
 CHAMPION := main
+FORMAT := table
 export DO_NOT_TRACK := 1
 export BENTOML_DO_NOT_TRACK := True
 export TF_CPP_MIN_LOG_LEVEL := 2
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-fast check tiny retrain gate monitor bench pictures bento wheel lock
+.PHONY: help serve test test-fast test-slow check tiny retrain gate locked audit monitor bench pictures bento wheel lock
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,10 +27,18 @@ test: $(FULL)/.ready ## Run all tests
 test-fast: $(FULL)/.ready ## Run the tests that take seconds
 	@$(FULL)/python -m pytest -m "not slow"
 
-check: $(FULL)/.ready ## Lint, format and types
+test-slow: $(FULL)/.ready ## Run the tests that take minutes
+	@$(FULL)/python -m pytest -m slow
+
+check: $(FULL)/.ready ## Lint, format and types; workflows, YAML and scripts
 	@$(FULL)/ruff check .
 	@$(FULL)/ruff format --check .
 	@$(FULL)/mypy
+	@$(FULL)/yamllint --strict .
+	@$(FULL)/check-jsonschema -q --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@$(FULL)/check-jsonschema -q --builtin-schema vendor.dependabot .github/dependabot.yml
+	@$(FULL)/zizmor --offline --pedantic --quiet .github
+	@$(FULL)/shellcheck .ci/run
 
 tiny: $(FULL)/.ready ## Rehearse the whole pipeline in a scratch folder, in about a minute
 	@rm -rf $(TINY) && mkdir -p $(TINY)/fonts $(TINY)/data
@@ -43,7 +52,14 @@ retrain: $(FULL)/.ready ## Data to bundle, as params.yaml says (dvc repro)
 	@PATH=$(abspath $(FULL)):$$PATH dvc repro
 
 gate: $(FULL)/.ready ## Judge models/bundle against the champion on main
-	@$(FULL)/legible gate --champion $(CHAMPION)
+	@$(FULL)/legible gate --champion $(CHAMPION) --format $(FORMAT)
+
+locked: $(FULL)/.ready ## See that dvc.lock belongs to params.yaml: no stage would run
+	@changed=$$($(FULL)/dvc repro --dry --allow-missing) && ! echo "$$changed" | grep "^Running stage"
+
+audit: ## Ask for known weaknesses of what is served (network)
+	@$(PYTHON) -m venv .venv-audit && .venv-audit/bin/python -m pip install -q pip-audit && \
+	  .venv-audit/bin/pip-audit --require-hashes --disable-pip -r requirements/serve.txt
 
 monitor: $(WATCH)/.ready ## Check for drift every five minutes; verdict on port 3001, report and Evidently workspace
 	@$(WATCH)/legible monitor --report reports/drift.html --workspace monitoring/workspace

@@ -1,0 +1,48 @@
+"""`make locked`: in a clone without data, dvc.lock belongs to params.yaml, and a change that was not run is seen."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import PROJECT
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """What git tracks, as it lies here, in a repository of its own."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=PROJECT, capture_output=True, text=True, check=True)
+    for name in filter(None, listed.stdout.split("\0")):
+        if (PROJECT / name).is_file():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(PROJECT / name, tmp_path / name)
+    for command in (["init", "-q"], ["add", "-A"]):
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+def locked(folder: Path) -> subprocess.CompletedProcess[str]:
+    bin_folder = str(Path(sys.executable).parent)
+    made = ["make", "-s", "-o", f"{bin_folder}/.ready", "locked", f"FULL={bin_folder}"]
+    environment = {**os.environ, "PATH": f"{bin_folder}:{os.environ['PATH']}"}
+    return subprocess.run(made, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.slow
+def test_the_lock_belongs_to_the_parameters(clone: Path) -> None:
+    outcome = locked(clone)
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+
+
+@pytest.mark.slow
+def test_a_changed_parameter_without_its_run_is_seen_with_the_stage(clone: Path) -> None:
+    params = (clone / "params.yaml").read_text(encoding="utf-8")
+    changed = re.sub(r"(confidence:\n  revision: )\d+", r"\g<1>99", params)
+    assert changed != params
+    (clone / "params.yaml").write_text(changed, encoding="utf-8")
+    outcome = locked(clone)
+    assert outcome.returncode != 0
+    assert "Running stage 'confidence'" in outcome.stdout
