@@ -45,4 +45,4 @@ def test_a_changed_parameter_without_its_run_is_seen_with_the_stage(clone: Path)
     (clone / "params.yaml").write_text(changed, encoding="utf-8")
     outcome = locked(clone)
     assert outcome.returncode != 0
-    assert "Running stage 'confidence'" in outcome.stdout
+    assert "'confidence'" in outcome.stdout + outcome.stderr
