@@ -1,0 +1,28 @@
+"""The application behind AWS API Gateway: the same routes in a Lambda function, without BentoML.
+
+Name `legible.service.serverless.handler` as the function's handler. The bundle is loaded when the module is, in the
+initialisation that a cold start pays for. Only /tmp can be written there: LEGIBLE_OBSERVATIONS_FOLDER=/tmp/rows.
+"""
+
+import os
+from collections.abc import Callable
+from typing import Any, cast
+
+from mangum import Mangum
+
+from legible.config import ServiceSettings
+from legible.reader.bundle import find_bundle, load_bundle
+from legible.service.api import Api, build_app
+from legible.service.reading import Reader
+
+Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
+"""From an event (REST or HTTP API, its body base64 or not) and a context to the answer that API Gateway expects."""
+
+
+def make_handler(settings: ServiceSettings) -> Handler:
+    api = Api(settings)
+    api.start(Reader(load_bundle(find_bundle()), settings, worker=str(os.getpid())))
+    return Mangum(cast("Any", build_app(api)), lifespan="off")
+
+
+handler = make_handler(ServiceSettings.from_environment())
