@@ -5,6 +5,7 @@ LEAN := .venv-serve/bin
 WATCH := .venv-monitor/bin
 PEERS := .venv-bench/bin
 TRDG := .venv-trdg/bin
+DEPLOY := .venv-deploy/bin
 TINY := work/tiny
 CHAMPION := main
 FORMAT := table
@@ -13,7 +14,8 @@ export BENTOML_DO_NOT_TRACK := True
 export TF_CPP_MIN_LOG_LEVEL := 2
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-fast test-slow check tiny retrain gate locked audit monitor bench pictures bento wheel lock
+.PHONY: help serve test test-fast test-slow check tiny retrain gate locked audit monitor bench pictures bento wheel lock \
+  gate-deploy compare remote pull push-data rollback bundle image smoke-image sbom push rollout propose
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,8 +50,9 @@ tiny: $(FULL)/.ready ## Rehearse the whole pipeline in a scratch folder, in abou
 	@export PATH=$(abspath $(FULL)):$$PATH && cd $(TINY) && \
 	  dvc init -q --no-scm && dvc config core.analytics false && dvc repro
 
-retrain: $(FULL)/.ready ## Data to bundle, as params.yaml says (dvc repro)
-	@PATH=$(abspath $(FULL)):$$PATH dvc repro
+retrain: $(FULL)/.ready ## Data to bundle, as params.yaml says; SETTINGS="train.epochs=40" changes it first
+	@PATH=$(abspath $(FULL)):$$PATH; set --; for setting in $$SETTINGS; do set -- "$$@" -S "$$setting"; done; \
+	  if [ $$# -gt 0 ]; then dvc exp run "$$@"; else dvc repro; fi
 
 gate: $(FULL)/.ready ## Judge models/bundle against the champion on main
 	@$(FULL)/legible gate --champion $(CHAMPION) --format $(FORMAT)
@@ -57,9 +60,55 @@ gate: $(FULL)/.ready ## Judge models/bundle against the champion on main
 locked: $(FULL)/.ready ## See that dvc.lock belongs to params.yaml: no stage would run
 	@changed=$$($(FULL)/dvc repro --dry --allow-missing) && ! echo "$$changed" | grep "^Running stage"
 
-audit: ## Ask for known weaknesses of what is served (network)
-	@$(PYTHON) -m venv .venv-audit && .venv-audit/bin/python -m pip install -q pip-audit && \
-	  .venv-audit/bin/pip-audit --require-hashes --disable-pip -r requirements/serve.txt
+audit: $(DEPLOY)/.ready ## Ask for known weaknesses of what is served (network)
+	@$(DEPLOY)/pip-audit --require-hashes --disable-pip -r requirements/serve.txt
+
+gate-deploy: $(FULL)/.ready ## Judge it as a deploy does: both read again; CHAMPION, or the bundle of the tag before
+	@$(FULL)/legible gate --deploy --format $(FORMAT) --champion "$${CHAMPION:-$$(git describe --tags --abbrev=0 HEAD^)}"
+
+compare: $(FULL)/.ready ## The gate's verdict for a pull request; a refusal is a verdict, not a failure
+	@$(FULL)/legible gate --champion $(CHAMPION) --format markdown; test $$? -le 1
+
+remote: $(FULL)/.ready ## Name the store of data and models: URL=s3://..., gs://..., azure://..., ssh://... or a folder
+	@$(FULL)/dvc remote add --local -f -d store "$$URL"
+
+pull: $(FULL)/.ready ## Fetch data and stage outputs of dvc.lock from the store
+	@$(FULL)/dvc pull
+
+push-data: $(FULL)/.ready ## Bring data and stage outputs to the store
+	@$(FULL)/dvc push
+
+rollback: ## Take back bundle, weights, parameters and lock of a tag: TO=v1.2.0; then commit
+	@git checkout "$$TO" -- models params.yaml dvc.lock && echo "models, params.yaml and dvc.lock are those of $$TO"
+
+bundle: ## Fetch the bundle of a version into a folder: VERSION=v1.2.0 INTO=folder
+	@mkdir -p "$$INTO" && git archive "$$VERSION" models/bundle | tar -x -C "$$INTO" --strip-components=2
+
+image: $(FULL)/.ready ## Make the image of the Bento built last (Docker)
+	@$(FULL)/bentoml containerize legible:latest --image-tag legible:built
+
+smoke-image: $(FULL)/.ready ## Start that image with a read-only root, read ten words, drain it (Docker)
+	@docker run -d --name legible-smoke --read-only --tmpfs /tmp -p 127.0.0.1:3000:3000 \
+	  -e LEGIBLE_OBSERVATIONS_FOLDER=/tmp/observations -e HOME=/tmp legible:built > /dev/null && \
+	$(FULL)/python deploy/smoke.py http://127.0.0.1:3000; code=$$?; \
+	docker stop --time 40 legible-smoke > /dev/null && docker logs legible-smoke | tail -n 20 && docker rm legible-smoke > /dev/null; exit $$code
+
+sbom: $(DEPLOY)/.ready ## Bill of materials of what is served (CycloneDX), in dist/sbom.json
+	@mkdir -p dist && $(DEPLOY)/cyclonedx-py requirements requirements/serve.txt --output-reproducible -o dist/sbom.json
+
+push: ## Push the image: REGISTRY=...; prints its digest (Docker)
+	@docker tag legible:built "$$REGISTRY/legible:$$(git rev-parse HEAD)" && \
+	docker push --quiet "$$REGISTRY/legible:$$(git rev-parse HEAD)" > /dev/null && \
+	echo "digest=$$(docker inspect --format '{{index .RepoDigests 0}}' legible:built | cut -d @ -f 2)"
+
+rollout: ## Roll an image out by digest, and back where it does not get ready: REGISTRY=... DIGEST=sha256:... (kubectl, kustomize)
+	@cd deploy/kubernetes && kustomize edit set image "legible=$$REGISTRY/legible@$$DIGEST" && kubectl apply -k . && \
+	{ kubectl rollout status deployment/legible --timeout=300s || { kubectl rollout undo deployment/legible; exit 1; }; }
+
+propose: ## Commit what was retrained on a branch and open a pull request: BRANCH=... BODY=file (gh)
+	@git config user.name legible && git config user.email legible@localhost && gh auth setup-git && \
+	git checkout -b "$$BRANCH" && git add params.yaml dvc.lock models && git commit -m "Retrain" && \
+	git push origin "$$BRANCH" && gh pr create --title "Retrained bundle" --body-file "$$BODY" --head "$$BRANCH"
 
 monitor: $(WATCH)/.ready ## Check for drift every five minutes; verdict on port 3001, report and Evidently workspace
 	@$(WATCH)/legible monitor --report reports/drift.html --workspace monitoring/workspace
@@ -84,6 +133,8 @@ lock: $(FULL)/.ready ## Renew requirements/*.txt from pyproject.toml
 	    --no-emit-find-links --no-header --upgrade --extra $$set pyproject.toml -o requirements/$$set.txt || exit 1; done
 	@$(FULL)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	  --no-header --upgrade requirements/trdg.in -o requirements/trdg.txt
+	@$(FULL)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --no-header --upgrade requirements/deploy.in -o requirements/deploy.txt
 
 $(FULL)/.ready: requirements/dev.txt pyproject.toml
 	@$(call install,.venv,requirements/dev.txt)
@@ -99,6 +150,9 @@ $(PEERS)/.ready: requirements/bench.txt
 
 $(TRDG)/.ready: requirements/trdg.txt
 	@$(call environment,.venv-trdg,requirements/trdg.txt) && touch $@
+
+$(DEPLOY)/.ready: requirements/deploy.txt
+	@$(call environment,.venv-deploy,requirements/deploy.txt) && touch $@
 
 # Byte-compiled: TensorFlow imports three times faster.
 define environment

@@ -1,0 +1,90 @@
+"""What deploys: the manifests fit their schemas and the service, the smoke test tells a sound service from others."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+from conftest import PROJECT
+from serving import served
+
+from legible.config import ServiceSettings
+
+MANIFESTS = PROJECT / "deploy/kubernetes"
+VERSION = "1.31"
+OURS = sorted(path for path in MANIFESTS.glob("*.yaml") if path.stem not in ("kustomization", "monitor"))
+
+
+def manifest(name: str) -> Any:
+    return yaml.safe_load((MANIFESTS / f"{name}.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("path", OURS, ids=lambda path: path.stem)
+def test_a_manifest_fits_its_schema(path: Path) -> None:
+    kubernetes_validate.validate(yaml.safe_load(path.read_text(encoding="utf-8")), VERSION, strict=True)
+
+
+def test_a_manifest_that_does_not_fit_is_refused() -> None:
+    broken = manifest("deployment")
+    broken["spec"]["replicas"] = "two"
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(broken, VERSION, strict=True)
+
+
+def test_every_manifest_is_applied() -> None:
+    listed = manifest("kustomization")["resources"]
+    assert sorted(listed) == sorted(path.name for path in MANIFESTS.glob("*.yaml") if path.stem != "kustomization")
+
+
+def test_the_monitor_and_the_service_find_their_pods() -> None:
+    pods = manifest("deployment")["spec"]["template"]["metadata"]["labels"]
+    assert manifest("service")["spec"]["selector"].items() <= pods.items()
+    assert manifest("disruption")["spec"]["selector"]["matchLabels"].items() <= pods.items()
+    (port,) = manifest("service")["spec"]["ports"]
+    assert manifest("monitor")["spec"]["endpoints"][0]["port"] == port["name"]
+    container = manifest("deployment")["spec"]["template"]["spec"]["containers"][0]
+    assert port["targetPort"] in [one["name"] for one in container["ports"]]
+
+
+def test_pods_have_time_to_drain_and_settings_that_exist() -> None:
+    pod = manifest("deployment")["spec"]["template"]["spec"]
+    variables = {one["name"]: one["value"] for one in pod["containers"][0]["env"]}
+    ours = {name: value for name, value in variables.items() if name.startswith("LEGIBLE_")}
+    settings = ServiceSettings.from_environment(ours)
+    assert {name.removeprefix("LEGIBLE_").lower() for name in ours} <= set(vars(settings))
+    assert pod["terminationGracePeriodSeconds"] > settings.drain_seconds + settings.body_seconds
+
+
+@pytest.mark.parametrize("name", ["deployment", "drift"])
+def test_nothing_runs_with_more_rights_than_it_needs(name: str) -> None:
+    spec = manifest(name)["spec"]
+    pod = (spec["jobTemplate"]["spec"] if name == "drift" else spec)["template"]["spec"]
+    assert pod["securityContext"]["runAsNonRoot"]
+    for container in pod["containers"]:
+        assert container["securityContext"]["readOnlyRootFilesystem"]
+        assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+        assert "memory" in container["resources"]["limits"]
+
+
+def smoke(address: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(PROJECT / "deploy/smoke.py"), address]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+@pytest.mark.slow
+def test_the_smoke_test_passes_a_sound_service(tmp_path: Path, bundle_folder: Path) -> None:
+    with served(tmp_path, LEGIBLE_BUNDLE=str(bundle_folder)) as address:
+        outcome = smoke(address)
+    assert outcome.returncode == 0, outcome.stderr
+    assert "of 10 words right" in outcome.stdout
+
+
+@pytest.mark.slow
+def test_the_smoke_test_says_what_is_wrong_with_another(tmp_path: Path, bundle_folder: Path) -> None:
+    with served(tmp_path, LEGIBLE_BUNDLE=str(bundle_folder), LEGIBLE_MAX_PIXELS="100") as address:
+        outcome = smoke(address)
+    assert outcome.returncode == 1
+    assert "too_large" in outcome.stderr
