@@ -54,4 +54,5 @@ def test_an_alert_has_a_runbook_entry(alert: str) -> None:
 
 def test_a_make_target_is_documented() -> None:
     targets = re.findall(r"^([a-z-]+):.*## ", (PROJECT / "Makefile").read_text(), flags=re.MULTILINE)
-    assert [target for target in targets if f"make {target}" not in DOCS] == ["help"]
+    assert len(targets) > 20
+    assert [target for target in targets if f"make {target}" not in DOCS] == []
