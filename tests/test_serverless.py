@@ -1,11 +1,13 @@
 """The Lambda handler on events as API Gateway sends them: REST (1.0) and HTTP (2.0), bodies in base64."""
 
+import asyncio
 import base64
 import io
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +23,13 @@ CONTENT_TYPE = f"multipart/form-data; boundary={BOUNDARY}"
 
 
 @pytest.fixture(scope="module")
-def handle(tmp_path_factory: pytest.TempPathFactory) -> Handler:
+def handle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Handler]:
     folder = tmp_path_factory.mktemp("lambda")
-    return make_handler(ServiceSettings(observations_folder=str(folder / "observations"), request_log=False))
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield make_handler(ServiceSettings(observations_folder=str(folder / "observations"), request_log=False))
+    asyncio.set_event_loop(None)
+    loop.close()
 
 
 def form(image: bytes, *, field: str = "image") -> bytes:

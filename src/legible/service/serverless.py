@@ -1,7 +1,7 @@
 """The application behind AWS API Gateway: the same routes in a Lambda function, without BentoML.
 
-Name `legible.service.serverless.handler` as the function's handler. The bundle is loaded when the module is, in the
-initialisation that a cold start pays for. Only /tmp can be written there: LEGIBLE_OBSERVATIONS_FOLDER=/tmp/rows.
+Name `legible.service.serverless.handler` as the function's handler. Lambda asks the module for it when it initialises,
+and then the bundle is loaded. Only /tmp can be written there: LEGIBLE_OBSERVATIONS_FOLDER=/tmp/observations.
 """
 
 import os
@@ -25,4 +25,8 @@ def make_handler(settings: ServiceSettings) -> Handler:
     return Mangum(cast("Any", build_app(api)), lifespan="off")
 
 
-handler = make_handler(ServiceSettings.from_environment())
+def __getattr__(name: str) -> Handler:
+    """`handler`, made when it is asked for: an import alone loads no bundle and makes no event loop."""
+    if name != "handler":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return globals().setdefault(name, make_handler(ServiceSettings.from_environment()))
