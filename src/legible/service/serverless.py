@@ -29,4 +29,6 @@ def __getattr__(name: str) -> Handler:
     """`handler`, made when it is asked for: an import alone loads no bundle and makes no event loop."""
     if name != "handler":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return globals().setdefault(name, make_handler(ServiceSettings.from_environment()))
+    made = make_handler(ServiceSettings.from_environment())
+    globals()[name] = made
+    return made
