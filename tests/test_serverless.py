@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import io
 import json
 import os
 import subprocess
@@ -12,8 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import drawn_word
-from PIL import Image
+from test_service import word
 
 from legible.config import ServiceSettings
 from legible.service.serverless import Handler, make_handler
@@ -35,12 +33,6 @@ def handle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Handler]:
 def form(image: bytes, *, field: str = "image") -> bytes:
     head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{field}"; filename="w.png"\r\n\r\n'
     return head.encode() + image + f"\r\n--{BOUNDARY}--\r\n".encode()
-
-
-def png(text: str, face: Path) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(drawn_word(text, face)).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def rest_event(method: str, path: str, body: bytes = b"", **query: str) -> dict[str, Any]:
@@ -94,7 +86,7 @@ def http_event(method: str, path: str, body: bytes = b"", **query: str) -> dict[
 
 @pytest.mark.parametrize("event", [rest_event, http_event])
 def test_an_event_of_either_kind_is_read(handle: Handler, print_face: Path, event: Any) -> None:
-    answer = handle(event("POST", "/read", form(png("Hamburg", print_face)), alternatives="2"), None)
+    answer = handle(event("POST", "/read", form(word("Hamburg", print_face)), alternatives="2"), None)
     assert answer["statusCode"] == 200
     reading = json.loads(answer["body"])
     assert reading["text"] == "Hamburg"
@@ -110,14 +102,14 @@ def test_a_mistake_is_answered_in_the_one_shape(handle: Handler, event: Any) -> 
 
 
 def test_a_batch_and_the_metrics_are_there_too(handle: Handler, print_face: Path) -> None:
-    answer = handle(http_event("POST", "/read_batch", form(png("reading", print_face), field="images")), None)
+    answer = handle(http_event("POST", "/read_batch", form(word("reading", print_face), field="images")), None)
     assert [one["text"] for one in json.loads(answer["body"])["readings"]] == ["reading"]
     exposed = handle(http_event("GET", "/metrics"), None)
     assert "legible_" in exposed["body"]
 
 
 def test_one_call_after_the_other_gives_the_same(handle: Handler, print_face: Path) -> None:
-    event = rest_event("POST", "/read", form(png("station", print_face)))
+    event = rest_event("POST", "/read", form(word("station", print_face)))
     texts = [json.loads(handle(event, None)["body"])["text"] for _ in range(3)]
     assert texts == ["station"] * 3
 

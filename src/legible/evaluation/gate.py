@@ -10,11 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from legible.charset import Charset
 from legible.evaluation.again import read_again
 from legible.evaluation.comparison import JUDGED_FROM, Comparison, Pair, compare_all, join, writers_that_fell
+from legible.evaluation.confidence import calibration_error
 from legible.evaluation.evaluate import Case
-from legible.evaluation.results import Result, figures, in_slice, read_results, slice_names
+from legible.evaluation.results import Result, in_slice, read_results, slice_names
 from legible.reader.bundle import load_bundle
 
 LARGEST_LOSS = 0.01
@@ -161,10 +164,15 @@ def _losses(row: Comparison) -> list[str]:
 
 
 def _worse_calibration(pairs: Sequence[Pair]) -> list[str]:
-    new, old = (figures([pair[place] for pair in pairs]).calibration_error for place in (0, 1))
+    new, old = (_calibration_error([pair[place] for pair in pairs]) for place in (0, 1))
     if new <= old + CALIBRATION_MARGIN:
         return []
     return [f"the calibration error grew from {old:.3f} to {new:.3f}, by more than {CALIBRATION_MARGIN:g}"]
+
+
+def _calibration_error(results: Sequence[Result]) -> float:
+    given, right = np.array([(result.confidence, float(result.right)) for result in results]).T
+    return calibration_error(given, right)
 
 
 def _slower(times: float) -> list[str]:

@@ -13,8 +13,6 @@ Points = npt.NDArray[np.float32]
 Flags = npt.NDArray[np.bool_]
 
 COMMENT = "//"
-CAPITAL_HEIGHT = 1.65
-"""In x-heights, as all lengths of a shape."""
 
 
 @dataclass(frozen=True)

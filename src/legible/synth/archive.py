@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from legible.data.dataset import add_member
+
 END = bytes(2 * tarfile.BLOCKSIZE)
 """Of a tar."""
 
@@ -59,9 +61,7 @@ class Archive:
             tar = stack.enter_context(tarfile.open(self.tar, "a"))
 
             def add(rows: Sequence[str], name: str, content: bytes) -> None:
-                member = tarfile.TarInfo(name)
-                member.size = len(content)
-                tar.addfile(member, io.BytesIO(content))
+                add_member(tar, name, content)
                 for table, row in zip(tables, rows, strict=True):
                     table.write(row)
 

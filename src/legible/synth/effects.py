@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from legible.synth.moved import STILL, Moved, shifted
+from legible.synth.paper import smooth_noise
 
 Coverage = npt.NDArray[np.float32]
 Rng = np.random.Generator
@@ -234,9 +235,8 @@ def _defocus(light: Coverage, rng: Rng, strength: float) -> Coverage:
 
 
 def _smooth(rng: Rng, height: int, width: int, *, cell: int) -> Coverage:
-    """Noise from 0 to 1 that changes over `cell` pixels."""
-    coarse = rng.random((height // cell + 2, width // cell + 2)).astype(np.float32)
-    return np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC).clip(0, 1), np.float32)
+    """Rounder than paper's grain."""
+    return smooth_noise(rng, height, width, cell=cell, interpolation=cv2.INTER_CUBIC)
 
 
 EFFECTS: Mapping[str, Effect | Shift] = {

@@ -47,7 +47,7 @@ def lay(coverage: Coverage, paper: Paper, ink: Ink, rng: np.random.Generator) ->
     sheet = np.full((height, width), max(paper.level, ink.level + 60), np.float32)
     sheet -= _marks(paper, height, width, rng)
     if ink.unevenness:
-        coverage = coverage * (1 - ink.unevenness * _smooth(rng, height, width, cell=max(height // 3, 4)))
+        coverage = coverage * (1 - ink.unevenness * smooth_noise(rng, height, width, cell=max(height // 3, 4)))
     return np.clip(sheet + (ink.level - sheet) * coverage, 0, 255).astype(np.uint8)
 
 
@@ -55,7 +55,7 @@ def _marks(paper: Paper, height: int, width: int, rng: np.random.Generator) -> C
     """What makes the sheet darker than its level, in grey levels."""
     marks = np.zeros((height, width), np.float32)
     if paper.kind == "textured":
-        marks += _smooth(rng, height, width, cell=6) * 30 * paper.strength
+        marks += smooth_noise(rng, height, width, cell=6) * 30 * paper.strength
         marks += rng.normal(0, 6 * paper.strength, marks.shape).astype(np.float32)
     elif paper.kind == "ruled":
         marks[_ruling(rng, height)] = 110 * paper.strength
@@ -74,7 +74,9 @@ def _ruling(rng: np.random.Generator, length: int, *, spacing: int = 0) -> npt.N
     return np.arange(int(rng.integers(0, distance)), length, distance)
 
 
-def _smooth(rng: np.random.Generator, height: int, width: int, *, cell: int) -> Coverage:
+def smooth_noise(
+    rng: np.random.Generator, height: int, width: int, *, cell: int, interpolation: int = cv2.INTER_LINEAR
+) -> Coverage:
     """Noise from 0 to 1 that changes over `cell` pixels."""
     coarse = rng.random((height // cell + 2, width // cell + 2)).astype(np.float32)
-    return np.asarray(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
+    return np.asarray(cv2.resize(coarse, (width, height), interpolation=interpolation).clip(0, 1), np.float32)
