@@ -13,6 +13,7 @@ from legible.training.batches import (
     prepare,
     steps_needed,
 )
+from legible.training.preparers import Preparers
 
 CHARSET = Charset("digits", "0123456789")
 
@@ -33,8 +34,8 @@ def many(count: int = 40) -> list[Sample]:
 
 def all_batches(samples: list[Sample], *, epoch: int = 0, workers: int = 1) -> list[np.ndarray]:
     plan = Planner(samples, {"drawn/word": 1.0}, seed=1).plan(epoch, samples=60)
-    batches = epoch_batches(samples, plan, preparation(), epoch=epoch, batch_columns=512, workers=workers)
-    return [batch.image for batch in batches]
+    with Preparers(samples, preparation(), workers=workers) as preparers:
+        return [batch.image for batch in epoch_batches(preparers.prepared(plan, epoch=epoch), batch_columns=512)]
 
 
 @pytest.mark.parametrize(
@@ -84,14 +85,15 @@ def test_a_mixture_without_samples_is_refused_with_what_is_there() -> None:
 
 def test_an_image_too_narrow_for_its_text_gets_paper_at_its_right() -> None:
     narrow = sample(0, text="1111111111", width=20)
-    prepared = prepare(narrow, preparation(strength=0.0), np.random.default_rng(0))
+    prepared = prepare(narrow.image, narrow.text, preparation(strength=0.0), np.random.default_rng(0))
     assert prepared.columns.shape[1] // 4 >= steps_needed(prepared.labels)
 
 
 def test_the_mask_covers_the_image_and_nothing_beyond() -> None:
     samples = many(4)
     plan = np.arange(4)
-    for batch in epoch_batches(samples, plan, preparation(), epoch=0, batch_columns=512, workers=1):
+    prepared = Preparers(samples, preparation(), workers=1).prepared(plan, epoch=0)
+    for batch in epoch_batches(prepared, batch_columns=512):
         beyond = batch.image[:, :, :, 0].max(axis=1) * (1 - batch.mask[:, 0])
         assert beyond.max() == 0
         assert batch.mask.sum() > 0

@@ -1,13 +1,14 @@
 """The training itself: it learns, and a killed run goes on to the same final bits."""
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from legible.config import Params, load_params
+from legible.config import Params, ThenParams, load_params
 from legible.data.dataset import Sample, write_dataset
 from legible.errors import DataError
 from legible.training import train as training
@@ -30,8 +31,8 @@ def digits(number: int, *, split: str) -> Sample:
 def small_params(*, epochs: int, **changes: object) -> Params:
     params = load_params(PROJECT / "params.yaml", PROJECT / "params/tiny.yaml")
     train = dataclasses.replace(
-        params.train, size="micro", epochs=epochs, epoch_samples=96, batch_columns=2048, mixture={"drawn/word": 1.0},
-        **changes,  # type: ignore[arg-type]
+        params.train, size="micro", epochs=epochs, batch_columns=2048, mixture={"drawn/word": 1.0},
+        **{"epoch_samples": 96, **changes},  # type: ignore[arg-type]
     )  # fmt: skip
     return dataclasses.replace(params, train=train)
 
@@ -93,6 +94,32 @@ def test_fine_tuning_starts_from_the_given_weights(trained_at_once: Path, tmp_pa
     training.train(small_params(epochs=1, start_from=start, learning_rate=1e-9, averaging=0.0), root=root)
     for before, after in zip(final_weights(trained_at_once)[:1], final_weights(root)[:1], strict=True):
         assert np.allclose(before, after, atol=1e-4)
+
+
+def test_two_trainings_in_one_stage_equal_two_stages(trained_at_once: Path, tmp_path: Path) -> None:
+    changes = {"learning_rate": 0.001, "warmup_epochs": 0.5, "dropout": 0.2, "strength": 0.2}
+    then = ThenParams(epochs=2, epoch_samples=64, mixture={"drawn/word": 1.0}, **changes)  # type: ignore[arg-type]
+    together = project(tmp_path / "together")
+    training.train(small_params(epochs=3, then=then), root=together)
+    apart = project(tmp_path / "apart")
+    start = str(trained_at_once / "models/weights")
+    training.train(small_params(epochs=2, start_from=start, **{**changes, "epoch_samples": 64}), root=apart)
+    for one, other in zip(final_weights(together), final_weights(apart), strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_the_second_of_two_trainings_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
+    root = project(tmp_path)
+    then = ThenParams(
+        1, 64, learning_rate=0.001, warmup_epochs=0.5, dropout=0.0, strength=0.2, mixture={"drawn/word": 1}
+    )
+    params = small_params(epochs=1, then=then)
+    training.train(params, root=root)
+    before = final_weights(root)
+    shutil.rmtree(root / "models")
+    training.train(params, root=root)
+    for one, other in zip(before, final_weights(root), strict=True):
+        assert np.array_equal(one, other)
 
 
 def test_a_data_set_without_training_samples_is_refused(tmp_path: Path) -> None:

@@ -70,6 +70,20 @@ class IngestParams:
 
 
 @dataclass(frozen=True)
+class ThenParams:
+    """A second training that starts from the weights of the first; only what differs from it."""
+
+    epochs: int
+    """0: no second training."""
+    epoch_samples: int
+    learning_rate: float
+    warmup_epochs: float
+    dropout: float
+    strength: float
+    mixture: Mapping[str, float]
+
+
+@dataclass(frozen=True)
 class TrainParams:
     revision: int
     size: str
@@ -82,6 +96,8 @@ class TrainParams:
     learning_rate: float
     weight_decay: float
     warmup_epochs: float
+    dropout: float
+    """In the temporal blocks."""
     strength: float
     """How far training images are augmented, 0 to 1."""
     mixture: Mapping[str, float]
@@ -90,6 +106,7 @@ class TrainParams:
     """Momentum of the moving average of the weights; 0 switches it off."""
     start_from: str
     """Weights to fine-tune from; empty to start afresh."""
+    then: ThenParams
 
 
 @dataclass(frozen=True)

@@ -26,19 +26,14 @@ class Size:
     temporal_blocks: int
     kernel: int
     expansion: int
-    dropout: float
     parameters: int
     """With 97 labels and 32 rows of input, moving averages included; a test counts them."""
 
 
 ZOO = {
-    "micro": Size(
-        (4, 8, 12, 16, 16), units=20, temporal_blocks=1, kernel=5, expansion=1, dropout=0.0, parameters=9_861
-    ),
-    "small": Size((12, 24, 48, 64, 80), 128, temporal_blocks=3, kernel=7, expansion=1, dropout=0.0, parameters=244_989),
-    "base": Size(
-        (24, 48, 96, 128, 192), 256, temporal_blocks=4, kernel=9, expansion=1, dropout=0.1, parameters=1_147_993
-    ),
+    "micro": Size((4, 8, 12, 16, 16), units=20, temporal_blocks=1, kernel=5, expansion=1, parameters=9_861),
+    "small": Size((12, 24, 48, 64, 80), 128, temporal_blocks=3, kernel=7, expansion=1, parameters=244_989),
+    "base": Size((24, 48, 96, 128, 192), 256, temporal_blocks=4, kernel=9, expansion=1, parameters=1_147_993),
 }
 
 
@@ -48,11 +43,11 @@ def size_named(name: str) -> Size:
     return ZOO[name]
 
 
-def build_network(size: Size, *, labels: int, height: int) -> CTCModel:
+def build_network(size: Size, *, labels: int, height: int, dropout: float = 0.0) -> CTCModel:
     """For training: {"image": (B, height, W, 1), "mask": (B, 1, W)} -> logits (B, W / STRIDE, labels)."""
     image = keras.Input((height, None, 1), name="image")
     mask = keras.Input((1, None), name="mask")
-    logits = _logits(Masked(image, mask), size, labels=labels)
+    logits = _logits(Masked(image, mask), size, labels=labels, dropout=dropout)
     return CTCModel({"image": image, "mask": mask}, logits, stride=STRIDE)
 
 
@@ -62,12 +57,12 @@ def build_twin(network: keras.Model, size: Size, *, labels: int, height: int) ->
     (1, height, W, 1), W a multiple of STRIDE -> logits (1, W / STRIDE, labels).
     """
     image = keras.Input((height, None, 1), batch_size=1, name="image")
-    twin = keras.Model(image, _logits(Masked(image, None), size, labels=labels), name="twin")
+    twin = keras.Model(image, _logits(Masked(image, None), size, labels=labels, dropout=0.0), name="twin")
     twin.set_weights(network.get_weights())
     return twin
 
 
-def _logits(x: Masked, size: Size, *, labels: int) -> blocks.Tensor:
+def _logits(x: Masked, size: Size, *, labels: int, dropout: float) -> blocks.Tensor:
     x = blocks.convolve(x, filters=size.trunk[0], name="trunk1")
     x = blocks.pool(x, stride=(2, 2), name="pool1")
     x = blocks.convolve(x, filters=size.trunk[1], name="trunk2")
@@ -79,7 +74,7 @@ def _logits(x: Masked, size: Size, *, labels: int) -> blocks.Tensor:
     x = blocks.columns(x, units=size.units, name="columns")
     for number in range(1, size.temporal_blocks + 1):
         x = blocks.mix_columns(
-            x, kernel=size.kernel, expansion=size.expansion, dropout=size.dropout, name=f"temporal{number}"
+            x, kernel=size.kernel, expansion=size.expansion, dropout=dropout, name=f"temporal{number}"
         )
     logits = layers.Conv2D(labels, 1, name="logits")(x.features)
     return layers.Reshape((-1, labels), name="steps")(logits)

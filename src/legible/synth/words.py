@@ -19,6 +19,8 @@ FLATTENING = 0.6
 MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
           "December", "Jan", "Feb", "Mar", "Apr", "Jun", "Jul", "Aug", "Sept", "Oct", "Nov", "Dec")  # fmt: skip
 DOMAINS = ("com", "org", "net", "co.uk", "edu", "de", "io")
+SIGNS_ALONE = 0.5
+"""Of the strings of any characters: the rarest signs of a charset stand in no word."""
 MARKS = ".,,,...;:!?-'\"()"
 CLOSING = ("", "", "", "", "", "", ",", ",", ".", ".", ";", ":", "!", "?", "'s", "-")
 
@@ -70,8 +72,8 @@ class Texts:
 
     def _kinds(self, rng: Rng) -> str:
         kinds: Sequence[tuple[float, Callable[[Rng], str]]] = (
-            (0.62, self._dressed), (0.06, _mark), (0.07, _number), (0.04, _amount), (0.03, _date), (0.02, _time),
-            (0.03, self._address), (0.05, _code), (0.03, self._letters), (0.05, self._joined),
+            (0.60, self._dressed), (0.06, _mark), (0.07, _number), (0.04, _amount), (0.03, _date), (0.02, _time),
+            (0.03, self._address), (0.05, _code), (0.05, self._letters), (0.05, self._joined),
         )  # fmt: skip
         return self._choose(rng, kinds)
 
@@ -112,9 +114,10 @@ class Texts:
         return f"www.{place}.{domain}" if rng.random() < 0.6 else f"{place}.{domain}/{name}"  # noqa: PLR2004
 
     def _letters(self, rng: Rng) -> str:
-        """Any characters of the charset, so that each is seen."""
-        alphabet = self._charset.characters.replace(" ", "") or self._charset.characters
-        return _some(alphabet, rng, int(rng.integers(1, 7)))
+        """Any characters of the charset, at times its signs alone, so that each is seen some hundred times."""
+        every = self._charset.characters.replace(" ", "") or self._charset.characters
+        signs = "".join(character for character in every if not character.isalnum()) or every
+        return _some(signs if rng.random() < SIGNS_ALONE else every, rng, int(rng.integers(1, 7)))
 
 
 def _some(alphabet: str, rng: Rng, length: int) -> str:

@@ -4,11 +4,9 @@ Prepared samples gather by width until a batch of that width is full. There are 
 batch, many words or few lines: little padding, and few shapes where a backend compiles for each.
 """
 
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -21,8 +19,6 @@ from legible.synth.augment import augment
 
 WIDTHS = (64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024, 1280, 1536, 2048, 3072, 4128)
 """Columns that batches are padded to."""
-AHEAD = 512
-"""Samples prepared before they are asked for."""
 
 
 @dataclass(frozen=True)
@@ -99,16 +95,13 @@ def _round_robin(members: int, count: int, epoch: int, *, seed: tuple[int, int])
     return np.array([shuffled[int(r)][p % members] for r, p in zip(rounds, places, strict=True)], np.int64)
 
 
-def epoch_batches(
-    samples: Sequence[Sample], plan: npt.NDArray[np.int64], preparation: Preparation, *,
-    epoch: int, batch_columns: int, workers: int,
-) -> Iterator[Batch]:  # fmt: skip
-    """All samples of a plan in full batches; the last of each width are filled up with repeats."""
+def epoch_batches(prepared: Iterable[Prepared], *, batch_columns: int) -> Iterator[Batch]:
+    """All samples in full batches; the last of each width are filled up with repeats."""
     waiting: dict[int, list[Prepared]] = {}
-    for prepared in _prepare_all(samples, plan, preparation, epoch=epoch, workers=workers):
-        width = prepared.padded_width
+    for one in prepared:
+        width = one.padded_width
         gathered = waiting.setdefault(width, [])
-        gathered.append(prepared)
+        gathered.append(one)
         if len(gathered) == batch_size(width, batch_columns):
             yield make_batch(waiting.pop(width), width=width)
     for width, rest in sorted(waiting.items()):
@@ -123,32 +116,13 @@ def _filled_up(rest: Sequence[Prepared], size: int) -> list[Prepared]:
     return [rest[place % len(rest)] for place in range(size)]
 
 
-def _prepare_all(
-    samples: Sequence[Sample], plan: npt.NDArray[np.int64], preparation: Preparation, *, epoch: int, workers: int
-) -> Iterator[Prepared]:
-    """Prepared ahead by worker threads, in the order of the plan whatever their number."""
-    places = iter(range(len(plan)))
-
-    def prepare_place(place: int) -> Prepared:
-        rng = np.random.default_rng([preparation.seed, epoch, place])
-        return prepare(samples[plan[place]], preparation, rng)
-
-    with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[Future[Prepared]] = deque(pool.submit(prepare_place, p) for p in islice(places, AHEAD))
-        while waiting:
-            yield waiting.popleft().result()
-            waiting.extend(pool.submit(prepare_place, p) for p in islice(places, 1))
-
-
-def prepare(sample: Sample, preparation: Preparation, rng: np.random.Generator) -> Prepared:
+def prepare(image: npt.NDArray[np.uint8], text: str, preparation: Preparation, rng: np.random.Generator) -> Prepared:
     """Augmented and normalised; strength 0 leaves the image as it is.
 
     An image too narrow for its text, as CTC needs a step for each label, gets paper at its right.
     """
-    labels = preparation.charset.encode(sample.text)
-    columns = normalize(
-        augment(sample.image, rng, preparation.strength), height=preparation.height, stride=preparation.stride
-    )
+    labels = preparation.charset.encode(text)
+    columns = normalize(augment(image, rng, preparation.strength), height=preparation.height, stride=preparation.stride)
     missing = (steps_needed(labels) + 1) * preparation.stride - columns.shape[1]
     return Prepared(np.pad(columns, ((0, 0), (0, max(missing, 0))))[:, : WIDTHS[-1]], labels)
 

@@ -7,6 +7,7 @@ import dataclasses
 import math
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,54 +28,96 @@ from legible.network.zoo import STRIDE, build_network, size_named
 from legible.scores import cer, exact_match
 from legible.training.batches import Planner, Preparation, epoch_batches, make_batch, prepare
 from legible.training.checkpoint import Checkpoints, EpochFigures, fingerprint
+from legible.training.preparers import Preparers
 from legible.training.weights import load_matching, save_weights
 
+FIRST_WEIGHTS = "training/first"
+"""Where the first of two trainings leaves its weights, under the project's folder."""
 READ_TOGETHER = 32
 TUNE_SAMPLES = 512
 """Samples of `tune` read after each epoch, for the curves; choices are made on all of it."""
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """The samples of a training in memory: all of `train`, and those of `tune` that its curves read."""
+
+    train: Sequence[Sample]
+    tune: Sequence[Sample]
+
+
 def train(params: Params, *, root: Path, workers: int = 1) -> None:
     """Weights of root/data/dataset into root/models/weights. Continues a killed run of the same parameters."""
+    data_set = Dataset.open(root / "data/dataset")
+    loaded = Loaded(_split(data_set, "train"), _evenly(_split(data_set, "tune"), TUNE_SAMPLES))
+    runs = trainings(params)
+    for number, run in enumerate(runs, start=1):
+        last = number == len(runs)
+        identity = fingerprint(run, data_set=data_set.manifest.fingerprint)
+        checkpoints = Checkpoints(root / "training" / ("checkpoint" if last else "checkpoint-first"), identity)
+        model = train_once(
+            run, loaded, checkpoints, root=root, curves="live" if last else "live-first", workers=workers
+        )
+        target = root / ("models/weights" if last else FIRST_WEIGHTS)
+        save_weights(model, target, run.train, charset=run.charset.build())
+
+
+def trainings(params: Params) -> list[Params]:
+    """What `train` asks for, a training after the other: one, or two where `train.then` has epochs."""
+    then = params.train.then
+    first = dataclasses.replace(params.train, then=dataclasses.replace(then, epochs=0))
+    if then.epochs == 0:
+        return [dataclasses.replace(params, train=first)]
+    changes = {field.name: getattr(then, field.name) for field in dataclasses.fields(then)}
+    second = dataclasses.replace(first, start_from=FIRST_WEIGHTS, **changes)
+    return [dataclasses.replace(params, train=one) for one in (first, second)]
+
+
+def train_once(
+    params: Params, loaded: Loaded, checkpoints: Checkpoints, *, root: Path, curves: str, workers: int
+) -> CTCModel:
+    """One training from its start, or from where its checkpoint stands, to its end."""
     keras.utils.set_random_seed(params.seed)
     if keras.backend.backend() == "tensorflow":
         _make_tensorflow_deterministic()
     charset = params.charset.build()
-    data_set = Dataset.open(root / "data/dataset")
-    samples = _split(data_set, "train")
-    tune = _evenly(_split(data_set, "tune"), TUNE_SAMPLES)
     model = build_model(params.train, labels=charset.size)
     if params.train.start_from:
         load_matching(model, root / params.train.start_from, charset=charset)
-    checkpoints = Checkpoints(root / "training/checkpoint", fingerprint(params, data_set=data_set.manifest.fingerprint))
     history = checkpoints.restore(model)
-    planner = Planner(samples, params.train.mixture, seed=params.seed)
+    planner = Planner(loaded.train, params.train.mixture, seed=params.seed)
     preparation = Preparation(charset, params.train.height, STRIDE, params.train.strength, params.seed)
-    with Live(dir=str(root / "training/live"), dvcyaml=None, save_dvc_exp=False, monitor_system=False) as live:
+    live = Live(dir=str(root / "training" / curves), dvcyaml=None, save_dvc_exp=False, monitor_system=False)
+    with live, Preparers(loaded.train, preparation, workers=workers) as preparers:
         for figures in history:
             _log(live, figures)
         for epoch in range(len(history), params.train.epochs):
             plan = planner.plan(epoch, samples=params.train.epoch_samples)
             started = time.monotonic()
-            loss = train_epoch(model, samples, plan, params.train, preparation, epoch=epoch, workers=workers)
+            loss = train_epoch(model, preparers, plan, params.train, epoch=epoch)
             seconds = time.monotonic() - started
             figures = EpochFigures(
                 epoch=epoch + 1,
                 loss=loss,
                 learning_rate=float(ops.convert_to_numpy(model.optimizer.learning_rate)),
                 images_per_second=len(plan) / seconds,
-                **_tune_scores(model, tune, preparation),
+                **_tune_scores(model, loaded.tune, preparation),
             )
             history.append(figures)
             checkpoints.save(model, history)
             _log(live, figures)
     model.optimizer.finalize_variable_values(model.trainable_variables)
-    save_weights(model, root / "models/weights", params.train, charset=charset)
+    return model
 
 
 def build_model(params: TrainParams, *, labels: int) -> CTCModel:
     """The network of this size with its optimizer, both built, so that a checkpoint can be loaded into them."""
-    model = build_network(size_named(params.size), labels=labels, height=params.height)
+    return compiled(
+        build_network(size_named(params.size), labels=labels, height=params.height, dropout=params.dropout), params
+    )
+
+
+def compiled(model: CTCModel, params: TrainParams) -> CTCModel:
     optimizer = keras.optimizers.AdamW(
         params.learning_rate,
         weight_decay=params.weight_decay,
@@ -89,21 +132,12 @@ def build_model(params: TrainParams, *, labels: int) -> CTCModel:
 
 
 def train_epoch(
-    model: CTCModel,
-    samples: Sequence[Sample],
-    plan: npt.NDArray[np.int64],
-    params: TrainParams,
-    preparation: Preparation,
-    *,
-    epoch: int,
-    workers: int,
+    model: CTCModel, preparers: Preparers, plan: npt.NDArray[np.int64], params: TrainParams, *, epoch: int
 ) -> float:
     """One pass over a plan; the mean loss of its batches."""
     losses: list[float] = []
     done = 0
-    batches = epoch_batches(
-        samples, plan, preparation, epoch=epoch, batch_columns=params.batch_columns, workers=workers
-    )
+    batches = epoch_batches(preparers.prepared(plan, epoch=epoch), batch_columns=params.batch_columns)
     with tqdm(total=len(plan), unit="image", desc=f"epoch {epoch + 1}/{params.epochs}", mininterval=2) as bar:
         for batch in batches:
             progress = (epoch + min(done / len(plan), 1.0)) / params.epochs
@@ -131,7 +165,9 @@ def read_samples(model: CTCModel, samples: Sequence[Sample], preparation: Prepar
     texts = [""] * len(samples)
     for start in range(0, len(samples), READ_TOGETHER):
         places = by_width[start : start + READ_TOGETHER]
-        prepared = [prepare(samples[place], plain, np.random.default_rng(0)) for place in places]
+        prepared = [
+            prepare(samples[place].image, samples[place].text, plain, np.random.default_rng(0)) for place in places
+        ]
         batch = make_batch(prepared, width=max(one.padded_width for one in prepared))
         logits = model.predict_on_batch({"image": batch.image, "mask": batch.mask})
         for row, place in enumerate(places):

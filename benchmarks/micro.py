@@ -1,0 +1,169 @@
+"""The task of MicroOCR: 4 characters of 62, one font, 5,000 images to train on and 500 to be read; how small will do?
+
+    python benchmarks/micro.py                        (--hard: random backgrounds, tones and turns; --sizes 9k,46k)
+
+Trains networks of about a thousand to a million parameters, each from nothing, and counts epochs until every one of the
+500 words is read. Prints a table beside that project's README and writes benchmarks/micro.json or micro-hard.json.
+"""
+
+import argparse
+import dataclasses
+import json
+import string
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import keras
+import numpy as np
+from PIL import Image, ImageDraw
+
+from legible.charset import Charset
+from legible.config import TrainParams, load_params
+from legible.data.dataset import Sample, Split
+from legible.network.zoo import STRIDE, ZOO, Size, build_network, build_twin
+from legible.scores import exact_match
+from legible.synth.fonts import find_fonts
+from legible.synth.typesetting import load_face
+from legible.training.batches import Planner, Preparation
+from legible.training.export import convert
+from legible.training.preparers import Preparers
+from legible.training.train import compiled, read_samples, train_epoch
+
+PROJECT = Path(__file__).parents[1]
+CHARSET = Charset("alphanumeric", string.digits + string.ascii_letters)
+LETTERS, HEIGHT, SEED = 4, 32, 1
+TRAIN, TEST = 5000, 500
+SIZES = {
+    "1k": Size((2, 3, 4, 5, 6), 8, temporal_blocks=1, kernel=3, expansion=1, parameters=0),
+    "2k": Size((3, 4, 6, 8, 10), 12, temporal_blocks=1, kernel=3, expansion=1, parameters=0),
+    "5k": Size((3, 6, 9, 12, 14), 16, temporal_blocks=0, kernel=5, expansion=1, parameters=0),
+    "9k": ZOO["micro"],
+    "46k": Size((8, 12, 24, 32, 40), 64, temporal_blocks=1, kernel=5, expansion=1, parameters=0),
+    "245k": ZOO["small"],
+    "1M": ZOO["base"],
+}
+README = {
+    False: (("1.2k", "not in 9000"), ("2.4k", 338), ("4.8k", 362), ("9.8k", 35), ("20.6k", 39), ("45.2k", 79),
+            ("106.7k", 79), ("278.8k", 14)),
+    True: (("9.7k", "78.2 % in 99"), ("20.4k", "84.2 % in 100"), ("44.9k", "81.0 % in 49"), ("106.0k", "88.2 % in 45"),
+           ("277.6k", "87.2 % in 50"), ("817.2k", "88.4 % in 45"), ("2.68M", "89.4 % in 49")),
+}  # fmt: skip
+"""Parameters, and epochs to all words (or the share of words read, in epochs), as that project's README states them."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """Of one network: kilobytes of the int8 artefact, and the first epoch after which all words are read."""
+
+    size: str
+    parameters: int
+    kilobytes: float
+    epochs_to_all: int | None
+    epochs: int
+    best: float
+    seconds_an_epoch: float
+
+
+def drawn(number: int, *, split: Split, hard: bool) -> Sample:
+    rng = np.random.default_rng([SEED, ("train", "validation", "tune").index(split), number])
+    text = "".join(CHARSET.characters[place] for place in rng.integers(0, len(CHARSET.characters), LETTERS))
+    image = _scene(text, rng) if hard else _written(text, paper=255, ink=0)
+    return Sample(f"micro/{split}/{number}", image, text, "one", "micro", split, "word")
+
+
+def _written(text: str, *, paper: int, ink: int) -> np.ndarray:
+    canvas = Image.new("L", (112, 40), paper)
+    ImageDraw.Draw(canvas).text((56, 20), text, font=load_face(_font(), 28), fill=ink, anchor="mm")
+    return np.asarray(canvas)
+
+
+def _scene(text: str, rng: np.random.Generator) -> np.ndarray:
+    """The same on a random sheet: a smooth background of random tones, ink lighter or darker, noise, a slight turn."""
+    paper = rng.uniform(40, 215)
+    darker = paper > 127 if rng.random() < 0.8 else paper > 80  # noqa: PLR2004
+    ink = rng.uniform(0, paper - 40) if darker else rng.uniform(paper + 40, 255)
+    mask = _written(text, paper=0, ink=255).astype(np.float32) / 255
+    turn = cv2.getRotationMatrix2D((56, 20), rng.uniform(-5, 5), rng.uniform(0.8, 1.0))
+    mask = cv2.warpAffine(mask, turn, (112, 40))
+    ground = cv2.resize(rng.normal(paper, 18, (3, 7)), (112, 40), interpolation=cv2.INTER_CUBIC)
+    image = ground * (1 - mask) + ink * mask + rng.normal(0, rng.uniform(0, 8), mask.shape)
+    return np.clip(image, 0, 255).astype(np.uint8)
+
+
+def _font() -> Path:
+    params = dataclasses.replace(load_params(PROJECT / "params.yaml").fonts, folders=(), packages=True)
+    fonts = [font for font in find_fonts(params, root=PROJECT, characters=CHARSET.characters) if font.kind == "print"]
+    return min(font.path for font in fonts if "roboto" in font.path.name.lower())
+
+
+def settings(epochs: int, *, hard: bool) -> TrainParams:
+    """Small batches and a high rate: there are few images, and they are easy."""
+    train = load_params(PROJECT / "params.yaml").train
+    return dataclasses.replace(
+        train,
+        epochs=epochs,
+        epoch_samples=TRAIN,
+        batch_columns=112 * 16,
+        learning_rate=0.006,
+        warmup_epochs=0.2,
+        weight_decay=0.0,
+        strength=0.3 if hard else 0.0,
+        mixture={"micro/word": 1.0},
+    )
+
+
+def measure(name: str, train: Sequence[Sample], test: Sequence[Sample], params: TrainParams) -> Row:
+    keras.utils.set_random_seed(SEED)
+    size = SIZES[name]
+    model = compiled(build_network(size, labels=CHARSET.size, height=HEIGHT), params)
+    planner = Planner(train, params.mixture, seed=SEED)
+    preparation = Preparation(CHARSET, HEIGHT, STRIDE, params.strength, SEED)
+    truths = [sample.text for sample in test]
+    shares, seconds = [], []
+    with Preparers(train, preparation, workers=1) as preparers:
+        for epoch in range(params.epochs):
+            started = time.monotonic()
+            train_epoch(model, preparers, planner.plan(epoch, samples=TRAIN), params, epoch=epoch)
+            seconds.append(time.monotonic() - started)
+            shares.append(exact_match(truths=truths, predictions=read_samples(model, test, preparation)))
+            if shares[-1] == 1:
+                break
+    twin = build_twin(model, size, labels=CHARSET.size, height=HEIGHT)
+    kilobytes = len(convert(twin, quantization="dynamic")) / 1000
+    reached = len(shares) if shares[-1] == 1 else None
+    return Row(name, model.count_params(), kilobytes, reached, params.epochs, max(shares), float(np.median(seconds)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--hard", action="store_true", help="random backgrounds, tones and turns")
+    parser.add_argument("--sizes", default=",".join(SIZES), help="which, of " + ", ".join(SIZES))
+    parser.add_argument("--epochs", type=int, default=12, help="at most; the rate falls to nothing by then")
+    asked = parser.parse_args()
+    train, test = (
+        [drawn(number, split=split, hard=asked.hard) for number in range(count)]
+        for split, count in (("train", TRAIN), ("validation", TEST))
+    )
+    rows = []
+    print(
+        "| parameters | int8 kB | epochs to all 500 words | most words read | seconds an epoch |\n|---|---|---|---|---|"
+    )
+    for name in asked.sizes.split(","):
+        rows.append(row := measure(name, train, test, settings(asked.epochs, hard=asked.hard)))
+        reached = row.epochs_to_all or f"not in {row.epochs}"
+        print(
+            f"| {row.parameters:,} | {row.kilobytes:.0f} | {reached} | {row.best:.1%} | {row.seconds_an_epoch:.1f} |",
+            flush=True,
+        )
+    stated = "; ".join(f"{parameters}: {epochs}" for parameters, epochs in README[asked.hard])
+    print(f"\nEpochs by the README of MicroOCR, by its parameters: {stated}", file=sys.stdout)
+    target = PROJECT / f"benchmarks/micro{'-hard' if asked.hard else ''}.json"
+    target.write_text(json.dumps([asdict(row) for row in rows], indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""Whether a reading stays the same where the image says the same: margin, size, light on dark, a slight turn."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import cv2
+import numpy as np
+
+from legible.image.decode import GreyImage
+from legible.reader.recognizer import Recognizer
+from legible.synth.augment import paper_level
+
+MARGIN = 10
+"""Pixels of paper added on each side."""
+
+
+def widened(image: GreyImage) -> GreyImage:
+    return np.pad(image, MARGIN, constant_values=paper_level(image))
+
+
+def resized(image: GreyImage, factor: float) -> GreyImage:
+    way = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    height, width = (max(round(side * factor), 1) for side in image.shape)
+    return np.asarray(cv2.resize(image, (width, height), interpolation=way), np.uint8)
+
+
+def inverted(image: GreyImage) -> GreyImage:
+    return 255 - image
+
+
+def turned(image: GreyImage, degrees: float) -> GreyImage:
+    """About its middle, on a sheet that holds all of it."""
+    height, width = image.shape
+    matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
+    cosine, sine = abs(matrix[0, 0]), abs(matrix[0, 1])
+    new_width, new_height = round(height * sine + width * cosine), round(height * cosine + width * sine)
+    matrix[:, 2] += ((new_width - width) / 2, (new_height - height) / 2)
+    paper = (float(paper_level(image)),)
+    return np.asarray(cv2.warpAffine(image, matrix, (new_width, new_height), borderValue=paper), np.uint8)
+
+
+CHANGES: Mapping[str, Callable[[GreyImage], GreyImage]] = {
+    "10 pixels more margin": widened,
+    "at 0.7 of the size": lambda image: resized(image, 0.7),
+    "at 1.5 of the size": lambda image: resized(image, 1.5),
+    "light on dark": inverted,
+    "turned by 1 degree": lambda image: turned(image, 1.0),
+}
+
+
+def same_readings(recognizer: Recognizer, images: Sequence[GreyImage]) -> dict[str, float]:
+    """For each change the share of the images that still give the text they gave without it."""
+    plain = [reading.text for reading in recognizer.read_each(images)]
+    return {name: _share(plain, recognizer, [change(image) for image in images]) for name, change in CHANGES.items()}
+
+
+def _share(plain: Sequence[str], recognizer: Recognizer, changed: Sequence[GreyImage]) -> float:
+    readings = recognizer.read_each(changed)
+    return sum(reading.text == text for reading, text in zip(readings, plain, strict=True)) / max(len(plain), 1)

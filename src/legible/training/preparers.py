@@ -1,0 +1,130 @@
+"""Samples -> prepared samples, ahead of the accelerator, by worker processes that share the images in one mapped file.
+
+What comes out depends on the seed, the epoch and the place in the plan alone, never on the number of workers.
+"""
+
+import tempfile
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from multiprocessing import get_context
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from legible.data.dataset import Sample
+from legible.training.batches import Preparation, Prepared, prepare
+
+CHUNK = 32
+"""Samples handed to a worker at a time."""
+CHUNKS_AHEAD = 8
+"""For each worker."""
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Images one after the other in a file of bytes, and their texts; a worker maps it instead of holding a copy."""
+
+    path: Path
+    starts: npt.NDArray[np.int64]
+    shapes: npt.NDArray[np.int64]
+    texts: tuple[str, ...]
+
+    @staticmethod
+    def write(path: Path, samples: Sequence[Sample]) -> "Stored":
+        with path.open("wb") as file:
+            for sample in samples:
+                file.write(np.ascontiguousarray(sample.image).data)
+        sizes = np.array([sample.image.size for sample in samples], np.int64)
+        shapes = np.array([sample.image.shape for sample in samples], np.int64)
+        return Stored(path, np.cumsum(sizes) - sizes, shapes, tuple(sample.text for sample in samples))
+
+    def opened(self) -> "Opened":
+        return Opened(np.memmap(self.path, np.uint8, mode="r"), self)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The images in reach."""
+
+    pixels: npt.NDArray[np.uint8]
+    stored: Stored
+
+    def sample(self, number: int) -> tuple[npt.NDArray[np.uint8], str]:
+        start, (height, width) = int(self.stored.starts[number]), self.stored.shapes[number]
+        return self.pixels[start : start + height * width].reshape(height, width), self.stored.texts[number]
+
+
+class Preparers:
+    """Prepares the samples of plans; one worker is this process itself. A context: its processes end with it."""
+
+    def __init__(self, samples: Sequence[Sample], preparation: Preparation, *, workers: int) -> None:
+        self._samples = samples
+        self._preparation = preparation
+        self._workers = workers
+        self._pool: ProcessPoolExecutor | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+
+    def __enter__(self) -> Self:
+        if self._workers > 1:
+            self._folder = tempfile.TemporaryDirectory()
+            stored = Stored.write(Path(self._folder.name) / "pixels", self._samples)
+            self._pool = ProcessPoolExecutor(
+                self._workers, get_context("spawn"), initializer=_open, initargs=(stored, self._preparation)
+            )  # spawn: a fork of a process in which TensorFlow runs hangs
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+        if self._folder is not None:
+            self._folder.cleanup()
+
+    def prepared(self, plan: npt.NDArray[np.int64], *, epoch: int) -> Iterator[Prepared]:
+        """Each sample of a plan, in its order."""
+        if self._pool is None:
+            for place, number in enumerate(plan):
+                sample = self._samples[number]
+                yield _prepare_one(sample.image, sample.text, self._preparation, epoch=epoch, place=place)
+            return
+        chunks = ((start, plan[start : start + CHUNK]) for start in range(0, len(plan), CHUNK))
+        waiting: deque[Future[list[Prepared]]] = deque()
+        for start, numbers in islice(chunks, CHUNKS_AHEAD * self._workers):
+            waiting.append(self._pool.submit(_prepare_chunk, numbers, epoch, start))
+        while waiting:
+            done = waiting.popleft().result()
+            waiting.extend(
+                self._pool.submit(_prepare_chunk, numbers, epoch, start) for start, numbers in islice(chunks, 1)
+            )
+            yield from done
+
+
+_reach: list[tuple[Opened, Preparation]] = []
+"""Of a worker process: the images, and how to prepare them."""
+
+
+def _open(stored: Stored, preparation: Preparation) -> None:
+    cv2.setNumThreads(1)
+    _reach[:] = [(stored.opened(), preparation)]
+
+
+def _prepare_chunk(numbers: npt.NDArray[np.int64], epoch: int, start: int) -> list[Prepared]:
+    opened, preparation = _reach[0]
+    return [
+        _prepare_one(*opened.sample(int(number)), preparation, epoch=epoch, place=start + offset)
+        for offset, number in enumerate(numbers)
+    ]
+
+
+def _prepare_one(
+    image: npt.NDArray[np.uint8], text: str, preparation: Preparation, *, epoch: int, place: int
+) -> Prepared:
+    return prepare(image, text, preparation, np.random.default_rng([preparation.seed, epoch, place]))
