@@ -313,6 +313,8 @@ class ServiceSettings:
     observations_queue: int = 1000
     """Observations that may wait for the disk; more are dropped and counted."""
     observations_retention_days: int = 30
+    observations_retention_bytes: int = 1_000_000_000
+    """Of all workers' files together, about; the oldest go first."""
     feedback: bool = False
     """Whether `/feedback` takes corrections."""
     corrections_folder: str = "corrections"

@@ -36,6 +36,7 @@ confidence = Histogram("legible_confidence", "Confidence of readings.", buckets=
 reading_length = Histogram("legible_reading_length", "Characters of readings.", buckets=LENGTHS)
 in_flight = Gauge("legible_in_flight", "Requests being read.", multiprocess_mode="livesum")
 observations_dropped = Counter("legible_observations_dropped_total", "Observations that were not written.")
+corrections_dropped = Counter("legible_corrections_dropped_total", "Corrections that were not written.")
 drift_constant = Gauge("legible_drift_constant", "c of the drift rule.", multiprocess_mode="max")
 drift_reference_size = Gauge("legible_drift_reference_size", "m of the drift rule.", multiprocess_mode="max")
 bundle_info = Gauge("legible_bundle_info", "1 for the bundle that is served.", ["bundle"], multiprocess_mode="max")
