@@ -125,9 +125,12 @@ def is_logged(folder: Path, reading_id: str) -> bool:
 
 def _holds(path: Path, wanted: bytes) -> bool:
     """Whether these bytes are in a file, however large; not in one that is not there, or no longer."""
-    with suppress(FileNotFoundError, ValueError):  # ValueError: an empty file cannot be mapped
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-            return content.find(wanted) >= 0
+    with (
+        suppress(FileNotFoundError, ValueError),  # ValueError: an empty file cannot be mapped
+        path.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+    ):
+        return content.find(wanted) >= 0
     return False
 
 
