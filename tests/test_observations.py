@@ -1,14 +1,13 @@
 import dataclasses
 import json
 import os
-import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from disk import full_disk
 from drawn_words import START, observed, words_drawn
 
 from legible.errors import DataError
@@ -152,32 +151,15 @@ def test_a_failing_disk_is_counted_and_never_raised(tmp_path: Path) -> None:
     assert (log.written, log.failed) == (0, 3)
 
 
-@pytest.fixture
-def full_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 16 KiB, of which nothing is left."""
-    place = tmp_path / "small"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(place)], capture_output=True, check=False
-    )
-    if mounted.returncode != 0:
-        pytest.skip("mounting a small file system needs more rights")
-    (place / "ballast").write_bytes(b"x" * 12288)
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
-
-
-def test_a_full_disk_costs_rows_that_are_counted_and_none_that_were_written(full_disk: Path) -> None:
+def test_a_full_disk_costs_rows_that_are_counted_and_none_that_come_when_there_is_room(tmp_path: Path) -> None:
     lost: list[int] = []
-    log = log_in(full_disk, on_lost=lost.append)
-    for row in rows(100):
-        log.put(row)
-    log.close(timeout_seconds=10)
-    assert log.failed > 0
-    assert (log.written + log.failed, sum(lost)) == (100, log.failed)
-    (full_disk / "ballast").unlink()
-    assert logged(full_disk, rows(3)).failed == 0
-    window = read_back(full_disk)
+    with full_disk(tmp_path / "small") as place:
+        log = logged(place, rows(100), on_lost=lost.append)
+        assert log.failed > 0
+        assert (log.written + log.failed, sum(lost)) == (100, log.failed)
+        (place / "ballast").unlink()
+        assert logged(place, rows(3)).failed == 0
+        window = read_back(place)
     assert window.torn <= 1
     assert all(row in window.observations for row in rows(3))
 

@@ -287,6 +287,8 @@ class ServiceSettings:
     max_image_bytes: int = 10_000_000
     max_body_bytes: int = 50_000_000
     """Of a whole request; more is refused while it arrives."""
+    max_held_bytes: int = 200_000_000
+    """Of all requests in one worker, and half of it of those that still arrive; more are refused with 429."""
     max_pixels: int = 40_000_000
     max_batch_images: int = 64
     max_in_flight: int = 32

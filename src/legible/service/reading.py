@@ -109,6 +109,7 @@ class Reader:
             metrics.readings.labels(channel).inc()
             metrics.confidence.observe(row.confidence)
             metrics.reading_length.observe(row.length)
+            metrics.image_pixels.observe(row.width * row.height)
             for name, value in row.statistics.items():
                 place = rank(self._reference, name, value, uniform=float(self._random.random()))
                 metrics.image_statistic.labels(name).observe(place)
