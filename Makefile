@@ -130,7 +130,7 @@ wheel: $(FULL)/.ready ## Build the wheel, the bundle inside
 lock: $(FULL)/.ready ## Renew requirements/*.txt from pyproject.toml
 	@for set in serve lambda monitor dev bench; do \
 	  $(FULL)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	    --no-emit-find-links --no-header --upgrade --extra $$set pyproject.toml -o requirements/$$set.txt || exit 1; done
+	    --no-emit-find-links --no-header --upgrade -c requirements/constraints.in --extra $$set pyproject.toml -o requirements/$$set.txt || exit 1; done
 	@$(FULL)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	  --no-header --upgrade requirements/trdg.in -o requirements/trdg.txt
 	@$(FULL)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
