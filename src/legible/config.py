@@ -212,7 +212,10 @@ def _sections(content: Any, path: Path) -> Mapping[str, Any]:
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested mappings joined, the second winning: `{a: {b: 1}} + {a: {c: 2}} -> {a: {b: 1, c: 2}}`; `{}` empties one."""
+    """Nested mappings joined, the second winning: `{a: {b: 1}} + {a: {c: 2}} -> {a: {b: 1, c: 2}}`.
+
+    An empty one empties: `{a: {b: 1}} + {a: {}} -> {a: {}}`.
+    """
     merged = dict(base)
     for key, value in over.items():
         old = merged.get(key)
