@@ -212,11 +212,14 @@ def _sections(content: Any, path: Path) -> Mapping[str, Any]:
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested mappings joined, the second winning: `{a: {b: 1}} + {a: {c: 2}} -> {a: {b: 1, c: 2}}`."""
+    """Nested mappings joined, the second winning: `{a: {b: 1}} + {a: {c: 2}} -> {a: {b: 1, c: 2}}`.
+
+    An empty one empties: `{a: {b: 1}} + {a: {}} -> {a: {}}`.
+    """
     merged = dict(base)
     for key, value in over.items():
         old = merged.get(key)
-        nested = isinstance(old, Mapping) and isinstance(value, Mapping)
+        nested = isinstance(old, Mapping) and isinstance(value, Mapping) and len(value) > 0
         merged[key] = merge(old, value) if nested else value  # type: ignore[arg-type]
     return merged
 
