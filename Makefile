@@ -6,7 +6,9 @@ WATCH := .venv-monitor/bin
 PEERS := .venv-bench/bin
 TRDG := .venv-trdg/bin
 DEPLOY := .venv-deploy/bin
+ACCELERATE := .venv-accelerate/bin
 TINY := work/tiny
+INTO := work/finetune
 CHAMPION := main
 FORMAT := table
 ENGINE := docker
@@ -18,7 +20,7 @@ export BENTOML_DO_NOT_TRACK := True
 export TF_CPP_MIN_LOG_LEVEL := 2
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-fast test-slow check tiny retrain gate locked audit monitor bench pictures bento wheel lock \
+.PHONY: help serve test test-fast test-slow check tiny finetune retrain train-on gate locked audit monitor bench pictures bento wheel lock \
   gate-deploy compare remote pull push-data rollback bundle image smoke-image sbom push rollout propose
 
 help: ## List the commands
@@ -27,13 +29,13 @@ help: ## List the commands
 serve: $(LEAN)/.ready ## Serve the shipped bundle on port 3000, without TensorFlow
 	@$(LEAN)/legible serve
 
-test: $(FULL)/.ready ## Run all tests
+test: $(FULL)/.ready $(ACCELERATE)/.ready ## Run all tests
 	@$(FULL)/python -m pytest
 
 test-fast: $(FULL)/.ready ## Run the tests that take seconds
 	@$(FULL)/python -m pytest -m "not slow"
 
-test-slow: $(FULL)/.ready ## Run the tests that take minutes
+test-slow: $(FULL)/.ready $(ACCELERATE)/.ready ## Run the tests that take minutes
 	@$(FULL)/python -m pytest -m slow
 
 check: $(FULL)/.ready ## Lint, format and types; workflows, YAML and scripts
@@ -54,9 +56,27 @@ tiny: $(FULL)/.ready ## Rehearse the whole pipeline in a scratch folder, in abou
 	@export PATH=$(abspath $(FULL)):$$PATH && cd $(TINY) && \
 	  dvc init -q --no-scm && dvc config core.analytics false && dvc repro
 
+finetune: $(FULL)/.ready ## Fine-tune the shipped weights to a transcribed folder: FOLDER=letters INTO=work/finetune
+	@test -f "$$FOLDER/index.tsv" || ls "$$FOLDER"/*.tar > /dev/null
+	@mkdir -p $(INTO)/data $(INTO)/models && $(FULL)/legible params params.yaml params/finetune.yaml > $(INTO)/params.yaml
+	@cp dvc.yaml $(INTO)/ && cp -r fonts $(INTO)/ && cp -rn models/weights $(INTO)/start || true
+	@test -d $(INTO)/.dvc || { echo '{"version": 1, "sources": []}' > $(INTO)/data/sources.json && \
+	  cd $(INTO) && ../../$(FULL)/dvc init -q --no-scm && ../../$(FULL)/dvc config core.analytics false; }
+	@test -d $(INTO)/data/raw/own || $(FULL)/legible data add transcribed "$$FOLDER" --name own --root $(INTO)
+	@PATH=$(abspath $(FULL)):$$PATH && cd $(INTO) && dvc repro
+
 retrain: $(FULL)/.ready ## Data to bundle, as params.yaml says; SETTINGS="train.epochs=40" changes it first
 	@PATH=$(abspath $(FULL)):$$PATH; set --; for setting in $$SETTINGS; do set -- "$$@" -S "$$setting"; done; \
 	  if [ $$# -gt 0 ]; then dvc exp run "$$@"; else dvc repro; fi
+
+train-on: $(FULL)/.ready ## Train on another machine (ssh, rsync) and bring weights and curves back: HOST=user@gpu EXTRA="jax[cuda12]"
+	@rsync -aR pyproject.toml README.md LICENSE params.yaml requirements/accelerate.txt src models/bundle data/dataset \
+	  "$$HOST:legible-training/"
+	@ssh "$$HOST" 'cd legible-training && python3 -m venv .venv && .venv/bin/pip install -q -r requirements/accelerate.txt && \
+	  .venv/bin/pip install -q --no-deps -e . && { test -z "'"$$EXTRA"'" || .venv/bin/pip install -q "'"$$EXTRA"'"; } && \
+	  KERAS_BACKEND=jax .venv/bin/legible train --workers $$(nproc)'
+	@rsync -a "$$HOST:legible-training/models/weights" models/ && rsync -a "$$HOST:legible-training/training" .
+	@$(FULL)/dvc commit -f train
 
 gate: $(FULL)/.ready ## Judge models/bundle against the champion on main
 	@$(FULL)/legible gate --champion $(CHAMPION) --format $(FORMAT)
@@ -135,7 +155,7 @@ wheel: $(FULL)/.ready ## Build the wheel, the bundle inside
 	@$(FULL)/uv build --wheel
 
 lock: $(FULL)/.ready ## Renew requirements/*.txt from pyproject.toml
-	@for set in serve lambda monitor dev bench; do \
+	@for set in serve lambda monitor dev accelerate bench; do \
 	  $(FULL)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-header --upgrade -c requirements/constraints.in --extra $$set pyproject.toml -o requirements/$$set.txt || exit 1; done
 	@$(FULL)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
@@ -157,6 +177,9 @@ $(PEERS)/.ready: requirements/bench.txt
 
 $(TRDG)/.ready: requirements/trdg.txt
 	@$(call environment,.venv-trdg,requirements/trdg.txt) && touch $@
+
+$(ACCELERATE)/.ready: requirements/accelerate.txt pyproject.toml
+	@$(call install,.venv-accelerate,requirements/accelerate.txt)
 
 $(DEPLOY)/.ready: requirements/deploy.txt
 	@$(call environment,.venv-deploy,requirements/deploy.txt) && touch $@

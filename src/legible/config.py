@@ -104,6 +104,8 @@ class TrainParams:
     """Weight of each group of samples, `source/kind`, in an epoch; groups not named here are left out."""
     averaging: float
     """Momentum of the moving average of the weights; 0 switches it off."""
+    precision: str
+    """float32, or on a GPU mixed_bfloat16; the weights are float32 in both."""
     start_from: str
     """Weights to fine-tune from; empty to start afresh."""
     then: ThenParams

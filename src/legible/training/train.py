@@ -22,7 +22,7 @@ from legible.charset import Charset
 from legible.config import Params, TrainParams
 from legible.ctc.decode import best_path
 from legible.data.dataset import Dataset, Sample
-from legible.errors import DataError
+from legible.errors import DataError, SettingsError
 from legible.network.loss import CTCModel
 from legible.network.zoo import STRIDE, build_network, size_named
 from legible.scores import cer, exact_match
@@ -33,6 +33,7 @@ from legible.training.weights import load_matching, save_weights
 
 FIRST_WEIGHTS = "training/first"
 """Where the first of two trainings leaves its weights, under the project's folder."""
+PRECISIONS = ("float32", "mixed_bfloat16")
 READ_TOGETHER = 32
 TUNE_SAMPLES = 512
 """Samples of `tune` read after each epoch, for the curves; choices are made on all of it."""
@@ -112,9 +113,15 @@ def train_once(
 
 def build_model(params: TrainParams, *, labels: int) -> CTCModel:
     """The network of this size with its optimizer, both built, so that a checkpoint can be loaded into them."""
-    return compiled(
-        build_network(size_named(params.size), labels=labels, height=params.height, dropout=params.dropout), params
-    )
+    if params.precision not in PRECISIONS:
+        raise SettingsError(f"train.precision is {params.precision!r}; known: {', '.join(PRECISIONS)}")
+    usual = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(params.precision)
+    try:
+        network = build_network(size_named(params.size), labels=labels, height=params.height, dropout=params.dropout)
+    finally:
+        keras.config.set_dtype_policy(usual)
+    return compiled(network, params)
 
 
 def compiled(model: CTCModel, params: TrainParams) -> CTCModel:
@@ -169,7 +176,7 @@ def read_samples(model: CTCModel, samples: Sequence[Sample], preparation: Prepar
             prepare(samples[place].image, samples[place].text, plain, np.random.default_rng(0)) for place in places
         ]
         batch = make_batch(prepared, width=max(one.padded_width for one in prepared))
-        logits = model.predict_on_batch({"image": batch.image, "mask": batch.mask})
+        logits = np.asarray(model.predict_on_batch({"image": batch.image, "mask": batch.mask}), np.float32)
         for row, place in enumerate(places):
             steps = int(batch.mask[row].sum()) // plain.stride
             texts[place] = _text(logits[row, :steps], plain.charset)

@@ -1,0 +1,74 @@
+"""JAX trains where TensorFlow is not installed, and its weights are exported and read here."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_training import project, small_params
+
+from legible.config import dump_params
+from legible.training.export import export
+from legible.training.weights import load_network
+
+PROJECT = Path(__file__).parents[1]
+PYTHON = PROJECT / ".venv-accelerate/bin/python"
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not PYTHON.is_file(), reason="make test sets up .venv-accelerate"),
+]
+
+SHORT = """
+train: {epochs: 1, epoch_samples: 96, batch_columns: 2048, precision: mixed_bfloat16, mixture: {drawn/word: 1.0}}
+"""
+LOGITS = """
+import numpy as np
+from pathlib import Path
+from legible.training.weights import load_network
+network = load_network(Path("models/weights"))[0]
+image = np.random.default_rng(0).random((1, 32, 64, 1), np.float32)
+np.save("logits.npy", np.asarray(network({"image": image, "mask": np.ones((1, 1, 64), np.float32)})))
+"""
+
+
+def with_jax(root: Path, *arguments: str) -> str:
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(PROJECT / "src")}
+    done = subprocess.run(
+        [str(PYTHON), *arguments], cwd=root, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = project(tmp_path_factory.mktemp("jax"))
+    (root / "short.yaml").write_text(SHORT, encoding="utf-8")
+    params = dump_params(PROJECT / "params.yaml", PROJECT / "params/tiny.yaml", root / "short.yaml")
+    (root / "params.yaml").write_text(params, encoding="utf-8")
+    with_jax(root, "-m", "legible", "train", "--workers", "2")
+    return root
+
+
+def test_tensorflow_is_not_there(trained: Path) -> None:
+    assert "False" in with_jax(
+        trained, "-c", "import importlib.util as u; print(u.find_spec('tensorflow') is not None)"
+    )
+
+
+def test_weights_trained_with_jax_give_the_same_logits_here(trained: Path) -> None:
+    with_jax(trained, "-c", LOGITS)
+    network, description, _ = load_network(trained / "models/weights")
+    image = np.random.default_rng(0).random((1, 32, 64, 1), np.float32)
+    logits = np.asarray(network({"image": image, "mask": np.ones((1, 1, 64), np.float32)}))
+    assert description.backend == "jax"
+    assert np.allclose(logits, np.load(trained / "logits.npy"), atol=1e-3)
+
+
+def test_and_are_exported_here(trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained / "models", tmp_path / "models")
+    export(small_params(epochs=1), root=tmp_path)
+    assert (tmp_path / "training/artefact/model.tflite").stat().st_size > 0
