@@ -31,6 +31,12 @@ PARAMS = ReferenceParams(revision=1, false_alarms_per_window=0.001, smallest_win
 HURRY = {"[10m]": "[10s]", "[1h]": "[20s]", "[1d]": "[40s]", "interval: 1m": "interval: 1s"}
 
 
+def rules() -> list[dict[str, Any]]:
+    """All recording rules and alerts."""
+    texts = [path.read_text() for path in sorted((MONITORING / "rules").glob("*.yml"))]
+    return [rule for text in texts for group in yaml.safe_load(text)["groups"] for rule in group["rules"]]
+
+
 def are_installed() -> bool:
     return all(shutil.which(program) for program in PROGRAMS)
 

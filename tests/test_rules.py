@@ -12,6 +12,7 @@ import pytest
 import yaml
 from drawn_words import inverted, observed, words_drawn
 from prometheus_window import passes
+from stand import MONITORING, rules
 
 from legible.config import ReferenceParams
 from legible.drift.calibrate import make_reference
@@ -21,8 +22,6 @@ from legible.observations import Observation
 from legible.service import metrics
 
 PROJECT = Path(__file__).parents[1]
-MONITORING = PROJECT / "monitoring"
-RULES = sorted((MONITORING / "rules").glob("*.yml"))
 PARAMS = ReferenceParams(revision=1, false_alarms_per_window=0.001, smallest_window=50, resamples=1000, rows=100)
 lacking = pytest.mark.skipif(
     shutil.which("promtool") is None, reason="promtool is not installed; Debian has it in its package prometheus"
@@ -32,11 +31,6 @@ lacking = pytest.mark.skipif(
 def promtool(test: Callable[..., None]) -> Callable[..., None]:
     """Needs promtool, and its time."""
     return lacking(pytest.mark.slow(test))
-
-
-def rules() -> list[dict[str, object]]:
-    groups = [group for path in RULES for group in yaml.safe_load(path.read_text())["groups"]]
-    return [rule for group in groups for rule in group["rules"]]
 
 
 def alert_names() -> set[str]:
