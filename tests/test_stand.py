@@ -1,6 +1,6 @@
 """The stand: its files are sound, and an alert of the real Prometheus arrives at the receiver."""
 
-import io
+import json
 import re
 import shutil
 import subprocess
@@ -13,12 +13,12 @@ import pytest
 import typer.main
 import yaml
 from drawn_words import inverted, words_drawn
-from PIL import Image
 from serving import served
 from stand import MONITORING, Stand, are_installed, bundle_knowing, watched
 
 from legible.cli import app
 from legible.client import Client
+from legible.drill.images import png
 from legible.image.decode import GreyImage
 
 COMPOSE = yaml.safe_load((MONITORING / "compose.yaml").read_text())
@@ -64,12 +64,6 @@ def test_parts_find_each_other_by_name() -> None:
     assert hosts <= set(COMPOSE["services"])
 
 
-def png(image: GreyImage) -> bytes:
-    content = io.BytesIO()
-    Image.fromarray(image).save(content, "PNG")
-    return content.getvalue()
-
-
 def send(address: str, images: Sequence[GreyImage]) -> None:
     with Client(address) as client:
         assert len(list(client.read_many(map(png, images)))) == len(images)
@@ -83,18 +77,18 @@ def test_alertmanager_takes_its_configuration() -> None:
     assert ran.returncode == 0, ran.stderr
 
 
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory, bundle_folder: Path) -> Iterator[str]:
+@pytest.fixture
+def service(tmp_path: Path, bundle_folder: Path) -> Iterator[str]:
     """A service that knows drawn words."""
-    folder = tmp_path_factory.mktemp("service")
-    bundle = bundle_knowing(words_drawn(400, seed=1), bundle_folder, folder / "bundle")
-    with served(folder, LEGIBLE_BUNDLE=str(bundle)) as address:
+    bundle = bundle_knowing(words_drawn(400, seed=1), bundle_folder, tmp_path / "bundle")
+    with served(tmp_path, LEGIBLE_BUNDLE=str(bundle)) as address:
         yield address
 
 
-@pytest.fixture(scope="module")
-def stand(tmp_path_factory: pytest.TempPathFactory, service: str) -> Iterator[Stand]:
-    with watched(tmp_path_factory.mktemp("stand"), service) as stand:
+@pytest.fixture
+def stand(tmp_path: Path, service: str) -> Iterator[Stand]:
+    (tmp_path / "stand").mkdir()
+    with watched(tmp_path / "stand", service) as stand:
         yield stand
 
 
@@ -111,3 +105,22 @@ def test_the_alert_arrives_when_images_are_inverted_and_not_before(service: str,
         assert time.monotonic() < until, stand.received.read_text()
         send(service, inverted(words_drawn(50, seed=3)))
     assert "monitoring/runbook.md#imagedrift" in stand.received.read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not are_installed(), reason="Prometheus or Alertmanager is not installed; Debian has both")
+def test_in_a_drill_metrics_rule_alert_and_report_notice(tmp_path: Path, service: str, stand: Stand) -> None:
+    (tmp_path / "words").mkdir()
+    for number, image in enumerate(words_drawn(150, seed=2)):
+        (tmp_path / f"words/{number:03}.png").write_bytes(png(image))
+    command = [
+        *(sys.executable, "-m", "legible", "drill", "--corruption=inversion", "--severity=5", "--json", "--clean=150"),
+        *(f"--url={service}", f"--prometheus={stand.prometheus}", f"--alertmanager={stand.alertmanager}"),
+        *(f"--images={tmp_path / 'words'}", f"--observations={tmp_path / 'observations'}"),
+        *(f"--bundle={tmp_path / 'bundle'}", "--patience=60"),
+    ]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    outcome = json.loads(ran.stdout)
+    assert [one["watch"] for one in outcome["sightings"]] == ["metrics", "rule", "alert", "report"]
+    assert {one["watch"]: one["images"] for one in outcome["sightings"]}["metrics"] <= 100
