@@ -19,8 +19,8 @@ def series(reference: Reference, observations: Sequence[Observation]) -> list[di
     """What the service counts of these observations, spread evenly over an hour and gone on with."""
     rng = np.random.default_rng(1)
     counts = {
-        "legible_drift_constant": f"{reference.rule.c}x90",
-        "legible_drift_reference_size": f"{reference.rule.m}x90",
+        "legible_drift_constant": f"{reference.rules['image'].c}x90",
+        "legible_drift_reference_size": f"{reference.rules['image'].m}x90",
     }
     for name in STATISTICS:
         ranked = np.asarray([rank(reference, name, row.signal(name), uniform=rng.random()) for row in observations])

@@ -77,7 +77,7 @@ class Reader:
         self._dropped = 0
         self._random = np.random.default_rng()  # breaks ties of ranks, nothing else
         metrics.prepare(channels=(*settings.channels, OTHER), routes=(), statistics=STATISTICS)
-        metrics.state_bundle(bundle.id, self._reference.rule)
+        metrics.state_bundle(bundle.id, self._reference.rules["image"])
 
     def channel(self, named: str) -> str:
         return named if named in self._channels else OTHER
