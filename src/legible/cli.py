@@ -273,6 +273,7 @@ def monitor(
     bundle: Annotated[Path | None, typer.Option(help="The bundle whose reference decides.")] = None,
     every: Annotated[float, typer.Option(min=1, help="Seconds between checks.")] = 300,
     port: Annotated[int, typer.Option(help="Port of the metrics.")] = 3001,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     report: Annotated[Path | None, typer.Option(help="Where the newest report is written.")] = None,
     workspace: Annotated[Path | None, typer.Option(help="An Evidently workspace that gets each run.")] = None,
 ) -> None:
@@ -282,8 +283,8 @@ def monitor(
 
     known = bundle or find_bundle()
     exporter = Exporter()
-    close = exporter.serve(port=port)
-    print(f"drift verdicts at http://127.0.0.1:{port}/metrics, every {every:g} s", file=sys.stderr)
+    close = exporter.serve(port=port, host=host)
+    print(f"drift verdicts at http://{host}:{port}/metrics, every {every:g} s", file=sys.stderr)
 
     def make_check(at: float) -> Check:
         return check(observations=observations, bundle=known, at=at, report=report, workspace=workspace)
