@@ -11,7 +11,6 @@ import yaml
 from legible.drift.reference import EDGES, Reference, rank
 from legible.image.statistics import STATISTICS
 from legible.observations import PREDICTION_SIGNALS, Observation
-from legible.service.metrics import rules_of
 
 RULES = Path(__file__).parents[1] / "monitoring/rules/drift.yml"
 HISTOGRAMS = {
@@ -24,8 +23,8 @@ def series(reference: Reference, observations: Sequence[Observation]) -> list[di
     """What the service counts of these observations, spread evenly over an hour and gone on with."""
     rng = np.random.default_rng(1)
     values = {}
-    for kind, rule in rules_of(reference).items():
-        constants = {"constant": rule.c, "reference_size": rule.m, "smallest_window": rule.smallest_window}
+    for kind, rule in reference.rules.items():
+        constants = {"constant": rule.c, "reference_size": rule.m, "smallest_window": reference.smallest_window}
         values |= {f'legible_drift_{name}{{kind="{kind}"}}': f"{value}x90" for name, value in constants.items()}
     for name, histogram in HISTOGRAMS.items():
         ranked = np.asarray([rank(reference, name, row.signal(name), uniform=rng.random()) for row in observations])

@@ -14,11 +14,9 @@ from typing import Any
 
 import httpx
 import yaml
-from drawn_words import START, WRITERS
+from drawn_words import START, WRITERS, reference_of
 from serving import PROJECT, free_port
 
-from legible.config import ReferenceParams
-from legible.drift.calibrate import make_reference
 from legible.image.decode import GreyImage
 from legible.observations import observe
 from legible.reader.bundle import MANIFEST, load_bundle, sha256_of
@@ -27,7 +25,6 @@ from legible.reader.recognizer import Recognizer
 MONITORING = PROJECT / "monitoring"
 PROGRAMS = ("prometheus", "prometheus-alertmanager")
 PATIENCE_SECONDS = 120
-PARAMS = ReferenceParams(revision=1, false_alarms_per_window=0.001, smallest_window=50, resamples=1000, rows=100)
 HURRY = {"[10m]": "[10s]", "[1h]": "[20s]", "[1d]": "[40s]", "interval: 1m": "interval: 1s"}
 
 
@@ -49,7 +46,7 @@ def bundle_knowing(images: Sequence[GreyImage], shipped: Path, folder: Path) -> 
         observe(image, reading, channel="default", at=START, writer=f"w{i % WRITERS}")
         for i, (image, reading) in enumerate(zip(images, readings, strict=True))
     ]
-    make_reference(rows, PARAMS, seed=1).save(folder)
+    reference_of(rows).save(folder)
     manifest = json.loads((folder / MANIFEST).read_text())
     manifest["files"] = {name: sha256_of(folder / name) for name in manifest["files"]}
     (folder / MANIFEST).write_text(json.dumps(manifest))

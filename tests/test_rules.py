@@ -10,19 +10,16 @@ from pathlib import Path
 
 import pytest
 import yaml
-from drawn_words import inverted, observed, words_drawn
+from drawn_words import inverted, observed, reference_of, words_drawn
 from prometheus_window import passes
 from stand import MONITORING, rules
 
-from legible.config import ReferenceParams
-from legible.drift.calibrate import make_reference
 from legible.drift.decide import decide
 from legible.drift.reference import EDGES, Reference
 from legible.observations import Observation
 from legible.service import metrics
 
 PROJECT = Path(__file__).parents[1]
-PARAMS = ReferenceParams(revision=1, false_alarms_per_window=0.001, smallest_window=50, resamples=1000, rows=100)
 lacking = pytest.mark.skipif(
     shutil.which("promtool") is None, reason="promtool is not installed; Debian has it in its package prometheus"
 )
@@ -55,7 +52,7 @@ def test_the_rules_pass_their_own_tests(path: Path) -> None:
 
 @cache
 def known() -> Reference:
-    return make_reference(observed(words_drawn(400, seed=1)), PARAMS, seed=1)
+    return reference_of(observed(words_drawn(400, seed=1)))
 
 
 @promtool

@@ -217,7 +217,7 @@ def evaluate(root: Root = HERE) -> None:
 @app.command()
 def reference(root: Root = HERE) -> None:
     """Stage: the reference of the image statistics, and the calibrated drift rule."""
-    from legible.report import reference as run
+    from legible.evaluation.reference import reference as run
 
     run(_params(root), root=root)
 

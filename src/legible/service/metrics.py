@@ -17,7 +17,7 @@ from prometheus_client import (
     multiprocess,
 )
 
-from legible.drift.reference import Reference, Rule
+from legible.drift.reference import Reference
 
 SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 TENTHS = tuple(i / 10 for i in range(1, 10))
@@ -72,19 +72,14 @@ def prepare(
 def state_bundle(bundle: str, reference: Reference) -> None:
     """The bundle that is served, the constants of its drift rules, and the confidence it was built with."""
     bundle_info.labels(bundle).set(1)
-    for kind, rule in rules_of(reference).items():
+    for kind, rule in reference.rules.items():
         drift_constant.labels(kind).set(rule.c)
         drift_reference_size.labels(kind).set(rule.m)
-        drift_smallest_window.labels(kind).set(rule.smallest_window)
+        drift_smallest_window.labels(kind).set(reference.smallest_window)
     edges = reference.quantiles["confidence"]
     cells = (edges[1:] + edges[:-1]) / 2  # of equal share
     reference_confidence.set(cells.mean())
     reference_confidence_deviation.set(cells.std())
-
-
-def rules_of(reference: Reference) -> dict[str, Rule]:
-    """The drift rule of each kind of signal, as the label `kind` names it."""
-    return {"image": reference.rule, "prediction": reference.rule}
 
 
 def exposition() -> bytes:

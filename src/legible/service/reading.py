@@ -109,9 +109,9 @@ class Reader:
             metrics.readings.labels(channel).inc()
             metrics.confidence.observe(row.confidence)
             metrics.reading_length.observe(row.length)
-            for name in STATISTICS:
+            for name in self._reference.known["image"].quantiles:
                 metrics.image_statistic.labels(name).observe(self._rank(row, name))
-            for name in PREDICTION_SIGNALS:
+            for name in self._reference.known["prediction"].quantiles:
                 metrics.prediction_signal.labels(name).observe(self._rank(row, name))
             self._log.put(row)
         self._count_dropped()
