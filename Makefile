@@ -20,7 +20,7 @@ export BENTOML_DO_NOT_TRACK := True
 export TF_CPP_MIN_LOG_LEVEL := 2
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-fast test-slow check tiny finetune retrain train-on gate locked audit monitor bench pictures bento wheel lock \
+.PHONY: help serve test test-fast test-slow check tiny finetune retrain train-on gate locked audit monitor stand bench pictures bento wheel lock \
   gate-deploy compare remote pull push-data rollback bundle image smoke-image sbom push rollout propose
 
 help: ## List the commands
@@ -45,6 +45,7 @@ check: $(FULL)/.ready ## Lint, format and types; workflows, YAML and scripts
 	@$(FULL)/yamllint --strict .
 	@$(FULL)/check-jsonschema -q --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@$(FULL)/check-jsonschema -q --builtin-schema vendor.dependabot .github/dependabot.yml
+	@$(FULL)/check-jsonschema -q --builtin-schema vendor.compose-spec monitoring/compose.yaml
 	@$(FULL)/zizmor --offline --persona=auditor --quiet .github
 	@$(FULL)/shellcheck .ci/run
 
@@ -139,6 +140,9 @@ propose: ## Commit what was retrained on a branch and open a pull request: BRANC
 
 monitor: $(WATCH)/.ready ## Check for drift every five minutes; verdict on port 3001, report and Evidently workspace
 	@$(WATCH)/legible monitor --report reports/drift.html --workspace monitoring/workspace
+
+stand: ## Service, Prometheus, Alertmanager, Grafana, drift check and Evidently's pages on this machine (Docker)
+	@docker compose -f monitoring/compose.yaml up --build
 
 bench: $(FULL)/.ready $(PEERS)/.ready $(TRDG)/.ready ## Measure the drift check, reading beside Tesseract and RapidOCR, drawing beside trdg
 	@$(FULL)/python benchmarks/drift.py

@@ -1,4 +1,4 @@
-"""Would the alert ImageDrift fire for a window of observations? Asks promtool, with what the service would count."""
+"""Would the drift alerts fire for a window of observations? Asks promtool, with what the service would count."""
 
 import subprocess
 import tempfile
@@ -10,35 +10,35 @@ import yaml
 
 from legible.drift.reference import EDGES, Reference, rank
 from legible.image.statistics import STATISTICS
-from legible.observations import Observation
+from legible.observations import PREDICTION_SIGNALS, Observation
 
 RULES = Path(__file__).parents[1] / "monitoring/rules/drift.yml"
+HISTOGRAMS = {
+    **dict.fromkeys(STATISTICS, "legible_image_statistic_bucket{{statistic={},le={}}}"),
+    **dict.fromkeys(PREDICTION_SIGNALS, "legible_prediction_signal_bucket{{signal={},le={}}}"),
+}
 
 
 def series(reference: Reference, observations: Sequence[Observation]) -> list[dict[str, str]]:
     """What the service counts of these observations, spread evenly over an hour and gone on with."""
     rng = np.random.default_rng(1)
-    counts = {
-        "legible_drift_constant": f"{reference.rule.c}x90",
-        "legible_drift_reference_size": f"{reference.rule.m}x90",
-    }
-    for name in STATISTICS:
+    values = {}
+    for kind, rule in reference.rules.items():
+        constants = {"constant": rule.c, "reference_size": rule.m, "smallest_window": reference.smallest_window}
+        values |= {f'legible_drift_{name}{{kind="{kind}"}}': f"{value}x90" for name, value in constants.items()}
+    for name, histogram in HISTOGRAMS.items():
         ranked = np.asarray([rank(reference, name, row.signal(name), uniform=rng.random()) for row in observations])
-        histogram = {f'le="{edge}"': (ranked <= edge).sum() for edge in EDGES} | {'le="+Inf"': len(ranked)}
-        counts |= {
-            f'legible_image_statistic_bucket{{statistic="{name}",{le}}}': f"0+{count / 60}x90"
-            for le, count in histogram.items()
-        }
-        counts[f'legible_image_statistic_count{{statistic="{name}"}}'] = f"0+{len(ranked) / 60}x90"
-    return [{"series": name, "values": values} for name, values in counts.items()]
+        counts = {str(edge): (ranked <= edge).sum() for edge in EDGES} | {"+Inf": len(ranked)}
+        values |= {histogram.format(f'"{name}"', f'"{edge}"'): f"0+{count / 60}x90" for edge, count in counts.items()}
+    return [{"series": name, "values": value} for name, value in values.items()]
 
 
 def passes(
-    reference: Reference, observations: Sequence[Observation], *, fires: bool
+    reference: Reference, observations: Sequence[Observation], *, fires: bool, alert: str = "ImageDrift"
 ) -> subprocess.CompletedProcess[str]:
-    """promtool's verdict on the claim that the alert fires, or does not, after an hour and a half of this window."""
+    """promtool's verdict on the claim that the alert of the hour fires, or not, after an hour and a half of this."""
     expectation = {
-        "expr": 'count(ALERTS{alertname="ImageDrift", alertstate="firing"})',
+        "expr": f'count(ALERTS{{alertname="{alert}", window="1h", alertstate="firing"}})',
         "eval_time": "90m",
         "exp_samples": [{"value": 1}] if fires else [],
     }

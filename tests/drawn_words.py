@@ -7,6 +7,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from legible.config import ReferenceParams
+from legible.drift.calibrate import make_reference, rows_of
+from legible.drift.reference import KINDS, Reference
 from legible.observations import Observation, observe
 from legible.reading import Reading
 
@@ -54,6 +57,24 @@ def observed(images: tuple[npt.NDArray[np.uint8], ...], *, at: float = START, se
         )
         for i, image in enumerate(images)
     ]
+
+
+def section(*, budget: float = 0.001, resamples: int = 1000) -> ReferenceParams:
+    return ReferenceParams(
+        revision=1,
+        false_alarms_per_window=budget,
+        smallest_window=50,
+        resamples=resamples,
+        images=400,
+        per_writer=10,
+        rows=150,
+    )
+
+
+def reference_of(rows: list[Observation], *, budget: float = 0.001, resamples: int = 1000) -> Reference:
+    return make_reference(
+        {kind: rows_of(rows, kind) for kind in KINDS}, section(budget=budget, resamples=resamples), seed=1
+    )
 
 
 def inverted(images: tuple[npt.NDArray[np.uint8], ...]) -> tuple[npt.NDArray[np.uint8], ...]:

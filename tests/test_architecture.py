@@ -14,15 +14,16 @@ FLOORS = (
     ("observations", "synth", "network"),
     ("training", "drift"),
     ("evaluation", "report", "service"),
-    ("monitor",),
-    ("cli", "client"),
+    ("monitor", "client"),
+    ("drill",),
+    ("cli",),
 )
 HOMES = {
     "keras": ("network/", "training/"),
     "tensorflow": ("network/", "training/"),
     "ai_edge_litert": ("reader/recognizer.py",),
     "bentoml": ("service/",),
-    "prometheus_client": ("service/metrics.py", "monitor.py"),
+    "prometheus_client": ("service/metrics.py", "monitor.py", "drill/watches.py"),
     "evidently": ("report.py",),
     "typer": ("cli.py",),
 }

@@ -1,20 +1,16 @@
 from functools import cache
 
 import pytest
-from drawn_words import inverted, observed, words_drawn
+from drawn_words import inverted, observed, reference_of, words_drawn
 
-from legible.config import ReferenceParams
-from legible.drift.calibrate import make_reference
 from legible.drift.decide import Outcome, decide
 from legible.drift.reference import Reference
 from legible.observations import PREDICTION_SIGNALS, Observation
 
-PARAMS = ReferenceParams(revision=1, false_alarms_per_window=0.001, smallest_window=50, resamples=2000, rows=100)
-
 
 @cache
 def known() -> Reference:
-    return make_reference(observed(words_drawn(400, seed=1)), PARAMS, seed=1)
+    return reference_of(observed(words_drawn(400, seed=1)), resamples=2000)
 
 
 def others(count: int) -> list[Observation]:
@@ -58,7 +54,8 @@ def test_doubtful_readings_of_usual_images_are_drift_of_the_prediction_alone() -
 
 def test_the_furthest_signal_comes_first() -> None:
     signals = decide(known(), others(200)).signals
-    assert [s.ks for s in signals] == sorted((s.ks for s in signals), reverse=True)
+    beyond = [signal.ks / signal.threshold for signal in signals]
+    assert beyond == sorted(beyond, reverse=True)
     assert {s.name for s in signals} >= set(PREDICTION_SIGNALS)
 
 
@@ -69,7 +66,7 @@ def test_one_window_has_one_verdict() -> None:
 def test_the_screen_has_a_line_for_each_signal() -> None:
     verdict = decide(known(), observed(inverted(words_drawn(60, seed=2))))
     head, titles, *lines = verdict.screen().splitlines()
-    assert head.startswith("drift: unlike the images this bundle knows (60 images, threshold 0.")
+    assert head.startswith("drift: unlike the images this bundle knows (60 images; thresholds 0.")
     assert "KS" in titles
     assert len(lines) == len(verdict.signals)
     assert lines[0].endswith("drift")

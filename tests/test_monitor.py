@@ -7,22 +7,18 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 import pytest
-from drawn_words import START, inverted, observed, words_drawn
+from drawn_words import START, inverted, observed, reference_of, words_drawn
 
-from legible.config import ReferenceParams
-from legible.drift.calibrate import make_reference
 from legible.drift.decide import Outcome
 from legible.errors import BundleError, DataError
 from legible.monitor import Check, Exporter, check, watch
 from legible.observations import Observation, RowLog
 
-PARAMS = ReferenceParams(revision=1, false_alarms_per_window=0.001, smallest_window=50, resamples=1000, rows=100)
-
 
 @cache
 def bundle() -> Path:
     folder = Path(mkdtemp())
-    make_reference(observed(words_drawn(400, seed=1)), PARAMS, seed=1).save(folder)
+    reference_of(observed(words_drawn(400, seed=1))).save(folder)
     return folder
 
 
@@ -66,7 +62,7 @@ def test_torn_lines_are_told(tmp_path: Path) -> None:
 def test_json_holds_the_verdict_and_each_signal(tmp_path: Path) -> None:
     told = json.loads(check(observations=logged(tmp_path, odd()), bundle=bundle(), at=START).to_json())
     assert (told["outcome"], told["images"], told["at"], told["report"]) == ("drift", 200, START, None)
-    assert told["signals"][0]["ks"] > told["threshold"]
+    assert told["signals"][0]["ks"] > told["thresholds"]["image"]
 
 
 def test_no_report_is_drawn_of_too_few_images(tmp_path: Path) -> None:

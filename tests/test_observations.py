@@ -17,6 +17,7 @@ from legible.observations import (
     Correction,
     Observation,
     RowLog,
+    check_of,
     is_logged,
     new_reading_id,
     observe,
@@ -49,8 +50,21 @@ def test_a_row_tells_size_length_and_every_statistic() -> None:
     row = observe(image, Reading("abc", 0.5, ()), channel="scans", at=START, reading_id="r", writer="w")
     assert (row.height, row.width) == image.shape
     assert (row.length, row.confidence, row.channel, row.reading_id, row.writer) == (3, 0.5, "scans", "r", "w")
-    assert [row.signal(name) for name in PREDICTION_SIGNALS] == [0.5, 3.0]
+    assert [row.signal(name) for name in PREDICTION_SIGNALS] == [0.5, 3.0, 0.0, 0.0, 0.0]
     assert all(isinstance(row.signal(name), float) for name in SIGNALS)
+
+
+def test_a_row_tells_which_characters_were_read() -> None:
+    (image,) = words_drawn(1, seed=1)
+    row = observe(image, Reading("Nr. 7-Ab", 0.5, ()), channel="scans", at=START)
+    assert (row.capitals, row.digits, row.signs) == (0.25, 0.125, 0.25)
+
+
+def test_a_row_tells_whether_a_correction_is_what_was_read() -> None:
+    (image,) = words_drawn(1, seed=1)
+    row = observe(image, Reading("garden", 0.5, ()), channel="scans", at=START, reading_id="r1")
+    assert row.check == check_of("r1", "garden") != check_of("r1", "gardens")
+    assert 0 <= row.check < 256
 
 
 def test_a_row_holds_no_text() -> None:
@@ -65,10 +79,10 @@ def test_a_row_comes_back_from_its_line_bit_for_bit() -> None:
 
 
 def test_a_row_of_a_newer_format_is_refused_by_name(tmp_path: Path) -> None:
-    line = json.dumps({**json.loads(rows(1)[0].to_json()), "version": 2})
+    line = json.dumps({**json.loads(rows(1)[0].to_json()), "version": 3})
     path = tmp_path / "newer.jsonl"
     path.write_text(line + "\n")
-    with pytest.raises(DataError, match=r"newer\.jsonl: observation format 2 is not 1"):
+    with pytest.raises(DataError, match=r"newer\.jsonl: observation format 3 is not 2"):
         read_back(path)
 
 

@@ -5,17 +5,26 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_words import observed, words_drawn
+from drawn_words import observed, reference_of, section, words_drawn
 
-from legible.config import ReferenceParams
-from legible.drift.calibrate import calibrate, make_reference
+from legible.drift.calibrate import Rows, calibrate
 from legible.drift.decide import Outcome, decide, ks_of
-from legible.drift.reference import CELLS, Reference, Rule, quantiles_of, rank, ranks, table
+from legible.drift.reference import CELLS, KINDS, Known, Reference, Rule, quantiles_of, rank, ranks, table
 from legible.errors import BundleError, DataError
 from legible.observations import SIGNALS
 
-RULE = Rule(c=2.3, m=8000, false_alarms_per_window=0.001, smallest_window=50)
-PARAMS = ReferenceParams(revision=1, false_alarms_per_window=0.01, smallest_window=50, resamples=1000, rows=100)
+RULE = Rule(c=2.3, m=8000)
+PARAMS = section(budget=0.01)
+
+
+def reference(**signals: np.ndarray) -> Reference:
+    """Of statistics with these quantiles."""
+    known = {kind: Known(signals if kind == "image" else {}, 1000, 9, RULE) for kind in KINDS}
+    return Reference(known, 0.001, 50)
+
+
+def rows(values: np.ndarray, writers: np.ndarray) -> Rows:
+    return Rows(values, tuple(str(writer) for writer in writers))
 
 
 def test_the_threshold_is_the_one_worked_by_hand() -> None:
@@ -37,37 +46,53 @@ def test_the_ranks_of_a_discrete_signal_are_uniform_too() -> None:
 
 
 def test_a_value_that_half_of_the_reference_has_ranks_anywhere_in_that_half() -> None:
-    reference = Reference({"length": quantiles_of(np.repeat([2.0, 3.0], 500))}, 1000, 9, RULE)
-    lowest, highest = (rank(reference, "length", 2.0, uniform=u) for u in (0.0, 0.999))
+    known = reference(height=quantiles_of(np.repeat([2.0, 3.0], 500)))
+    lowest, highest = (rank(known, "height", 2.0, uniform=u) for u in (0.0, 0.999))
     assert lowest == pytest.approx(0, abs=1 / CELLS)
     assert highest == pytest.approx(0.5, abs=1 / CELLS)
 
 
 def test_a_value_beyond_all_of_the_reference_ranks_0_or_1() -> None:
-    reference = Reference({"entropy": quantiles_of(np.linspace(2, 5, 1000))}, 1000, 9, RULE)
-    assert [rank(reference, "entropy", value, uniform=0.5) for value in (1.0, 9.0)] == [0.0, 1.0]
+    known = reference(entropy=quantiles_of(np.linspace(2, 5, 1000)))
+    assert [rank(known, "entropy", value, uniform=0.5) for value in (1.0, 9.0)] == [0.0, 1.0]
 
 
 def test_a_reference_comes_back_as_it_was_saved(tmp_path: Path) -> None:
-    saved = Reference({"entropy": quantiles_of(np.random.default_rng(1).random(999))}, 999, 12, RULE)
+    saved = reference(entropy=quantiles_of(np.random.default_rng(1).random(999)))
     saved.save(tmp_path)
     loaded = Reference.load(tmp_path)
-    assert (loaded.images, loaded.writers, loaded.rule) == (999, 12, RULE)
+    assert (loaded.false_alarms_per_window, loaded.smallest_window) == (0.001, 50)
+    assert loaded.rules == {"image": RULE, "prediction": RULE}
+    assert (loaded.known["image"].images, loaded.known["image"].writers) == (1000, 9)
     assert np.array_equal(loaded.quantiles["entropy"], saved.quantiles["entropy"])
+
+
+def test_the_format_before_with_its_one_rule_is_still_read(tmp_path: Path) -> None:
+    quantiles = {"entropy": [0.0, 1.0], "length": [0.0, 1.0]}
+    before = {"version": 1, "images": 90, "writers": 5, "quantiles": quantiles}
+    rule = {"version": 1, "c": 2.3, "m": 8000, "false_alarms_per_window": 0.001, "smallest_window": 50}
+    (tmp_path / "reference.json").write_text(json.dumps(before))
+    (tmp_path / "drift.json").write_text(json.dumps(rule))
+    loaded = Reference.load(tmp_path)
+    assert loaded.rules == {"image": RULE, "prediction": RULE}
+    assert {kind: list(known.quantiles) for kind, known in loaded.known.items()} == {
+        "image": ["entropy"],
+        "prediction": ["length"],
+    }
 
 
 @pytest.mark.parametrize("name", ["reference.json", "drift.json"])
 def test_a_newer_format_is_refused_by_name(tmp_path: Path, name: str) -> None:
-    Reference({"entropy": np.zeros(CELLS + 1)}, 1, 1, RULE).save(tmp_path)
+    reference(entropy=np.zeros(CELLS + 1)).save(tmp_path)
     content = json.loads((tmp_path / name).read_text())
-    (tmp_path / name).write_text(json.dumps({**content, "version": 2}))
-    with pytest.raises(BundleError, match=f"{name}: format 2 is not 1"):
+    (tmp_path / name).write_text(json.dumps({**content, "version": 3}))
+    with pytest.raises(BundleError, match=f"{name}: format 3 is not 2"):
         Reference.load(tmp_path)
 
 
-@pytest.mark.parametrize("content", ["", "[]", '{"version": 1}', '{"version": 1, "quantiles": 3}'])
+@pytest.mark.parametrize("content", ["", "[]", '{"version": 2}', '{"version": 2, "known": 3}', '{"version": 1}'])
 def test_a_damaged_reference_is_an_error_of_one_line(tmp_path: Path, content: str) -> None:
-    Reference({"entropy": np.zeros(CELLS + 1)}, 1, 1, RULE).save(tmp_path)
+    reference(entropy=np.zeros(CELLS + 1)).save(tmp_path)
     (tmp_path / "reference.json").write_text(content)
     with pytest.raises(BundleError, match=r"damaged.*run legible reference again"):
         Reference.load(tmp_path)
@@ -77,7 +102,7 @@ def test_independent_images_give_the_constant_of_theory() -> None:
     """One signal, each image by a writer of its own: c of two-sample KS, sqrt(-ln(0.01 / 2) / 2) = 1.63."""
     rng = np.random.default_rng(1)
     values = rng.random((4000, 1))
-    rule = calibrate(values, [str(i) for i in range(4000)], PARAMS, rng=rng)
+    rule = calibrate(rows(values, np.arange(4000)), PARAMS, budget=0.01, rng=rng)
     assert 1.4 < rule.c < 1.8
 
 
@@ -86,7 +111,7 @@ def test_a_reference_by_few_writers_is_worth_fewer_images() -> None:
     hands = rng.normal(size=20)
     writers = rng.integers(20, size=2000)
     values = (hands[writers] + rng.normal(size=2000))[:, None]
-    assert calibrate(values, [str(w) for w in writers], PARAMS, rng=rng).m < 500
+    assert calibrate(rows(values, writers), PARAMS, budget=0.01, rng=rng).m < 500
 
 
 @pytest.mark.parametrize("n", [50, 150, 700])
@@ -99,7 +124,7 @@ def test_false_alarms_stay_within_their_budget_for_new_writers(n: int) -> None:
         return hands[writers] + rng.normal(size=(len(writers), 3))
 
     known = rng.integers(200, size=3000)
-    rule = calibrate(signals(known), [str(w) for w in known], PARAMS, rng=rng)
+    rule = calibrate(rows(signals(known), known), PARAMS, budget=0.01, rng=rng)
     grids = [quantiles_of(column) for column in signals(known).T]
     windows = [signals(200 + rng.integers(200, size=n)) for _ in range(400)]
     worst = [max(ks_of(ranks(g, c, uniforms=rng.random(n))) for g, c in zip(grids, w.T, strict=True)) for w in windows]
@@ -107,29 +132,27 @@ def test_false_alarms_stay_within_their_budget_for_new_writers(n: int) -> None:
 
 
 def test_the_same_observations_and_seed_give_the_same_reference() -> None:
-    rows = observed(words_drawn(200, seed=1))
-    first, second = (make_reference(rows, PARAMS, seed=1) for _ in range(2))
-    assert first.rule == second.rule
+    observations = observed(words_drawn(200, seed=1))
+    first, second = (reference_of(observations) for _ in range(2))
+    assert first.rules == second.rules
     assert all(np.array_equal(first.quantiles[name], second.quantiles[name]) for name in SIGNALS)
 
 
 def test_a_reference_knows_its_own_images() -> None:
-    rows = observed(words_drawn(200, seed=1))
-    assert decide(make_reference(rows, PARAMS, seed=1), rows).outcome is Outcome.NO_DRIFT
+    observations = observed(words_drawn(200, seed=1))
+    assert decide(reference_of(observations), observations).outcome is Outcome.NO_DRIFT
 
 
 @pytest.mark.parametrize(("count", "writer"), [(49, None), (200, "w1")])
 def test_too_few_images_or_writers_make_no_reference(count: int, writer: str | None) -> None:
-    rows = observed(words_drawn(count, seed=1))
-    kept = [row for row in rows if writer in (None, row.writer)]
+    kept = [row for row in observed(words_drawn(count, seed=1)) if writer in (None, row.writer)]
     with pytest.raises(DataError, match="make no reference; it takes 50 by 4"):
-        make_reference(kept, PARAMS, seed=1)
+        reference_of(kept)
 
 
 def test_signals_that_observations_lack_are_named() -> None:
-    rows = observed(words_drawn(2, seed=1))
     with pytest.raises(DataError, match="observations lack glitter"):
-        table(rows, (*SIGNALS, "glitter"))
+        table(observed(words_drawn(2, seed=1)), (*SIGNALS, "glitter"))
 
 
 def test_the_service_needs_numpy_alone_to_rank() -> None:

@@ -3,29 +3,35 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet
 import pytest
-from drawn_words import START, inverted, observed, words_drawn
+from drawn_words import START, WRITERS, inverted, observed, section, words_drawn
 
-from legible.config import Params, ReferenceParams, load_params
+from legible.config import Params, load_params
+from legible.data.dataset import Sample, write_dataset
 from legible.drift.reference import Reference
 from legible.errors import DataError
+from legible.evaluation.reference import few_of_each, reference
 from legible.monitor import check
 from legible.observations import SIGNALS, write
-from legible.report import reference
 
-SECTION = ReferenceParams(revision=1, false_alarms_per_window=0.001, smallest_window=50, resamples=1000, rows=150)
 PARAMS = Path(__file__).parents[1] / "params.yaml"
 
 
 def params() -> Params:
-    return dataclasses.replace(load_params(PARAMS), reference=SECTION)
+    return dataclasses.replace(load_params(PARAMS), reference=section())
 
 
 def staged(root: Path) -> Path:
     """The stage's folder, made from 400 drawn words."""
     (root / "evaluation").mkdir(parents=True)
     write(root / "evaluation" / "observations.jsonl", observed(words_drawn(400, seed=1)))
+    samples = [
+        Sample(f"s{i}", image, "word", f"w{i % WRITERS}", "drawn", "train", "word")
+        for i, image in enumerate(words_drawn(800, seed=1))
+    ]
+    write_dataset(root / "data/dataset", samples, present=["drawn"])
     reference(params(), root=root)
     return root / "drift"
 
@@ -33,7 +39,9 @@ def staged(root: Path) -> Path:
 def test_the_stage_writes_reference_rule_and_a_sample_of_rows(tmp_path: Path) -> None:
     folder = staged(tmp_path)
     assert sorted(path.name for path in folder.iterdir()) == ["drift.json", "reference.json", "reference.parquet"]
-    assert Reference.load(folder).images == 400
+    known = Reference.load(folder).known
+    assert (known["image"].images, known["prediction"].images) == (400, 400)
+    assert known["image"].writers == WRITERS
     rows = pyarrow.parquet.read_table(folder / "reference.parquet")
     assert (rows.num_rows, rows.column_names) == (150, list(SIGNALS))
 
@@ -42,6 +50,15 @@ def test_the_stage_writes_the_same_bytes_twice(tmp_path: Path) -> None:
     first, second = staged(tmp_path / "1"), staged(tmp_path / "2")
     for path in first.iterdir():
         assert path.read_bytes() == (second / path.name).read_bytes()
+
+
+def test_few_images_are_kept_of_each_writer_and_each_as_likely() -> None:
+    items = [("often", n) for n in range(300)] + [("seldom", n) for n in range(2)]
+    rng = np.random.default_rng(1)
+    draws = [few_of_each(items, str, 3, rng) for _ in range(300)]
+    assert all(sorted(drawn["seldom"]) == ["0", "1"] for drawn in draws)
+    assert all(len(set(drawn["often"])) == 3 for drawn in draws)
+    assert np.mean([int(n) for drawn in draws for n in drawn["often"]]) == pytest.approx(149.5, abs=10)
 
 
 def test_torn_observations_stop_the_stage(tmp_path: Path) -> None:

@@ -1,34 +1,37 @@
 """The Prometheus rules decide as `decide` does: proven by promtool on ranks of drawn images."""
 
+import dataclasses
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
 import pytest
 import yaml
-from drawn_words import inverted, observed, words_drawn
+from drawn_words import inverted, observed, reference_of, words_drawn
 from prometheus_window import passes
+from stand import MONITORING, rules
 
-from legible.config import ReferenceParams, load_params
-from legible.drift.calibrate import make_reference
 from legible.drift.decide import decide
 from legible.drift.reference import EDGES, Reference
 from legible.observations import Observation
+from legible.service import metrics
 
 PROJECT = Path(__file__).parents[1]
-MONITORING = PROJECT / "monitoring"
-RULES = sorted((MONITORING / "rules").glob("*.yml"))
-PARAMS = ReferenceParams(revision=1, false_alarms_per_window=0.001, smallest_window=50, resamples=1000, rows=100)
-promtool = pytest.mark.skipif(
+lacking = pytest.mark.skipif(
     shutil.which("promtool") is None, reason="promtool is not installed; Debian has it in its package prometheus"
 )
 
 
-def rules() -> list[dict[str, object]]:
-    groups = [group for path in RULES for group in yaml.safe_load(path.read_text())["groups"]]
-    return [rule for group in groups for rule in group["rules"]]
+def promtool(test: Callable[..., None]) -> Callable[..., None]:
+    """Needs promtool, and its time."""
+    return lacking(pytest.mark.slow(test))
+
+
+def alert_names() -> set[str]:
+    return {str(rule["alert"]) for rule in rules() if "alert" in rule}
 
 
 def run_promtool(*arguments: object) -> None:
@@ -49,7 +52,7 @@ def test_the_rules_pass_their_own_tests(path: Path) -> None:
 
 @cache
 def known() -> Reference:
-    return make_reference(observed(words_drawn(400, seed=1)), PARAMS, seed=1)
+    return reference_of(observed(words_drawn(400, seed=1)))
 
 
 @promtool
@@ -73,10 +76,29 @@ def test_there_is_a_constant_rank_for_each_edge() -> None:
     assert constants == {str(edge): f"vector({edge})" for edge in EDGES}
 
 
-def test_the_smallest_window_of_the_rule_is_that_of_params_yaml() -> None:
-    (alert,) = (rule for rule in rules() if rule.get("alert") == "ImageDrift")
-    smallest = load_params(PROJECT / "params.yaml").reference.smallest_window
-    assert f"legible:image_statistic:images >= {smallest}\n" in str(alert["expr"])
+@promtool
+def test_doubtful_readings_of_usual_images_are_prediction_drift_alone() -> None:
+    doubtful = [dataclasses.replace(row, confidence=0.3) for row in observed(words_drawn(200, seed=2))]
+    for alert, fires in {"PredictionDrift": True, "ImageDrift": False}.items():
+        ran = passes(known(), doubtful, fires=fires, alert=alert)
+        assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+def test_the_objective_is_an_edge_of_the_histogram() -> None:
+    (slow,) = (str(rule["expr"]) for rule in rules() if rule.get("record") == "legible:read:slow_share")
+    (objective,) = re.findall(r'le="([^"]+)"', slow)
+    assert float(objective) in metrics.SECONDS
+
+
+def test_every_alert_is_seen_to_fire_and_to_keep_quiet() -> None:
+    tests = [
+        test for path in (MONITORING / "tests").glob("*.yml") for test in yaml.safe_load(path.read_text())["tests"]
+    ]
+    claims = [claim for test in tests for claim in test["promql_expr_test"]]
+    fired = "".join(str(claim) for claim in claims if claim["exp_samples"])
+    quiet = [claim["expr"] for claim in claims if not claim["exp_samples"]]
+    assert [name for name in alert_names() if f'"{name}"' not in fired] == []
+    assert [name for name in alert_names() if not any(f'"{name}"' in e or e == "count(ALERTS)" for e in quiet)] == []
 
 
 @pytest.mark.parametrize("alert", [rule for rule in rules() if "alert" in rule], ids=lambda rule: str(rule["alert"]))
@@ -89,4 +111,4 @@ def test_an_alert_says_what_to_do_and_has_a_runbook_entry(alert: dict[str, dict[
 
 def test_the_runbook_has_no_entry_without_an_alert() -> None:
     headings = re.findall(r"^## (\w+)$", (MONITORING / "runbook.md").read_text(), flags=re.MULTILINE)
-    assert sorted(headings) == sorted(str(rule["alert"]) for rule in rules() if "alert" in rule)
+    assert sorted(headings) == sorted(alert_names())

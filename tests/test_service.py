@@ -19,7 +19,7 @@ from serving import served
 
 from legible.client import Client, RemoteReading, ServiceError
 from legible.image.statistics import STATISTICS
-from legible.observations import READING_ID
+from legible.observations import PREDICTION_SIGNALS, READING_ID
 
 pytestmark = pytest.mark.slow
 
@@ -177,6 +177,11 @@ def test_readings_errors_latency_and_ranks_are_counted(service: httpx.Client, pr
     assert float(lines['legible_request_seconds_count{route="/read"}']) >= 1
     for name in STATISTICS:
         assert float(lines[f'legible_image_statistic_count{{statistic="{name}"}}']) >= 1
+    for name in PREDICTION_SIGNALS:
+        assert float(lines[f'legible_prediction_signal_count{{signal="{name}"}}']) >= 1
+    for kind in ("image", "prediction"):
+        assert float(lines[f'legible_drift_smallest_window{{kind="{kind}"}}']) == 50
+    assert 0 < float(lines["legible_reference_confidence"]) < 1
     assert "no/such/path" not in text
 
 

@@ -19,11 +19,11 @@ from legible.evaluation.evaluate import evaluate
 from legible.evaluation.gate import gate
 from legible.evaluation.lexicon import lexicon
 from legible.evaluation.pack import pack
+from legible.evaluation.reference import reference
 from legible.evaluation.results import read_results
 from legible.reader.bundle import load_bundle, sha256_of
 from legible.reader.calibration import Calibration, ReadingWeights
 from legible.reader.recognizer import Recognizer, artefact_recognizer
-from legible.report import reference
 
 WORDS = ("the", "river", "London", "garden", "42", "question", "morning", "Paris", "seven", "table")
 LEXICON = "training/lexicon.gz"

@@ -167,6 +167,10 @@ class ReferenceParams:
     """The stated false-alarm budget, over all statistics together."""
     smallest_window: int
     resamples: int
+    images: int
+    """Of the data set, whose statistics are the reference's; fewer where `per_writer` allows no more."""
+    per_writer: int
+    """Images of one writer, at most."""
     rows: int
     """Rows of the sample kept for Evidently."""
 

@@ -79,7 +79,7 @@ class Exporter:
         self.registry = CollectorRegistry()
         self._outcome = self._gauge("outcome", "1 for the outcome of the last check.", "outcome")
         self._ks = self._gauge("ks", "KS of each signal against the reference.", "signal")
-        self._threshold = self._gauge("threshold", "KS above which the last check calls drift.")
+        self._threshold = self._gauge("threshold", "KS above which the last check calls drift, by kind.", "kind")
         self._images = self._gauge("images", "Images in the window of the last check.")
         self._time = self._gauge("time_seconds", "When the last check was made, in Unix seconds.")
         self._failures = Counter("legible_drift_check_failures", "Checks that failed.", registry=self.registry)
@@ -94,7 +94,8 @@ class Exporter:
         self._ks.clear()
         for signal in verdict.signals:
             self._ks.labels(signal.name).set(signal.ks)
-        self._threshold.set(verdict.threshold)
+        for kind, threshold in verdict.thresholds.items():
+            self._threshold.labels(kind).set(threshold)
         self._images.set(verdict.images)
         self._time.set(check.at)
 

@@ -5,6 +5,7 @@ No text and no image is in it. Corrections, which hold a text, are rows of anoth
 """
 
 import dataclasses
+import hashlib
 import itertools
 import json
 import math
@@ -26,19 +27,28 @@ from legible.image.decode import GreyImage
 from legible.image.statistics import STATISTICS, measure
 from legible.reading import Reading
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+CORRECTION_VERSION = 1
 FOLDER = "v1"
-PREDICTION_SIGNALS = ("confidence", "length")
+"""Of the folder's layout; rows have a version of their own."""
+PREDICTION_SIGNALS = ("confidence", "length", "capitals", "digits", "signs")
 SIGNALS = (*STATISTICS, *PREDICTION_SIGNALS)
 """All that drift is decided on: what the image is like, then what was read from it."""
 HOUR_FORMAT = "%Y%m%dT%H"
 READING_ID = re.compile(r"[0-9]{8}T[0-9]{2}-[0-9]+-[0-9a-f]{12}")
 BATCH = 500
+NO_CHECK = -1
+
+
+class OlderRowError(ValueError):
+    """A row of a format before this one's."""
 
 
 @dataclass(frozen=True)
 class Observation:
-    """`at` in Unix seconds; `width` and `height` in pixels as decoded; `length` in characters of the reading."""
+    """`at` in Unix seconds; `width` and `height` in pixels as decoded; `length` in characters of the reading, and
+    `capitals`, `digits` and `signs` (neither letter nor digit nor space) as shares of it; `check` as `check_of` says.
+    """
 
     at: float
     channel: str
@@ -49,6 +59,10 @@ class Observation:
     statistics: Mapping[str, float]
     reading_id: str = ""
     writer: str = ""
+    capitals: float = 0.0
+    digits: float = 0.0
+    signs: float = 0.0
+    check: int = NO_CHECK
 
     def signal(self, name: str) -> float:
         """The value of one of SIGNALS."""
@@ -60,11 +74,13 @@ class Observation:
 
     @staticmethod
     def from_json(line: str) -> "Observation":
-        """Raises DataError for a row of a newer format, ValueError for one that is torn."""
+        """Raises DataError for a row of a newer format, OlderRowError for an older, ValueError for one that is torn."""
         fields: Any = json.loads(line)
         if not isinstance(fields, dict):
             raise ValueError("no observation")  # noqa: TRY004
         version = fields.pop("version", None)
+        if isinstance(version, int) and version < FORMAT_VERSION:
+            raise OlderRowError(version)
         if version != FORMAT_VERSION:
             raise DataError(
                 f"observation format {version!r} is not {FORMAT_VERSION}, the one this legible reads; "
@@ -76,19 +92,42 @@ class Observation:
 def observe(
     image: GreyImage, reading: Reading, *, channel: str, at: float, reading_id: str = "", writer: str = ""
 ) -> Observation:
-    """The row of one reading. Values are rounded here, so that a value and its copy on disk have the same rank."""
+    """The row of one reading."""
     height, width = image.shape
+    text = reading.text
     return Observation(
         at=round(at, 3),
         channel=channel,
         width=width,
         height=height,
-        length=len(reading.text),
+        length=len(text),
         confidence=_rounded(reading.confidence),
-        statistics={name: _rounded(value) for name, value in measure(image).items()},
+        statistics=statistics_of(image),
         reading_id=reading_id,
         writer=writer,
+        capitals=_share(text, str.isupper),
+        digits=_share(text, str.isdigit),
+        signs=_share(text, _is_sign),
+        check=check_of(reading_id, text) if reading_id else NO_CHECK,
     )
+
+
+def statistics_of(image: GreyImage) -> dict[str, float]:
+    """All of STATISTICS, rounded, so that a value and its copy on disk have the same rank."""
+    return {name: _rounded(value) for name, value in measure(image).items()}
+
+
+def check_of(reading_id: str, text: str) -> int:
+    """One byte of a digest, which tells whether a correction is what was read, in 255 of 256; the text it hides."""
+    return hashlib.sha256(f"{reading_id}\0{text}".encode()).digest()[0]
+
+
+def _share(text: str, is_one: Callable[[str], bool]) -> float:
+    return _rounded(sum(map(is_one, text)) / max(len(text), 1))
+
+
+def _is_sign(character: str) -> bool:
+    return not (character.isalnum() or character.isspace())
 
 
 def _rounded(value: float) -> float:
@@ -106,7 +145,7 @@ class Correction:
 
     def to_json(self) -> str:
         """One line, with the format's version."""
-        return json.dumps({"version": FORMAT_VERSION, **dataclasses.asdict(self)}, ensure_ascii=False)
+        return json.dumps({"version": CORRECTION_VERSION, **dataclasses.asdict(self)}, ensure_ascii=False)
 
 
 def new_reading_id(at: float, worker: str) -> str:

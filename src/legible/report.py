@@ -1,4 +1,4 @@
-"""The reference's files, and a verdict as an Evidently report.
+"""A verdict as an Evidently report.
 
 Evidently draws, it does not decide: its own tests call drift in windows that have none, and miss inverted images in
 small ones. Each of its columns shows the KS, the threshold and the decision of our verdict.
@@ -8,19 +8,17 @@ import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 
-from legible.config import Params
-from legible.drift.calibrate import make_reference
 from legible.drift.decide import Verdict
-from legible.drift.reference import Reference, table
+from legible.drift.reference import table
 from legible.errors import BundleError, DataError
-from legible.observations import SIGNALS, Observation, read_back
+from legible.observations import Observation
 
 if TYPE_CHECKING:
     from evidently.core.report import Snapshot
@@ -29,27 +27,6 @@ METHOD = "legible_ks"
 PROJECT = "legible"
 MOST_ROWS = 5000
 """A side: Evidently's time and its HTML grow with them."""
-
-
-def reference(params: Params, *, root: Path) -> Reference:
-    """Stage: evaluation/observations.jsonl -> drift/{reference.json,drift.json,reference.parquet}."""
-    window = read_back(root / "evaluation" / "observations.jsonl")
-    if window.torn:
-        raise DataError(f"evaluation/observations.jsonl has {window.torn} torn lines; run legible evaluate again")
-    made = make_reference(window.observations, params.reference, seed=params.seed)
-    folder = root / "drift"
-    folder.mkdir(exist_ok=True)
-    made.save(folder)
-    rows = _sample(window.observations, params.reference.rows, np.random.default_rng(params.seed))
-    columns = dict(zip(SIGNALS, table(rows).T, strict=True))
-    pa.parquet.write_table(pa.table(columns), folder / "reference.parquet")
-    return made
-
-
-def _sample(observations: Sequence[Observation], most: int, rng: np.random.Generator) -> list[Observation]:
-    """At most so many, in their order."""
-    chosen = rng.permutation(len(observations))[:most]
-    return [observations[i] for i in sorted(chosen)]
 
 
 def write_report(
@@ -97,11 +74,10 @@ def _snapshot(verdict: Verdict, current: pd.DataFrame, known: pd.DataFrame, at: 
     names = list(current.columns)
     definition = DataDefinition(numerical_columns=names)
     any_column = 1 / len(names)
-    rule: dict[str, Any] = {"method": METHOD, "threshold": verdict.threshold}
     report = Report(
         [
-            DriftedColumnsCount(columns=names, drift_share=any_column, **rule),
-            *(ValueDrift(column=name, **rule) for name in names),
+            DriftedColumnsCount(columns=names, drift_share=any_column, method=METHOD, threshold=1.0),
+            *(ValueDrift(column=name, method=METHOD, threshold=1.0) for name in names),
         ],
         include_tests=True,
     )
@@ -115,7 +91,7 @@ def _snapshot(verdict: Verdict, current: pd.DataFrame, known: pd.DataFrame, at: 
 
 
 def _register(verdict: Verdict) -> None:
-    """Make METHOD answer, for each column, what the verdict says."""
+    """Make METHOD answer, for each column, what the verdict says; Evidently has one threshold, we one for each kind."""
     from evidently.legacy.calculations.stattests import StatTest, register_stattest  # noqa: PLC0415
     from evidently.legacy.core import ColumnType  # noqa: PLC0415
 
@@ -123,10 +99,11 @@ def _register(verdict: Verdict) -> None:
 
     def answer(_reference: "pd.Series[float]", current: "pd.Series[float]", *_: object) -> tuple[float, bool]:
         signal = decided[str(current.name)]
-        return signal.ks, signal.drifted
+        return signal.ks / signal.threshold, signal.drifted
 
-    display_name = f"KS over deciles of the reference, calibrated threshold {verdict.threshold:.3f}"
-    register_stattest(StatTest(METHOD, display_name, [ColumnType.Numerical], verdict.threshold), answer)
+    limits = ", ".join(f"{limit:.3f} ({kind})" for kind, limit in verdict.thresholds.items())
+    display_name = f"KS over deciles of the reference, in shares of the calibrated threshold, {limits}"
+    register_stattest(StatTest(METHOD, display_name, [ColumnType.Numerical], 1.0), answer)
 
 
 def _file(snapshot: "Snapshot", folder: Path) -> None:

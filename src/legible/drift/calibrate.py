@@ -1,55 +1,73 @@
-"""The constant of the drift rule, found by resampling windows by writer from the observations of the reference.
+"""The constants of the drift rules, found by resampling windows by writer from the rows of the reference.
 
 Half of the writers, drawn at random, make a reference; windows of n images come from the others. The KS that at most
-the budget of such windows exceeds, over all signals together, is q(n). Then c and m are those with
+the budget of such windows exceeds, over all signals of a kind together, is q(n). Then c and m are those with
 `c * sqrt(1/n + 1/m) >= q(n)` for every size of window that was tried, and as little above it as can be. The reference
 in use is by all writers, twice as many as a half, so that its m is twice as large. Were all images independent, m would
 be of the order of their number, and c about 2.3 for a budget of one in a thousand.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from legible.config import ReferenceParams
-from legible.drift.reference import EDGES, Floats, Reference, Rule, quantiles_of, ranks, table
+from legible.drift.reference import EDGES, KINDS, Floats, Kind, Known, Reference, Rule, quantiles_of, ranks, table
 from legible.errors import DataError
-from legible.observations import SIGNALS, Observation
+from legible.observations import Observation
 
-WINDOW_FACTORS = (1, 2, 4, 10, 20)
+WINDOW_FACTORS = (1, 2, 4, 10, 20, 40, 100)
 """Sizes of window tried, in smallest windows."""
 SPLITS = 100
 LEAST_WRITERS = 4
-IMAGES_AT_ONCE = 20_000
-"""Bounds the memory."""
+AT_ONCE = 100
+"""Windows whose images are counted together, which bounds the memory."""
 
 Marks = npt.NDArray[np.bool_]
+Shares = npt.NDArray[np.float32]
 
 
-def make_reference(observations: Sequence[Observation], params: ReferenceParams, *, seed: int) -> Reference:
-    """The reference of these observations, with its rule. Raises DataError where there are too few."""
-    writers = {row.writer for row in observations}
-    if len(observations) < params.smallest_window or len(writers) < LEAST_WRITERS:
+@dataclass(frozen=True)
+class Rows:
+    """The signals (N, signals) of one kind, of images by these N writers."""
+
+    values: Floats
+    writers: tuple[str, ...]
+
+
+def rows_of(observations: Sequence[Observation], kind: Kind) -> Rows:
+    return Rows(table(observations, KINDS[kind]), tuple(row.writer for row in observations))
+
+
+def make_reference(rows: Mapping[Kind, Rows], params: ReferenceParams, *, seed: int) -> Reference:
+    """The reference of these rows, with its rules. Raises DataError where there are too few."""
+    rng = np.random.default_rng(seed)
+    known = {kind: _known(kind, rows[kind], params, rng) for kind in KINDS}
+    return Reference(known, params.false_alarms_per_window, params.smallest_window)
+
+
+def _known(kind: Kind, rows: Rows, params: ReferenceParams, rng: np.random.Generator) -> Known:
+    images, writers = len(rows.values), len(set(rows.writers))
+    if images < params.smallest_window or writers < LEAST_WRITERS:
         raise DataError(
-            f"{len(observations)} observations by {len(writers)} writers make no reference; it takes "
-            f"{params.smallest_window} by {LEAST_WRITERS}: evaluate more samples"
+            f"{images} images by {writers} writers make no reference; it takes "
+            f"{params.smallest_window} by {LEAST_WRITERS}: take more samples"
         )
-    values = table(observations)
-    quantiles = {name: quantiles_of(values[:, column]) for column, name in enumerate(SIGNALS)}
-    rule = calibrate(values, [row.writer for row in observations], params, rng=np.random.default_rng(seed))
-    return Reference(quantiles, len(observations), len(writers), rule)
+    quantiles = {name: quantiles_of(rows.values[:, column]) for column, name in enumerate(KINDS[kind])}
+    rule = calibrate(rows, params, budget=params.false_alarms_per_window / len(KINDS), rng=rng)
+    return Known(quantiles, images, writers, rule)
 
 
-def calibrate(values: Floats, writers: Sequence[str], params: ReferenceParams, *, rng: np.random.Generator) -> Rule:
-    """The rule for signals (N, signals) of images by these N writers."""
+def calibrate(rows: Rows, params: ReferenceParams, *, budget: float, rng: np.random.Generator) -> Rule:
+    """The rule that at most `budget` of the windows of such rows exceed."""
     sizes = params.smallest_window * np.asarray(WINDOW_FACTORS)
-    scores = _window_scores(values, np.unique(writers, return_inverse=True)[1], sizes, params.resamples, rng)
-    budget = params.false_alarms_per_window
+    writers = np.unique(rows.writers, return_inverse=True)[1]
+    scores = _window_scores(rows.values, writers, sizes, params.resamples, rng)
     highest = np.quantile(scores, 1 - budget, axis=1, method="higher")
-    c, m = _fit(sizes, highest, images=len(values) // 2)
-    return Rule(c, 2 * m, budget, params.smallest_window)
+    c, m = _fit(sizes, highest, images=len(rows.values) // 2)
+    return Rule(c, 2 * m)
 
 
 def _window_scores(
@@ -60,7 +78,7 @@ def _window_scores(
     rounds = []
     for _ in range(SPLITS):
         below = _below_edges(values, _half(writers, rng), rng)
-        rounds.append([_scores(below, n, each, rng) for n in sizes])
+        rounds.append([_scores(below, int(n), each, rng) for n in sizes])
     return np.concatenate(rounds, axis=1)
 
 
@@ -70,25 +88,31 @@ def _half(writers: npt.NDArray[np.intp], rng: np.random.Generator) -> Marks:
     return np.isin(writers, rng.permutation(count)[: count // 2])
 
 
-def _below_edges(values: Floats, is_reference: Marks, rng: np.random.Generator) -> Marks:
-    """Whether each image outside the reference ranks at or below each edge: (images, signals, edges)."""
+def _below_edges(values: Floats, is_reference: Marks, rng: np.random.Generator) -> Shares:
+    """1 where an image outside the reference ranks at or below an edge: (images, signals * edges)."""
     current = values[~is_reference]
     columns = [
         ranks(quantiles_of(values[is_reference, i]), current[:, i], uniforms=rng.random(len(current)))
         for i in range(values.shape[1])
     ]
-    return np.stack(columns, axis=1)[:, :, None] <= np.asarray(EDGES)
+    below = np.stack(columns, axis=1)[:, :, None] <= np.asarray(EDGES)
+    return below.reshape(len(current), -1).astype(np.float32)
 
 
-def _scores(below: Marks, n: int, windows: int, rng: np.random.Generator) -> Floats:
+def _scores(below: Shares, n: int, windows: int, rng: np.random.Generator) -> Floats:
     """Max KS (windows,) of windows of n images, drawn with replacement."""
-    at_once = max(1, IMAGES_AT_ONCE // n)
+    edges = np.tile(np.asarray(EDGES), below.shape[1] // len(EDGES))
     scores = []
-    for start in range(0, windows, at_once):
-        drawn = rng.integers(len(below), size=(min(at_once, windows - start), n))
-        shares = below[drawn].sum(axis=1, dtype=np.int32) / n
-        scores.append(np.abs(shares - np.asarray(EDGES)).max(axis=(1, 2)))
+    for start in range(0, windows, AT_ONCE):
+        shares = _drawn(len(below), n, min(AT_ONCE, windows - start), rng) @ below / n
+        scores.append(np.abs(shares - edges).max(axis=1))
     return np.concatenate(scores)
+
+
+def _drawn(images: int, n: int, windows: int, rng: np.random.Generator) -> Shares:
+    """How often each image is in each window: (windows, images)."""
+    places = rng.integers(images, size=(windows, n)) + images * np.arange(windows)[:, None]
+    return np.bincount(places.ravel(), minlength=windows * images).reshape(windows, images).astype(np.float32)
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,13 @@
 """The verdict on a window of observations, by the rule of the reference. The metrics' rules decide alike."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
 
 import numpy as np
 
-from legible.drift.reference import EDGES, Floats, Reference, ranks, table
-from legible.observations import PREDICTION_SIGNALS, Observation
+from legible.drift.reference import EDGES, Floats, Kind, Reference, ranks, table
+from legible.observations import Observation
 
 
 class Outcome(StrEnum):
@@ -25,20 +24,24 @@ class SignalDrift:
     """How far one signal has moved. `shift`: mean rank less 0.5, positive where values are higher than they were."""
 
     name: str
-    kind: Literal["image", "prediction"]
+    kind: Kind
     ks: float
+    threshold: float
     shift: float
-    drifted: bool
+
+    @property
+    def drifted(self) -> bool:
+        return self.ks > self.threshold
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was decided on `images` images; `signals` has the furthest first, and is empty where data are too few."""
+    """What was decided on `images` images; `signals`, furthest beyond first, is empty where data are too few."""
 
     outcome: Outcome
     images: int
     smallest_window: int
-    threshold: float
+    thresholds: Mapping[Kind, float]
     signals: tuple[SignalDrift, ...]
 
     @property
@@ -54,7 +57,8 @@ class Verdict:
         if self.outcome is Outcome.NOT_ENOUGH_DATA:
             return f"not enough data: {self.images} images, and it takes {self.smallest_window}; no report is drawn"
         said = "drift: unlike the images this bundle knows" if self.drifted else "no drift"
-        head = f"{said} ({self.images} images, threshold {self.threshold:.3f})"
+        limits = " and ".join(f"{limit:.3f} of the {kind}" for kind, limit in self.thresholds.items())
+        head = f"{said} ({self.images} images; thresholds {limits})"
         return "\n".join([head, f"  {'signal':24}{'KS':>7}  shift", *map(_line, self.signals)])
 
 
@@ -66,25 +70,25 @@ def _line(signal: SignalDrift) -> str:
 
 def decide(reference: Reference, observations: Sequence[Observation], *, seed: int = 0) -> Verdict:
     """The verdict on one window; `seed` draws the ranks of equal values, so that one window has one verdict."""
-    rule, n = reference.rule, len(observations)
-    threshold = rule.threshold(max(n, 1))
-    if n < rule.smallest_window:
-        return Verdict(Outcome.NOT_ENOUGH_DATA, n, rule.smallest_window, threshold, ())
-    values = table(observations, tuple(reference.quantiles))
-    uniforms = np.random.default_rng(seed).random(values.shape)
+    n, smallest = len(observations), reference.smallest_window
+    thresholds = {kind: rule.threshold(max(n, 1)) for kind, rule in reference.rules.items()}
+    if n < smallest:
+        return Verdict(Outcome.NOT_ENOUGH_DATA, n, smallest, thresholds, ())
+    rng = np.random.default_rng(seed)
     signals = [
-        _signal_drift(name, ranks(quantiles, values[:, i], uniforms=uniforms[:, i]), threshold)
-        for i, (name, quantiles) in enumerate(reference.quantiles.items())
+        _signal_drift(name, kind, ranks(grid, values, uniforms=rng.random(n)), thresholds[kind])
+        for kind, known in reference.known.items()
+        for (name, grid), values in zip(
+            known.quantiles.items(), table(observations, tuple(known.quantiles)).T, strict=True
+        )
     ]
-    signals.sort(key=lambda signal: -signal.ks)
+    signals.sort(key=lambda signal: -signal.ks / signal.threshold)
     outcome = Outcome.DRIFT if signals[0].drifted else Outcome.NO_DRIFT
-    return Verdict(outcome, n, rule.smallest_window, threshold, tuple(signals))
+    return Verdict(outcome, n, smallest, thresholds, tuple(signals))
 
 
-def _signal_drift(name: str, current: Floats, threshold: float) -> SignalDrift:
-    ks = ks_of(current)
-    kind: Literal["image", "prediction"] = "prediction" if name in PREDICTION_SIGNALS else "image"
-    return SignalDrift(name, kind, ks, float(current.mean() - 0.5), ks > threshold)
+def _signal_drift(name: str, kind: Kind, current: Floats, threshold: float) -> SignalDrift:
+    return SignalDrift(name, kind, ks_of(current), threshold, float(current.mean() - 0.5))
 
 
 def ks_of(current: Floats) -> float:

@@ -1,73 +1,117 @@
-"""What the bundle's images look like: the distribution of each signal, the rank of a value in it, and the drift rule.
+"""What the bundle's images look like: the distribution of each signal, the rank of a value in it, and the drift rules.
 
 The service needs only this and numpy: `Reference.load`, then `rank` for each signal of each observation.
 """
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from legible.errors import BundleError, DataError
+from legible.image.statistics import STATISTICS
 from legible.observations import PREDICTION_SIGNALS, SIGNALS, Observation
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+ONE_RULE = 1
+"""The format before, which is still read."""
 EDGES = tuple(i / 10 for i in range(1, 10))
 """Upper edges of the rank's buckets, in reports as in metrics; the last bucket goes to 1."""
 CELLS = 200
 """Cells of equal share between quantiles: a multiple of ten, so that every edge is a quantile."""
 
 Floats = npt.NDArray[np.float64]
+Kind = Literal["image", "prediction"]
+KINDS: Mapping[Kind, tuple[str, ...]] = {"image": STATISTICS, "prediction": PREDICTION_SIGNALS}
 
 
 @dataclass(frozen=True)
 class Rule:
-    """Drift is max over signals of KS above `c * sqrt(1/n + 1/m)`, in windows of n images, n at least the smallest.
+    """Drift is max over a kind's signals of KS above `c * sqrt(1/n + 1/m)`, in windows of n images.
 
-    m is the number of independent images that the reference is worth (images of one writer are alike). A window of
-    the reference's kind is called drift with a probability of at most `false_alarms_per_window`.
+    m is the number of independent images that the reference is worth (images of one writer are alike).
     """
 
     c: float
     m: float
-    false_alarms_per_window: float
-    smallest_window: int
 
     def threshold(self, n: int) -> float:
-        """`Rule(c=2.3, m=8000, ...).threshold(50) -> 0.33`."""
+        """`Rule(c=2.3, m=8000).threshold(50) -> 0.33`."""
         return float(self.c * np.sqrt(1 / n + 1 / self.m))
 
 
 @dataclass(frozen=True)
-class Reference:
-    """Quantiles (CELLS + 1,) of each signal over `images` images by `writers` writers, and the rule found on them."""
+class Known:
+    """Quantiles (CELLS + 1,) of each signal of a kind, over `images` images by `writers` writers, and their rule."""
 
     quantiles: Mapping[str, Floats]
     images: int
     writers: int
     rule: Rule
 
+
+@dataclass(frozen=True)
+class Reference:
+    """What is known of each kind of signals.
+
+    A window of the reference's kind, of `smallest_window` images or more, is called drift by either rule with a
+    probability of at most `false_alarms_per_window`, of which each rule has half.
+    """
+
+    known: Mapping[Kind, Known]
+    false_alarms_per_window: float
+    smallest_window: int
+
+    @cached_property
+    def quantiles(self) -> Mapping[str, Floats]:
+        """Of every signal."""
+        return {name: grid for known in self.known.values() for name, grid in known.quantiles.items()}
+
+    @property
+    def rules(self) -> Mapping[Kind, Rule]:
+        return {kind: known.rule for kind, known in self.known.items()}
+
     def save(self, folder: Path) -> None:
         """Write reference.json and drift.json."""
-        quantiles = {name: grid.tolist() for name, grid in self.quantiles.items()}
-        content = {"images": self.images, "writers": self.writers, "quantiles": quantiles}
-        _write(folder / "reference.json", content)
-        _write(folder / "drift.json", asdict(self.rule))
+        known = {
+            kind: {
+                "images": part.images,
+                "writers": part.writers,
+                "quantiles": {name: grid.tolist() for name, grid in part.quantiles.items()},
+            }
+            for kind, part in self.known.items()
+        }
+        rules = {kind: {"c": rule.c, "m": rule.m} for kind, rule in self.rules.items()}
+        _write(folder / "reference.json", {"known": known})
+        _write(
+            folder / "drift.json",
+            {
+                "false_alarms_per_window": self.false_alarms_per_window,
+                "smallest_window": self.smallest_window,
+                "rules": rules,
+            },
+        )
 
     @staticmethod
     def load(folder: Path) -> "Reference":
         """Raises BundleError where a file is missing, damaged or of another format."""
         content = _read(folder / "reference.json")
-        rule = _read(folder / "drift.json")
+        drift = _read(folder / "drift.json")
         try:
-            quantiles = {name: np.asarray(grid, np.float64) for name, grid in content["quantiles"].items()}
-            return Reference(quantiles, content["images"], content["writers"], Rule(**rule))
+            known = {kind: _known(content["known"][kind], drift["rules"][kind]) for kind in KINDS}
+            return Reference(known, drift["false_alarms_per_window"], drift["smallest_window"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BundleError(f"{folder}: damaged reference ({error!r}); run legible reference again") from error
+
+
+def _known(part: Mapping[str, Any], rule: Mapping[str, float]) -> Known:
+    quantiles = {name: np.asarray(grid, np.float64) for name, grid in part["quantiles"].items()}
+    return Known(quantiles, part["images"], part["writers"], Rule(rule["c"], rule["m"]))
 
 
 def rank(reference: Reference, name: str, value: float, *, uniform: float) -> float:
@@ -113,9 +157,11 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         version = content.pop("version", None)
+        if version == ONE_RULE:
+            return _with_two_rules(content)
     except FileNotFoundError as error:
         raise BundleError(f"{path}: no such file; run legible reference, or name a bundle's folder") from error
-    except (ValueError, AttributeError, TypeError) as error:
+    except (ValueError, AttributeError, TypeError, KeyError) as error:
         raise BundleError(f"{path}: damaged ({error}); run legible reference again") from error
     if version != FORMAT_VERSION:
         raise BundleError(
@@ -123,3 +169,17 @@ def _read(path: Path) -> dict[str, Any]:
             "install the legible that wrote it"
         )
     return content
+
+
+def _with_two_rules(content: dict[str, Any]) -> dict[str, Any]:
+    """Format 1 as format 2: its one rule, found for all signals together, holds for either kind."""
+    if "c" in content:
+        return {**content, "rules": {kind: {"c": content["c"], "m": content["m"]} for kind in KINDS}}
+    known = {
+        kind: {
+            **content,
+            "quantiles": {name: content["quantiles"][name] for name in names if name in content["quantiles"]},
+        }
+        for kind, names in KINDS.items()
+    }
+    return {"known": known}

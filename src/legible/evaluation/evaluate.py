@@ -14,7 +14,7 @@ from tqdm import tqdm
 from legible import observations
 from legible.config import Params
 from legible.ctc.lexicon import Lexicon, words_of
-from legible.data.dataset import Dataset, Sample
+from legible.data.dataset import Dataset, Sample, Split
 from legible.evaluation.reliability import draw_reliability
 from legible.evaluation.results import Result, by_writer, figures, in_slice, slice_names, thresholds, write_results
 from legible.evaluation.worst import draw_worst
@@ -52,14 +52,17 @@ def evaluate(params: Params, *, root: Path, workers: int = 2) -> None:
     calibration = Calibration.load(root / "training/confidence.json")
     recognizer = artefact_recognizer(root / "training/artefact", calibration=calibration, workers=workers)
     lexicon = Lexicon.load(root / "training/lexicon.gz")
-    cases = [*validation_cases(Dataset.open(root / "data/dataset")), *print_cases(params, root=root)]
+    data_set = Dataset.open(root / "data/dataset")
+    validation, tune = list(validation_cases(data_set)), list(validation_cases(data_set, split="tune"))
+    cases = [*validation, *print_cases(params, root=root)]
     readings = _read(recognizer, cases, Decoding(), said="evaluate")
     results = _results(cases, readings)
     preferring = _results(cases, _read(recognizer, cases, Decoding(recognizer.prior(lexicon)), said="with lexicon"))
     folder = root / "evaluation"
     folder.mkdir(parents=True, exist_ok=True)
     write_results(folder / "results.jsonl", results)
-    observations.write(folder / "observations.jsonl", _observed(cases, readings))
+    known = [*readings[: len(validation)], *_read(recognizer, tune, Decoding(), said="tune")]
+    observations.write(folder / "observations.jsonl", _observed([*validation, *tune], known))
     draw_reliability(folder / "reliability.svg", groups(results))
     draw_worst(folder / "worst.png", cases, readings, results, count=params.evaluate.worst)
     content = {
@@ -113,8 +116,8 @@ def summary(results: Sequence[Result], *, print_recipe_name: str) -> dict[str, o
     }
 
 
-def validation_cases(data_set: Dataset) -> Iterator[Case]:
-    for sample in data_set.samples(split="validation"):
+def validation_cases(data_set: Dataset, *, split: Split = "validation") -> Iterator[Case]:
+    for sample in data_set.samples(split=split):
         yield Case(sample.image, sample.text, f"{sample.source}/{sample.writer}", _slices(sample))
 
 

@@ -69,7 +69,7 @@ class Api:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reader")
 
     def start(self, reader: Reader) -> None:
-        metrics.prepare(channels=(), routes=ROUTES, statistics=())
+        metrics.prepare(channels=(), routes=ROUTES, statistics=(), signals=())
         self._reader = reader
 
     @property

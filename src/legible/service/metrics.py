@@ -17,7 +17,7 @@ from prometheus_client import (
     multiprocess,
 )
 
-from legible.drift.reference import Rule
+from legible.drift.reference import Reference
 
 SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 TENTHS = tuple(i / 10 for i in range(1, 10))
@@ -33,18 +33,32 @@ request_seconds = Histogram("legible_request_seconds", "From the request to its 
 image_statistic = Histogram(
     "legible_image_statistic", "Rank of an image statistic in the bundle's reference.", ["statistic"], buckets=TENTHS
 )
+prediction_signal = Histogram(
+    "legible_prediction_signal", "Rank of a reading's signal in the bundle's reference.", ["signal"], buckets=TENTHS
+)
 confidence = Histogram("legible_confidence", "Confidence of readings.", buckets=TENTHS)
 image_pixels = Histogram("legible_image_pixels", "Pixels of images as decoded.", buckets=PIXELS)
 reading_length = Histogram("legible_reading_length", "Characters of readings.", buckets=LENGTHS)
 in_flight = Gauge("legible_in_flight", "Requests being read.", multiprocess_mode="livesum")
 observations_dropped = Counter("legible_observations_dropped_total", "Observations that were not written.")
 corrections_dropped = Counter("legible_corrections_dropped_total", "Corrections that were not written.")
-drift_constant = Gauge("legible_drift_constant", "c of the drift rule.", multiprocess_mode="max")
-drift_reference_size = Gauge("legible_drift_reference_size", "m of the drift rule.", multiprocess_mode="max")
+drift_constant = Gauge("legible_drift_constant", "c of the drift rule.", ["kind"], multiprocess_mode="max")
+drift_reference_size = Gauge("legible_drift_reference_size", "m of the drift rule.", ["kind"], multiprocess_mode="max")
+drift_smallest_window = Gauge(
+    "legible_drift_smallest_window", "Images below which there is no verdict.", ["kind"], multiprocess_mode="max"
+)
+reference_confidence = Gauge(
+    "legible_reference_confidence", "Mean confidence in the reference.", multiprocess_mode="max"
+)
+reference_confidence_deviation = Gauge(
+    "legible_reference_confidence_deviation", "Its standard deviation from reading to reading.", multiprocess_mode="max"
+)
 bundle_info = Gauge("legible_bundle_info", "1 for the bundle that is served.", ["bundle"], multiprocess_mode="max")
 
 
-def prepare(*, channels: Iterable[str], routes: Iterable[str], statistics: Iterable[str]) -> None:
+def prepare(
+    *, channels: Iterable[str], routes: Iterable[str], statistics: Iterable[str], signals: Iterable[str]
+) -> None:
     """Make every label child, at zero."""
     for channel in channels:
         readings.labels(channel)
@@ -54,13 +68,21 @@ def prepare(*, channels: Iterable[str], routes: Iterable[str], statistics: Itera
         request_seconds.labels(route)
     for statistic in statistics:
         image_statistic.labels(statistic)
+    for signal in signals:
+        prediction_signal.labels(signal)
 
 
-def state_bundle(bundle: str, rule: Rule) -> None:
-    """The bundle that is served, and the constants of its drift rule."""
+def state_bundle(bundle: str, reference: Reference) -> None:
+    """The bundle that is served, the constants of its drift rules, and the confidence it was built with."""
     bundle_info.labels(bundle).set(1)
-    drift_constant.set(rule.c)
-    drift_reference_size.set(rule.m)
+    for kind, rule in reference.rules.items():
+        drift_constant.labels(kind).set(rule.c)
+        drift_reference_size.labels(kind).set(rule.m)
+        drift_smallest_window.labels(kind).set(reference.smallest_window)
+    edges = reference.quantiles["confidence"]
+    cells = (edges[1:] + edges[:-1]) / 2  # of equal share
+    reference_confidence.set(cells.mean())
+    reference_confidence_deviation.set(cells.std())
 
 
 def exposition() -> bytes:

@@ -13,7 +13,7 @@ from legible.drift.reference import Reference, rank
 from legible.errors import ImageError
 from legible.image.decode import GreyImage, Limits, decode
 from legible.image.statistics import STATISTICS
-from legible.observations import Correction, RowLog, is_logged, new_reading_id, observe
+from legible.observations import PREDICTION_SIGNALS, Correction, Observation, RowLog, is_logged, new_reading_id, observe
 from legible.reader.bundle import Bundle
 from legible.reader.recognizer import Decoding, Recognizer
 from legible.reading import Alternative, Character, Reading
@@ -78,8 +78,10 @@ class Reader:
         self._limits = Limits(settings.max_image_bytes, settings.max_pixels)
         self._channels = frozenset(settings.channels)
         self._random = np.random.default_rng()  # breaks ties of ranks, nothing else
-        metrics.prepare(channels=(*settings.channels, OTHER), routes=(), statistics=STATISTICS)
-        metrics.state_bundle(bundle.id, self._reference.rule)
+        metrics.prepare(
+            channels=(*settings.channels, OTHER), routes=(), statistics=STATISTICS, signals=PREDICTION_SIGNALS
+        )
+        metrics.state_bundle(bundle.id, self._reference)
 
     def channel(self, named: str) -> str:
         return named if named in self._channels else OTHER
@@ -110,9 +112,10 @@ class Reader:
             metrics.confidence.observe(row.confidence)
             metrics.reading_length.observe(row.length)
             metrics.image_pixels.observe(row.width * row.height)
-            for name, value in row.statistics.items():
-                place = rank(self._reference, name, value, uniform=float(self._random.random()))
-                metrics.image_statistic.labels(name).observe(place)
+            for name in self._reference.known["image"].quantiles:
+                metrics.image_statistic.labels(name).observe(self._rank(row, name))
+            for name in self._reference.known["prediction"].quantiles:
+                metrics.prediction_signal.labels(name).observe(self._rank(row, name))
             self._log.put(row)
 
     def correct(self, reading_id: str, text: str) -> bool | None:
@@ -124,3 +127,6 @@ class Reader:
     def close(self) -> None:
         for log in (self._log, self._corrections):
             log.close(timeout_seconds=2.0)
+
+    def _rank(self, row: Observation, name: str) -> float:
+        return rank(self._reference, name, row.signal(name), uniform=float(self._random.random()))

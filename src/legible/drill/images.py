@@ -1,0 +1,62 @@
+"""The images of a drill: those of a folder, or words drawn by the generator, and what befalls them."""
+
+import io
+from collections.abc import Iterator
+from itertools import count, cycle
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from legible.config import Params
+from legible.errors import DataError, ImageError
+from legible.image.decode import GreyImage, decode
+from legible.synth.corrupt import corrupt
+from legible.synth.draw import draw_style, draw_text
+from legible.synth.fonts import find_fonts, is_unseen
+from legible.synth.words import Texts
+
+TRIES = 50
+
+
+def images_of(folder: Path) -> Iterator[GreyImage]:
+    """Every picture under a folder, again and again. Raises DataError where there is none."""
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    found = [image for path in paths if (image := _opened(path)) is not None]
+    if not found:
+        raise DataError(f"{folder}: no picture in this folder; name one that holds words or lines")
+    return cycle(found)
+
+
+def _opened(path: Path) -> GreyImage | None:
+    try:
+        return decode(path.read_bytes())
+    except ImageError:
+        return None
+
+
+def drawn(params: Params, *, root: Path, seed: int) -> Iterator[GreyImage]:
+    """Words in the fonts that are trained with, each in a style of its own."""
+    fonts = find_fonts(params.fonts, root=root, characters=params.charset.characters)
+    known = [font for font in fonts if not is_unseen(font, params.fonts)]
+    texts = Texts(params.charset.build())
+    for number in count():
+        rng = np.random.default_rng([seed, number])
+        style = draw_style(known, rng, strength=params.generate.strength)
+        words = (texts.word(rng) for _ in range(TRIES))
+        text = next((word for word in words if style.draws(word)), None)
+        if text is not None:
+            yield draw_text(text, style, rng)
+
+
+def corrupted(images: Iterator[GreyImage], name: str, severity: int, *, seed: int) -> Iterator[GreyImage]:
+    """The same images as they look afterwards. Raises SettingsError at once for a corruption there is not."""
+    rng = np.random.default_rng(seed)
+    corrupt(np.full((8, 8), 255, np.uint8), name, severity, rng)
+    return (corrupt(image, name, severity, rng) for image in images)
+
+
+def png(image: GreyImage) -> bytes:
+    content = io.BytesIO()
+    Image.fromarray(image).save(content, "PNG", compress_level=1)
+    return content.getvalue()

@@ -1,0 +1,212 @@
+"""Who may notice a drill: the service's metrics, Prometheus' rules, Alertmanager, and the report on observations."""
+
+import math
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from legible.drift.decide import Outcome
+from legible.drift.reference import EDGES
+from legible.errors import LegibleError
+from legible.monitor import Check, check
+
+ALERTS = ("ImageDrift", "PredictionDrift", "EstimatedHarm")
+HISTOGRAMS = {
+    "legible_image_statistic": ("image", "statistic"),
+    "legible_prediction_signal": ("prediction", "signal"),
+}
+"""Kind of what each counts the ranks of, and the label that names it."""
+TIMEOUT_SECONDS = 10.0
+NO_CAUSE = ""
+
+Sample = tuple[str, str, str]
+"""Kind, signal and edge."""
+
+
+class BlindError(LegibleError):
+    """A watch that cannot look, and why."""
+
+
+class Watch(Protocol):
+    """One that may notice."""
+
+    name: str
+
+    def start(self, at: float) -> None:
+        """Forget what was before, where it can; `at` in Unix seconds."""
+
+    def notices(self) -> bool:
+        """Whether it says so by now. Raises BlindError."""
+
+    def cause(self) -> str:
+        """The corruption it names, or NO_CAUSE."""
+
+
+class MetricsWatch:
+    """The drift rule, on what the service has counted since the start."""
+
+    name = "metrics"
+
+    def __init__(self, address: str, *, key: str = "") -> None:
+        self._address = address
+        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._before: Counter[Sample] = Counter()
+
+    def start(self, at: float) -> None:
+        del at
+        self._before = self._read()[0]
+
+    def notices(self) -> bool:
+        counts, gauges = self._read()
+        ranks = Counter({sample: counts[sample] - self._before[sample] for sample in counts})
+        return any(_drifts(kind, ranks, gauges) for kind, _ in HISTOGRAMS.values())
+
+    def cause(self) -> str:
+        return NO_CAUSE
+
+    def _read(self) -> tuple[Counter[Sample], dict[tuple[str, str], float]]:
+        """Cumulated counts of ranks, and the constants of the rules by name and kind."""
+        answer = _get(f"{self._address}/metrics", headers=self._headers)
+        counts: Counter[Sample] = Counter()
+        gauges = {}
+        for family in text_string_to_metric_families(answer.text):
+            kind, label = HISTOGRAMS.get(family.name, ("", ""))
+            for sample in family.samples:
+                if kind and sample.name.endswith("_bucket"):
+                    counts[kind, sample.labels[label], sample.labels["le"]] = int(sample.value)
+                elif "kind" in sample.labels:
+                    gauges[sample.name, sample.labels["kind"]] = sample.value
+        if not counts:
+            raise BlindError(f"{self._address}/metrics counts no ranks; is it legible that answers?")
+        return counts, gauges
+
+
+def _drifts(kind: str, ranks: Counter[Sample], gauges: dict[tuple[str, str], float]) -> bool:
+    """KS above c * sqrt(1/n + 1/m) in one of the kind's signals, and n not below the smallest window."""
+    c, m, smallest = (
+        gauges[f"legible_drift_{name}", kind] for name in ("constant", "reference_size", "smallest_window")
+    )
+    for signal in {signal for k, signal, _ in ranks if k == kind}:
+        n = ranks[kind, signal, "+Inf"]
+        if n < smallest:
+            continue
+        ks = max(abs(ranks[kind, signal, str(edge)] / n - edge) for edge in EDGES)
+        if ks > c * math.sqrt(1 / n + 1 / m):
+            return True
+    return False
+
+
+class RuleWatch:
+    """Prometheus: a drift alert is pending or fires."""
+
+    name = "rule"
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def start(self, at: float) -> None:
+        """What its windows hold, they hold."""
+
+    def notices(self) -> bool:
+        query = f'ALERTS{{alertname=~"{"|".join(ALERTS)}"}}'
+        answer = _get(f"{self._address}/api/v1/query", params={"query": query})
+        return bool(answer.json()["data"]["result"])
+
+    def cause(self) -> str:
+        return NO_CAUSE
+
+
+class AlertWatch:
+    """Alertmanager: a drift alert has arrived."""
+
+    name = "alert"
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def start(self, at: float) -> None:
+        """What it holds, it holds."""
+
+    def notices(self) -> bool:
+        alerts = _get(f"{self._address}/api/v2/alerts", params={"active": "true"}).json()
+        return any(alert["labels"]["alertname"] in ALERTS for alert in alerts)
+
+    def cause(self) -> str:
+        return NO_CAUSE
+
+
+class ReportWatch:
+    """`legible drift` on the observations since the start."""
+
+    name = "report"
+
+    def __init__(self, observations: Path, bundle: Path, *, last: int, clock: Callable[[], float]) -> None:
+        self._observations = observations
+        self._bundle = bundle
+        self._last = last
+        self._clock = clock
+        self._since = -math.inf
+        self._made: Check | None = None
+
+    def start(self, at: float) -> None:
+        self._since = at
+
+    def notices(self) -> bool:
+        try:
+            self._made = check(
+                observations=self._observations,
+                bundle=self._bundle,
+                at=self._clock(),
+                last=self._last,
+                since=self._since,
+            )
+        except LegibleError as error:
+            raise BlindError(str(error)) from error
+        return self._made.verdict.outcome is Outcome.DRIFT
+
+    def cause(self) -> str:
+        return NO_CAUSE if self._made is None else cause_of(self._made)
+
+
+def watches_of(
+    *,
+    url: str,
+    metrics_key: str,
+    prometheus: str,
+    alertmanager: str,
+    observations: Path | None,
+    bundle: Path | None,
+    last: int,
+    clock: Callable[[], float],
+) -> tuple[tuple[Watch, ...], tuple[str, ...]]:
+    """Those there are addresses for, and the options that would ask the others."""
+    watches: list[Watch] = [MetricsWatch(url.rstrip("/"), key=metrics_key)]
+    if prometheus:
+        watches.append(RuleWatch(prometheus.rstrip("/")))
+    if alertmanager:
+        watches.append(AlertWatch(alertmanager.rstrip("/")))
+    if observations and bundle:
+        watches.append(ReportWatch(observations, bundle, last=last, clock=clock))
+    asked = {"--prometheus": prometheus, "--alertmanager": alertmanager, "--observations": observations}
+    return tuple(watches), tuple(option for option, value in asked.items() if not value)
+
+
+def cause_of(made: Check) -> str:
+    """The corruption that a check names; none yet."""
+    del made
+    return NO_CAUSE
+
+
+def _get(
+    address: str, *, params: dict[str, str] | None = None, headers: dict[str, str] | None = None
+) -> httpx.Response:
+    try:
+        return httpx.get(address, params=params, headers=headers, timeout=TIMEOUT_SECONDS).raise_for_status()
+    except httpx.HTTPStatusError as error:
+        raise BlindError(f"{address} answers {error.response.status_code}") from error
+    except httpx.HTTPError as error:
+        raise BlindError(f"{address} does not answer ({error})") from error

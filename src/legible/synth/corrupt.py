@@ -1,0 +1,234 @@
+"""What may befall the images of a service, by name and severity: fifteen corruptions, 1 (slight) to 5 (severe).
+
+For signatures, drills and benchmarks, never for training (that is `synth.augment`): one cause at a time, of a stated
+size. Sizes are shares of the image's height where the eye would judge them so.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from legible.errors import SettingsError
+from legible.synth.augment import paper_level
+
+GreyImage = npt.NDArray[np.uint8]
+Float = npt.NDArray[np.float32]
+Rng = np.random.Generator
+
+SEVERITIES = (1, 2, 3, 4, 5)
+DARK = 128
+"""Paper below this grey is dark, its ink bright."""
+HUNG = 0.5
+"""Share of words of the other script that hang from a line, and of its strokes that are level or upright."""
+
+
+@dataclass(frozen=True)
+class Corruption:
+    """`apply` with the size of each severity."""
+
+    sizes: tuple[float, float, float, float, float]
+    apply: Callable[[GreyImage, float, Rng], GreyImage]
+
+
+def corrupt(image: GreyImage, name: str, severity: int, rng: Rng) -> GreyImage:
+    """A copy of an image (H, W), whose size may change. Raises SettingsError for a name or severity there is not."""
+    if name not in CORRUPTIONS or severity not in SEVERITIES:
+        raise SettingsError(
+            f"no corruption {name!r} of severity {severity}; there are {', '.join(CORRUPTIONS)}, "
+            f"of severity {SEVERITIES[0]} to {SEVERITIES[-1]}"
+        )
+    corruption = CORRUPTIONS[name]
+    return corruption.apply(image, corruption.sizes[severity - 1], rng)
+
+
+def _grey(light: npt.NDArray[np.floating]) -> GreyImage:
+    return np.asarray(np.clip(np.rint(light), 0, 255), np.uint8)
+
+
+def _blur(image: GreyImage, size: float, rng: Rng) -> GreyImage:
+    del rng
+    sigma = size * image.shape[0]
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE), np.uint8)
+
+
+def _motion_blur(image: GreyImage, size: float, rng: Rng) -> GreyImage:
+    """Along a line that is level within 30 degrees."""
+    reach = max(size * image.shape[0] / 2, 0.5)
+    angle = rng.uniform(-np.pi / 6, np.pi / 6)
+    half = int(np.ceil(reach))
+    kernel = np.zeros((2 * half + 1, 2 * half + 1), np.float32)
+    for step in np.linspace(-reach, reach, 8 * half + 1):
+        x, y = half + step * np.cos(angle), half + step * np.sin(angle)
+        left, top = int(x), int(y)
+        for row, column in ((top, left), (top, left + 1), (top + 1, left), (top + 1, left + 1)):
+            share = (1 - abs(x - column)) * (1 - abs(y - row))
+            if share > 0:
+                kernel[row, column] += share
+    return np.asarray(cv2.filter2D(image, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REPLICATE), np.uint8)
+
+
+def _gaussian_noise(image: GreyImage, size: float, rng: Rng) -> GreyImage:
+    return _grey(image + size * rng.standard_normal(image.shape, np.float32))
+
+
+def _shot_noise(image: GreyImage, size: float, rng: Rng) -> GreyImage:
+    """Of a sensor that counts `size` photons in white."""
+    return _grey(rng.poisson(image / 255 * size) * (255 / size))
+
+
+def _contrast(image: GreyImage, size: float, rng: Rng) -> GreyImage:
+    del rng
+    mean = float(image.mean())
+    return _grey(mean + (image - mean) * size)
+
+
+def _brightness(image: GreyImage, size: float, rng: Rng) -> GreyImage:
+    """Less light."""
+    del rng
+    return _grey(image * size)
+
+
+def _jpeg(image: GreyImage, size: float, rng: Rng) -> GreyImage:
+    del rng
+    _, content = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(size)])
+    return np.asarray(cv2.imdecode(content, cv2.IMREAD_GRAYSCALE), np.uint8)
+
+
+def _pixelation(image: GreyImage, size: float, rng: Rng) -> GreyImage:
+    """In squares, `size` of them for each pixel of the height."""
+    del rng
+    height, width = image.shape
+    small = cv2.resize(image, (max(round(width * size), 1), max(round(height * size), 1)), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
+
+
+def _rotation(image: GreyImage, size: float, rng: Rng) -> GreyImage:
+    """By up to `size` degrees to either side, three quarters of it at least."""
+    turn = np.deg2rad(size) * rng.uniform(0.75, 1) * rng.choice([-1, 1])
+    return _warped(image, np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]))
+
+
+def _shear(image: GreyImage, size: float, rng: Rng) -> GreyImage:
+    """To either side; `size` is the tangent, three quarters of it at least."""
+    return _warped(image, np.array([[1, size * rng.uniform(0.75, 1) * rng.choice([-1, 1])], [0, 1]]))
+
+
+def _warped(image: GreyImage, linear: npt.NDArray[np.float64]) -> GreyImage:
+    """All of the picture, on more paper."""
+    height, width = image.shape
+    corners = linear @ np.array([[0, width, 0, width], [0, 0, height, height]])
+    low, high = corners.min(axis=1), corners.max(axis=1)
+    size = tuple(np.ceil(high - low).astype(int).tolist())
+    matrix = np.hstack([linear, -low[:, None]])
+    return np.asarray(cv2.warpAffine(image, matrix, size, borderValue=paper_level(image)), np.uint8)
+
+
+def _thicker(image: GreyImage, size: float, rng: Rng) -> GreyImage:
+    del rng
+    return _spread(image, size * image.shape[0], dark=paper_level(image) >= DARK)
+
+
+def _thinner(image: GreyImage, size: float, rng: Rng) -> GreyImage:
+    del rng
+    return _spread(image, size * image.shape[0], dark=paper_level(image) < DARK)
+
+
+def _spread(image: GreyImage, radius: float, *, dark: bool) -> GreyImage:
+    """What is dark, or what is bright, grows by a radius in pixels; a part of a pixel is that part of the change."""
+    whole = int(radius)
+    change = cv2.erode if dark else cv2.dilate
+    less, more = (np.asarray(change(image, _disc(r)), np.float32) if r else image for r in (whole, whole + 1))
+    return _grey(less + (radius - whole) * (more.astype(np.float32) - less))
+
+
+def _disc(radius: int) -> GreyImage:
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1)), np.uint8)
+
+
+def _inversion(image: GreyImage, size: float, rng: Rng) -> GreyImage:
+    """Bright on dark; what was white is now of the grey `size`."""
+    del rng
+    return _grey(255 - image * ((255 - size) / 255))
+
+
+def _cropping(image: GreyImage, size: float, rng: Rng) -> GreyImage:
+    """Up to `size` of the height is lost at each side, half of it at least; an eighth of the image stays."""
+    height, width = image.shape
+    top, bottom, left, right = np.rint(size * height * rng.uniform(0.5, 1, 4)).astype(int)
+    left, right = (min(side, (width - width // 8 - 1) // 2) for side in (left, right))
+    return np.ascontiguousarray(image[top : height - bottom, left : width - right])
+
+
+def _other_script(image: GreyImage, size: float, rng: Rng) -> GreyImage:
+    """The last `size` of the writing replaced by signs of a script that nobody knows, with its ink on its paper.
+
+    No real script: signs of a few random strokes in squares, some hung from a line, so that it takes no fonts.
+    """
+    paper, ink = _paper_and_ink(image)
+    written = np.abs(image - np.float32(paper)) > abs(paper - ink) / 2
+    rows, columns = np.flatnonzero(written.any(axis=1)), np.flatnonzero(written.any(axis=0))
+    if not len(rows):
+        return image
+    start = round(columns[-1] + 1 - size * (columns[-1] + 1 - columns[0]))
+    signs = np.zeros(image.shape, np.uint8)
+    _draw_signs(signs, (start, int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1), _stroke_width(written), rng)
+    near = cv2.dilate(written.astype(np.uint8), _disc(2)) > 0
+    erased = np.where(near, np.float32(paper), image)
+    changed = image.copy()
+    changed[:, start:] = _grey(erased + (ink - erased) * signs.astype(np.float32) / 255)[:, start:]
+    return changed
+
+
+def _paper_and_ink(image: GreyImage) -> tuple[float, float]:
+    paper = paper_level(image)
+    low, high = np.percentile(image, (2, 98))
+    return float(paper), float(low if paper - low > high - paper else high)
+
+
+def _stroke_width(written: npt.NDArray[np.bool_]) -> int:
+    """In pixels: twice the area over the outline."""
+    outline = int(np.count_nonzero(np.diff(written, axis=0))) + int(np.count_nonzero(np.diff(written, axis=1)))
+    return max(round(2 * int(np.count_nonzero(written)) / max(outline, 1)), 1)
+
+
+def _draw_signs(coverage: GreyImage, box: tuple[int, int, int, int], stroke: int, rng: Rng) -> None:
+    """Draw signs, white, side by side in a box (left, top, right, bottom)."""
+    left, top, right, bottom = box
+    height = bottom - top
+    if rng.random() < HUNG:
+        _line(coverage, [(left, top + stroke // 2), (right, top + stroke // 2)], stroke)
+    while left < right:
+        width = height * rng.uniform(0.6, 0.9)
+        for _ in range(int(rng.integers(3, 6))):
+            x = left + width * rng.uniform(0.0, 0.85, 3)
+            y = top + height * rng.uniform(0.05, 0.95, 3)
+            level, upright = rng.random(2) < HUNG
+            _line(coverage, [(x[0], y[0]), (x[1], y[0] if level else y[1]), (x[1] if upright else x[2], y[2])], stroke)
+        left += int(width) + 1
+
+
+def _line(coverage: GreyImage, points: Sequence[tuple[float, float]], stroke: int) -> None:
+    path = np.rint(np.asarray(points) * 16).astype(np.int32)
+    cv2.polylines(coverage, [path], False, 255, stroke, cv2.LINE_AA, shift=4)
+
+
+CORRUPTIONS: Mapping[str, Corruption] = {
+    "blur": Corruption((0.012, 0.02, 0.032, 0.048, 0.07), _blur),
+    "motion-blur": Corruption((0.05, 0.09, 0.14, 0.2, 0.3), _motion_blur),
+    "gaussian-noise": Corruption((6, 12, 22, 36, 55), _gaussian_noise),
+    "shot-noise": Corruption((800, 250, 100, 45, 20), _shot_noise),
+    "contrast": Corruption((0.75, 0.55, 0.4, 0.28, 0.18), _contrast),
+    "brightness": Corruption((0.85, 0.7, 0.55, 0.4, 0.28), _brightness),
+    "jpeg": Corruption((45, 28, 16, 9, 5), _jpeg),
+    "pixelation": Corruption((0.7, 0.5, 0.38, 0.28, 0.2), _pixelation),
+    "rotation": Corruption((2, 4, 7, 11, 16), _rotation),
+    "shear": Corruption((0.12, 0.25, 0.4, 0.6, 0.85), _shear),
+    "thicker": Corruption((0.015, 0.03, 0.05, 0.07, 0.1), _thicker),
+    "thinner": Corruption((0.008, 0.014, 0.02, 0.028, 0.036), _thinner),
+    "inversion": Corruption((120, 90, 60, 30, 0), _inversion),
+    "cropping": Corruption((0.05, 0.09, 0.14, 0.2, 0.27), _cropping),
+    "other-script": Corruption((0.2, 0.4, 0.6, 0.8, 1.0), _other_script),
+}

@@ -1,0 +1,186 @@
+"""A drill says who noticed, after how many images, and what it could not see."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+from drawn_words import words_drawn
+from serving import free_port, served
+from stand import bundle_knowing
+
+from legible.drill.images import corrupted, images_of, png
+from legible.drill.run import Drill, Lookout, Sighting
+from legible.drill.watches import BlindError, MetricsWatch
+from legible.errors import DataError, SettingsError
+
+
+def test_the_pictures_of_a_folder_come_again_and_again(tmp_path: Path) -> None:
+    first, second = words_drawn(2, seed=1)
+    (tmp_path / "a.png").write_bytes(png(first))
+    (tmp_path / "b.png").write_bytes(png(second))
+    (tmp_path / "readme.txt").write_text("no picture")
+    for image, known in zip(islice(images_of(tmp_path), 4), (first, second, first, second), strict=True):
+        assert np.array_equal(image, known)
+
+
+def test_a_folder_without_pictures_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no picture in this folder"):
+        images_of(tmp_path)
+
+
+def test_a_corruption_that_is_not_there_is_named_before_anything_is_sent() -> None:
+    with pytest.raises(SettingsError, match="blurr"):
+        corrupted(iter(()), "blurr", 3, seed=1)
+
+
+class Says:
+    """A watch that says what it is told to, an error included."""
+
+    name = "metrics"
+
+    def __init__(self, *answers: bool | BlindError) -> None:
+        self._answers = iter(answers)
+
+    def start(self, at: float) -> None:
+        pass
+
+    def notices(self) -> bool:
+        answer = next(self._answers)
+        if isinstance(answer, BlindError):
+            raise answer
+        return answer
+
+    def cause(self) -> str:
+        return "blur"
+
+
+def lookout(*answers: bool | BlindError) -> Lookout:
+    return Lookout(Says(*answers))
+
+
+def test_the_first_look_that_notices_counts() -> None:
+    one = lookout(False, False, True)
+    one.look_before()
+    one.look(images=10, seconds=1.0)
+    assert one.is_open
+    one.look(images=20, seconds=2.0)
+    assert one.seen == Sighting("metrics", images=20, seconds=2.0, cause="blur")
+    assert not one.is_open
+
+
+def test_what_was_noticed_before_the_corruption_proves_nothing() -> None:
+    one = lookout(True)
+    one.look_before()
+    one.look(images=10, seconds=1.0)
+    assert one.seen == Sighting("metrics", before=True)
+
+
+def test_a_watch_that_could_not_look_says_why_until_it_can() -> None:
+    one = lookout(BlindError("down"), False)
+    one.look(images=10, seconds=1.0)
+    assert one.seen.blind == "down"
+    one.look(images=20, seconds=2.0)
+    assert one.seen == Sighting("metrics")
+
+
+def outcome(*sightings: Sighting) -> Drill:
+    return Drill("blur", 3, 100, 60, 1, 7.2, sightings, ("--prometheus",))
+
+
+def test_the_screen_tells_who_noticed_and_what_was_not_asked() -> None:
+    screen = outcome(
+        Sighting("metrics", 50, 6.0),
+        Sighting("report", 60, 7.1, "shear"),
+        Sighting("rule", blind="http://x answers 500"),
+    ).screen()
+    assert screen.splitlines() == [
+        "blur, severity 3: 60 images in 7 s, 1 refused, after 100 clean ones",
+        "  noticed by  images  seconds",
+        "  metrics         50      6.0",
+        "  report          60      7.1  named: shear (wrong)",
+        "  rule        http://x answers 500",
+        "not asked: --prometheus",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sighting", "passed"),
+    [
+        (Sighting("report", 60, 7.0, "blur"), True),
+        (Sighting("report", 60, 7.0), True),
+        (Sighting("report", 60, 7.0, "shear"), False),
+        (Sighting("report"), False),
+        (Sighting("report", before=True), False),
+    ],
+    ids=["right cause", "no cause", "wrong cause", "not noticed", "noticed before"],
+)
+def test_a_drill_passes_where_all_notice_and_none_names_a_wrong_cause(sighting: Sighting, *, passed: bool) -> None:
+    assert outcome(Sighting("metrics", 50, 6.0), sighting).passed == passed
+
+
+def test_metrics_of_nobody_are_told() -> None:
+    watch = MetricsWatch(f"http://127.0.0.1:{free_port()}")
+    with pytest.raises(BlindError, match="does not answer"):
+        watch.notices()
+
+
+def run_drill(*options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "legible", "drill", *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("words")
+    for number, image in enumerate(words_drawn(100, seed=2)):
+        (folder / f"{number:03}.png").write_bytes(png(image))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory, bundle_folder: Path) -> Iterator[tuple[str, Path]]:
+    """A service that knows drawn words, and its folder."""
+    folder = tmp_path_factory.mktemp("service")
+    bundle = bundle_knowing(words_drawn(400, seed=1), bundle_folder, folder / "bundle")
+    with served(folder, LEGIBLE_BUNDLE=str(bundle)) as address:
+        yield address, folder
+
+
+@pytest.mark.slow
+def test_a_service_alone_is_enough(service: tuple[str, Path], words: Path) -> None:
+    ran = run_drill("--corruption=inversion", "--severity=5", f"--url={service[0]}", f"--images={words}")
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "no cause named" in ran.stdout
+    assert ran.stdout.endswith("not asked: --prometheus, --alertmanager, --observations\n")
+
+
+@pytest.mark.slow
+def test_too_few_images_go_unnoticed(service: tuple[str, Path], words: Path) -> None:
+    options = ("--corruption=inversion", "--severity=5", "--count=49", "--patience=0", "--json")
+    ran = run_drill(*options, f"--url={service[0]}", f"--images={words}")
+    assert ran.returncode == 1, ran.stdout + ran.stderr
+    assert json.loads(ran.stdout)["sightings"][0]["images"] is None
+
+
+@pytest.mark.slow
+def test_the_report_on_observations_notices_too(service: tuple[str, Path], words: Path) -> None:
+    address, folder = service
+    ran = run_drill(
+        *("--corruption=blur", "--severity=4", "--json", f"--url={address}", f"--images={words}"),
+        *(f"--observations={folder / 'observations'}", f"--bundle={folder / 'bundle'}", "--patience=5"),
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert [one["watch"] for one in json.loads(ran.stdout)["sightings"]] == ["metrics", "report"]
+
+
+@pytest.mark.slow
+def test_a_drill_without_a_service_is_one_line(words: Path) -> None:
+    ran = run_drill("--corruption=blur", f"--url=http://127.0.0.1:{free_port()}", f"--images={words}")
+    assert (ran.returncode, ran.stdout) == (3, "")
+    assert ran.stderr.startswith("legible: the service does not answer")
+    assert ran.stderr.count("\n") == 1
