@@ -1,4 +1,4 @@
-"""Twelve uploads that break services, each with what may come of it."""
+"""Uploads that break services, each with what may come of it."""
 
 import io
 import struct
@@ -48,7 +48,8 @@ def uploads() -> list[Upload]:
         Upload("animated", encoded(colour, "PNG", save_all=True, append_images=[colour, colour]), (200,)),
         Upload("CMYK", encoded(colour.convert("CMYK"), "JPEG"), (200,)),
         Upload("1 x 1", encoded(Image.new("L", (1, 1), 7), "PNG"), (200,)),
-        Upload("1 x 30,000", encoded(Image.new("L", (1, 30_000), 7), "PNG"), (200,)),
+        Upload("30,000 x 1", encoded(Image.new("L", (30_000, 1), 7), "PNG"), (200,)),
+        Upload("1 x 1,000,000", encoded(Image.effect_noise((1, 1_000_000), 99), "PNG"), (413,)),
         Upload("wrong extension", encoded(grey, "BMP"), (200,), file_name="word.jpg"),
         Upload("16-bit", encoded(deep, "PNG"), (200,)),
         Upload("EXIF turned", encoded(colour, "JPEG", exif=exif), (200,)),

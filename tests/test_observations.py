@@ -10,6 +10,7 @@ import pytest
 from disk import full_disk
 from drawn_words import START, observed, words_drawn
 
+from legible import observations as module
 from legible.errors import DataError
 from legible.observations import (
     PREDICTION_SIGNALS,
@@ -124,8 +125,11 @@ def test_the_oldest_files_go_when_all_hold_too_many_bytes(tmp_path: Path) -> Non
     assert [row.at for row in read_back(tmp_path).observations][-3:] == [START + hour * HOUR for hour in (3, 4, 5)]
 
 
-def test_one_busy_hour_stays_within_the_bytes_too_and_its_newest_rows_are_found(tmp_path: Path) -> None:
-    """Written in batches of a row, as a service does between requests."""
+def test_one_busy_hour_stays_within_the_bytes_too_and_its_newest_rows_are_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each row is written alone, as where requests are rare."""
+    monkeypatch.setattr(module, "GATHER_SECONDS", 0.0)
     reading_ids = [new_reading_id(START, "1") for _ in range(300)]
     log = log_in(tmp_path, retention_bytes=20_000)
     (row,) = rows(1)

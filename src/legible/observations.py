@@ -37,6 +37,8 @@ SIGNALS = (*STATISTICS, *PREDICTION_SIGNALS)
 HOUR_FORMAT = "%Y%m%dT%H"
 READING_ID = re.compile(r"[0-9]{8}T[0-9]{2}-[0-9]+-[0-9a-f]{12}")
 BATCH = 500
+GATHER_SECONDS = 0.2
+"""How long a row may wait for others to be written with."""
 NO_CHECK = -1
 
 
@@ -220,6 +222,7 @@ class RowLog:
         self.written = 0
         self.dropped = 0
         self.failed = 0
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="observations", daemon=True)
         self._thread.start()
 
@@ -235,6 +238,7 @@ class RowLog:
 
     def close(self, *, timeout_seconds: float) -> None:
         """Write what is queued, for at most this long."""
+        self._closing.set()
         try:
             self._queue.put(None, timeout=timeout_seconds)
         except queue.Full:
@@ -249,7 +253,9 @@ class RowLog:
             self._write([row for row in batch if row is not None])
 
     def _next_batch(self) -> list[Row | None]:
+        """The next row, and those that come soon after: opening a file for each would cost as much as reading."""
         batch = [self._queue.get()]
+        self._closing.wait(GATHER_SECONDS)
         while batch[-1] is not None and len(batch) < BATCH and not self._queue.empty():
             batch.append(self._queue.get())
         return batch

@@ -25,11 +25,12 @@ from starlette.types import ASGIApp
 from legible.config import ServiceSettings
 from legible.errors import ImageError
 from legible.image.statistics import measure
+from legible.reader.recognizer import Decoding
 from legible.service import metrics
 from legible.service.guards import BodyGuard, DrainGuard, InFlightGuard, KeyGuard, RequestLog, error_response
 from legible.service.keys import KeyRing
 from legible.service.openapi import DOCS_PAGE, MOST_ALTERNATIVES, MOST_CORRECTED, describe
-from legible.service.reading import Answer, Reader
+from legible.service.reading import QUICK_PIXELS, Answer, Reader, is_quick
 
 Number = TypeVar("Number", int, float)
 
@@ -66,6 +67,7 @@ class Api:
         self.settings = settings
         self._reader: Reader | None = None
         self.is_draining = False
+        self._turn = asyncio.Lock()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reader")
 
     def start(self, reader: Reader) -> None:
@@ -88,7 +90,7 @@ class Api:
             (data,) = await image_bytes(form, field="image", most=1)
             channel = self.reader.channel(str(form.get("channel") or DEFAULT_CHANNEL))
         decoding = self.reader.decoding(lexicon=options.lexicon, alternatives=options.alternatives)
-        outcome = await self._in_thread(self.reader.read, data, decoding)
+        outcome = await self._read(data, decoding)
         if isinstance(outcome, ImageError):
             return image_error(outcome)
         fields = self._fields(outcome, options)
@@ -103,7 +105,7 @@ class Api:
         async with request.form(max_files=most + 1, max_fields=8, max_part_size=1000) as form:
             images = await image_bytes(form, field="images", most=most)
             channel = self.reader.channel(str(form.get("channel") or DEFAULT_CHANNEL))
-        outcomes = [await self._in_thread(self.reader.read, data, decoding) for data in images]
+        outcomes = [await self._read(data, decoding) for data in images]
         fields = [
             error_fields(outcome) if isinstance(outcome, ImageError) else self._fields(outcome, options)
             for outcome in outcomes
@@ -138,12 +140,25 @@ class Api:
         """Observations are made after the answer is sent."""
 
         async def observe() -> None:
-            await self._in_thread(self._observe, list(answers), channel)
+            for answer in answers:
+                work = self._in_turn if answer.image.size <= QUICK_PIXELS else self._in_thread
+                await work(self.reader.observe, answer, channel)
 
         return JSONResponse(fields, background=BackgroundTask(observe))
 
-    def _observe(self, answers: list[Answer], channel: str) -> None:
-        self.reader.observe(answers, channel=channel)
+    async def _read(self, data: bytes, decoding: Decoding) -> Answer | ImageError:
+        work = self._in_turn if is_quick(data) else self._in_thread
+        outcome: Answer | ImageError = await work(self.reader.read, data, decoding)
+        return outcome
+
+    async def _in_turn(self, call: Callable[..., Any], *arguments: Any) -> Any:
+        """What takes a few milliseconds, in the event loop: handing it to a thread and back costs more.
+
+        One at a time, after all else that is ready, so that refusals and health checks wait for one reading at most.
+        """
+        async with self._turn:
+            await asyncio.sleep(0)
+            return call(*arguments)
 
     async def _in_thread(self, call: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)

@@ -5,9 +5,9 @@ Errors have one shape, `{"error": {"code", "message"}}`.
 
 import asyncio
 import json
+import random
 import re
 import time
-import uuid
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -276,13 +276,14 @@ class RequestLog:
         self.app = app
         self.paths = frozenset(paths)
         self.write = write
+        self.random = random.Random()  # names, not secrets: no call to the system for each
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         asked = Headers(scope=scope).get("x-request-id", "")
-        request_id = asked if REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex
+        request_id = asked if REQUEST_ID.fullmatch(asked) else f"{self.random.getrandbits(128):032x}"
         started = time.perf_counter()
         status = 500
         answered = False

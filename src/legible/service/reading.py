@@ -1,5 +1,6 @@
 """From the bytes of an image to an answer, and from the answer to metrics and the log; no HTTP here."""
 
+import io
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from legible.config import ServiceSettings
 from legible.drift.reference import Reference, rank
-from legible.errors import ImageError
-from legible.image.decode import GreyImage, Limits, decode
+from legible.errors import ImageError, ImageTooLargeError
+from legible.image.decode import FORMATS, GreyImage, Limits, decode
 from legible.image.statistics import STATISTICS
 from legible.observations import PREDICTION_SIGNALS, Correction, Observation, RowLog, is_logged, new_reading_id, observe
 from legible.reader.bundle import Bundle
@@ -20,6 +22,10 @@ from legible.reading import Alternative, Character, Reading
 from legible.service import metrics
 
 OTHER = "other"
+QUICK_BYTES, QUICK_PIXELS, QUICK_SHAPE = 100_000, 100_000, 8
+"""An image of at most so many, and at most so many times as wide as high, is read within a few milliseconds."""
+TALLEST, SLENDEREST = 1000, 20
+"""Higher images, more than so many times as high as wide, hold no line; framing their ink would fill the memory."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,26 @@ class Answer:
 
 def _sent(parts: Sequence[Character | Alternative]) -> list[dict[str, Any]]:
     return [{"text": part.text, "confidence": round(part.confidence, 4)} for part in parts]
+
+
+def is_quick(data: bytes) -> bool:
+    """Whether the header promises little work."""
+    if len(data) > QUICK_BYTES:
+        return False
+    try:
+        width, height = Image.open(io.BytesIO(data), formats=FORMATS).size
+    except Exception:  # noqa: BLE001  # whatever is wrong with it is said when it is decoded
+        return False
+    return width * height <= QUICK_PIXELS and width <= QUICK_SHAPE * height
+
+
+def check_shape(image: GreyImage) -> None:
+    """Raises ImageTooLargeError for an image that is too slender to hold a line."""
+    height, width = image.shape
+    if height > max(TALLEST, SLENDEREST * width):
+        raise ImageTooLargeError(
+            f"the image is {width} pixels wide and {height} high; lines are at most {SLENDEREST} times as high as wide"
+        )
 
 
 class Reader:
@@ -98,25 +124,25 @@ class Reader:
         """An answer, or why there is none."""
         try:
             image = decode(data, limits=self._limits)
+            check_shape(image)
         except ImageError as error:
             return error
         at = time.time()
         reading = self._recognizer.read([image], decoding=decoding)[0]
         return Answer(image, reading, new_reading_id(at, self._worker), at)
 
-    def observe(self, answers: list[Answer], *, channel: str) -> None:
+    def observe(self, answer: Answer, channel: str) -> None:
         """Count and log what was answered; called when the answer has been sent."""
-        for answer in answers:
-            row = observe(answer.image, answer.reading, channel=channel, at=answer.at, reading_id=answer.reading_id)
-            metrics.readings.labels(channel).inc()
-            metrics.confidence.observe(row.confidence)
-            metrics.reading_length.observe(row.length)
-            metrics.image_pixels.observe(row.width * row.height)
-            for name in self._reference.known["image"].quantiles:
-                metrics.image_statistic.labels(name).observe(self._rank(row, name))
-            for name in self._reference.known["prediction"].quantiles:
-                metrics.prediction_signal.labels(name).observe(self._rank(row, name))
-            self._log.put(row)
+        row = observe(answer.image, answer.reading, channel=channel, at=answer.at, reading_id=answer.reading_id)
+        metrics.readings.labels(channel).inc()
+        metrics.confidence.observe(row.confidence)
+        metrics.reading_length.observe(row.length)
+        metrics.image_pixels.observe(row.width * row.height)
+        for name in self._reference.known["image"].quantiles:
+            metrics.image_statistic.labels(name).observe(self._rank(row, name))
+        for name in self._reference.known["prediction"].quantiles:
+            metrics.prediction_signal.labels(name).observe(self._rank(row, name))
+        self._log.put(row)
 
     def correct(self, reading_id: str, text: str) -> bool | None:
         """Keep what a reading should have been; False where there is no room for it, None where no such reading is."""
