@@ -83,7 +83,8 @@ gate: $(FULL)/.ready ## Judge models/bundle against the champion on main
 	@$(FULL)/legible gate --champion $(CHAMPION) --format $(FORMAT)
 
 locked: $(FULL)/.ready ## See that dvc.lock belongs to params.yaml: no stage would run
-	@changed=$$($(FULL)/dvc repro --dry --allow-missing) && ! echo "$$changed" | grep "^Running stage"
+	@changed=$$($(FULL)/dvc repro --dry --allow-missing) && ! echo "$$changed" | grep "^Running stage" || \
+	{ echo "dvc.lock was made with other parameters, stages or bundle than are here: run dvc repro, commit what it changes" >&2; exit 1; }
 
 audit: $(DEPLOY)/.ready ## Ask for known weaknesses of what is served (network)
 	@$(DEPLOY)/pip-audit --require-hashes --disable-pip -r requirements/serve.txt

@@ -46,3 +46,14 @@ def test_a_changed_parameter_without_its_run_is_seen_with_the_stage(clone: Path)
     outcome = locked(clone)
     assert outcome.returncode != 0
     assert "'confidence'" in outcome.stdout + outcome.stderr
+    assert "run dvc repro, commit what it changes" in outcome.stderr
+
+
+@pytest.mark.slow
+def test_a_bundle_edited_by_hand_is_seen_and_left_alone(clone: Path) -> None:
+    card = clone / "models/bundle/card.md"
+    card.write_text("better")
+    outcome = locked(clone)
+    assert outcome.returncode != 0
+    assert "run dvc repro, commit what it changes" in outcome.stderr
+    assert card.read_text() == "better"
