@@ -28,6 +28,7 @@ def write_card(folder: Path, params: Params, *, data_set: DataManifest, trained:
         _sources(data_set, {source.name: source.terms for source in listed(root)}),
         _figures(evaluation),
         _writers(evaluation),
+        _same_reading(evaluation),
         _confidence(evaluation, calibration),
         _limits(),
     ]
@@ -85,6 +86,19 @@ def _figures(evaluation: Mapping[str, Any]) -> str:
         )
     covered = (f"{share:.1%} of {group}" for group, share in evaluation["lexicon_coverage"].items())
     lines += ["", f"The lexicon (the most frequent words by wordfreq) holds of all words {', '.join(covered)}."]
+    return "\n".join([*lines, ""])
+
+
+def _same_reading(evaluation: Mapping[str, Any]) -> str:
+    changes = [name for name in next(iter(evaluation["same_reading"].values())) if name != "images"]
+    lines = [
+        "How many words still give the same text, right or wrong, where the image says the same:",
+        "",
+        f"| words | images | {' | '.join(changes)} |",
+        "|---" * (2 + len(changes)) + "|",
+    ]
+    for group, row in evaluation["same_reading"].items():
+        lines.append(f"| {group} | {row['images']} | " + " | ".join(f"{row[name]:.1%}" for name in changes) + " |")
     return "\n".join([*lines, ""])
 
 

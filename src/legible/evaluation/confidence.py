@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +24,8 @@ from legible.errors import DataError
 from legible.image.normalize import normalize
 from legible.reader.calibration import FORMAT_VERSION, CharacterWeights, ReadingWeights, features, logit
 from legible.reader.recognizer import Decoding, Recognizer, artefact_recognizer, character_shares, search
+
+Member = TypeVar("Member")
 
 BINS = 10
 
@@ -193,7 +196,7 @@ def evenly_by_group(samples: Sequence[Sample], count: int) -> list[Sample]:
     return [sample for members in groups.values() for sample in spread(members, share)]
 
 
-def spread(members: Sequence[Sample], count: int) -> list[Sample]:
+def spread(members: Sequence[Member], count: int) -> list[Member]:
     """At most so many, at equal distances."""
     step = max(len(members) / count, 1.0)
     return [members[int(place * step)] for place in range(min(count, len(members)))]

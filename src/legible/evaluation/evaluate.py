@@ -15,6 +15,8 @@ from legible import observations
 from legible.config import Params
 from legible.ctc.lexicon import Lexicon, words_of
 from legible.data.dataset import Dataset, Sample, Split
+from legible.evaluation.confidence import spread
+from legible.evaluation.invariance import same_readings
 from legible.evaluation.reliability import draw_reliability
 from legible.evaluation.results import Result, by_writer, figures, in_slice, slice_names, thresholds, write_results
 from legible.evaluation.worst import draw_worst
@@ -29,6 +31,8 @@ from legible.synth.generate import print_recipe
 FORMAT_VERSION = 1
 SHORT, MIDDLE = 3, 7
 """Characters of a short word, and of a middling one, at most."""
+CHANGED_IMAGES = 500
+"""Of each group, read again with more margin, at other sizes, light on dark and turned."""
 AT = 0.0
 """Observations made at build have no time."""
 
@@ -69,6 +73,7 @@ def evaluate(params: Params, *, root: Path, workers: int = 2) -> None:
         **summary(results, print_recipe_name=params.evaluate.print.name),
         "with_lexicon": {"name": params.lexicon.name, "slices": figures_by_slice(preferring)},
         "lexicon_coverage": coverage(cases, lexicon),
+        "same_reading": same_reading(recognizer, cases),
     }
     (folder / "evaluation.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
@@ -90,6 +95,19 @@ def groups(results: Sequence[Result]) -> dict[str, list[Result]]:
     """All results, then those of each source and kind."""
     names = sorted({result.slices[0] for result in results})
     return {"all": list(results), **{name: in_slice(results, name) for name in names}}
+
+
+def same_reading(recognizer: Recognizer, cases: Sequence[Case]) -> dict[str, dict[str, float]]:
+    """For each group of words how many images were changed, and the share of the same readings after each change."""
+    words: dict[str, list[GreyImage]] = {}
+    for case in cases:
+        if not case.slices[0].endswith("/line"):
+            words.setdefault(case.slices[0], []).append(case.image)
+    chosen = {group: spread(images, CHANGED_IMAGES) for group, images in sorted(words.items())}
+    return {
+        group: {"images": len(images), **same_readings(recognizer, images)}
+        for group, images in tqdm(chosen.items(), desc="same reading", unit="group")
+    }
 
 
 def coverage(cases: Sequence[Case], lexicon: Lexicon) -> dict[str, float]:
