@@ -1,10 +1,10 @@
 """How well a network that saw generated images alone reads real handwriting, and what each part of the generator gives.
 
-    python benchmarks/generated_only.py               (--epochs 4 --recipes strokes; --validation once a recipe is chosen)
+    python benchmarks/generated_only.py               (--epochs 4 --recipes strokes; --validation when all is chosen)
 
-Trains `small` three times, from nothing: on fonts alone, with single-stroke handwriting, with paper and camera too. Reads
-the IAM words of `tune`, or of `validation`, by best path. Data sets and checkpoints stay in work/generated-only, so that a
-run that was cut off goes on. Prints a table and writes benchmarks/generated_only.json.
+Trains `small` three times, from nothing: on fonts alone, with single-stroke handwriting, with paper and camera too.
+Reads the IAM words of `tune`, or of `validation`, by best path. Data sets and checkpoints stay in work/generated-only:
+a run that was cut off goes on. Prints a table and writes benchmarks/generated_only.json.
 """
 
 import argparse
