@@ -9,6 +9,10 @@ DEPLOY := .venv-deploy/bin
 TINY := work/tiny
 CHAMPION := main
 FORMAT := table
+ENGINE := docker
+BUILD_OPTIONS :=
+RUN_OPTIONS := -p 127.0.0.1:3000:3000
+SMOKE_ADDRESS := http://127.0.0.1:3000
 export DO_NOT_TRACK := 1
 export BENTOML_DO_NOT_TRACK := True
 export TF_CPP_MIN_LOG_LEVEL := 2
@@ -40,7 +44,7 @@ check: $(FULL)/.ready ## Lint, format and types; workflows, YAML and scripts
 	@$(FULL)/check-jsonschema -q --builtin-schema vendor.github-workflows .github/workflows/*.yml
 	@$(FULL)/check-jsonschema -q --builtin-schema vendor.dependabot .github/dependabot.yml
 	@$(FULL)/check-jsonschema -q --builtin-schema vendor.compose-spec monitoring/compose.yaml
-	@$(FULL)/zizmor --offline --pedantic --quiet .github
+	@$(FULL)/zizmor --offline --persona=auditor --quiet .github
 	@$(FULL)/shellcheck .ci/run
 
 tiny: $(FULL)/.ready ## Rehearse the whole pipeline in a scratch folder, in about a minute
@@ -85,22 +89,25 @@ rollback: ## Take back bundle, weights, parameters and lock of a tag: TO=v1.2.0;
 bundle: ## Fetch the bundle of a version into a folder: VERSION=v1.2.0 INTO=folder
 	@mkdir -p "$$INTO" && git archive "$$VERSION" models/bundle | tar -x -C "$$INTO" --strip-components=2
 
-image: $(FULL)/.ready ## Make the image of the Bento built last (Docker)
-	@$(FULL)/bentoml containerize legible:latest --image-tag legible:built
+image: $(FULL)/.ready ## Make the image of the Bento built last; ENGINE=docker or podman, BUILD_OPTIONS=... for it
+	@bento=$$($(FULL)/bentoml get legible:latest -o path) && \
+	$(ENGINE) build $(BUILD_OPTIONS) -t legible:built -f "$$bento/env/docker/Dockerfile" "$$bento"
 
-smoke-image: $(FULL)/.ready ## Start that image with a read-only root, read ten words, drain it (Docker)
-	@docker run -d --name legible-smoke --read-only --tmpfs /tmp -p 127.0.0.1:3000:3000 \
-	  -e LEGIBLE_OBSERVATIONS_FOLDER=/tmp/observations -e HOME=/tmp legible:built > /dev/null && \
-	$(FULL)/python deploy/smoke.py http://127.0.0.1:3000; code=$$?; \
-	docker stop --time 40 legible-smoke > /dev/null && docker logs legible-smoke | tail -n 20 && docker rm legible-smoke > /dev/null; exit $$code
+smoke-image: $(FULL)/.ready ## Start that image with a read-only root and no rights, read ten words, drain it; ENGINE, RUN_OPTIONS
+	@$(ENGINE) run -d --name legible-smoke --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges \
+	  $(RUN_OPTIONS) legible:built > /dev/null && \
+	$(FULL)/python deploy/smoke.py $(SMOKE_ADDRESS) --end "$(ENGINE) stop --time 40 legible-smoke"; code=$$?; \
+	ended=$$($(ENGINE) inspect --format '{{.State.ExitCode}}' legible-smoke); echo "the container ended with $$ended"; \
+	test "$$code$$ended" = 00 || $(ENGINE) logs legible-smoke | tail -n 20 >&2; \
+	$(ENGINE) rm --force legible-smoke > /dev/null; test "$$code$$ended" = 00
 
 sbom: $(DEPLOY)/.ready ## Bill of materials of what is served (CycloneDX), in dist/sbom.json
 	@mkdir -p dist && $(DEPLOY)/cyclonedx-py requirements requirements/serve.txt --output-reproducible -o dist/sbom.json
 
 push: ## Push the image: REGISTRY=...; prints its digest (Docker)
-	@docker tag legible:built "$$REGISTRY/legible:$$(git rev-parse HEAD)" && \
-	docker push --quiet "$$REGISTRY/legible:$$(git rev-parse HEAD)" > /dev/null && \
-	echo "digest=$$(docker inspect --format '{{index .RepoDigests 0}}' legible:built | cut -d @ -f 2)"
+	@$(ENGINE) tag legible:built "$$REGISTRY/legible:$$(git rev-parse HEAD)" && \
+	$(ENGINE) push --quiet "$$REGISTRY/legible:$$(git rev-parse HEAD)" > /dev/null && \
+	echo "digest=$$($(ENGINE) inspect --format '{{index .RepoDigests 0}}' legible:built | cut -d @ -f 2)"
 
 rollout: ## Roll an image out by digest, and back where it does not get ready: REGISTRY=... DIGEST=sha256:... (kubectl, kustomize)
 	@cd deploy/kubernetes && kustomize edit set image "legible=$$REGISTRY/legible@$$DIGEST" && kubectl apply -k . && \
@@ -135,7 +142,7 @@ wheel: $(FULL)/.ready ## Build the wheel, the bundle inside
 lock: $(FULL)/.ready ## Renew requirements/*.txt from pyproject.toml
 	@for set in serve lambda monitor dev bench; do \
 	  $(FULL)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	    --no-emit-find-links --no-header --upgrade --extra $$set pyproject.toml -o requirements/$$set.txt || exit 1; done
+	    --no-emit-find-links --no-header --upgrade -c requirements/constraints.in --extra $$set pyproject.toml -o requirements/$$set.txt || exit 1; done
 	@$(FULL)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	  --no-header --upgrade requirements/trdg.in -o requirements/trdg.txt
 	@$(FULL)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \

@@ -24,6 +24,10 @@ def test_merging_joins_nested_sections() -> None:
     assert merge({"a": {"b": 1, "c": 2}}, {"a": {"c": 3}, "d": 4}) == {"a": {"b": 1, "c": 3}, "d": 4}
 
 
+def test_an_empty_mapping_empties_what_it_is_merged_over() -> None:
+    assert merge({"pack": {"floors": {"print": 0.95}}}, {"pack": {"floors": {}}}) == {"pack": {"floors": {}}}
+
+
 def test_an_unknown_key_is_refused_with_the_nearest_one_named(tmp_path: Path) -> None:
     over = with_line(tmp_path, "train: {learning_rat: 0.1}")
     with pytest.raises(SettingsError, match=r"params\.train\.learning_rat is unknown; did you mean learning_rate\?"):

@@ -1,5 +1,6 @@
 """What deploys: the manifests fit their schemas and the service, the smoke test tells a sound service from others."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 import yaml
 from conftest import PROJECT
 from serving import served
+from test_run import started
 
 from legible.config import ServiceSettings
 
@@ -69,8 +71,16 @@ def test_nothing_runs_with_more_rights_than_it_needs(name: str) -> None:
         assert "memory" in container["resources"]["limits"]
 
 
-def smoke(address: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(PROJECT / "deploy/smoke.py"), address]
+@pytest.mark.parametrize("name", ["deployment", "drift"])
+def test_pods_run_as_the_user_of_the_image(name: str) -> None:
+    user, group = re.findall(r"^USER (\d+):(\d+)$", (PROJECT / "deploy/Dockerfile").read_text(), re.MULTILINE)[-1]
+    spec = manifest(name)["spec"]
+    security = (spec["jobTemplate"]["spec"] if name == "drift" else spec)["template"]["spec"]["securityContext"]
+    assert (security["runAsUser"], security["fsGroup"]) == (int(user), int(group))
+
+
+def smoke(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(PROJECT / "deploy/smoke.py"), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
 
 
@@ -88,3 +98,14 @@ def test_the_smoke_test_says_what_is_wrong_with_another(tmp_path: Path, bundle_f
         outcome = smoke(address)
     assert outcome.returncode == 1
     assert "too_large" in outcome.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("drain_seconds", "code"), [("3", 0), ("0", 1)], ids=["drains", "ends at once"])
+def test_the_smoke_test_tells_a_drain_from_an_end_at_once(
+    tmp_path: Path, bundle_folder: Path, drain_seconds: str, code: int
+) -> None:
+    with started(tmp_path, bundle_folder, LEGIBLE_DRAIN_SECONDS=drain_seconds) as (process, address):
+        outcome = smoke(address, "--end", f"kill {process.pid}")
+    assert outcome.returncode == code, outcome.stderr
+    assert ("after readiness ended, less than" in outcome.stderr) == (code == 1)

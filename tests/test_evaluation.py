@@ -167,6 +167,12 @@ def test_many_slices_and_few_writers_are_not_each_a_chance_to_be_refused() -> No
     assert refused <= 3  # more by chance: 2 in 100
 
 
+def test_an_interval_stays_among_differences_that_can_be(make_bundle: Bundles) -> None:
+    of_one = [dataclasses.replace(r, writer="w0") for r in many(10)]
+    (row, _) = judged(make_bundle, of_one, of_one).comparisons
+    assert (row.low, row.high) == (-1.0, 1.0)
+
+
 def test_better_overall_and_worse_for_one_writer_passes_and_names_the_writer(make_bundle: Bundles) -> None:
     old = many(200)
     new = [dataclasses.replace(r, distance=int(r.writer == "w3")) for r in old]

@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from legible.service.guards import BodyGuard, InFlightGuard, KeyGuard, RequestLog
+from legible.service.guards import BodyGuard, DrainGuard, InFlightGuard, KeyGuard, RequestLog
 from legible.service.keys import KeyRing, entry
 
 
@@ -40,7 +40,7 @@ async def send(app: ASGIApp, content: bytes | AsyncIterator[bytes]) -> httpx.Res
 
 
 def body_guard(counted: list[str], *, seconds: float = 5.0) -> BodyGuard:
-    return BodyGuard(application(), max_bytes=1000, seconds=seconds, count=counted.append)
+    return BodyGuard(application(), max_bytes=1000, max_held_bytes=1_000_000, seconds=seconds, count=counted.append)
 
 
 def test_a_body_within_its_limit_passes() -> None:
@@ -66,13 +66,14 @@ def test_a_body_that_does_not_arrive_is_refused() -> None:
 def test_one_too_many_at_a_time_is_told_when_to_come_again() -> None:
     release = asyncio.Event()
 
-    async def waiting(_: Request) -> PlainTextResponse:
+    async def waiting(request: Request) -> PlainTextResponse:
+        await request.body()
         await release.wait()
         return PlainTextResponse("done")
 
     async def three() -> list[httpx.Response]:
         inner = Starlette(routes=[Route("/read", waiting, methods=["POST"]), Route("/livez", echo_length)])
-        guard = InFlightGuard(inner, most=2, paths=("/read",), count=lambda _: None)
+        guard = InFlightGuard(inner, most=2, paths=("/read",), count=lambda _: None, level=lambda _: None)
         async with client(guard) as caller:
             first = [asyncio.create_task(caller.post("/read")) for _ in range(2)]
             await asyncio.sleep(0.05)
@@ -85,6 +86,52 @@ def test_one_too_many_at_a_time_is_told_when_to_come_again() -> None:
     assert refused.headers["Retry-After"] == "1"
     assert lives.status_code == 200
     assert [answer.status_code for answer in rest] == [200, 200, 200]
+
+
+def test_a_slow_sender_takes_no_place_and_a_body_that_comes_too_late_for_one_is_refused() -> None:
+    release, levels = asyncio.Event(), list[int]()
+
+    async def waiting(request: Request) -> PlainTextResponse:
+        await request.body()
+        await release.wait()
+        return PlainTextResponse("done")
+
+    async def one_slow_one_quick() -> tuple[httpx.Response, ...]:
+        inner = Starlette(routes=[Route("/read", waiting, methods=["POST"])])
+        guard = InFlightGuard(inner, most=1, paths=("/read",), count=lambda _: None, level=levels.append)
+        async with client(guard) as caller:
+            slow = asyncio.create_task(caller.post("/read", content=chunks(3, pause=0.05)))
+            await asyncio.sleep(0.02)
+            quick = asyncio.create_task(caller.post("/read", content=b"x"))
+            refused = await slow
+            release.set()
+            return refused, await quick, await caller.post("/read", content=b"x")
+
+    refused, *rest = asyncio.run(one_slow_one_quick())
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "1")
+    assert [answer.status_code for answer in rest] == [200, 200]
+    assert levels == [1, 0, 1, 0]
+
+
+def test_bodies_that_are_too_much_together_are_told_to_come_again() -> None:
+    counted: list[str] = []
+    guard = BodyGuard(application(), max_bytes=1000, max_held_bytes=150_000, seconds=5, count=counted.append)
+
+    async def two_at_a_time_then_one() -> list[httpx.Response]:
+        async with client(guard) as caller:
+            both = [caller.post("/read", content=chunks(4, pause=0.01)) for _ in range(2)]
+            return [*(await asyncio.gather(*both)), await caller.post("/read", content=chunks(4))]
+
+    first, second, later = asyncio.run(two_at_a_time_then_one())
+    assert sorted([first.status_code, second.status_code]) == [200, 429]
+    assert later.status_code == 200
+    assert (counted, guard.held) == (["busy"], 0)
+
+
+@pytest.mark.parametrize("is_draining", [True, False])
+def test_a_draining_service_ends_each_connection_with_its_answer(is_draining: bool) -> None:  # noqa: FBT001
+    answer = asyncio.run(send(DrainGuard(application(), is_draining=lambda: is_draining), b"x"))
+    assert (answer.text, answer.headers.get("connection")) == ("1", "close" if is_draining else None)
 
 
 def key_guard(counted: list[str]) -> KeyGuard:

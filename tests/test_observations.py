@@ -3,9 +3,11 @@ import json
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from disk import full_disk
 from drawn_words import START, observed, words_drawn
 
 from legible.errors import DataError
@@ -31,8 +33,8 @@ def rows(count: int, at: float = START) -> list[Observation]:
     return observed(words_drawn(count, seed=1), at=at)
 
 
-def log_in(folder: Path, *, worker: str = "1", queue_size: int = 1000, retention_days: int = 30) -> RowLog:
-    return RowLog(folder, worker=worker, queue_size=queue_size, retention_days=retention_days)
+def log_in(folder: Path, **settings: Any) -> RowLog:
+    return RowLog(folder, **{"worker": "1", "queue_size": 1000, "retention_days": 30, **settings})
 
 
 def logged(folder: Path, observations: list[Observation], **settings: object) -> RowLog:
@@ -110,6 +112,36 @@ def test_files_older_than_their_retention_are_deleted(tmp_path: Path) -> None:
     assert [row.at for row in read_back(tmp_path).observations] == [START + 24 * HOUR, START + 60 * HOUR]
 
 
+def bytes_in(folder: Path) -> int:
+    return sum(path.stat().st_size for path in (folder / "v1").iterdir())
+
+
+def test_the_oldest_files_go_when_all_hold_too_many_bytes(tmp_path: Path) -> None:
+    size = len(rows(1)[0].to_json()) + 1
+    for hour in range(6):
+        logged(tmp_path, rows(1, at=START + hour * HOUR), worker=str(hour % 2), retention_bytes=round(3.5 * size))
+    assert bytes_in(tmp_path) <= 4 * size
+    assert [row.at for row in read_back(tmp_path).observations][-3:] == [START + hour * HOUR for hour in (3, 4, 5)]
+
+
+def test_one_busy_hour_stays_within_the_bytes_too_and_its_newest_rows_are_found(tmp_path: Path) -> None:
+    """Written in batches of a row, as a service does between requests."""
+    reading_ids = [new_reading_id(START, "1") for _ in range(300)]
+    log = log_in(tmp_path, retention_bytes=20_000)
+    (row,) = rows(1)
+    for reading_id in reading_ids:
+        log.put(dataclasses.replace(row, reading_id=reading_id))
+        while log.written + log.failed <= reading_ids.index(reading_id):
+            time.sleep(0.001)
+    log.close(timeout_seconds=10)
+    assert (log.written, log.failed) == (300, 0)
+    assert 10_000 < bytes_in(tmp_path) < 24_000
+    assert is_logged(tmp_path, reading_ids[-1])
+    assert not is_logged(tmp_path, reading_ids[0])
+    kept = {row.reading_id for row in read_back(tmp_path).observations}
+    assert kept == set(reading_ids[-len(kept) :])
+
+
 def test_put_drops_and_counts_when_the_queue_is_full(tmp_path: Path) -> None:
     """A named pipe that nobody reads holds the writing thread as a hanging disk would."""
     (tmp_path / "v1").mkdir()
@@ -131,6 +163,19 @@ def test_a_failing_disk_is_counted_and_never_raised(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way of the folder")
     log = logged(tmp_path / "file", rows(3))
     assert (log.written, log.failed) == (0, 3)
+
+
+def test_a_full_disk_costs_rows_that_are_counted_and_none_that_come_when_there_is_room(tmp_path: Path) -> None:
+    lost: list[int] = []
+    with full_disk(tmp_path / "small") as place:
+        log = logged(place, rows(100), on_lost=lost.append)
+        assert log.failed > 0
+        assert (log.written + log.failed, sum(lost)) == (100, log.failed)
+        (place / "ballast").unlink()
+        assert logged(place, rows(3)).failed == 0
+        window = read_back(place)
+    assert window.torn <= 1
+    assert all(row in window.observations for row in rows(3))
 
 
 def test_the_log_goes_on_when_the_disk_is_back(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 import io
 import json
+import re
+import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +12,7 @@ import httpx
 import numpy as np
 import pytest
 from conftest import drawn_word
+from disk import full_disk
 from hostile import Upload, uploads
 from PIL import Image
 from serving import served
@@ -212,7 +215,16 @@ def test_a_correction_of_no_reading_is_404(service: httpx.Client, reading_id: st
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"[]", b"{", b'{"reading_id": 1, "text": "x"}', b'{"reading_id": "x"}', b'{"reading_id": "x", "text": 1}'],
+    [
+        b"",
+        b"[]",
+        b"{",
+        b"[" * 19_000,
+        b'{"reading_id": 1, "text": "x"}',
+        b'{"reading_id": "x"}',
+        b'{"reading_id": "x", "text": 1}',
+        b'{"reading_id": "x", "text": "\\ud800"}',  # half a character, which no file can hold
+    ],
 )
 def test_a_correction_of_another_shape_is_400(service: httpx.Client, content: bytes) -> None:
     assert service.post("/feedback", content=content).status_code == 400
@@ -220,6 +232,69 @@ def test_a_correction_of_another_shape_is_400(service: httpx.Client, content: by
 
 def test_a_correction_that_is_a_book_is_400(service: httpx.Client) -> None:
     assert service.post("/feedback", json={"reading_id": "x", "text": "x" * 1001}).status_code == 400
+
+
+def test_a_correction_of_many_bytes_is_413(service: httpx.Client) -> None:
+    assert service.post("/feedback", content=b" " * 20_001).status_code == 413
+
+
+HALF_A_REQUEST = (
+    b"POST /read HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=x\r\nContent-Length: 500\r\n\r\n--x"
+)
+
+
+def send_raw(service: httpx.Client, content: bytes) -> socket.socket:
+    connection = socket.create_connection((service.base_url.host, service.base_url.port or 80), timeout=20)
+    connection.sendall(content)
+    return connection
+
+
+def test_a_head_without_end_is_refused(service: httpx.Client) -> None:
+    with send_raw(service, b"POST /read HTTP/1.1\r\nHost: x\r\nX-Long: " + b"x" * 40_000) as connection:
+        assert connection.recv(1000).startswith(b"HTTP/1.1 431 ")
+
+
+def test_slow_senders_take_no_place_from_others(service: httpx.Client, print_face: Path) -> None:
+    """A hundred, where 32 requests may be read at a time."""
+    slow = [send_raw(service, HALF_A_REQUEST) for _ in range(100)]
+    answers = [service.post("/read", files={"image": word("quick", print_face)}) for _ in range(5)]
+    for connection in slow:
+        connection.close()
+    assert [answer.status_code for answer in answers] == [200] * 5
+
+
+def test_a_caller_who_hangs_up_is_counted_and_no_fault_of_the_service(service: httpx.Client, folder: Path) -> None:
+    send_raw(service, HALF_A_REQUEST).close()
+    time.sleep(0.5)
+    count = re.search(r'legible_errors_total{reason="disconnected"} ([0-9.]+)', service.get("/metrics").text)
+    assert count is not None
+    assert float(count[1]) >= 1
+    assert "Traceback" not in (folder / "service.log").read_text()
+
+
+@pytest.fixture(params=["a full disk", "a file in place of the folder"])
+def unwritable(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
+    place = tmp_path / "observations"
+    if request.param == "a full disk":
+        with full_disk(place):
+            yield place
+    else:
+        place.touch()
+        yield place
+
+
+def test_a_log_that_cannot_be_written_changes_no_answer(
+    tmp_path: Path, bundle_folder: Path, print_face: Path, unwritable: Path
+) -> None:
+    settings = {"LEGIBLE_OBSERVATIONS_FOLDER": str(unwritable), "LEGIBLE_BUNDLE": str(bundle_folder)}
+    with served(tmp_path, **settings) as address:
+        answers = [httpx.post(f"{address}/read", files={"image": word("still", print_face)}) for _ in range(20)]
+        time.sleep(0.5)
+        text = httpx.get(f"{address}/metrics").text
+    assert [answer.json()["text"] for answer in answers] == ["still"] * 20
+    count = re.search(r"^legible_observations_dropped_total ([0-9.]+)", text, re.MULTILINE)
+    assert count is not None
+    assert float(count[1]) >= 10
 
 
 def test_the_client_reads_and_corrects(service: httpx.Client, print_face: Path) -> None:

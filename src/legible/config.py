@@ -216,11 +216,14 @@ def _sections(content: Any, path: Path) -> Mapping[str, Any]:
 
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Nested mappings joined, the second winning: `{a: {b: 1}} + {a: {c: 2}} -> {a: {b: 1, c: 2}}`."""
+    """Nested mappings joined, the second winning: `{a: {b: 1}} + {a: {c: 2}} -> {a: {b: 1, c: 2}}`.
+
+    An empty one empties: `{a: {b: 1}} + {a: {}} -> {a: {}}`.
+    """
     merged = dict(base)
     for key, value in over.items():
         old = merged.get(key)
-        nested = isinstance(old, Mapping) and isinstance(value, Mapping)
+        nested = isinstance(old, Mapping) and isinstance(value, Mapping) and len(value) > 0
         merged[key] = merge(old, value) if nested else value  # type: ignore[arg-type]
     return merged
 
@@ -291,6 +294,8 @@ class ServiceSettings:
     max_image_bytes: int = 10_000_000
     max_body_bytes: int = 50_000_000
     """Of a whole request; more is refused while it arrives."""
+    max_held_bytes: int = 200_000_000
+    """Of all requests in one worker, and half of it of those that still arrive; more are refused with 429."""
     max_pixels: int = 40_000_000
     max_batch_images: int = 64
     max_in_flight: int = 32
@@ -317,6 +322,8 @@ class ServiceSettings:
     observations_queue: int = 1000
     """Observations that may wait for the disk; more are dropped and counted."""
     observations_retention_days: int = 30
+    observations_retention_bytes: int = 1_000_000_000
+    """Of all workers' files together, about; the oldest go first."""
     feedback: bool = False
     """Whether `/feedback` takes corrections."""
     corrections_folder: str = "corrections"

@@ -6,6 +6,7 @@ No text and no image is in it. Corrections, which hold a text, are rows of anoth
 
 import dataclasses
 import hashlib
+import itertools
 import json
 import math
 import mmap
@@ -15,6 +16,7 @@ import secrets
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -155,11 +157,20 @@ def is_logged(folder: Path, reading_id: str) -> bool:
     """Whether a log's folder holds the observation of a reading."""
     if not READING_ID.fullmatch(reading_id):
         return False
-    path = folder / FOLDER / f"{reading_id.rpartition('-')[0]}.jsonl"
-    if not path.is_file() or path.stat().st_size == 0:
-        return False
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return content.find(f'"reading_id": "{reading_id}"'.encode()) >= 0
+    stem = reading_id.rpartition("-")[0]
+    paths = (folder / FOLDER / f"{stem}.jsonl", *(folder / FOLDER).glob(f"{stem}.*.jsonl"))
+    return any(_holds(path, f'"reading_id": "{reading_id}"'.encode()) for path in paths)
+
+
+def _holds(path: Path, wanted: bytes) -> bool:
+    """Whether these bytes are in a file, however large; not in one that is not there, or no longer."""
+    with (
+        suppress(FileNotFoundError, ValueError),  # ValueError: an empty file cannot be mapped
+        path.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+    ):
+        return content.find(wanted) >= 0
+    return False
 
 
 def write(path: Path, observations: Iterable[Observation]) -> None:
@@ -182,14 +193,28 @@ class Row(Protocol):
 class RowLog:
     """Writes rows to `<folder>/v1/<hour>-<worker>.jsonl` from a thread of its own, a file for each hour (UTC).
 
-    `put` never blocks and never raises: what a full queue or a failing disk costs is counted in `dropped` and `failed`.
-    Files older than `retention_days` before the newest row are deleted, those of other workers too; None keeps all.
+    `put` never blocks and never raises: what a full queue or a failing disk costs is counted in `dropped` and `failed`,
+    and told to `on_lost`. Files older than `retention_days` before the newest row are deleted, and the oldest of all
+    while they hold more than about `retention_bytes`, those of other workers too; None keeps all. A file that holds a
+    tenth of these bytes before its hour is over is put aside as `<hour>-<worker>.<number>.jsonl`.
     """
 
-    def __init__(self, folder: Path, *, worker: str, queue_size: int, retention_days: int | None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        worker: str,
+        queue_size: int,
+        retention_days: int | None,
+        retention_bytes: int | None = None,
+        on_lost: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self._folder = folder / FOLDER
         self._worker = worker
         self._retention = None if retention_days is None else timedelta(days=retention_days)
+        self._most_bytes = retention_bytes
+        self._bytes_since_look = 0
+        self._on_lost = on_lost
         self._queue: queue.Queue[Row | None] = queue.Queue(maxsize=queue_size)
         self._hour = ""
         self.written = 0
@@ -204,6 +229,7 @@ class RowLog:
             self._queue.put_nowait(row)
         except queue.Full:
             self.dropped += 1
+            self._on_lost(1)
             return False
         return True
 
@@ -237,17 +263,48 @@ class RowLog:
                 self._append(hour, rows)
             except OSError:
                 self.failed += len(rows)
+                self._on_lost(len(rows))
 
     def _append(self, hour: str, rows: Sequence[Row]) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         if hour > self._hour:
             self._delete_old(rows[0].at)
+            self._delete_beyond_bytes()
             self._hour = hour
         path = self._folder / f"{hour}-{self._worker}.jsonl"
         content = "".join(f"{row.to_json()}\n" for row in rows).encode()
         with path.open("ab") as file:
             file.write(b"\n" + content if _is_torn(path) else content)
         self.written += len(rows)
+        self._keep_within_bytes(path, len(content))
+
+    def _keep_within_bytes(self, path: Path, written: int) -> None:
+        """Looked at each hundredth of the bytes, so that a busy hour cannot fill the disk."""
+        if self._most_bytes is None:
+            return
+        self._bytes_since_look += written
+        if self._bytes_since_look * 100 < self._most_bytes:
+            return
+        self._bytes_since_look = 0
+        with suppress(FileNotFoundError):  # another worker took it for the oldest
+            if path.stat().st_size * 10 >= self._most_bytes:
+                path.rename(_first_free(path))
+        self._delete_beyond_bytes()
+
+    def _delete_beyond_bytes(self) -> None:
+        """The newest files stay. What another worker deletes meanwhile is gone too."""
+        if self._most_bytes is None:
+            return
+        found = []
+        for path in self._folder.glob("*.jsonl"):
+            with suppress(FileNotFoundError):
+                status = path.stat()
+                found.append((_hour_of(path), status.st_mtime_ns, status.st_size, path))
+        left = self._most_bytes
+        for _, _, size, path in sorted(found, reverse=True):
+            left -= size
+            if left < 0:
+                path.unlink(missing_ok=True)
 
     def _delete_old(self, now: float) -> None:
         if self._retention is None:
@@ -264,6 +321,12 @@ def _hour(at: float) -> str:
 
 def _hour_of(path: Path) -> str:
     return path.name.partition("-")[0]
+
+
+def _first_free(path: Path) -> Path:
+    """`20261121T08-4711.jsonl` -> `20261121T08-4711.1.jsonl`, or the next number."""
+    names = (path.with_name(f"{path.stem}.{number}.jsonl") for number in itertools.count(1))
+    return next(name for name in names if not name.exists())
 
 
 def _is_torn(path: Path) -> bool:

@@ -90,12 +90,12 @@ def _bounds(differences: npt.NDArray[np.float64], writers: Sequence[str], shares
     """
     count, mean = len(set(writers)), float(differences.mean())
     if count == 1:
-        return [-np.inf if share < 0.5 else np.inf for share in shares]  # noqa: PLR2004
+        return [-1.0 if share < 0.5 else 1.0 for share in shares]  # noqa: PLR2004
     means = writer_resamples(differences, writers, resamples=RESAMPLES, seed=0)
     unbiased = np.sqrt(count / (count - 1))
     widening = [unbiased * stats.t.ppf(share, count - 1) / stats.norm.ppf(share) for share in shares]
     drawn = np.quantile(means, shares) - mean
-    return [mean + float(deviation * wider) for deviation, wider in zip(drawn, widening, strict=True)]
+    return [float(bound) for bound in np.clip(mean + drawn * np.array(widening), -1.0, 1.0)]
 
 
 def writers_that_fell(pairs: Iterable[Pair]) -> list[WriterFall]:

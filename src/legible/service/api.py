@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
@@ -26,7 +26,7 @@ from legible.config import ServiceSettings
 from legible.errors import ImageError
 from legible.image.statistics import measure
 from legible.service import metrics
-from legible.service.guards import BodyGuard, InFlightGuard, KeyGuard, RequestLog, error_response
+from legible.service.guards import BodyGuard, DrainGuard, InFlightGuard, KeyGuard, RequestLog, error_response
 from legible.service.keys import KeyRing
 from legible.service.openapi import DOCS_PAGE, MOST_ALTERNATIVES, MOST_CORRECTED, describe
 from legible.service.reading import Answer, Reader
@@ -38,11 +38,15 @@ READ, READ_BATCH, FEEDBACK = "/read", "/read_batch", "/feedback"
 ROUTES = (READ, READ_BATCH, FEEDBACK)
 OBSERVED_WITHIN = (0.0, 0.1, 0.3, 0.6)
 """Pauses in seconds between the looks for a reading that is corrected."""
+MOST_JSON_BYTES = 20_000
+"""Of a correction, whose text may be spelt in six bytes a character."""
 DEFAULT_CHANNEL = "default"
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
+HUNG_UP = 499
+"""In the request log, as proxies have it; never sent."""
 HTTP_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed"}
 
 Handler = Callable[[Request], Awaitable[Response]]
@@ -194,14 +198,24 @@ def _number(said: str | None, name: str, *, default: Number, most: Number) -> Nu
 def correction_of(body: bytes) -> tuple[str, str]:
     """Reading id and text of a correction; 400 for another shape."""
     content: Any = None
-    with suppress(ValueError):
+    with suppress(ValueError, RecursionError):
         content = json.loads(body)
     reading_id, text = (content.get(name) for name in ("reading_id", "text")) if isinstance(content, dict) else (0, 0)
-    if not isinstance(reading_id, str) or not isinstance(text, str) or len(text) > MOST_CORRECTED:
+    if (
+        not isinstance(reading_id, str)
+        or not isinstance(text, str)
+        or len(text) > MOST_CORRECTED
+        or not _is_unicode(text)
+    ):
         raise BadRequestError(
             f'send JSON such as {{"reading_id": "...", "text": "Hamburg"}}; at most {MOST_CORRECTED} characters of text'
         )
     return reading_id, text
+
+
+def _is_unicode(text: str) -> bool:
+    """No half of a surrogate pair, which JSON can spell and a file cannot hold."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 async def image_bytes(form: FormData, *, field: str, most: int) -> list[bytes]:
@@ -237,6 +251,12 @@ async def on_http_error(_: Request, error: Exception) -> Response:
     return error_response(error.status_code, code, message)
 
 
+async def on_disconnect(_: Request, __: Exception) -> Response:
+    """The caller hung up while sending; nobody gets this answer, the log shows its status."""
+    count_error("disconnected")
+    return error_response(HUNG_UP, "disconnected", "the caller hung up")
+
+
 async def on_fault(_: Request, __: Exception) -> Response:
     """A fault of ours: the traceback is logged, the caller gets the same shape as for any error."""
     count_error("internal")
@@ -253,8 +273,7 @@ def timed(route: str, handler: Handler) -> Handler:
 
     async def handle(request: Request) -> Response:
         started = time.perf_counter()
-        with metrics.in_flight.track_inprogress():
-            response = await handler(request)
+        response = await handler(request)
         seconds.labels(route).observe(time.perf_counter() - started)
         return response
 
@@ -264,10 +283,11 @@ def timed(route: str, handler: Handler) -> Handler:
 def build_app(api: Api) -> ASGIApp:
     """All routes behind the guards."""
     settings = api.settings
+    correction_guard = body_guard(settings, max_bytes=MOST_JSON_BYTES)
     routes = [
         Route(READ, timed(READ, api.read), methods=["POST"]),
         Route(READ_BATCH, timed(READ_BATCH, api.read_batch), methods=["POST"]),
-        Route(FEEDBACK, timed(FEEDBACK, api.feedback), methods=["POST"]),
+        Route(FEEDBACK, timed(FEEDBACK, api.feedback), methods=["POST"], middleware=[correction_guard]),
         Route("/", lambda _: page_file("index.html"), methods=["GET"]),
         Route("/page/settings.json", lambda _: JSONResponse(page_settings(api)), methods=["GET"]),
         Route("/page/{name}", lambda request: page_file(request.path_params["name"]), methods=["GET"]),
@@ -275,6 +295,14 @@ def build_app(api: Api) -> ASGIApp:
         Route("/openapi.json", lambda _: JSONResponse(describe(settings)), methods=["GET"]),
         Route("/docs", lambda _: HTMLResponse(DOCS_PAGE), methods=["GET"]),
     ]
+    guards = guards_of(api, paths={route.path for route in routes})
+    handlers = {HTTPException: on_http_error, ClientDisconnect: on_disconnect, Exception: on_fault}
+    return Starlette(routes=routes, middleware=guards, exception_handlers=handlers)
+
+
+def guards_of(api: Api, *, paths: Collection[str]) -> list[Middleware]:
+    """Outermost first: refused is what costs least to refuse."""
+    settings = api.settings
     ring = KeyRing.of(settings.keys)
     if settings.keys_file:
         ring = KeyRing(ring.digests + KeyRing.load(Path(settings.keys_file)).digests)
@@ -283,16 +311,23 @@ def build_app(api: Api) -> ASGIApp:
         CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["GET", "POST"],
         allow_headers=["Authorization", "X-API-Key", "X-Request-ID"], expose_headers=["X-Request-ID", "Retry-After"],
     )  # fmt: skip
-    paths = {route.path for route in routes}
-    guards = [
+    return [
         *([Middleware(RequestLog, paths=paths, write=partial(print, flush=True))] if settings.request_log else []),
         *([cors] if settings.cors_origins else []),
+        Middleware(DrainGuard, is_draining=lambda: api.is_draining),
         Middleware(KeyGuard, rings=rings, count=count_error),
-        Middleware(InFlightGuard, most=settings.max_in_flight, paths=ROUTES, count=count_error),
-        Middleware(BodyGuard, max_bytes=settings.max_body_bytes, seconds=settings.body_seconds, count=count_error),
+        Middleware(
+            InFlightGuard, most=settings.max_in_flight, paths=ROUTES, count=count_error, level=metrics.in_flight.set
+        ),
+        body_guard(settings, max_bytes=settings.max_body_bytes),
     ]
-    handlers = {HTTPException: on_http_error, Exception: on_fault}
-    return Starlette(routes=routes, middleware=guards, exception_handlers=handlers)
+
+
+def body_guard(settings: ServiceSettings, *, max_bytes: int) -> Middleware:
+    return Middleware(
+        BodyGuard, max_bytes=max_bytes, max_held_bytes=settings.max_held_bytes, seconds=settings.body_seconds,
+        count=count_error,
+    )  # fmt: skip
 
 
 def page_settings(api: Api) -> dict[str, Any]:

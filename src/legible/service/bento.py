@@ -1,6 +1,7 @@
 """The application as a BentoML service: one worker a core, each with one reader."""
 
 import os
+import resource
 import signal
 import threading
 from types import FrameType
@@ -9,6 +10,7 @@ import bentoml
 
 from legible.config import ServiceSettings
 from legible.reader.bundle import find_bundle, load_bundle
+from legible.service import protocol
 from legible.service.api import Api, build_app
 from legible.service.reading import Reader
 
@@ -16,6 +18,7 @@ WORKERS = "LEGIBLE_WORKERS"
 """How many worker processes; read before there are settings, as BentoML wants it at import."""
 
 api = Api(ServiceSettings.from_environment())
+protocol.install()
 
 
 def worker_count() -> int | str:
@@ -23,6 +26,12 @@ def worker_count() -> int | str:
     if WORKERS in os.environ:
         return int(os.environ[WORKERS])
     return 1 if "BENTOML_CONTAINERIZED" in os.environ else "cpu_count"
+
+
+def allow_open_files() -> None:
+    """As many as the machine lets us: a connection is one, and slow callers hold theirs."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 @bentoml.service(
@@ -37,6 +46,7 @@ class Legible:
     """Reads pictures of words and lines."""
 
     def __init__(self) -> None:
+        allow_open_files()
         api.start(Reader(load_bundle(find_bundle()), api.settings, worker=str(os.getpid())))
 
     async def __is_ready__(self) -> bool:

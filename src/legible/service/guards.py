@@ -28,44 +28,78 @@ def error_response(status: int, code: str, message: str, *, headers: dict[str, s
 
 
 class _RefusedError(Exception):
-    """Ends the reading of a body; the guard that raised it answers."""
+    """Ends the arriving of a body, with the answer to it."""
+
+    def __init__(self, response: JSONResponse) -> None:
+        super().__init__()
+        self.response = response
+
+
+async def _refusing(app: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Runs an application whose body may be refused while it arrives; then it is the refusal that is sent."""
+    refused: list[JSONResponse] = []
+    started = False
+
+    async def listening() -> Message:
+        try:
+            return await receive()
+        except _RefusedError as error:
+            refused.append(error.response)
+            raise
+
+    async def watched(message: Message) -> None:
+        nonlocal started
+        if not refused:  # else the application is answering to a body that broke off
+            started = True
+            await send(message)
+
+    with suppress(_RefusedError):
+        await app(scope, listening, watched)
+    if refused and not started:
+        await refused[0](scope, receive, send)
+
+
+def _is_last(message: Message) -> bool:
+    return message["type"] != "http.request" or not message.get("more_body", False)
+
+
+def _busy(message: str) -> JSONResponse:
+    return error_response(429, "busy", message, headers={"Retry-After": "1"})
 
 
 class BodyGuard:
-    """Counts the bytes of a body while they arrive, and gives them so many seconds: 413 and 408."""
+    """Counts the bytes of a body while they arrive, and gives them so many seconds: 413 and 408.
 
-    def __init__(self, app: ASGIApp, *, max_bytes: int, seconds: float, count: Count) -> None:
+    Bodies may hold `max_held_bytes` together; what would be more is told to come again: 429. Those that still arrive
+    count as LEAST_HELD each at least, and get half of it, so that slow senders leave room for quick ones.
+    """
+
+    LEAST_HELD = 50_000
+
+    def __init__(self, app: ASGIApp, *, max_bytes: int, max_held_bytes: int, seconds: float, count: Count) -> None:
         self.app = app
         self.count = count
         self.max_bytes = max_bytes
+        self.max_held_bytes = max_held_bytes
         self.seconds = seconds
+        self.held = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        refusal: list[JSONResponse] = []
-        limited = self._limited(receive, refusal)
         if self._declared(scope) > self.max_bytes:
             await self._too_large()(scope, receive, send)
             return
-        started = False
+        own = _Held(self)
+        try:
+            await _refusing(self.app, scope, self._limited(receive, own), send)
+        finally:
+            own.release()
 
-        async def watched(message: Message) -> None:
-            nonlocal started
-            if not refusal:  # else the application is answering to a body that broke off
-                started = True
-                await send(message)
-
-        with suppress(_RefusedError):
-            await self.app(scope, limited, watched)
-        if refusal and not started:
-            await refusal[0](scope, receive, send)
-
-    def _limited(self, receive: Receive, refusal: list[JSONResponse]) -> Receive:
+    def _limited(self, receive: Receive, own: "_Held") -> Receive:
         seen = 0
-        loop = asyncio.get_running_loop()
-        until = loop.time() + self.seconds
+        until = asyncio.get_running_loop().time() + self.seconds
         complete = False
 
         async def limited() -> Message:
@@ -73,24 +107,33 @@ class BodyGuard:
             if complete:  # now only the disconnection is waited for
                 return await receive()
             try:
-                message = await asyncio.wait_for(receive(), max(until - loop.time(), 0.001))
+                async with asyncio.timeout_at(until):
+                    message = await receive()
             except TimeoutError:
-                self.count("too_slow")
-                refusal.append(error_response(408, "too_slow", f"the body did not arrive within {self.seconds:g} s"))
-                raise _RefusedError from None
+                raise _RefusedError(self._too_slow()) from None
             seen += len(message.get("body", b""))
-            complete = message["type"] != "http.request" or not message.get("more_body", False)
+            complete = _is_last(message)
             if seen > self.max_bytes:
-                refusal.append(self._too_large())
-                raise _RefusedError
+                raise _RefusedError(self._too_large())
+            most = self.max_held_bytes if complete else self.max_held_bytes // 2
+            if not own.grows_to(seen if complete else max(seen, self.LEAST_HELD), most=most):
+                raise _RefusedError(self._too_much())
             return message
 
         return limited
+
+    def _too_slow(self) -> JSONResponse:
+        self.count("too_slow")
+        return error_response(408, "too_slow", f"the body did not arrive within {self.seconds:g} s")
 
     def _too_large(self) -> JSONResponse:
         self.count("too_large")
         message = f"the request is larger than {self.max_bytes} bytes; send fewer or smaller images"
         return error_response(413, "too_large", message, headers={"Connection": "close"})
+
+    def _too_much(self) -> JSONResponse:
+        self.count("busy")
+        return _busy("other requests are arriving that are large together; try again in a second")
 
     @staticmethod
     def _declared(scope: Scope) -> int:
@@ -98,14 +141,42 @@ class BodyGuard:
         return int(value) if value.isdigit() else 0
 
 
-class InFlightGuard:
-    """Refuses what would be one too many at a time on these paths: 429 with Retry-After."""
+class _Held:
+    """What one body holds of its guard's bytes."""
 
-    def __init__(self, app: ASGIApp, *, most: int, paths: Collection[str], count: Count) -> None:
+    def __init__(self, guard: BodyGuard) -> None:
+        self.guard = guard
+        self.size = 0
+
+    def grows_to(self, size: int, *, most: int) -> bool:
+        """Whether there was room for it, with all others."""
+        more = size - self.size
+        if more > 0 and self.guard.held + more > most:
+            return False
+        self.guard.held += more
+        self.size = size
+        return True
+
+    def release(self) -> None:
+        self.guard.held -= self.size
+        self.size = 0
+
+
+class InFlightGuard:
+    """Refuses what would be one too many at a time on these paths: 429 with Retry-After.
+
+    A place is taken when the body has arrived, so that slow senders hold none; while all are taken a request is refused
+    before its body. `level` is told how many are taken.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, most: int, paths: Collection[str], count: Count, level: Callable[[int], None]
+    ) -> None:
         self.app = app
         self.count = count
         self.most = most
         self.paths = frozenset(paths)
+        self.level = level
         self.in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -113,15 +184,49 @@ class InFlightGuard:
             await self.app(scope, receive, send)
             return
         if self.in_flight >= self.most:
-            self.count("busy")
-            message = f"{self.most} requests are being read; try again in a second"
-            await error_response(429, "busy", message, headers={"Retry-After": "1"})(scope, receive, send)
+            await self._full()(scope, receive, send)
             return
-        self.in_flight += 1
+        taken = False
+
+        async def arriving() -> Message:
+            nonlocal taken
+            message = await receive()
+            if not taken and _is_last(message):
+                if self.in_flight >= self.most:
+                    raise _RefusedError(self._full())
+                taken = True
+                self._change(1)
+            return message
+
         try:
-            await self.app(scope, receive, send)
+            await _refusing(self.app, scope, arriving, send)
         finally:
-            self.in_flight -= 1
+            if taken:
+                self._change(-1)
+
+    def _full(self) -> JSONResponse:
+        self.count("busy")
+        return _busy(f"{self.most} requests are being read; try again in a second")
+
+    def _change(self, by: int) -> None:
+        self.in_flight += by
+        self.level(self.in_flight)
+
+
+class DrainGuard:
+    """While draining, each answer ends its connection: no caller sends the next request into one that is closed."""
+
+    def __init__(self, app: ASGIApp, *, is_draining: Callable[[], bool]) -> None:
+        self.app = app
+        self.is_draining = is_draining
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def ending(message: Message) -> None:
+            if message["type"] == "http.response.start" and self.is_draining():
+                MutableHeaders(scope=message)["Connection"] = "close"
+            await send(message)
+
+        await self.app(scope, receive, ending if scope["type"] == "http" else send)
 
 
 class KeyGuard:

@@ -21,9 +21,10 @@ from legible.drift.reference import Reference
 
 SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 TENTHS = tuple(i / 10 for i in range(1, 10))
+PIXELS = (1e3, 1e4, 1e5, 1e6, 1e7)
 LENGTHS = (1, 2, 4, 8, 16, 32, 64, 128)
 REASONS = ("not_an_image", "damaged_image", "too_large", "unsupported_format", "bad_request", "not_found",
-           "method_not_allowed", "wrong_key", "too_slow", "busy", "internal")  # fmt: skip
+           "method_not_allowed", "wrong_key", "too_slow", "busy", "disconnected", "internal")  # fmt: skip
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 readings = Counter("legible_readings_total", "Images read.", ["channel"])
@@ -36,9 +37,11 @@ prediction_signal = Histogram(
     "legible_prediction_signal", "Rank of a reading's signal in the bundle's reference.", ["signal"], buckets=TENTHS
 )
 confidence = Histogram("legible_confidence", "Confidence of readings.", buckets=TENTHS)
+image_pixels = Histogram("legible_image_pixels", "Pixels of images as decoded.", buckets=PIXELS)
 reading_length = Histogram("legible_reading_length", "Characters of readings.", buckets=LENGTHS)
 in_flight = Gauge("legible_in_flight", "Requests being read.", multiprocess_mode="livesum")
 observations_dropped = Counter("legible_observations_dropped_total", "Observations that were not written.")
+corrections_dropped = Counter("legible_corrections_dropped_total", "Corrections that were not written.")
 drift_constant = Gauge("legible_drift_constant", "c of the drift rule.", ["kind"], multiprocess_mode="max")
 drift_reference_size = Gauge("legible_drift_reference_size", "m of the drift rule.", ["kind"], multiprocess_mode="max")
 drift_smallest_window = Gauge(

@@ -61,12 +61,15 @@ class Reader:
             worker=worker,
             queue_size=settings.observations_queue,
             retention_days=settings.observations_retention_days,
+            retention_bytes=settings.observations_retention_bytes,
+            on_lost=metrics.observations_dropped.inc,
         )
         self._corrections = RowLog(
             Path(settings.corrections_folder),
             worker=worker,
             queue_size=settings.observations_queue,
             retention_days=None,
+            on_lost=metrics.corrections_dropped.inc,
         )
         self.bundle_id = bundle.id
         self._recognizer = Recognizer.from_bundle(bundle)
@@ -74,7 +77,6 @@ class Reader:
         self._reference = Reference.load(bundle.folder)
         self._limits = Limits(settings.max_image_bytes, settings.max_pixels)
         self._channels = frozenset(settings.channels)
-        self._dropped = 0
         self._random = np.random.default_rng()  # breaks ties of ranks, nothing else
         metrics.prepare(
             channels=(*settings.channels, OTHER), routes=(), statistics=STATISTICS, signals=PREDICTION_SIGNALS
@@ -109,12 +111,12 @@ class Reader:
             metrics.readings.labels(channel).inc()
             metrics.confidence.observe(row.confidence)
             metrics.reading_length.observe(row.length)
+            metrics.image_pixels.observe(row.width * row.height)
             for name in self._reference.known["image"].quantiles:
                 metrics.image_statistic.labels(name).observe(self._rank(row, name))
             for name in self._reference.known["prediction"].quantiles:
                 metrics.prediction_signal.labels(name).observe(self._rank(row, name))
             self._log.put(row)
-        self._count_dropped()
 
     def correct(self, reading_id: str, text: str) -> bool | None:
         """Keep what a reading should have been; False where there is no room for it, None where no such reading is."""
@@ -128,8 +130,3 @@ class Reader:
 
     def _rank(self, row: Observation, name: str) -> float:
         return rank(self._reference, name, row.signal(name), uniform=float(self._random.random()))
-
-    def _count_dropped(self) -> None:
-        lost = self._log.dropped + self._log.failed
-        metrics.observations_dropped.inc(max(lost - self._dropped, 0))
-        self._dropped = lost

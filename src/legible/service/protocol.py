@@ -1,0 +1,98 @@
+"""The head of a request, which no ASGI application sees arrive: so many bytes, and so many seconds.
+
+uvicorn sets no bounds to either. 431 and 408 in the one shape of errors, then the connection is closed; so is one on
+which nothing is ever asked.
+"""
+
+import json
+from asyncio import BaseTransport, TimerHandle
+from http import HTTPStatus
+from typing import Any, cast
+
+import uvicorn.config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from legible.service import metrics
+
+MAX_HEAD_BYTES = 32_768
+HEAD_SECONDS = 10.0
+
+
+def install() -> None:
+    """Have uvicorn use it, also where a framework starts uvicorn."""
+    uvicorn.config.HTTP_PROTOCOLS["auto"] = f"{__name__}:{GuardedProtocol.__name__}"
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """uvicorn's protocol, with bounds to the head."""
+
+    _head_bytes = 0
+    _is_in_head = True
+    _is_too_large = False
+    _deadline: TimerHandle | None = None
+
+    def connection_made(self, transport: BaseTransport) -> None:
+        super().connection_made(cast("Any", transport))
+        self._await_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_clock()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_in_head:
+            self._head_bytes += len(data)
+        super().data_received(data)
+        if self._is_in_head and self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+            self._is_too_large = True
+            self.send_400_response("")
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        if not self._is_in_head:
+            self._head_bytes = 0
+            self._await_head()
+
+    def on_headers_complete(self) -> None:
+        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        if size > MAX_HEAD_BYTES:
+            self._is_too_large = True
+            raise ValueError(size)  # the parser stops, and has `send_400_response` answer
+        self._is_in_head = False
+        self._stop_clock()
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Also for what the parser refuses; the connection ends with it."""
+        if self._is_too_large:
+            self._end(431, "too_large", f"the head of the request is larger than {MAX_HEAD_BYTES} bytes")
+        else:
+            self._end(400, "bad_request", msg)
+
+    def _await_head(self) -> None:
+        self._is_in_head = True
+        self._stop_clock()
+        self._deadline = self.loop.call_later(HEAD_SECONDS, self._give_up)
+
+    def _stop_clock(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _give_up(self) -> None:
+        if self._head_bytes:
+            self._end(408, "too_slow", f"the head of the request did not arrive within {HEAD_SECONDS:g} s")
+        elif not self.transport.is_closing():
+            self.transport.close()
+
+    def _end(self, status: int, code: str, message: str) -> None:
+        if self.transport.is_closing():
+            return
+        metrics.errors.labels(code).inc()
+        body = json.dumps({"error": {"code": code, "message": message}}).encode()
+        head = (
+            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: application/json\r\n"
+            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        )
+        self.transport.write(head.encode() + body)
+        self.transport.close()
