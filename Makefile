@@ -147,6 +147,7 @@ stand: ## Service, Prometheus, Alertmanager, Grafana, drift check and Evidently'
 
 bench: $(FULL)/.ready $(PEERS)/.ready $(TRDG)/.ready ## Measure the drift check, reading beside Tesseract and RapidOCR, drawing beside trdg
 	@$(FULL)/python benchmarks/drift.py
+	@$(FULL)/python benchmarks/alarms.py
 	@$(FULL)/python benchmarks/recognizer.py
 	@$(FULL)/python benchmarks/generator.py
 

@@ -52,6 +52,14 @@ def test_every_metric_that_is_asked_for_is_in_the_code() -> None:
     assert asked - known == set()
 
 
+def test_every_metric_that_is_exposed_has_an_alert_or_a_panel() -> None:
+    asked = " ".join(expressions())
+    families = [*metrics.REGISTRY.collect(), *Exporter().registry.collect()]
+    ours = [family.name for family in families if family.name.startswith("legible_")]
+    assert len(ours) > 15
+    assert [name for name in ours if name not in asked] == []
+
+
 def test_every_drift_series_that_is_recorded_is_looked_at() -> None:
     text = " ".join(expressions()) + (MONITORING / "runbook.md").read_text()
     assert [rule["record"] for rule in rules() if "record" in rule and rule["record"] not in text] == []

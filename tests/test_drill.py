@@ -3,19 +3,20 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
 from drawn_words import words_drawn
-from serving import free_port, served
+from serving import PROJECT, free_port, served
 from stand import bundle_knowing
 
-from legible.drill.images import corrupted, images_of, png
+from legible.config import load_params
+from legible.drill.images import corrupted, drawn, images_of, png
 from legible.drill.run import Drill, Lookout, Sighting
-from legible.drill.watches import BlindError, MetricsWatch
+from legible.drill.watches import AlertWatch, BlindError, MetricsWatch, RuleWatch
 from legible.errors import DataError, SettingsError
 
 
@@ -36,6 +37,14 @@ def test_a_folder_without_pictures_is_an_error(tmp_path: Path) -> None:
 def test_a_corruption_that_is_not_there_is_named_before_anything_is_sent() -> None:
     with pytest.raises(SettingsError, match="blurr"):
         corrupted(iter(()), "blurr", 3, seed=1)
+
+
+@pytest.mark.slow
+def test_without_a_folder_words_are_drawn_the_same_for_the_same_seed() -> None:
+    params = load_params(PROJECT / "params.yaml", PROJECT / "params/tiny.yaml")
+    drawings = [list(islice(drawn(params, root=PROJECT, seed=seed), 4)) for seed in (1, 1, 2)]
+    assert all(np.array_equal(one, again) for one, again in zip(drawings[0], drawings[1], strict=True))
+    assert not np.array_equal(drawings[0][0], drawings[2][0])
 
 
 class Says:
@@ -127,6 +136,15 @@ def test_metrics_of_nobody_are_told() -> None:
     watch = MetricsWatch(f"http://127.0.0.1:{free_port()}")
     with pytest.raises(BlindError, match="does not answer"):
         watch.notices()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("watch", [RuleWatch, AlertWatch])
+def test_another_server_than_the_one_asked_for_is_told(
+    watch: Callable[[str], RuleWatch | AlertWatch], service: tuple[str, Path]
+) -> None:
+    with pytest.raises(BlindError, match="answers 404"):
+        watch(service[0]).notices()
 
 
 def run_drill(*options: str) -> subprocess.CompletedProcess[str]:

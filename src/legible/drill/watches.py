@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
@@ -63,7 +63,10 @@ class MetricsWatch:
     def notices(self) -> bool:
         counts, gauges = self._read()
         ranks = Counter({sample: counts[sample] - self._before[sample] for sample in counts})
-        return any(_drifts(kind, ranks, gauges) for kind, _ in HISTOGRAMS.values())
+        try:
+            return any(_drifts(kind, ranks, gauges) for kind, _ in HISTOGRAMS.values())
+        except KeyError as error:
+            raise BlindError(f"{self._address}/metrics lacks {error}; use the service's own legible") from error
 
     def cause(self) -> str:
         return NO_CAUSE
@@ -113,8 +116,11 @@ class RuleWatch:
 
     def notices(self) -> bool:
         query = f'ALERTS{{alertname=~"{"|".join(ALERTS)}"}}'
-        answer = _get(f"{self._address}/api/v1/query", params={"query": query})
-        return bool(answer.json()["data"]["result"])
+        answer = _json(f"{self._address}/api/v1/query", query=query)
+        try:
+            return bool(answer["data"]["result"])
+        except (KeyError, TypeError) as error:
+            raise BlindError(f"{self._address} answers no query; is it Prometheus?") from error
 
     def cause(self) -> str:
         return NO_CAUSE
@@ -132,8 +138,11 @@ class AlertWatch:
         """What it holds, it holds."""
 
     def notices(self) -> bool:
-        alerts = _get(f"{self._address}/api/v2/alerts", params={"active": "true"}).json()
-        return any(alert["labels"]["alertname"] in ALERTS for alert in alerts)
+        alerts = _json(f"{self._address}/api/v2/alerts", active="true")
+        try:
+            return any(alert["labels"]["alertname"] in ALERTS for alert in alerts)
+        except (KeyError, TypeError) as error:
+            raise BlindError(f"{self._address} lists no alerts; is it Alertmanager?") from error
 
     def cause(self) -> str:
         return NO_CAUSE
@@ -199,6 +208,13 @@ def cause_of(made: Check) -> str:
     """The corruption that a check names; none yet."""
     del made
     return NO_CAUSE
+
+
+def _json(address: str, **params: str) -> Any:
+    try:
+        return _get(address, params=params).json()
+    except ValueError as error:
+        raise BlindError(f"{address} answers no JSON") from error
 
 
 def _get(
