@@ -95,7 +95,7 @@ def test_the_page_asks_for_the_key_and_reads_then(address: str, tmp_path: Path, 
         page = browser.new_page()
         page.goto(address)
         page.locator("#file").set_input_files(tmp_path / "word.png")
-        expect(page.locator("#error")).to_contain_text("a key is needed")
+        expect(page.locator("#error")).to_contain_text("asks for a key")
         page.locator("#key").fill(KEY)
         page.locator("#use").click()
         expect(page.locator("#text")).to_have_text("Hamburg")

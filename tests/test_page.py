@@ -1,6 +1,7 @@
 """The page in a real browser: draw a word, choose a file, see what went wrong."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import drawn_word
 from PIL import Image
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, Route, expect, sync_playwright
 from serving import served
 
 CHROMIUM = shutil.which("chromium")
@@ -33,11 +34,16 @@ def page(address: str) -> Iterator[Page]:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
         opened = browser.new_page(viewport={"width": 900, "height": 760})
         faults: list[str] = []
+        asked: list[str] = []
         opened.on("pageerror", lambda error: faults.append(str(error)))
+        opened.on("request", lambda request: asked.append(request.url))
         opened.goto(address)
         yield opened
         browser.close()
     assert faults == []
+    assert [
+        url for url in asked if not url.startswith((f"{address}/", "blob:", "data:"))
+    ] == []  # nothing from elsewhere
 
 
 def test_a_chosen_file_is_read(page: Page, tmp_path: Path, print_face: Path) -> None:
@@ -72,7 +78,9 @@ def test_an_empty_pad_and_a_file_that_is_no_image_get_a_plain_word(page: Page, t
     path = tmp_path / "note.png"
     path.write_text("no image")
     page.locator("#file").set_input_files(path)
-    expect(page.locator("#error")).to_contain_text("this is not an image")
+    expect(page.locator("#error")).to_contain_text("This is not an image")
+    expect(page.locator("#hint")).to_have_text("note.png (cannot be shown here)")
+    expect(page.locator("#preview")).to_be_hidden()
 
 
 def test_it_works_by_keyboard(page: Page) -> None:
@@ -94,6 +102,24 @@ def test_a_reading_is_corrected_with_one_key(page: Page, tmp_path: Path, print_f
     expect(page.locator("#kept")).to_have_text("Thank you, kept.")
 
 
+def test_another_text_is_taken_with_its_number(page: Page, tmp_path: Path, print_face: Path) -> None:
+    """Whatever the model thinks of: the answer is given another text on its way."""
+
+    def add(route: Route) -> None:
+        answer = route.fetch()
+        others = [{"text": "Homburg", "confidence": 0.1}]
+        route.fulfill(response=answer, json={**answer.json(), "alternatives": others})
+
+    page.route("**/read?*", add)
+    path = tmp_path / "word.png"
+    Image.fromarray(drawn_word("Hamburg", print_face)).save(path)
+    page.locator("#file").set_input_files(path)
+    expect(page.locator("#alternatives button")).to_have_text("Homburg10 %")
+    page.keyboard.press("1")
+    expect(page.locator("#right")).to_have_value("Homburg")
+    expect(page.locator("#kept")).to_have_text("Thank you, kept.")
+
+
 def test_words_are_preferred_where_asked(page: Page, tmp_path: Path, print_face: Path) -> None:
     path = tmp_path / "word.png"
     Image.fromarray(drawn_word("Hamburg", print_face)).save(path)
@@ -106,7 +132,61 @@ def test_words_are_preferred_where_asked(page: Page, tmp_path: Path, print_face:
     expect(page.locator("#text")).to_have_text("Hamburg")
 
 
-@pytest.mark.parametrize("width", [900, 360])
+TRANSFER = """
+async ([bytes, kind]) => {
+  const transfer = new DataTransfer();
+  transfer.items.add(new File([new Uint8Array(bytes)], "word.png", { type: "image/png" }));
+  const event = kind === "paste"
+    ? new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true })
+    : new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true });
+  document.body.dispatchEvent(event);
+}
+"""
+
+
+@pytest.mark.parametrize("kind", ["paste", "drop"])
+def test_an_image_is_pasted_or_dropped(page: Page, kind: str, tmp_path: Path, print_face: Path) -> None:
+    path = tmp_path / "word.png"
+    Image.fromarray(drawn_word("Hamburg", print_face)).save(path)
+    page.evaluate(TRANSFER, [list(path.read_bytes()), kind])
+    expect(page.locator("#text")).to_have_text("Hamburg")
+
+
+def darkness(page: Page) -> int:
+    """How many pixels of the drawing area are ink."""
+    script = (
+        "() => pen.getImageData(0, 0, canvas.width, canvas.height).data.filter((v, i) => i % 4 == 0 && v < 99).length"
+    )
+    return int(page.evaluate(script))
+
+
+def test_a_finger_and_a_pen_draw(page: Page) -> None:
+    box = page.locator("#canvas").bounding_box()
+    assert box is not None
+    x, y = box["x"] + 100, box["y"] + 50
+    browser = page.context.new_cdp_session(page)
+    for kind, points in (("touchStart", [{"x": x, "y": y}]), ("touchMove", [{"x": x, "y": y + 60}]), ("touchEnd", [])):
+        browser.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    touched = darkness(page)
+    assert touched > 500
+    for kind, down in (("mousePressed", y), ("mouseMoved", y + 60), ("mouseReleased", y + 60)):
+        place = {"x": x + 200, "y": down, "button": "left", "buttons": 1, "clickCount": 1, "pointerType": "pen"}
+        browser.send("Input.dispatchMouseEvent", {"type": kind, **place})
+    assert darkness(page) > touched + 500
+
+
+def test_a_screen_reader_hears_the_reading_whole(page: Page, tmp_path: Path, print_face: Path) -> None:
+    path = tmp_path / "word.png"
+    Image.fromarray(drawn_word("Hamburg", print_face)).save(path)
+    expect(page.get_by_role("img", name="Drawing area")).to_be_visible()
+    page.locator("#file").set_input_files(path)
+    expect(page.locator("#spoken")).to_have_text(re.compile(r"^Hamburg\. [0-9]+ percent, "))
+    expect(page.get_by_role("meter", name="Confidence")).to_be_visible()
+    expect(page.get_by_role("textbox", name="It should read")).to_have_value("Hamburg")
+    expect(page.locator("#text")).to_have_attribute("aria-hidden", "true")
+
+
+@pytest.mark.parametrize("width", [1280, 390, 360])
 def test_nothing_is_cut_off_on_a_screen_or_a_phone(page: Page, width: int, tmp_path: Path, print_face: Path) -> None:
     path = tmp_path / "line.png"
     Image.fromarray(drawn_word("a line that is much wider than a telephone", print_face)).save(path)
