@@ -16,6 +16,7 @@ from legible.config import Params
 from legible.ctc.lexicon import Lexicon, words_of
 from legible.data.dataset import Dataset, Sample, Split
 from legible.evaluation.confidence import spread
+from legible.evaluation.corrupted import AT, corrupted, some_of, write_corrupted
 from legible.evaluation.invariance import same_readings
 from legible.evaluation.reliability import draw_reliability
 from legible.evaluation.results import Result, by_writer, figures, in_slice, slice_names, thresholds, write_results
@@ -33,8 +34,6 @@ SHORT, MIDDLE = 3, 7
 """Characters of a short word, and of a middling one, at most."""
 CHANGED_IMAGES = 500
 """Of each group, read again with more margin, at other sizes, light on dark and turned."""
-AT = 0.0
-"""Observations made at build have no time."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Case:
 
 
 def evaluate(params: Params, *, root: Path, workers: int = 2) -> None:
-    """Write root/evaluation/{evaluation.json, results.jsonl, observations.jsonl, reliability.svg, worst.png}."""
+    """Write root/evaluation: evaluation.json, {results,observations,corrupted}.jsonl, reliability.svg, worst.png."""
     calibration = Calibration.load(root / "training/confidence.json")
     recognizer = artefact_recognizer(root / "training/artefact", calibration=calibration, workers=workers)
     lexicon = Lexicon.load(root / "training/lexicon.gz")
@@ -75,6 +74,8 @@ def evaluate(params: Params, *, root: Path, workers: int = 2) -> None:
         "lexicon_coverage": coverage(cases, lexicon),
         "same_reading": same_reading(recognizer, cases),
     }
+    some = some_of(list(data_set.samples(split="tune")), params.evaluate.corrupted)
+    write_corrupted(folder / "corrupted.jsonl", corrupted(recognizer, some))
     (folder / "evaluation.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
