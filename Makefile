@@ -7,10 +7,12 @@ PEERS := .venv-bench/bin
 TRDG := .venv-trdg/bin
 DEPLOY := .venv-deploy/bin
 ACCELERATE := .venv-accelerate/bin
+STORE := .venv-store/bin
 TINY := work/tiny
 INTO := work/finetune
 CHAMPION := main
 FORMAT := table
+TESTS :=
 ENGINE := docker
 BUILD_OPTIONS :=
 RUN_OPTIONS := -p 127.0.0.1:3000:3000
@@ -21,7 +23,7 @@ export TF_CPP_MIN_LOG_LEVEL := 2
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test test-fast test-slow check tiny finetune retrain train-on gate locked audit monitor stand bench pictures bento wheel lock \
-  gate-deploy compare remote pull push-data rollback bundle image smoke-image sbom push rollout propose
+  gate-deploy compare card remote pull push-data rollback bundle image smoke-image sbom release publish push rollout propose
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,8 +37,8 @@ test: $(FULL)/.ready $(ACCELERATE)/.ready ## Run all tests
 test-fast: $(FULL)/.ready ## Run the tests that take seconds
 	@$(FULL)/python -m pytest -m "not slow"
 
-test-slow: $(FULL)/.ready $(ACCELERATE)/.ready ## Run the tests that take minutes
-	@$(FULL)/python -m pytest -m slow
+test-slow: $(FULL)/.ready $(ACCELERATE)/.ready ## Run the tests that take minutes; TESTS=tests/test_bento.py some of them
+	@$(FULL)/python -m pytest -m slow $(TESTS)
 
 check: $(FULL)/.ready ## Lint, format and types; workflows, YAML and scripts
 	@$(FULL)/ruff check .
@@ -95,14 +97,17 @@ gate-deploy: $(FULL)/.ready ## Judge it as a deploy does: both read again; CHAMP
 compare: $(FULL)/.ready ## The gate's verdict for a pull request; a refusal is a verdict, not a failure
 	@$(FULL)/legible gate --champion $(CHAMPION) --format markdown; test $$? -le 1
 
-remote: $(FULL)/.ready ## Name the store of data and models: URL=s3://..., gs://..., azure://..., ssh://... or a folder
-	@$(FULL)/dvc remote add --local -f -d store "$$URL"
+card: ## Print the model card folded, for a pull request
+	@printf '\n<details><summary>Model card</summary>\n\n' && cat models/bundle/card.md && printf '\n</details>\n'
 
-pull: $(FULL)/.ready ## Fetch data and stage outputs of dvc.lock from the store
-	@$(FULL)/dvc pull
+remote: $(STORE)/.ready ## Name the store of data and models: URL=s3://..., gs://..., azure://..., ssh://... or a folder
+	@$(STORE)/dvc remote add --local -f -d store "$$URL"
 
-push-data: $(FULL)/.ready ## Bring data and stage outputs to the store
-	@$(FULL)/dvc push
+pull: $(STORE)/.ready ## Fetch data and stage outputs of dvc.lock from the store
+	@$(STORE)/dvc pull
+
+push-data: $(STORE)/.ready ## Bring data and stage outputs to the store
+	@$(STORE)/dvc push
 
 rollback: ## Take back bundle, weights, parameters and lock of a tag: TO=v1.2.0; then commit
 	@git checkout "$$TO" -- models params.yaml dvc.lock && echo "models, params.yaml and dvc.lock are those of $$TO"
@@ -125,6 +130,18 @@ smoke-image: $(FULL)/.ready ## Start that image with a read-only root and no rig
 sbom: $(DEPLOY)/.ready ## Bill of materials of what is served (CycloneDX), in dist/sbom.json
 	@mkdir -p dist && $(DEPLOY)/cyclonedx-py requirements requirements/serve.txt --output-reproducible -o dist/sbom.json
 
+release: $(FULL)/.ready ## Bundle, wheel, bill of materials and their sums in dist/VERSION, of the commit here: VERSION=v1.2.0
+	@git diff --quiet HEAD || { echo "a release is of a commit; commit what was changed" >&2; exit 1; }
+	@own=v$$($(FULL)/python -c "import legible; print(legible.__version__)"); test "$$own" = "$$VERSION" || \
+	{ echo "src/legible/__init__.py says $$own; say there what VERSION=$$VERSION says" >&2; exit 1; }
+	@$(MAKE) -s sbom
+	@rm -rf "dist/$$VERSION" && mkdir -p "dist/$$VERSION" && $(FULL)/uv build -q --wheel -o "dist/$$VERSION" && \
+	git archive --prefix="legible-$$VERSION/" -o "dist/$$VERSION/legible-bundle-$$VERSION.tar.gz" HEAD models/bundle && \
+	cp dist/sbom.json "dist/$$VERSION" && cd "dist/$$VERSION" && sha256sum legible* sbom.json > sha256sums && cat sha256sums
+
+publish: ## Publish dist/VERSION as the release of that tag, the model card as its text: VERSION=v1.2.0 (gh)
+	@gh release create "$$VERSION" --verify-tag --title "$$VERSION" --notes-file models/bundle/card.md "dist/$$VERSION"/*
+
 push: ## Push the image: REGISTRY=...; prints its digest (Docker)
 	@$(ENGINE) tag legible:built "$$REGISTRY/legible:$$(git rev-parse HEAD)" && \
 	$(ENGINE) push --quiet "$$REGISTRY/legible:$$(git rev-parse HEAD)" > /dev/null && \
@@ -137,7 +154,8 @@ rollout: ## Roll an image out by digest, and back where it does not get ready: R
 propose: ## Commit what was retrained on a branch and open a pull request: BRANCH=... BODY=file (gh)
 	@git config user.name legible && git config user.email legible@localhost && gh auth setup-git && \
 	git checkout -b "$$BRANCH" && git add params.yaml dvc.lock models && git commit -m "Retrain" && \
-	git push origin "$$BRANCH" && gh pr create --title "Retrained bundle" --body-file "$$BODY" --head "$$BRANCH"
+	git push origin "$$BRANCH" && gh pr create --title "Retrained bundle" --body-file "$$BODY" --head "$$BRANCH" && \
+	gh workflow run ci.yml --ref "$$BRANCH"
 
 monitor: $(WATCH)/.ready ## Check for drift every five minutes; verdict on port 3001, report and Evidently workspace
 	@$(WATCH)/legible monitor --report reports/drift.html --workspace monitoring/workspace
@@ -164,10 +182,9 @@ lock: $(FULL)/.ready ## Renew requirements/*.txt from pyproject.toml
 	@for set in serve lambda monitor dev accelerate bench; do \
 	  $(FULL)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-header --upgrade -c requirements/constraints.in --extra $$set pyproject.toml -o requirements/$$set.txt || exit 1; done
-	@$(FULL)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-	  --no-header --upgrade requirements/trdg.in -o requirements/trdg.txt
-	@$(FULL)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
-	  --no-header --upgrade requirements/deploy.in -o requirements/deploy.txt
+	@for set in trdg deploy store; do \
+	  $(FULL)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-emit-find-links --no-header --upgrade requirements/$$set.in -o requirements/$$set.txt || exit 1; done
 
 $(FULL)/.ready: requirements/dev.txt pyproject.toml
 	@$(call install,.venv,requirements/dev.txt)
@@ -186,6 +203,9 @@ $(TRDG)/.ready: requirements/trdg.txt
 
 $(ACCELERATE)/.ready: requirements/accelerate.txt pyproject.toml
 	@$(call install,.venv-accelerate,requirements/accelerate.txt)
+
+$(STORE)/.ready: requirements/store.txt
+	@$(call environment,.venv-store,requirements/store.txt) && touch $@
 
 $(DEPLOY)/.ready: requirements/deploy.txt
 	@$(call environment,.venv-deploy,requirements/deploy.txt) && touch $@

@@ -9,6 +9,7 @@ table and writes benchmarks/recognizer.json. The peers run in the environment .v
 import argparse
 import json
 import os
+import platform
 import subprocess
 import sys
 import tempfile
@@ -21,8 +22,10 @@ from PIL import Image
 from legible.config import load_params
 from legible.data.dataset import Dataset
 from legible.errors import DataError
+from legible.evaluation.card import MEASURED_DIGITS
 from legible.evaluation.confidence import spread
 from legible.evaluation.evaluate import Case, print_cases, validation_cases
+from legible.reader.bundle import find_bundle, load_bundle, sha256_of
 from legible.scores import cer, exact_match
 
 PROJECT = Path(__file__).parents[1]
@@ -101,6 +104,24 @@ def measure(group: str, cases: list[Case]) -> list[Row]:
     return rows
 
 
+def measured(rows: list[Row]) -> str:
+    """The entry of `pack.measured` in params.yaml for the model that was measured."""
+    known = sha256_of(load_bundle(find_bundle(working_folder=PROJECT)).model)[:MEASURED_DIGITS]
+    ours = [row for row in rows if row.engine == OURS[0]]
+    speeds = ", ".join(f"{1000 / row.images_per_second:.1f} ms an image of {row.group}" for row in ours)
+    most = max(row.peak_mib for row in ours)
+    where = f"one thread of {processor()}, prefix beam search, image files decoded before"
+    return f'measured: {{"{known}": "{speeds} and {most:.0f} MiB at most, on {where}"}}'
+
+
+def processor() -> str:
+    """As the system names it."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--images", type=int, default=500, help="of each group at most")
@@ -114,6 +135,7 @@ def main() -> None:
             f"| {row.group} ({row.images}) | {row.engine} | {row.exact_match:.1%} | {row.cer:.2%} | "
             f"{row.images_per_second:.0f} | {times} | {row.peak_mib:.0f} |"
         )
+    print(f"\nfor params.yaml: pack, and then dvc repro:\n  {measured(rows)}")
     content = json.dumps([asdict(row) for row in rows], indent=1) + "\n"
     (PROJECT / "benchmarks/recognizer.json").write_text(content, encoding="utf-8")
 

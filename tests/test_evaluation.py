@@ -13,6 +13,7 @@ from conftest import PROJECT, drawn_word
 from legible.charset import Charset
 from legible.config import load_params
 from legible.errors import BundleError
+from legible.evaluation.beside import figures_beside
 from legible.evaluation.comparison import compare_all
 from legible.evaluation.confidence import calibration_error, cross_entropy
 from legible.evaluation.evaluate import Case
@@ -235,6 +236,13 @@ def test_reading_again_gives_an_identical_bundle_its_due(bundle_folder: Path, pr
     assert "**Gate: read again. passed**" in verdict.markdown()
     assert json.loads(verdict.json())["passed"]
     assert verdict.for_deploy().passed
+
+
+def test_a_pull_request_sees_each_figure_of_both_by_slice(make_bundle: Bundles) -> None:
+    old, new = make_bundle("old", many(100)), make_bundle("new", many(50, slices=("a", "b")))
+    table = figures_beside(new, old)
+    assert "| a | 1000 | 90.00% to 95.00% | 2.50% to 1.25% | 10.00% to 5.00% |" in table
+    assert "| b | - to 1000 | - to 95.00% |" in table
 
 
 def test_a_deploy_needs_more_than_records(make_bundle: Bundles) -> None:

@@ -2,26 +2,17 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from conftest import PROJECT
+from checkout import check_out
 
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """What git tracks, as it lies here, in a repository of its own."""
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=PROJECT, capture_output=True, text=True, check=True)
-    for name in filter(None, listed.stdout.split("\0")):
-        if (PROJECT / name).is_file():
-            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(PROJECT / name, tmp_path / name)
-    for command in (["init", "-q"], ["add", "-A"]):
-        subprocess.run(["git", *command], cwd=tmp_path, check=True)
-    return tmp_path
+    return check_out(tmp_path)
 
 
 def locked(folder: Path) -> subprocess.CompletedProcess[str]:

@@ -165,6 +165,11 @@ def test_the_calls_are_described(service: httpx.Client) -> None:
     assert "curl -F image=@word.png" in service.get("/docs").text
 
 
+def test_the_model_card_can_be_read(service: httpx.Client, bundle_folder: Path) -> None:
+    assert service.get("/card").text == (bundle_folder / "card.md").read_text()
+    assert 'href="/card"' in service.get("/").text
+
+
 def test_readings_errors_latency_and_ranks_are_counted(service: httpx.Client, print_face: Path) -> None:
     service.post("/read", files={"image": word("count", print_face)}, data={"channel": "mobile"})
     service.post("/read", files={"image": b"no image"})

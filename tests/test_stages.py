@@ -222,8 +222,38 @@ def test_the_card_names_sources_slices_and_thresholds(made: Path) -> None:
         "| drawn | 6 |",
         "| from 0.99 |",
         "(reliability.svg)",
+        "make retrain",
     ):
         assert said in card
+
+
+def carded(root: Path, params: Params, *, corruptions: dict[str, object] | None = None) -> str:
+    """The card of a bundle packed with these parameters and, where given, curves under corruption."""
+    path = root / "evaluation/evaluation.json"
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps({**content, **({"corruptions": corruptions} if corruptions else {})}))
+    pack(params, root=root)
+    return (root / "models/bundle/card.md").read_text()
+
+
+def test_the_card_states_speed_for_the_model_that_was_measured_alone(
+    made: Path, params: Params, tmp_path: Path
+) -> None:
+    known = sha256_of(made / "models/bundle/model.tflite")[:12]
+    for said, shown in (({known: "3 ms an image"}, True), ({"0123456789ab": "3 ms an image"}, False)):
+        measured = dataclasses.replace(params, pack=dataclasses.replace(params.pack, measured=said))
+        card = carded(copy_of(made, tmp_path / str(shown)), measured)
+        assert ("3 ms an image." in card) == shown
+        assert (f"not measured for this model ({known})" in card) != shown
+
+
+def test_the_card_shows_what_corruption_does_where_it_was_tried(made: Path, params: Params, tmp_path: Path) -> None:
+    assert "corruption" not in carded(copy_of(made, tmp_path / "without"), params)
+    curves = {"none": [0.8], "blur": [0.75, 0.7, 0.5, 0.25, 0.1], "inversion": [0.79]}
+    card = carded(copy_of(made, tmp_path / "with"), params, corruptions={"images": 400, "exact_match": curves})
+    assert "Exact match on 400 images of `tune`, each corrupted in each way; 80.0% as they are." in card
+    assert "| blur | 75.0% | 70.0% | 50.0% | 25.0% | 10.0% |" in card
+    assert "| inversion | 79.0% |" in card
 
 
 def test_packing_again_gives_the_same_bundle(made: Path, params: Params) -> None:

@@ -563,6 +563,7 @@ def gate(
 
     Where data/dataset is, both bundles read its validation images again; else their recorded results are compared.
     """
+    from legible.evaluation.beside import figures_beside
     from legible.evaluation.champion import champion_folder
     from legible.evaluation.gate import gate as judge
 
@@ -571,8 +572,11 @@ def gate(
             print("no champion: floors alone are judged", file=sys.stderr)
         cases = [] if recorded or folder is None else _gate_cases(root)
         verdict = judge(bundle, folder, floors=_params(root).pack.floors, cases=cases)
+        figures = figures_beside(bundle, folder) if folder is not None and output == Output.markdown else ""
     if deploy:
         verdict = verdict.for_deploy()
     print({Output.table: verdict.table, Output.markdown: verdict.markdown, Output.json: verdict.json}[output]())
+    if figures:
+        print(figures)
     if not verdict.passed:
         raise typer.Exit(1)

@@ -182,6 +182,8 @@ class PackParams:
     revision: int
     floors: Mapping[str, float]
     """Least exact match for each slice, by name."""
+    measured: Mapping[str, str]
+    """Speed and memory for the card, by the first twelve digits of the model's sha256: another model's is left out."""
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,10 @@ from typing import Any
 from legible.config import Params
 from legible.data.dataset import Manifest as DataManifest
 from legible.data.sources import listed
-from legible.reader.bundle import MODEL
+from legible.reader.bundle import CARD, MODEL, sha256_of
 
-CARD = "card.md"
+MEASURED_DIGITS = 12
+"""Of a model's sha256, to say which model `pack.measured` speaks of."""
 OWN_SOURCES = {
     "generated-print": "drawn by `legible generate` in printed fonts under open licences",
     "generated-handwriting": "drawn by `legible generate` in handwriting fonts under open licences",
@@ -30,9 +31,12 @@ def write_card(folder: Path, params: Params, *, data_set: DataManifest, trained:
         _writers(evaluation),
         _same_reading(evaluation),
         _confidence(evaluation, calibration),
+        _corruptions(evaluation.get("corruptions")),
+        _speed(folder, params),
         _limits(),
+        _how_to_reproduce(data_set),
     ]
-    (folder / CARD).write_text("\n".join(parts), encoding="utf-8")
+    (folder / CARD).write_text("\n".join(part for part in parts if part), encoding="utf-8")
 
 
 def _head(folder: Path, params: Params, trained: Mapping[str, Any]) -> str:
@@ -138,6 +142,49 @@ def _confidence(evaluation: Mapping[str, Any], calibration: Mapping[str, Any]) -
 
 def _right(threshold: Mapping[str, Any]) -> str:
     return "none" if threshold["right"] is None else f"{threshold['right']:.1%} right"
+
+
+def _corruptions(found: Mapping[str, Any] | None) -> str:
+    """Nothing where the evaluation did not corrupt images.
+
+    found: `images` and `exact_match`, of each corruption the shares at its severities, of `none` the one without.
+    """
+    if found is None:
+        return ""
+    curves = dict(found["exact_match"])
+    (plain,) = curves.pop("none")
+    severities = range(1, max(map(len, curves.values())) + 1)
+    lines = [
+        "## What corruption does to it",
+        "",
+        f"Exact match on {found['images']} images of `tune`, each corrupted in each way; {plain:.1%} as they are.",
+        "",
+        "| severity | " + " | ".join(map(str, severities)) + " |",
+        "|---" * (1 + len(severities)) + "|",
+        *(f"| {name} | " + " | ".join(f"{share:.1%}" for share in shares) + " |" for name, shares in curves.items()),
+    ]
+    return "\n".join([*lines, ""])
+
+
+def _speed(folder: Path, params: Params) -> str:
+    known = sha256_of(folder / MODEL)[:MEASURED_DIGITS]
+    unknown = f"not measured for this model ({known}); `make bench` prints the line for `params.yaml: pack.measured`"
+    return f"## Speed and memory\n\n{params.pack.measured.get(known, unknown)}.\n"
+
+
+def _how_to_reproduce(data_set: DataManifest) -> str:
+    return f"""## How to reproduce it
+
+On the commit that holds this card, with the sources named above (`dvc pull`, or `legible data add` for one that may not
+be shared; `legible data drop NAME` does without):
+
+```
+make retrain      # dvc repro: data set {data_set.fingerprint[:MEASURED_DIGITS]}, weights, bundle and this card
+make gate         # the bundle made beside the one on main
+```
+
+The same data set and seed give the same weights on a CPU; a GPU, or another processor, may differ in last digits.
+"""
 
 
 def _limits() -> str:

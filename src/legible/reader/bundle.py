@@ -23,6 +23,7 @@ CHARSET = "charset.json"
 CONFIDENCE = "confidence.json"
 LEXICON, LEXICON_SUFFIX = "lexicon-", ".gz"
 MANIFEST = "manifest.json"
+CARD = "card.md"
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,11 @@ class Bundle:
     @property
     def model(self) -> Path:
         return self.folder / MODEL
+
+    @property
+    def card(self) -> str:
+        """The model card, Markdown."""
+        return (self.folder / CARD).read_text(encoding="utf-8")
 
     @property
     def lexicons(self) -> tuple[str, ...]:

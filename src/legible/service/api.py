@@ -18,7 +18,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -308,6 +308,7 @@ def build_app(api: Api) -> ASGIApp:
         Route("/page/{name}", lambda request: page_file(request.path_params["name"]), methods=["GET"]),
         Route("/metrics", lambda _: Response(metrics.exposition(), media_type=metrics.CONTENT_TYPE), methods=["GET"]),
         Route("/openapi.json", lambda _: JSONResponse(describe(settings)), methods=["GET"]),
+        Route("/card", lambda _: PlainTextResponse(api.reader.card), methods=["GET"]),
         Route("/docs", lambda _: HTMLResponse(DOCS_PAGE), methods=["GET"]),
     ]
     guards = guards_of(api, paths={route.path for route in routes})

@@ -98,6 +98,7 @@ class Reader:
             on_lost=metrics.corrections_dropped.inc,
         )
         self.bundle_id = bundle.id
+        self.card = bundle.card
         self._recognizer = Recognizer.from_bundle(bundle)
         self._priors = {name: self._recognizer.prior(bundle.lexicon(name)) for name in bundle.lexicons}
         self._reference = Reference.load(bundle.folder)
