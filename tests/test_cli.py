@@ -58,6 +58,20 @@ def test_an_error_is_one_line_and_a_code_of_its_own() -> None:
     assert outcome.stderr == "legible: nowhere.png: no such file or folder\n"
 
 
+def test_a_folder_of_images_is_a_window_of_its_own(scans: Path, bundle_folder: Path) -> None:
+    (scans / "broken.png").write_bytes(b"no image")
+    outcome = RUNNER.invoke(app, ["drift", "--images", str(scans), "--bundle", str(bundle_folder)])
+    assert outcome.exit_code == 2
+    assert outcome.stdout == "not enough data: 2 images, and it takes 50; no report is drawn\n"
+    assert "broken.png is no image that can be read; skipped" in outcome.stderr
+
+
+def test_a_time_that_is_none_is_an_error_of_one_line(tmp_path: Path) -> None:
+    outcome = legible("rebase", "--since", "yesterday", "--out", str(tmp_path / "baseline"))
+    assert outcome.returncode == 3
+    assert outcome.stderr == "legible: --since 'yesterday' is no time; write 2026-11-21 or 2026-11-21T08:00\n"
+
+
 def test_merged_parameters_are_printed() -> None:
     outcome = RUNNER.invoke(app, ["params", str(PROJECT / "params.yaml"), str(PROJECT / "params/tiny.yaml")])
     assert "size: micro" in outcome.stdout

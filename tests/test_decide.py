@@ -66,7 +66,17 @@ def test_one_window_has_one_verdict() -> None:
 def test_the_screen_has_a_line_for_each_signal() -> None:
     verdict = decide(known(), observed(inverted(words_drawn(60, seed=2))))
     head, titles, *lines = verdict.screen().splitlines()
-    assert head.startswith("drift: unlike the images this bundle knows (60 images; thresholds 0.")
+    assert head.startswith("drift: unlike training (60 images; thresholds 0.")
     assert "KS" in titles
     assert len(lines) == len(verdict.signals)
     assert lines[0].endswith("drift")
+
+
+def test_the_channel_that_a_drift_comes_from_is_told() -> None:
+    odd = observed(inverted(words_drawn(100, seed=2)), seed=2)
+    mobile = [Observation(**{**vars(row), "channel": "mobile"}) for row in odd]
+    verdict = decide(known(), [*others(200), *mobile])
+    assert [(channel.name, channel.images, channel.drifted) for channel in verdict.channels] == [
+        ("mobile", 100, True),
+        ("default", 200, False),
+    ]

@@ -17,11 +17,15 @@ from legible.observations import (
     Correction,
     Observation,
     RowLog,
+    Selection,
+    Tally,
     check_of,
     is_logged,
     new_reading_id,
+    newest,
     observe,
     read_back,
+    stream,
     write,
 )
 from legible.reading import Reading
@@ -257,3 +261,65 @@ def test_a_log_without_retention_keeps_all(tmp_path: Path) -> None:
         log.put(Correction(at, "r", "text"))
     log.close(timeout_seconds=5)
     assert len(list((tmp_path / "v1").glob("*.jsonl"))) == 2
+
+
+def test_rows_of_another_time_channel_or_bundle_are_not_selected(tmp_path: Path) -> None:
+    first, *others = rows(5)
+    odd = [
+        dataclasses.replace(others[0], channel="mobile"),
+        dataclasses.replace(others[1], bundle="b2"),
+        dataclasses.replace(others[2], at=START + 2 * HOUR),
+        dataclasses.replace(others[3], at=START - HOUR),
+    ]
+    logged(tmp_path, [dataclasses.replace(first, bundle="b1"), *odd])
+    tally = Tally()
+    chosen = Selection(since=START, until=START + HOUR, channel="default", bundle="b1")
+    assert [row.at for row in stream(tmp_path, chosen, tally=tally)] == [first.at]
+    assert (tally.ahead, tally.foreign) == (1, 1)
+    assert [line.partition(" ")[2].split(";")[0] for line in tally.screen()] == [
+        "observations are dated after now and were left out",
+        "observations are of another bundle's readings and were left out",
+    ]
+
+
+def test_the_newest_are_those_of_the_selection(tmp_path: Path) -> None:
+    mixed = [dataclasses.replace(row, channel="ab"[i % 2]) for i, row in enumerate(rows(40))]
+    logged(tmp_path, mixed + [dataclasses.replace(row, at=row.at + HOUR) for row in mixed])
+    found = newest(tmp_path, Selection(channel="a"), last=25, tally=Tally())
+    assert sorted(row.at for row in found) == [row.at for row in mixed[::2]][-5:] + [
+        row.at + HOUR for row in mixed[::2]
+    ]
+
+
+def test_rows_of_equal_time_are_as_many_as_were_asked_for(tmp_path: Path) -> None:
+    write(tmp_path / "o.jsonl", [dataclasses.replace(row, at=START) for row in rows(9)])
+    assert len(list(newest(tmp_path / "o.jsonl", last=4, tally=Tally()))) == 4
+
+
+def test_rows_of_an_older_format_are_counted_and_skipped(tmp_path: Path) -> None:
+    older = json.dumps({**json.loads(rows(1)[0].to_json()), "version": 1})
+    (tmp_path / "o.jsonl").write_text(f"{older}\n{rows(1)[0].to_json()}\n")
+    tally = Tally()
+    assert len(list(stream(tmp_path / "o.jsonl", tally=tally))) == 1
+    assert tally.older == 1
+
+
+def test_a_line_without_end_is_torn_and_not_held(tmp_path: Path) -> None:
+    (tmp_path / "o.jsonl").write_text("x" * 350_000 + f"\n{rows(1)[0].to_json()}\n")
+    tally = Tally()
+    assert len(list(stream(tmp_path / "o.jsonl", tally=tally))) == 1
+    assert tally.torn == 4
+
+
+def test_a_clock_that_jumps_ahead_for_a_moment_deletes_nothing(tmp_path: Path) -> None:
+    logged(tmp_path, rows(3))
+    logged(tmp_path, rows(1, at=START + 90 * 24 * HOUR), worker="2", retention_days=30)
+    logged(tmp_path, rows(1, at=START + HOUR), worker="3", retention_days=30)
+    assert len(read_back(tmp_path).observations) == 5
+
+
+def test_a_clock_that_stays_ahead_deletes_what_is_past_its_retention(tmp_path: Path) -> None:
+    logged(tmp_path, rows(3))
+    for hours in (0, 1):
+        logged(tmp_path, rows(1, at=START + (90 * 24 + hours) * HOUR), worker=f"{hours + 2}", retention_days=30)
+    assert len(read_back(tmp_path).observations) == 2

@@ -8,8 +8,9 @@ import pytest
 from drawn_words import observed, reference_of, section, words_drawn
 
 from legible.drift.calibrate import Rows, calibrate
-from legible.drift.decide import Outcome, decide, ks_of
+from legible.drift.decide import Outcome, decide
 from legible.drift.reference import CELLS, KINDS, Known, Reference, Rule, quantiles_of, rank, ranks, table
+from legible.drift.summary import Counts
 from legible.errors import BundleError, DataError
 from legible.observations import SIGNALS
 
@@ -25,6 +26,12 @@ def reference(**signals: np.ndarray) -> Reference:
 
 def rows(values: np.ndarray, writers: np.ndarray) -> Rows:
     return Rows(values, tuple(str(writer) for writer in writers))
+
+
+def ks_of(ranked: np.ndarray) -> float:
+    counts = Counts.of_none(1)
+    counts.add(ranked[:, None])
+    return float(counts.ks[0])
 
 
 def test_the_threshold_is_the_one_worked_by_hand() -> None:

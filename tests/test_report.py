@@ -11,7 +11,9 @@ from drawn_words import START, WRITERS, inverted, observed, section, words_drawn
 from legible.config import Params, load_params
 from legible.data.dataset import Sample, write_dataset
 from legible.drift.reference import Reference
+from legible.drift.signatures import NONE, Corrupted
 from legible.errors import DataError
+from legible.evaluation.corrupted import write_corrupted
 from legible.evaluation.reference import few_of_each, reference
 from legible.monitor import check
 from legible.observations import SIGNALS, write
@@ -27,6 +29,13 @@ def staged(root: Path) -> Path:
     """The stage's folder, made from 400 drawn words."""
     (root / "evaluation").mkdir(parents=True)
     write(root / "evaluation" / "observations.jsonl", observed(words_drawn(400, seed=1)))
+    ways = [(NONE, 0), ("inversion", 3)]
+    rows = [
+        Corrupted(name, severity, right=True, observation=row)
+        for name, severity in ways
+        for row in observed(words_drawn(100, seed=3) if name == NONE else inverted(words_drawn(100, seed=3)))
+    ]
+    write_corrupted(root / "evaluation/corrupted.jsonl", iter(rows))
     samples = [
         Sample(f"s{i}", image, "word", f"w{i % WRITERS}", "drawn", "train", "word")
         for i, image in enumerate(words_drawn(800, seed=1))
@@ -38,7 +47,13 @@ def staged(root: Path) -> Path:
 
 def test_the_stage_writes_reference_rule_and_a_sample_of_rows(tmp_path: Path) -> None:
     folder = staged(tmp_path)
-    assert sorted(path.name for path in folder.iterdir()) == ["drift.json", "reference.json", "reference.parquet"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "drift.json",
+        "quality.json",
+        "reference.json",
+        "reference.parquet",
+        "signatures.json",
+    ]
     known = Reference.load(folder).known
     assert (known["image"].images, known["prediction"].images) == (400, 400)
     assert known["image"].writers == WRITERS

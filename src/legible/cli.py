@@ -4,11 +4,13 @@ Heavy libraries are imported by the command that needs them, so that `legible re
 """
 
 import json
+import math
 import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from enum import StrEnum
 from functools import partial
 from itertools import islice
@@ -236,46 +238,109 @@ def _params(root: Path) -> "Params":
     return load_params(root / "params.yaml")
 
 
+Log = Annotated[Path, typer.Option(help="The service's log, or a file of observations.")]
+LOG = HERE / "observations/v1"
+Channel = Annotated[str, typer.Option(help="Only this channel.")]
+Judge = Annotated[Path | None, typer.Option(help="The bundle whose reference decides.")]
+Normal = Annotated[Path | None, typer.Option(help="This deployment's own normal, of legible rebase.")]
+Corrections = Annotated[Path | None, typer.Option(help="The service's corrections, for true figures.")]
+HtmlPath = Annotated[Path | None, typer.Option(help="Where the Evidently report (HTML) is written.")]
+Workspace = Annotated[Path | None, typer.Option(help="An Evidently workspace that gets the run.")]
+
+
 @app.command()
 def drift(
     *,
-    observations: Annotated[Path, typer.Option(help="The service's log, or a file of observations.")] = HERE
-    / "observations/v1",
-    bundle: Annotated[Path | None, typer.Option(help="The bundle whose reference decides.")] = None,
-    last: Annotated[int, typer.Option(min=1, help="How many of the newest observations.")] = 1000,
-    report: Annotated[Path | None, typer.Option(help="Where the Evidently report (HTML) is written.")] = None,
-    workspace: Annotated[Path | None, typer.Option(help="An Evidently workspace that gets the run.")] = None,
+    observations: Log = LOG,
+    images: Annotated[Path | None, typer.Option(help="A folder of images in place of observations.")] = None,
+    bundle: Judge = None,
+    baseline: Normal = None,
+    last: Annotated[
+        int | None, typer.Option(min=1, help="How many of the newest; 1000, or all where --since is given.")
+    ] = None,
+    since: Annotated[str, typer.Option(help="From this time on, such as 2026-11-21 or 2026-11-21T08:00.")] = "",
+    channel: Channel = "",
+    corrections: Corrections = None,
+    report: HtmlPath = None,
+    workspace: Workspace = None,
     as_json: Annotated[bool, typer.Option("--json", help="The verdict as JSON.")] = False,
 ) -> None:
     """Say whether recent images look unlike the reference: exit 0 no, 1 yes, 2 not enough data, 3 error.
 
     Example: legible drift --last 1000 --report reports/drift.html
     """
-    from legible.monitor import check
+    from legible.monitor import LAST, Drawing, Pictures, Standard, check, check_rows
     from legible.reader.bundle import find_bundle
 
-    made = check(
-        observations=observations,
-        bundle=bundle or find_bundle(),
-        at=time.time(),
-        last=last,
-        report=report,
-        workspace=workspace,
-    )
+    folder = bundle or find_bundle()
+    if images:
+        pictures = Pictures(list(_image_files([images])), folder)
+        rows = pictures.observations(at=time.time())
+        drawing = Drawing(report, workspace)
+        made = check_rows(rows, Standard(folder, baseline), at=time.time(), drawing=drawing)
+        for path in pictures.skipped:
+            print(f"legible: {path} is no image that can be read; skipped", file=sys.stderr)
+    else:
+        made = check(
+            observations=observations,
+            bundle=folder,
+            at=time.time(),
+            last=last or (None if since else LAST),
+            since=_seconds(since) if since else -math.inf,
+            channel=channel or None,
+            baseline=baseline,
+            corrections=corrections,
+            report=report,
+            workspace=workspace,
+        )
     print(made.to_json() if as_json else made.screen())
     raise typer.Exit(made.exit_code)
 
 
 @app.command()
+def rebase(
+    *,
+    since: Annotated[str, typer.Option(help="From this time on, such as 2026-11-21 or 2026-11-21T08:00.")],
+    observations: Log = LOG,
+    bundle: Judge = None,
+    channel: Channel = "",
+    out: Annotated[Path, typer.Option(help="The folder to write, for legible drift --baseline.")] = HERE / "baseline",
+) -> None:
+    """Call what was read since then normal, for legible drift --baseline. Example: legible rebase --since 2026-11-21"""
+    from legible.monitor import rebase as run
+    from legible.reader.bundle import find_bundle
+
+    made = run(
+        observations=observations,
+        bundle=bundle or find_bundle(),
+        at=time.time(),
+        since=_seconds(since),
+        channel=channel or None,
+    )
+    made.save(out)
+    print(f"{out}: the normal of {made.images} observations; legible drift --baseline {out}")
+
+
+def _seconds(text: str) -> float:
+    """Unix time of an ISO date or time, of this machine's zone where it names none."""
+    try:
+        return datetime.fromisoformat(text).astimezone().timestamp()
+    except ValueError as error:
+        raise LegibleError(f"--since {text!r} is no time; write 2026-11-21 or 2026-11-21T08:00") from error
+
+
+@app.command()
 def monitor(
     *,
-    observations: Annotated[Path, typer.Option(help="The service's log.")] = HERE / "observations/v1",
-    bundle: Annotated[Path | None, typer.Option(help="The bundle whose reference decides.")] = None,
+    observations: Log = LOG,
+    bundle: Judge = None,
+    baseline: Normal = None,
+    corrections: Corrections = None,
     every: Annotated[float, typer.Option(min=1, help="Seconds between checks.")] = 300,
     port: Annotated[int, typer.Option(help="Port of the metrics.")] = 3001,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    report: Annotated[Path | None, typer.Option(help="Where the newest report is written.")] = None,
-    workspace: Annotated[Path | None, typer.Option(help="An Evidently workspace that gets each run.")] = None,
+    report: HtmlPath = None,
+    workspace: Workspace = None,
 ) -> None:
     """Check for drift on a schedule, with the verdict at /metrics. Example: legible monitor --every 300"""
     from legible.monitor import Check, Exporter, check, watch
@@ -287,7 +352,15 @@ def monitor(
     print(f"drift verdicts at http://{host}:{port}/metrics, every {every:g} s", file=sys.stderr)
 
     def make_check(at: float) -> Check:
-        return check(observations=observations, bundle=known, at=at, report=report, workspace=workspace)
+        return check(
+            observations=observations,
+            bundle=known,
+            at=at,
+            baseline=baseline,
+            corrections=corrections,
+            report=report,
+            workspace=workspace,
+        )
 
     try:
         watch(make_check, exporter, every_seconds=every, clock=time.time, stop=threading.Event())

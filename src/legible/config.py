@@ -139,6 +139,8 @@ class EvaluateParams:
     print: PrintRecipe
     worst: int
     """How many of the worst errors are drawn."""
+    corrupted: int
+    """Images of `tune` that are read with each known corruption, at each severity."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -38,6 +39,8 @@ HOUR_FORMAT = "%Y%m%dT%H"
 READING_ID = re.compile(r"[0-9]{8}T[0-9]{2}-[0-9]+-[0-9a-f]{12}")
 BATCH = 500
 NO_CHECK = -1
+LONGEST_LINE = 100_000
+"""Characters; what is longer is no row, and is not held."""
 
 
 class OlderRowError(ValueError):
@@ -47,7 +50,8 @@ class OlderRowError(ValueError):
 @dataclass(frozen=True)
 class Observation:
     """`at` in Unix seconds; `width` and `height` in pixels as decoded; `length` in characters of the reading, and
-    `capitals`, `digits` and `signs` (neither letter nor digit nor space) as shares of it; `check` as `check_of` says.
+    `capitals`, `digits` and `signs` (neither letter nor digit nor space) as shares of it; `check` as `check_of` says;
+    `bundle` is the id of the one that read.
     """
 
     at: float
@@ -63,6 +67,7 @@ class Observation:
     digits: float = 0.0
     signs: float = 0.0
     check: int = NO_CHECK
+    bundle: str = ""
 
     def signal(self, name: str) -> float:
         """The value of one of SIGNALS."""
@@ -90,7 +95,14 @@ class Observation:
 
 
 def observe(
-    image: GreyImage, reading: Reading, *, channel: str, at: float, reading_id: str = "", writer: str = ""
+    image: GreyImage,
+    reading: Reading,
+    *,
+    channel: str,
+    at: float,
+    reading_id: str = "",
+    writer: str = "",
+    bundle: str = "",
 ) -> Observation:
     """The row of one reading."""
     height, width = image.shape
@@ -109,6 +121,7 @@ def observe(
         digits=_share(text, str.isdigit),
         signs=_share(text, _is_sign),
         check=check_of(reading_id, text) if reading_id else NO_CHECK,
+        bundle=bundle,
     )
 
 
@@ -146,6 +159,20 @@ class Correction:
     def to_json(self) -> str:
         """One line, with the format's version."""
         return json.dumps({"version": CORRECTION_VERSION, **dataclasses.asdict(self)}, ensure_ascii=False)
+
+
+def read_corrections(folder: Path) -> dict[str, str]:
+    """Texts by reading id, of a log of corrections; where a reading has several, the last. None where no folder is."""
+    texts: dict[str, str] = {}
+    for path in sorted((folder / FOLDER).glob("*.jsonl")):
+        with path.open(encoding="utf-8", errors="replace") as file:
+            for line in file:
+                try:
+                    fields = json.loads(line)
+                    texts[fields["reading_id"]] = fields["text"]
+                except (ValueError, KeyError, TypeError):  # torn, as rows of observations may be
+                    continue
+    return texts
 
 
 def new_reading_id(at: float, worker: str) -> str:
@@ -307,10 +334,14 @@ class RowLog:
                 path.unlink(missing_ok=True)
 
     def _delete_old(self, now: float) -> None:
+        """Where all would go, the clock may have jumped: they are spared until rows of a second hour agree with it."""
         if self._retention is None:
             return
         oldest = (datetime.fromtimestamp(now, UTC) - self._retention).strftime(HOUR_FORMAT)
-        for path in self._folder.glob("*.jsonl"):
+        paths = list(self._folder.glob("*.jsonl"))
+        if all(_hour_of(path) < oldest for path in paths):
+            return
+        for path in paths:
             if _hour_of(path) < oldest:
                 path.unlink(missing_ok=True)
 
@@ -339,6 +370,85 @@ def _is_torn(path: Path) -> bool:
         return file.read(1) != b"\n"
 
 
+@dataclass
+class Tally:
+    """Lines and rows that were left out while observations streamed by, and why."""
+
+    torn: int = 0
+    older: int = 0
+    """Rows of a format before this one's."""
+    ahead: int = 0
+    """Rows dated after now: a clock has jumped."""
+    foreign: int = 0
+    """Rows of other bundles' readings."""
+
+    def screen(self) -> list[str]:
+        """A line for each reason there is."""
+        said = {
+            "torn lines were skipped": self.torn,
+            "observations of an older format were skipped": self.older,
+            "observations are dated after now and were left out; check the clocks": self.ahead,
+            "observations are of another bundle's readings and were left out; judge them with --bundle": self.foreign,
+        }
+        return [f"{count} {what}" for what, count in said.items() if count]
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which observations of a log are meant: of a time, a channel, a bundle; None is any."""
+
+    since: float = -math.inf
+    until: float = math.inf
+    channel: str | None = None
+    bundle: str | None = None
+
+    def takes(self, row: Observation, tally: Tally) -> bool:
+        if row.at < self.since or (self.channel is not None and row.channel != self.channel):
+            return False
+        if row.at > self.until:
+            tally.ahead += 1
+            return False
+        if self.bundle and row.bundle and row.bundle != self.bundle:
+            tally.foreign += 1
+            return False
+        return True
+
+
+EVERYTHING = Selection()
+
+
+def stream(path: Path, selection: Selection = EVERYTHING, *, tally: Tally) -> Iterator[Observation]:
+    """The selected observations of a file, or of a log's folder, hour by hour, one at a time."""
+    for files in reversed(list(_newest_first(path, selection.since))):
+        for file in files:
+            yield from _selected(file, selection, tally)
+
+
+def newest(path: Path, selection: Selection = EVERYTHING, *, last: int, tally: Tally) -> Iterator[Observation]:
+    """The last so many of the selected observations, in no order; holds their times, never their rows.
+
+    The files are read twice: for the time from which on there are so many, then for the rows.
+    """
+    if last < 1:
+        return
+    times: list[float] = []
+    for files in _newest_first(path, selection.since):
+        for file in files:
+            times += [row.at for row in _selected(file, selection, Tally())]
+        if len(times) >= last:
+            break
+    times.sort()
+    oldest = times[-last] if len(times) >= last else -math.inf
+    spare = last - sum(at > oldest for at in times[-last:])
+    chosen = dataclasses.replace(selection, since=max(selection.since, oldest))
+    for row in stream(path, chosen, tally=tally):
+        if row.at == oldest:
+            spare -= 1
+            if spare < 0:
+                continue
+        yield row
+
+
 @dataclass(frozen=True)
 class Window:
     """Observations in order of time, and how many lines could not be read."""
@@ -349,18 +459,9 @@ class Window:
 
 def read_back(path: Path, *, last: int | None = None, since: float = -math.inf) -> Window:
     """The last observations of a file, or of a log's folder, made at `since` or later."""
-    observations: list[Observation] = []
-    torn = 0
-    for files in _newest_first(path, since):
-        for file in files:
-            rows, faults = _read_file(file)
-            observations += [row for row in rows if row.at >= since]
-            torn += faults
-        if last is not None and len(observations) >= last:
-            break
-    observations.sort(key=lambda row: row.at)
-    kept = observations if last is None else observations[max(0, len(observations) - last) :]
-    return Window(tuple(kept), torn)
+    tally, selection = Tally(), Selection(since)
+    rows = stream(path, selection, tally=tally) if last is None else newest(path, selection, last=last, tally=tally)
+    return Window(tuple(sorted(rows, key=lambda row: row.at)), tally.torn)
 
 
 def _newest_first(path: Path, since: float) -> Iterator[list[Path]]:
@@ -382,14 +483,19 @@ def _newest_first(path: Path, since: float) -> Iterator[list[Path]]:
             yield by_hour[hour]
 
 
-def _read_file(path: Path) -> tuple[list[Observation], int]:
-    rows, torn = [], 0
+def _selected(path: Path, selection: Selection, tally: Tally) -> Iterator[Observation]:
     with path.open(encoding="utf-8", errors="replace") as file:
-        for line in filter(str.strip, file):
+        for line in iter(partial(file.readline, LONGEST_LINE), ""):
+            if line.isspace():
+                continue
             try:
-                rows.append(Observation.from_json(line))
+                row = Observation.from_json(line)
             except DataError as error:
                 raise DataError(f"{path}: {error}") from error
+            except OlderRowError:
+                tally.older += 1
             except (ValueError, TypeError):
-                torn += 1
-    return rows, torn
+                tally.torn += 1
+            else:
+                if selection.takes(row, tally):
+                    yield row

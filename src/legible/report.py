@@ -15,10 +15,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 
+from legible.drift.baseline import SAMPLE
 from legible.drift.decide import Verdict
 from legible.drift.reference import table
 from legible.errors import BundleError, DataError
-from legible.observations import Observation
+from legible.observations import SIGNALS, Observation, read_back
 
 if TYPE_CHECKING:
     from evidently.core.report import Snapshot
@@ -33,16 +34,17 @@ def write_report(
     verdict: Verdict,
     observations: Sequence[Observation],
     *,
-    bundle: Path,
+    known: Path,
     path: Path | None,
     at: float,
     workspace: Path | None = None,
 ) -> None:
     """The verdict on these observations as HTML without outside scripts, and as a run of Evidently's workspace.
 
-    `bundle` is the folder of reference.parquet; `at` the time, in Unix seconds, that the run is filed under.
+    `known` is the folder of the reference, a bundle's or a baseline's; `at` the time, in Unix seconds, that the run is
+    filed under.
     """
-    snapshot = _snapshot(verdict, _current(verdict, observations), _reference_rows(bundle), at)
+    snapshot = _snapshot(verdict, _current(verdict, observations), _reference_rows(known), at)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         snapshot.save_html(str(path))
@@ -57,11 +59,14 @@ def _current(verdict: Verdict, observations: Sequence[Observation]) -> pd.DataFr
     return pd.DataFrame(table(observations[-MOST_ROWS:], names), columns=names)
 
 
-def _reference_rows(bundle: Path) -> pd.DataFrame:
-    path = bundle / "reference.parquet"
-    if not path.is_file():
-        raise BundleError(f"{path}: no such file; run legible reference, or name a bundle's folder")
-    return pa.parquet.read_table(path).to_pandas()[:MOST_ROWS]
+def _reference_rows(folder: Path) -> pd.DataFrame:
+    path = folder / "reference.parquet"
+    if path.is_file():
+        return pa.parquet.read_table(path).to_pandas()[:MOST_ROWS]
+    if (folder / SAMPLE).is_file():
+        rows = read_back(folder / SAMPLE).observations
+        return pd.DataFrame(table(rows), columns=list(SIGNALS))
+    raise BundleError(f"{path}: no such file; run legible reference, or name a bundle's folder")
 
 
 def _snapshot(verdict: Verdict, current: pd.DataFrame, known: pd.DataFrame, at: float) -> "Snapshot":

@@ -64,21 +64,22 @@ def calibrate(rows: Rows, params: ReferenceParams, *, budget: float, rng: np.ran
     """The rule that at most `budget` of the windows of such rows exceed."""
     sizes = params.smallest_window * np.asarray(WINDOW_FACTORS)
     writers = np.unique(rows.writers, return_inverse=True)[1]
-    scores = _window_scores(rows.values, writers, sizes, params.resamples, rng)
+    scores = _scores(rows.values, writers, sizes, params.resamples, rng)
     highest = np.quantile(scores, 1 - budget, axis=1, method="higher")
     c, m = _fit(sizes, highest, images=len(rows.values) // 2)
     return Rule(c, 2 * m)
 
 
-def _window_scores(
+def _scores(
     values: Floats, writers: npt.NDArray[np.intp], sizes: npt.NDArray[np.int_], resamples: int, rng: np.random.Generator
 ) -> Floats:
     """Max over signals of KS (sizes, resamples at least), each split giving the same number of windows."""
     each = -(-resamples // SPLITS)
     rounds = []
     for _ in range(SPLITS):
-        below = _below_edges(values, _half(writers, rng), rng)
-        rounds.append([_scores(below, int(n), each, rng) for n in sizes])
+        is_known = _half(writers, rng)
+        below = below_edges([quantiles_of(column) for column in values[is_known].T], values[~is_known], rng)
+        rounds.append([window_scores(below, int(n), each, rng) for n in sizes])
     return np.concatenate(rounds, axis=1)
 
 
@@ -88,18 +89,16 @@ def _half(writers: npt.NDArray[np.intp], rng: np.random.Generator) -> Marks:
     return np.isin(writers, rng.permutation(count)[: count // 2])
 
 
-def _below_edges(values: Floats, is_reference: Marks, rng: np.random.Generator) -> Shares:
-    """1 where an image outside the reference ranks at or below an edge: (images, signals * edges)."""
-    current = values[~is_reference]
+def below_edges(quantiles: Sequence[Floats], values: Floats, rng: np.random.Generator) -> Shares:
+    """1 where an image (values are (images, signals)) ranks at or below an edge: (images, signals * edges)."""
     columns = [
-        ranks(quantiles_of(values[is_reference, i]), current[:, i], uniforms=rng.random(len(current)))
-        for i in range(values.shape[1])
+        ranks(grid, column, uniforms=rng.random(len(column))) for grid, column in zip(quantiles, values.T, strict=True)
     ]
     below = np.stack(columns, axis=1)[:, :, None] <= np.asarray(EDGES)
-    return below.reshape(len(current), -1).astype(np.float32)
+    return below.reshape(len(values), -1).astype(np.float32)
 
 
-def _scores(below: Shares, n: int, windows: int, rng: np.random.Generator) -> Floats:
+def window_scores(below: Shares, n: int, windows: int, rng: np.random.Generator) -> Floats:
     """Max KS (windows,) of windows of n images, drawn with replacement."""
     edges = np.tile(np.asarray(EDGES), below.shape[1] // len(EDGES))
     scores = []

@@ -1,12 +1,11 @@
-"""The verdict on a window of observations, by the rule of the reference. The metrics' rules decide alike."""
+"""The verdict on a window of observations, by the rules of the reference. The metrics' rules decide alike."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-import numpy as np
-
-from legible.drift.reference import EDGES, Floats, Kind, Reference, ranks, table
+from legible.drift.reference import Kind, Reference
+from legible.drift.summary import Counts, Summary
 from legible.observations import Observation
 
 
@@ -30,19 +29,41 @@ class SignalDrift:
     shift: float
 
     @property
+    def beyond(self) -> float:
+        """KS in thresholds."""
+        return self.ks / self.threshold
+
+    @property
     def drifted(self) -> bool:
         return self.ks > self.threshold
 
 
 @dataclass(frozen=True)
+class ChannelDrift:
+    """One channel by itself; `beyond` is that of its furthest signal."""
+
+    name: str
+    images: int
+    beyond: float
+
+    @property
+    def drifted(self) -> bool:
+        return self.beyond > 1
+
+
+@dataclass(frozen=True)
 class Verdict:
-    """What was decided on `images` images; `signals`, furthest beyond first, is empty where data are too few."""
+    """What was decided on `images` images; `signals`, furthest beyond first, is empty where data are too few.
+
+    `channels` are those with enough images, furthest first; they tell where a drift comes from, and decide nothing.
+    """
 
     outcome: Outcome
     images: int
     smallest_window: int
     thresholds: Mapping[Kind, float]
     signals: tuple[SignalDrift, ...]
+    channels: tuple[ChannelDrift, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -52,11 +73,11 @@ class Verdict:
     def drifted(self) -> tuple[SignalDrift, ...]:
         return tuple(signal for signal in self.signals if signal.drifted)
 
-    def screen(self) -> str:
+    def screen(self, *, unlike: str = "unlike training") -> str:
         """What people read: the verdict, then a line for each signal."""
         if self.outcome is Outcome.NOT_ENOUGH_DATA:
             return f"not enough data: {self.images} images, and it takes {self.smallest_window}; no report is drawn"
-        said = "drift: unlike the images this bundle knows" if self.drifted else "no drift"
+        said = f"drift: {unlike}" if self.drifted else "no drift"
         limits = " and ".join(f"{limit:.3f} of the {kind}" for kind, limit in self.thresholds.items())
         head = f"{said} ({self.images} images; thresholds {limits})"
         return "\n".join([head, f"  {'signal':24}{'KS':>7}  shift", *map(_line, self.signals)])
@@ -68,31 +89,34 @@ def _line(signal: SignalDrift) -> str:
     return f"  {signal.name + kind:24}{signal.ks:7.3f}  {signal.shift:+.3f}{mark}"
 
 
-def decide(reference: Reference, observations: Sequence[Observation], *, seed: int = 0) -> Verdict:
+def decide(reference: Reference, observations: Iterable[Observation], *, seed: int = 0) -> Verdict:
     """The verdict on one window; `seed` draws the ranks of equal values, so that one window has one verdict."""
-    n, smallest = len(observations), reference.smallest_window
+    return judge(Summary.of(reference, observations, seed=seed))
+
+
+def judge(summary: Summary) -> Verdict:
+    """The verdict on a window that is summarised, by the reference that it was summarised with."""
+    n, reference = summary.images, summary.reference
     thresholds = {kind: rule.threshold(max(n, 1)) for kind, rule in reference.rules.items()}
-    if n < smallest:
-        return Verdict(Outcome.NOT_ENOUGH_DATA, n, smallest, thresholds, ())
-    rng = np.random.default_rng(seed)
-    signals = [
-        _signal_drift(name, kind, ranks(grid, values, uniforms=rng.random(n)), thresholds[kind])
-        for kind, known in reference.known.items()
-        for (name, grid), values in zip(
-            known.quantiles.items(), table(observations, tuple(known.quantiles)).T, strict=True
-        )
-    ]
-    signals.sort(key=lambda signal: -signal.ks / signal.threshold)
+    if n < reference.smallest_window:
+        return Verdict(Outcome.NOT_ENOUGH_DATA, n, reference.smallest_window, thresholds, ())
+    signals = sorted(_signals(reference, summary.counts), key=lambda signal: -signal.beyond)
     outcome = Outcome.DRIFT if signals[0].drifted else Outcome.NO_DRIFT
-    return Verdict(outcome, n, smallest, thresholds, tuple(signals))
+    return Verdict(outcome, n, reference.smallest_window, thresholds, tuple(signals), _channels(summary))
 
 
-def _signal_drift(name: str, kind: Kind, current: Floats, threshold: float) -> SignalDrift:
-    return SignalDrift(name, kind, ks_of(current), threshold, float(current.mean() - 0.5))
+def _signals(reference: Reference, counts: Counts) -> list[SignalDrift]:
+    kinds = {name: kind for kind, known in reference.known.items() for name in known.quantiles}
+    return [
+        SignalDrift(name, kinds[name], float(ks), reference.rules[kinds[name]].threshold(counts.images), float(shift))
+        for name, ks, shift in zip(reference.quantiles, counts.ks, counts.shifts, strict=True)
+    ]
 
 
-def ks_of(current: Floats) -> float:
-    """Greatest distance, over the buckets' edges, between the shares of ranks (N,) and those of the reference."""
-    edges = np.asarray(EDGES)
-    shares = (current[:, None] <= edges).mean(axis=0)
-    return float(np.abs(shares - edges).max())
+def _channels(summary: Summary) -> tuple[ChannelDrift, ...]:
+    found = [
+        ChannelDrift(name, counts.images, max(signal.beyond for signal in _signals(summary.reference, counts)))
+        for name, counts in summary.channels.items()
+        if counts.images >= summary.reference.smallest_window
+    ]
+    return tuple(sorted(found, key=lambda channel: -channel.beyond))

@@ -137,14 +137,20 @@ def quantiles_of(values: Floats) -> Floats:
 
 def table(observations: Sequence[Observation], names: Sequence[str] = SIGNALS) -> Floats:
     """Signals (N, signals). Raises DataError naming those that the observations lack."""
-    measured = set(names) - set(PREDICTION_SIGNALS)
-    lacking = sorted({name for row in observations for name in measured - row.statistics.keys()})
-    if lacking:
+    measured = [name for name in names if name not in PREDICTION_SIGNALS]
+    predicted = [name for name in names if name in PREDICTION_SIGNALS]
+    try:
+        rows = [
+            [*(row.statistics[name] for name in measured), *(getattr(row, name) for name in predicted)]
+            for row in observations
+        ]
+    except KeyError:
+        lacking = sorted({name for row in observations for name in set(measured) - row.statistics.keys()})
         raise DataError(
             f"observations lack {', '.join(lacking)}; use observations and a bundle made by the same legible"
-        )
-    rows = [[row.signal(name) for name in names] for row in observations]
-    return np.asarray(rows, np.float64).reshape(len(rows), len(names))
+        ) from None
+    places = [[*measured, *predicted].index(name) for name in names]
+    return np.asarray(rows, np.float64).reshape(len(rows), len(names))[:, places]
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:

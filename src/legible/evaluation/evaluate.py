@@ -15,6 +15,7 @@ from legible import observations
 from legible.config import Params
 from legible.ctc.lexicon import Lexicon, words_of
 from legible.data.dataset import Dataset, Sample, Split
+from legible.evaluation.corrupted import AT, corrupted, some_of, write_corrupted
 from legible.evaluation.reliability import draw_reliability
 from legible.evaluation.results import Result, by_writer, figures, in_slice, slice_names, thresholds, write_results
 from legible.evaluation.worst import draw_worst
@@ -29,8 +30,6 @@ from legible.synth.generate import print_recipe
 FORMAT_VERSION = 1
 SHORT, MIDDLE = 3, 7
 """Characters of a short word, and of a middling one, at most."""
-AT = 0.0
-"""Observations made at build have no time."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class Case:
 
 
 def evaluate(params: Params, *, root: Path, workers: int = 2) -> None:
-    """Write root/evaluation/{evaluation.json, results.jsonl, observations.jsonl, reliability.svg, worst.png}."""
+    """Write root/evaluation: evaluation.json, {results,observations,corrupted}.jsonl, reliability.svg, worst.png."""
     calibration = Calibration.load(root / "training/confidence.json")
     recognizer = artefact_recognizer(root / "training/artefact", calibration=calibration, workers=workers)
     lexicon = Lexicon.load(root / "training/lexicon.gz")
@@ -70,6 +69,8 @@ def evaluate(params: Params, *, root: Path, workers: int = 2) -> None:
         "with_lexicon": {"name": params.lexicon.name, "slices": figures_by_slice(preferring)},
         "lexicon_coverage": coverage(cases, lexicon),
     }
+    some = some_of(list(data_set.samples(split="tune")), params.evaluate.corrupted)
+    write_corrupted(folder / "corrupted.jsonl", corrupted(recognizer, some))
     (folder / "evaluation.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 

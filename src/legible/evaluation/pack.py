@@ -35,6 +35,8 @@ PARTS = {
     "reference.json": "drift/reference.json",
     "drift.json": "drift/drift.json",
     "reference.parquet": "drift/reference.parquet",
+    "signatures.json": "drift/signatures.json",
+    "quality.json": "drift/quality.json",
 }
 """What the bundle holds besides the lexicon, and which stage's output it is."""
 

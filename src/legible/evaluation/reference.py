@@ -17,8 +17,11 @@ from tqdm import tqdm
 from legible.config import Params, ReferenceParams
 from legible.data.dataset import Dataset, Sample
 from legible.drift.calibrate import Rows, make_reference, rows_of
+from legible.drift.quality import make_quality
 from legible.drift.reference import Kind, Reference, table
+from legible.drift.signatures import make_signatures
 from legible.errors import DataError
+from legible.evaluation.corrupted import read_corrupted
 from legible.image.statistics import STATISTICS
 from legible.observations import SIGNALS, read_back, statistics_of
 
@@ -27,7 +30,7 @@ Kept = TypeVar("Kept")
 
 
 def reference(params: Params, *, root: Path) -> Reference:
-    """Write root/drift/{reference.json,drift.json,reference.parquet}."""
+    """Write root/drift/{reference,drift,signatures,quality}.json and reference.parquet."""
     window = read_back(root / "evaluation/observations.jsonl")
     if window.torn:
         raise DataError(f"evaluation/observations.jsonl has {window.torn} torn lines; run legible evaluate again")
@@ -42,6 +45,9 @@ def reference(params: Params, *, root: Path) -> Reference:
     folder = root / "drift"
     folder.mkdir(exist_ok=True)
     made.save(folder)
+    changed = read_corrupted(root / "evaluation/corrupted.jsonl")
+    make_signatures(made, changed, observed).save(folder)
+    make_quality(changed).save(folder)
     sample = [observed[i] for i in sorted(rng.permutation(len(observed))[: section.rows])]
     columns = dict(zip(SIGNALS, table(sample).T, strict=True))
     pa.parquet.write_table(pa.table(columns), folder / "reference.parquet")

@@ -107,7 +107,14 @@ class Reader:
     def observe(self, answers: list[Answer], *, channel: str) -> None:
         """Count and log what was answered; called when the answer has been sent."""
         for answer in answers:
-            row = observe(answer.image, answer.reading, channel=channel, at=answer.at, reading_id=answer.reading_id)
+            row = observe(
+                answer.image,
+                answer.reading,
+                channel=channel,
+                at=answer.at,
+                reading_id=answer.reading_id,
+                bundle=self.bundle_id,
+            )
             metrics.readings.labels(channel).inc()
             metrics.confidence.observe(row.confidence)
             metrics.reading_length.observe(row.length)

@@ -1,0 +1,141 @@
+"""A deployment's own normal: the reference for change, made from what it read. Reliability stays the bundle's matter.
+
+Readings that follow each other are alike, as images of one writer are, so blocks of them take the writers' part in the
+calibration.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from legible.config import ReferenceParams
+from legible.drift.calibrate import make_reference, rows_of
+from legible.drift.reference import EDGES, KINDS, Floats, Reference
+from legible.drift.summary import Summary, chunks
+from legible.errors import BundleError, DataError
+from legible.observations import Observation, read_back, write
+
+FORMAT_VERSION = 1
+FILE, SAMPLE = "baseline.json", "sample.jsonl"
+BLOCK = 20
+"""Observations that follow each other and are kept together."""
+MOST_BLOCKS = 1000
+LEAST = 1000
+"""Observations from which a baseline is made, at least."""
+RESAMPLES = 20_000
+SAMPLE_ROWS = 2000
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """`deviations` (signals, edges) are the deployment's normal as the reference of the bundle `bundle` sees it."""
+
+    reference: Reference
+    bundle: str
+    at: float
+    images: int
+    deviations: Floats
+    sample: tuple[Observation, ...]
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.reference.save(folder)
+        write(folder / SAMPLE, self.sample)
+        content = {
+            "version": FORMAT_VERSION,
+            "bundle": self.bundle,
+            "at": self.at,
+            "images": self.images,
+            "deviations": self.deviations.round(5).tolist(),
+        }
+        fresh = folder / f"{FILE}.new"
+        fresh.write_text(json.dumps(content) + "\n", encoding="utf-8")
+        fresh.rename(folder / FILE)
+
+    @staticmethod
+    def load(folder: Path, *, bundle: str) -> "Baseline":
+        """Raises BundleError for none, a damaged one, one of another format, and one made with another bundle."""
+        content = _read(folder / FILE)
+        if content["bundle"] != bundle:
+            raise BundleError(
+                f"{folder}: this baseline is of bundle {content['bundle'] or 'unknown'}, and {bundle or 'unknown'} "
+                "decides; run legible rebase again, or name the bundle it is of"
+            )
+        return Baseline(
+            Reference.load(folder),
+            content["bundle"],
+            content["at"],
+            content["images"],
+            np.asarray(content["deviations"], np.float64).reshape(-1, len(EDGES)),
+            read_back(folder / SAMPLE).observations,
+        )
+
+
+def _read(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise BundleError(f"{path}: no such file; run legible rebase, or name the folder it wrote")
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        version, _ = content["version"], [content[name] for name in ("bundle", "at", "images", "deviations")]
+    except (ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"{path}: damaged ({error!r}); run legible rebase again") from error
+    if version != FORMAT_VERSION:
+        raise BundleError(f"{path}: format {version!r} is not {FORMAT_VERSION}; install the legible that wrote it")
+    return content
+
+
+def make_baseline(
+    reference: Reference,
+    observations: Iterable[Observation],
+    *,
+    bundle: str,
+    at: float,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Baseline:
+    """Of observations in order of time; `reference` is the bundle's. Raises DataError for too few."""
+    rng = np.random.default_rng(seed)
+    summary = Summary.empty(reference, seed=seed)
+    blocks = some_blocks(_summarised(observations, summary), rng)
+    if summary.images < LEAST:
+        raise DataError(f"{summary.images} observations make no baseline; it takes {LEAST}: wait, or go further back")
+    rows = [_placed(row, number) for number, block in enumerate(blocks) for row in block]
+    section = ReferenceParams(
+        revision=0,
+        false_alarms_per_window=reference.false_alarms_per_window,
+        smallest_window=reference.smallest_window,
+        resamples=resamples,
+        images=len(rows),
+        per_writer=BLOCK,
+        rows=SAMPLE_ROWS,
+    )
+    made = make_reference({kind: rows_of(rows, kind) for kind in KINDS}, section, seed=seed)
+    sample = tuple(summary.sample[:SAMPLE_ROWS])
+    return Baseline(made, bundle, at, summary.images, summary.counts.deviations, sample)
+
+
+def _summarised(observations: Iterable[Observation], summary: Summary) -> Iterator[list[Observation]]:
+    """Blocks, each of which is added to the summary."""
+    for chunk in chunks(observations):
+        summary.add(chunk)
+        yield from (chunk[start : start + BLOCK] for start in range(0, len(chunk), BLOCK))
+
+
+def some_blocks(blocks: Iterable[list[Item]], rng: np.random.Generator) -> list[list[Item]]:
+    """At most MOST_BLOCKS, each as likely as the others (Vitter 1985, algorithm R)."""
+    kept: list[list[Item]] = []
+    for number, block in enumerate(blocks):
+        place = number if number < MOST_BLOCKS else int(rng.integers(number + 1))
+        if place < MOST_BLOCKS:
+            kept[place : place + 1] = [block]
+    return kept
+
+
+def _placed(row: Observation, block: int) -> Observation:
+    return Observation(**{**vars(row), "writer": f"{block}"})

@@ -1,0 +1,128 @@
+"""How many readings of a window are right, without knowing what stands in the images.
+
+The mean of calibrated confidences is the exact match to expect. Where the input has changed confidence may be wrong; by
+how much was measured when the bundle was built, for each known corruption. So the estimate is corrected by what the
+named cause costs, and is called unreliable where that is much, or where the change has no known cause.
+"""
+
+import json
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from legible.drift.signatures import NONE, Cause, Corrupted
+from legible.drift.summary import Summary
+from legible.errors import BundleError
+
+FORMAT_VERSION = 1
+FILE = "quality.json"
+MOST_CORRECTED = 0.05
+"""A larger correction is no estimate."""
+DEVIATIONS = 1.96
+"""Of a 95 % interval."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Exact match expected of a window, with its 95 % interval; `unreliable` says why, and is empty where it is not."""
+
+    exact_match: float
+    low: float
+    high: float
+    unreliable: str
+    corrected: int
+    """Readings with a correction, of which `confirmed` were right as read."""
+    confirmed: int
+
+    def said(self) -> str:
+        if self.unreliable:
+            told = f"unreliable here ({self.unreliable}); {self.exact_match:.0%} at a guess"
+        else:
+            told = f"{self.exact_match:.1%} ({self.low:.1%} to {self.high:.1%})"
+        beside = f"; of {self.corrected} corrected readings {self.confirmed} were right" if self.corrected else ""
+        return f"estimated exact match: {told}{beside}"
+
+
+@dataclass(frozen=True)
+class Quality:
+    """`gaps`: true less expected exact match of each corruption and severity, beyond what there is without.
+
+    `spread` is the standard deviation of such a gap from one set of writers to another.
+    """
+
+    gaps: Mapping[tuple[str, int], float]
+    spread: float
+
+    def estimate(self, summary: Summary, *, drifted: bool, cause: Cause | None) -> Estimate:
+        """`drifted` and `cause` by the bundle's reference, never by a deployment's own."""
+        gap = self._gap(cause) if drifted else 0.0
+        unreliable = ""
+        if drifted and cause is None:
+            unreliable = "unlike training, in no way that is known"
+        elif abs(gap) > MOST_CORRECTED:
+            unreliable = f"confidence is off by {abs(gap):.0%}"
+        return estimated(summary, gap=gap, spread=self.spread, unreliable=unreliable)
+
+    def _gap(self, cause: Cause | None) -> float:
+        return 0.0 if cause is None else cause.share * self.gaps[cause.corruption, cause.severity]
+
+    def save(self, folder: Path) -> None:
+        gaps = [{"corruption": name, "severity": s, "gap": round(gap, 5)} for (name, s), gap in self.gaps.items()]
+        content = {"version": FORMAT_VERSION, "spread": round(self.spread, 5), "gaps": gaps}
+        path = folder / FILE
+        fresh = path.with_name(path.name + ".new")
+        fresh.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        fresh.rename(path)
+
+    @staticmethod
+    def load(folder: Path) -> "Quality | None":
+        """None where a folder has none, as bundles of before."""
+        path = folder / FILE
+        if not path.is_file():
+            return None
+        try:
+            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            version = content["version"]
+            if version == FORMAT_VERSION:
+                gaps = {(row["corruption"], row["severity"]): row["gap"] for row in content["gaps"]}
+                return Quality(gaps, content["spread"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise BundleError(f"{path}: damaged ({error!r}); run legible reference again") from error
+        raise BundleError(
+            f"{path}: format {version!r} is not {FORMAT_VERSION}, the one this legible reads; "
+            "install the legible that wrote it"
+        )
+
+
+def estimated(summary: Summary, *, gap: float = 0.0, spread: float = 0.0, unreliable: str = "") -> Estimate:
+    """By the sums of a window: readings are right by their confidence, independently, and all are off by the gap."""
+    n = max(summary.images, 1)
+    expected = min(max(summary.confidence / n + gap, 0.0), 1.0)
+    off = DEVIATIONS * math.hypot(math.sqrt(summary.doubt) / n, spread)
+    low, high = max(expected - off, 0.0), min(expected + off, 1.0)
+    return Estimate(expected, low, high, unreliable, summary.corrected, summary.confirmed)
+
+
+def make_quality(corrupted: Iterable[Corrupted]) -> Quality:
+    """Of rows of corrupted images, those of NONE among them."""
+    sets: dict[tuple[str, int], list[Corrupted]] = {}
+    for row in corrupted:
+        sets.setdefault((row.corruption, row.severity), []).append(row)
+    writers = sorted({row.observation.writer for row in sets[NONE, 0]})
+    halves = set(writers[::2]), set(writers[1::2])
+    usual = _gap_of(sets.pop((NONE, 0)))
+    apart = [
+        _gap_of(row for row in rows if row.observation.writer in halves[0])
+        - _gap_of(row for row in rows if row.observation.writer in halves[1])
+        for rows in sets.values()
+    ]
+    gaps = {key: _gap_of(rows) - usual for key, rows in sets.items()}
+    return Quality(gaps, spread=float(np.sqrt(np.mean(np.square(apart)))) / 2)
+
+
+def _gap_of(rows: Iterable[Corrupted]) -> float:
+    return float(np.mean([row.right - row.observation.confidence for row in rows]))

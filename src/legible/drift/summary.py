@@ -1,0 +1,161 @@
+"""A window of observations in counts: all that a verdict needs of it, in memory that does not grow with the window."""
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+
+from legible.drift.reference import EDGES, KINDS, Floats, Reference, ranks, table
+from legible.observations import NO_CHECK, Observation, check_of
+
+CHUNK = 5000
+"""Observations that are ranked together."""
+SAMPLE = 5000
+"""Observations kept, each as likely as the others, for the report."""
+UNUSUAL = 10
+"""Readings named, the most unusual."""
+MOST_CHANNELS = 100
+NO_CORRECTIONS: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass
+class Counts:
+    """Of some images: how many rank at or below each edge, and the sum of ranks, for each signal of a reference."""
+
+    below: npt.NDArray[np.int64]
+    """(signals, edges)"""
+    ranks: Floats
+    """(signals,)"""
+    images: int = 0
+
+    @staticmethod
+    def of_none(signals: int) -> "Counts":
+        return Counts(np.zeros((signals, len(EDGES)), np.int64), np.zeros(signals))
+
+    def add(self, ranked: Floats) -> None:
+        """Ranks (N, signals)."""
+        self.below += (ranked[:, :, None] <= np.asarray(EDGES)).sum(axis=0)
+        self.ranks += ranked.sum(axis=0)
+        self.images += len(ranked)
+
+    @property
+    def deviations(self) -> Floats:
+        """Shares at or below each edge, less the edge, which is the reference's share: (signals, edges)."""
+        return np.asarray(self.below / max(self.images, 1) - np.asarray(EDGES), np.float64)
+
+    @property
+    def ks(self) -> Floats:
+        """Of each signal."""
+        return np.asarray(np.abs(self.deviations).max(axis=1), np.float64)
+
+    @property
+    def shifts(self) -> Floats:
+        """Mean rank less 0.5, of each signal."""
+        return np.asarray(self.ranks / max(self.images, 1) - 0.5, np.float64)
+
+
+@dataclass
+class Summary:
+    """Grows by `add`; `random` draws the ranks of equal values and the sample."""
+
+    reference: Reference
+    random: np.random.Generator
+    counts: Counts
+    channels: dict[str, Counts] = field(default_factory=dict)
+    corrections: Mapping[str, str] = field(default_factory=dict)
+    """Texts by reading id, as callers say."""
+    corrected: int = 0
+    confirmed: int = 0
+    """Of the readings with a correction, those that were right as read."""
+    confidence: float = 0.0
+    """Sum over the readings, as is `doubt`, of confidence * (1 - confidence)."""
+    doubt: float = 0.0
+    sample: list[Observation] = field(default_factory=list)
+    unusual: list[tuple[float, str]] = field(default_factory=list)
+    """Unusualness and id of readings, most first."""
+
+    @staticmethod
+    def empty(reference: Reference, *, seed: int = 0, corrections: Mapping[str, str] = NO_CORRECTIONS) -> "Summary":
+        counts = Counts.of_none(len(reference.quantiles))
+        return Summary(reference, np.random.default_rng(seed), counts, corrections=corrections)
+
+    @staticmethod
+    def of(reference: Reference, observations: Iterable[Observation], *, seed: int = 0) -> "Summary":
+        summary = Summary.empty(reference, seed=seed)
+        for chunk in chunks(observations):
+            summary.add(chunk)
+        return summary
+
+    @property
+    def images(self) -> int:
+        return self.counts.images
+
+    def add(self, observations: Sequence[Observation]) -> None:
+        ranked = ranked_by(self.reference, observations, self.random)
+        self._keep_sample(observations)
+        self.counts.add(ranked)
+        self._count_channels(observations, ranked)
+        confidences = np.asarray([row.confidence for row in observations])
+        self.confidence += float(confidences.sum())
+        self.doubt += float((confidences * (1 - confidences)).sum())
+        self._note_unusual(observations, ranked)
+        if self.corrections:
+            self._compare(observations)
+
+    def _keep_sample(self, observations: Sequence[Observation]) -> None:
+        """Algorithm R (Vitter 1985)."""
+        places = self.random.integers(0, self.images + 1 + np.arange(len(observations)))
+        for row, place in zip(observations, places.tolist(), strict=True):
+            if len(self.sample) < SAMPLE:
+                self.sample.append(row)
+            elif place < SAMPLE:
+                self.sample[place] = row
+
+    def _count_channels(self, observations: Sequence[Observation], ranked: Floats) -> None:
+        names = np.asarray([row.channel for row in observations])
+        for name in np.unique(names).tolist():
+            if name in self.channels or len(self.channels) < MOST_CHANNELS:
+                counts = self.channels.setdefault(name, Counts.of_none(ranked.shape[1]))
+                counts.add(ranked[names == name])
+
+    def _compare(self, observations: Sequence[Observation]) -> None:
+        for row in observations:
+            text = self.corrections.get(row.reading_id)
+            if text is not None and row.check != NO_CHECK:
+                self.corrected += 1
+                self.confirmed += check_of(row.reading_id, text) == row.check
+
+    def _note_unusual(self, observations: Sequence[Observation], ranked: Floats) -> None:
+        scores = unusualness(
+            ranked[:, [i for i, name in enumerate(self.reference.quantiles) if name in KINDS["image"]]]
+        )
+        for i in np.argsort(-scores)[:UNUSUAL].tolist():
+            if observations[i].reading_id:
+                self.unusual.append((float(scores[i]), observations[i].reading_id))
+        self.unusual = heapq.nlargest(UNUSUAL, self.unusual)
+
+
+def ranked_by(reference: Reference, observations: Sequence[Observation], rng: np.random.Generator) -> Floats:
+    """Ranks (N, signals) in a reference."""
+    values = table(observations, tuple(reference.quantiles))
+    uniforms = rng.random(values.shape)
+    columns = [
+        ranks(grid, values[:, i], uniforms=uniforms[:, i]) for i, grid in enumerate(reference.quantiles.values())
+    ]
+    return np.stack(columns, axis=1)
+
+
+def unusualness(ranked: Floats) -> Floats:
+    """Of images by the ranks (N, signals) of their statistics: the mean logarithm of how few lie further out."""
+    outside = 2 * np.minimum(ranked, 1 - ranked)
+    return np.asarray(-np.log10(np.maximum(outside, 1e-4)).mean(axis=1), np.float64)
+
+
+def chunks(observations: Iterable[Observation]) -> Iterator[list[Observation]]:
+    rows = iter(observations)
+    while chunk := list(islice(rows, CHUNK)):
+        yield chunk

@@ -1,0 +1,92 @@
+import json
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+import numpy as np
+import pytest
+from drawn_words import START, inverted, observed, reference_of, words_drawn
+
+from legible.drift.baseline import LEAST, MOST_BLOCKS, Baseline, some_blocks
+from legible.errors import BundleError, DataError
+from legible.monitor import check, rebase
+from legible.observations import Observation, write
+
+NOW = START + 5000
+
+
+@cache
+def bundle() -> Path:
+    folder = Path(mkdtemp())
+    reference_of(observed(words_drawn(400, seed=1)), resamples=200).save(folder)
+    return folder
+
+
+def rows(count: int, *, seed: int, at: float = START) -> list[Observation]:
+    """All inverted: this deployment's screens are dark."""
+    return observed(inverted(words_drawn(count, seed=seed)), at=at, seed=seed)
+
+
+@pytest.fixture(scope="module")
+def normal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("normal")
+    write(folder / "log.jsonl", rows(LEAST, seed=3))
+    made = rebase(observations=folder / "log.jsonl", bundle=bundle(), at=NOW, since=START, resamples=1000)
+    made.save(folder / "baseline")
+    return folder
+
+
+def test_what_is_unlike_training_is_no_drift_from_a_normal_of_its_own(normal: Path) -> None:
+    write(normal / "now.jsonl", rows(200, seed=4))
+    by_bundle, by_baseline = (
+        check(observations=normal / "now.jsonl", bundle=bundle(), at=NOW, baseline=own)
+        for own in (None, normal / "baseline")
+    )
+    assert by_bundle.screen().startswith("drift: unlike training (200 images")
+    assert by_baseline.screen().startswith("no drift (200 images")
+
+
+def test_a_change_from_that_normal_is_drift_though_it_is_like_training(normal: Path) -> None:
+    write(normal / "bright.jsonl", observed(words_drawn(200, seed=4), seed=4))
+    made = check(observations=normal / "bright.jsonl", bundle=bundle(), at=NOW, baseline=normal / "baseline")
+    assert made.screen().startswith("drift: unlike this deployment's normal (200 images")
+    assert json.loads(made.to_json())["against"] == "baseline"
+
+
+def test_reliability_is_judged_by_the_bundle_whatever_is_normal(normal: Path) -> None:
+    write(normal / "now.jsonl", rows(200, seed=4))
+    made = check(observations=normal / "now.jsonl", bundle=bundle(), at=NOW, baseline=normal / "baseline")
+    assert made.estimate is not None
+    assert made.estimate.unreliable == "unlike training"
+
+
+def test_too_few_observations_make_no_normal(tmp_path: Path) -> None:
+    write(tmp_path / "log.jsonl", rows(99, seed=3))
+    with pytest.raises(DataError, match="99 observations make no baseline; it takes 1000"):
+        rebase(observations=tmp_path / "log.jsonl", bundle=bundle(), at=NOW, since=START)
+
+
+def test_only_what_was_read_since_then_counts(tmp_path: Path) -> None:
+    write(tmp_path / "log.jsonl", rows(LEAST, seed=3))
+    with pytest.raises(DataError, match="600 observations make no baseline"):
+        rebase(observations=tmp_path / "log.jsonl", bundle=bundle(), at=NOW, since=START + 400)
+
+
+def test_the_baseline_of_another_bundle_is_refused(normal: Path) -> None:
+    with pytest.raises(BundleError, match=r"of bundle unknown, and abc decides; run legible rebase again"):
+        Baseline.load(normal / "baseline", bundle="abc")
+
+
+def test_a_folder_without_a_baseline_or_with_a_damaged_one_is_an_error_of_one_line(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"baseline\.json: no such file; run legible rebase"):
+        Baseline.load(tmp_path, bundle="")
+    (tmp_path / "baseline.json").write_text('{"version": 1')
+    with pytest.raises(BundleError, match=r"baseline\.json: damaged"):
+        Baseline.load(tmp_path, bundle="")
+
+
+def test_a_long_history_is_kept_in_blocks_of_which_there_are_so_many() -> None:
+    blocks = [[n] for n in range(5 * MOST_BLOCKS)]
+    kept = [n for (n,) in some_blocks(blocks, np.random.default_rng(1))]
+    assert len(set(kept)) == MOST_BLOCKS
+    assert np.mean(kept) == pytest.approx(2.5 * MOST_BLOCKS, rel=0.05)
