@@ -9,15 +9,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from drawn_words import words_drawn
+from drawn_words import START, words_drawn
 from serving import PROJECT, free_port, served
 from stand import bundle_knowing
 
 from legible.config import load_params
+from legible.drift.decide import Outcome, Verdict
+from legible.drift.signatures import Cause
 from legible.drill.images import corrupted, drawn, images_of, png
 from legible.drill.run import Drill, Lookout, Sighting
-from legible.drill.watches import AlertWatch, BlindError, MetricsWatch, RuleWatch
+from legible.drill.watches import AlertWatch, BlindError, MetricsWatch, RuleWatch, cause_of
 from legible.errors import DataError, SettingsError
+from legible.monitor import Check
+from legible.observations import Tally
 
 
 def test_the_pictures_of_a_folder_come_again_and_again(tmp_path: Path) -> None:
@@ -130,6 +134,13 @@ def test_the_screen_tells_who_noticed_and_what_was_not_asked() -> None:
 )
 def test_a_drill_passes_where_all_notice_and_none_names_a_wrong_cause(sighting: Sighting, *, passed: bool) -> None:
     assert outcome(Sighting("metrics", 50, 6.0), sighting).passed == passed
+
+
+@pytest.mark.parametrize("cause", [None, Cause("blur", 3, 1.0, 0.9)], ids=["none", "blur"])
+def test_the_cause_is_the_one_that_the_check_names(cause: Cause | None) -> None:
+    verdict = Verdict(Outcome.DRIFT, 100, 50, {}, ())
+    made = Check(verdict, START, Tally(), None, cause=cause)
+    assert cause_of(made) == ("blur" if cause else "")
 
 
 def test_metrics_of_nobody_are_told() -> None:

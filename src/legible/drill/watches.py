@@ -205,9 +205,8 @@ def watches_of(
 
 
 def cause_of(made: Check) -> str:
-    """The corruption that a check names; none yet."""
-    del made
-    return NO_CAUSE
+    """The corruption that a check names."""
+    return made.cause.corruption if made.cause else NO_CAUSE
 
 
 def _json(address: str, **params: str) -> Any:
