@@ -17,16 +17,18 @@ ENGINE := docker
 BUILD_OPTIONS :=
 RUN_OPTIONS := -p 127.0.0.1:3000:3000
 SMOKE_ADDRESS := http://127.0.0.1:3000
+CASES := 10000
+READINGS := 100000
 export DO_NOT_TRACK := 1
 export BENTOML_DO_NOT_TRACK := True
 export TF_CPP_MIN_LOG_LEVEL := 2
 
 .DEFAULT_GOAL := help
 .PHONY: help serve test test-fast test-slow check tiny finetune retrain train-on gate locked audit monitor stand bench pictures bento wheel lock \
-  gate-deploy compare card remote pull push-data rollback bundle image smoke-image sbom release publish push rollout propose
+  bench-service soak gate-deploy compare card remote pull push-data rollback bundle image smoke-image sbom release publish push rollout propose
 
 help: ## List the commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 serve: $(LEAN)/.ready ## Serve the shipped bundle on port 3000, without TensorFlow
 	@$(LEAN)/legible serve
@@ -168,6 +170,12 @@ bench: $(FULL)/.ready $(PEERS)/.ready $(TRDG)/.ready ## Measure the drift check,
 	@$(FULL)/python benchmarks/alarms.py
 	@$(FULL)/python benchmarks/recognizer.py
 	@$(FULL)/python benchmarks/generator.py
+
+bench-service: $(FULL)/.ready ## Measure what the service promises: speed, overload, faults, memory, start; ROWS="read kill" for some
+	@$(FULL)/python benchmarks/service.py $(ROWS)
+
+soak: $(FULL)/.ready ## Send a running service 10,000 hostile cases, then 100,000 images; CASES=100 READINGS=1000 for fewer
+	@$(FULL)/python benchmarks/soak.py --cases $(CASES) --readings $(READINGS)
 
 pictures: $(FULL)/.ready ## Draw the pictures of docs/ that show what the generator does
 	@$(FULL)/python docs/draw_pictures.py

@@ -60,7 +60,7 @@ async def restarted(scale: Scale, folder: Path) -> list[Answer]:
         loaded(address, answers, is_open=lambda: ready),
     ):
         for _ in tqdm(range(scale.restarts), desc="restarts", unit="restart"):
-            with serving(folder=folder, port=port, LEGIBLE_DRAIN_SECONDS="2") as service:
+            with serving(folder=folder, port=port, LEGIBLE_DRAIN_SECONDS="5") as service:
                 ready = True
                 await asyncio.sleep(1.0)
                 service.process.send_signal(signal.SIGTERM)

@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +34,58 @@ def claimed_png(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + chunks
 
 
+def bombs(grey: Image.Image) -> list[Upload]:
+    """A small file of each format whose header claims a size that no memory holds."""
+    jpeg, bmp, webp, tiff = (bytearray(encoded(grey, name)) for name in ("JPEG", "BMP", "WEBP", "TIFF"))
+    frame = jpeg.index(b"\xff\xc0")
+    struct.pack_into(">HH", jpeg, frame + 5, 65_000, 65_000)
+    struct.pack_into("<ii", bmp, 18, 1_000_000, 1_000_000)
+    struct.pack_into("<HH", webp, webp.index(b"\x9d\x01\x2a") + 3, 16_383, 16_383)
+    for tag in (256, 257):  # width and height, as long or short
+        entry = next(at for kind in (4, 3) if (at := tiff.find(struct.pack("<HH", tag, kind))) >= 0)
+        struct.pack_into("<HHII", tiff, entry, tag, 4, 1, 1_000_000)
+    found = {"PNG": claimed_png(20_000, 20_000), "JPEG": jpeg, "BMP": bmp, "WebP": webp, "TIFF": tiff}
+    return [Upload(f"a small {name} that claims to be huge", bytes(data), (413,)) for name, data in found.items()]
+
+
+def whole(one: bytes, _: bytes, __: np.random.Generator) -> bytes:
+    return one
+
+
+def cut(one: bytes, _: bytes, random: np.random.Generator) -> bytes:
+    return one[: int(random.integers(len(one) + 1))]
+
+
+def changed(one: bytes, _: bytes, random: np.random.Generator) -> bytes:
+    """Up to twenty bytes of it."""
+    data = np.frombuffer(one, np.uint8).copy()
+    if len(data):
+        places = random.integers(len(data), size=int(random.integers(1, 20)))
+        data[places] = random.integers(256, size=len(places))
+    return data.tobytes()
+
+
+def enlarged(one: bytes, _: bytes, random: np.random.Generator) -> bytes:
+    """A number somewhere in it is huge."""
+    place = int(random.integers(len(one) + 1))
+    return one[:place] + b"\xff\xff\xff\x7f" + one[place + 4 :]
+
+
+def joined(one: bytes, other: bytes, random: np.random.Generator) -> bytes:
+    return one[: int(random.integers(len(one) + 1))] + other[len(other) // 2 :]
+
+
+DAMAGES = (whole, cut, changed, enlarged, joined)
+
+
+def damaged(images: list[bytes], count: int, *, seed: int) -> Iterator[bytes]:
+    """So many of the images, each damaged in one of these ways."""
+    random = np.random.default_rng(seed)
+    for _ in range(count):
+        one, other = (images[number] for number in random.integers(len(images), size=2))
+        yield DAMAGES[random.integers(len(DAMAGES))](one, other, random)
+
+
 def uploads() -> list[Upload]:
     grey = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 120)).astype(np.uint8))
     colour = grey.convert("RGB")
@@ -44,8 +97,10 @@ def uploads() -> list[Upload]:
         Upload("truncated", png[: len(png) // 2], (400,)),
         Upload("zero bytes", b"", (400,)),
         Upload("text", b"this is no picture", (400,)),
-        Upload("20,000 x 20,000 pixels in a small PNG", claimed_png(20_000, 20_000), (413,)),
+        *bombs(grey),
         Upload("animated", encoded(colour, "PNG", save_all=True, append_images=[colour, colour]), (200,)),
+        Upload("WebP", encoded(colour, "WEBP"), (200,)),
+        Upload("TIFF", encoded(grey, "TIFF"), (200,)),
         Upload("CMYK", encoded(colour.convert("CMYK"), "JPEG"), (200,)),
         Upload("1 x 1", encoded(Image.new("L", (1, 1), 7), "PNG"), (200,)),
         Upload("30,000 x 1", encoded(Image.new("L", (30_000, 1), 7), "PNG"), (200,)),

@@ -11,6 +11,8 @@ the cores, with a worker each, and the load on the others.
 import argparse
 import json
 import os
+import signal
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
@@ -35,6 +37,7 @@ def main() -> None:
     if unknown:
         parser.error(f"no row {', '.join(unknown)}; there: {', '.join(ROWS)}")
     os.sched_setaffinity(0, LOADING)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started is ended too
     found: dict[str, list[Row]] = {}
     print("| what | measured | bound | aim | holds | again |\n|---|---|---|---|---|---|")
     for name in chosen.rows or ROWS:

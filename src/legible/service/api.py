@@ -187,6 +187,8 @@ def read_options(request: Request, settings: ServiceSettings, *, lexicons: Seque
     unknown = sorted(set(query) - set(QUERY))
     if unknown:
         raise BadRequestError(f"unknown option {', '.join(unknown)}; known: {', '.join(QUERY)}")
+    if query.get("statistics", "0") not in ("0", "1"):
+        raise BadRequestError(f"statistics is {query['statistics']!r}; it needs 1 or 0")
     lexicon = query.get("lexicon", "")
     if lexicon and lexicon not in lexicons:
         raise BadRequestError(f"no lexicon {lexicon!r}; there: {', '.join(lexicons) or 'none'}")

@@ -5,6 +5,17 @@ from typing import Any
 import legible
 from legible.config import ServiceSettings
 
+CODES = {
+    400: ("bad_request", "not_an_image", "damaged_image"),
+    401: ("wrong_key",),
+    404: ("not_found",),
+    408: ("too_slow",),
+    413: ("too_large",),
+    415: ("unsupported_format",),
+    429: ("busy",),
+    431: ("too_large",),
+}
+"""The codes of errors by status."""
 ERRORS = {
     400: "not an image, a damaged one, or a wrong request",
     401: "no key, or a wrong one, where the service has keys",
@@ -12,11 +23,16 @@ ERRORS = {
     413: "too many bytes or pixels",
     415: "a format outside PNG, JPEG, WebP, TIFF and BMP",
     429: "too many requests at a time; Retry-After says when to come again",
+    431: "too many bytes of address and headers",
+}
+HEADERS = {
+    401: {"WWW-Authenticate": {"schema": {"type": "string"}}},
+    429: {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}},
 }
 MOST_ALTERNATIVES = 10
 MOST_CORRECTED = 1000
 """Characters of a correction."""
-READING = {
+READING: dict[str, Any] = {
     "type": "object",
     "required": ["text", "confidence", "accepted", "characters", "reading_id", "bundle"],
     "properties": {
@@ -62,7 +78,10 @@ ERROR = {
         "error": {
             "type": "object",
             "required": ["code", "message"],
-            "properties": {"code": {"type": "string"}, "message": {"type": "string"}},
+            "properties": {
+                "code": {"enum": sorted({code for codes in CODES.values() for code in codes})},
+                "message": {"type": "string", "description": "what is wrong, and what to send instead"},
+            },
         }
     },
 }
@@ -82,22 +101,16 @@ All of it, errors included: <a href="/openapi.json">OpenAPI</a>. Also <code>GET 
 
 def describe(settings: ServiceSettings) -> dict[str, Any]:
     """OpenAPI 3.1 of what is served under these settings."""
-    one = {"type": "string", "format": "binary"}
-    many = {"type": "array", "items": one, "minItems": 1, "maxItems": settings.max_batch_images}
-    batch = {
-        "type": "object",
-        "required": ["readings"],
-        "properties": {"readings": {"type": "array", "items": {"anyOf": [_schema("Reading"), _schema("Error")]}}},
-    }
     return {
         "openapi": "3.1.0",
         "info": {"title": "legible", "version": legible.__version__, "description": legible.__doc__},
         "paths": {
-            "/read": {"post": _read("Read one image", "image", one, _schema("Reading"), settings)},
-            "/read_batch": {"post": _read("Read several images", "images", many, batch, settings)},
+            "/read": {"post": _read_one(settings)},
+            "/read_batch": {"post": _read_many(settings)},
             "/feedback": {"post": _feedback()},
-            "/livez": {"get": {"responses": {"200": {"description": "the process lives"}}}},
-            "/readyz": {"get": {"responses": {"200": {"description": "it reads"}, "503": {"description": "not yet"}}}},
+            "/metrics": {"get": _metrics(settings)},
+            "/livez": {"get": _health("livez", "Does the process live?", {"200": "it does"})},
+            "/readyz": {"get": _health("readyz", "Does it read?", {"200": "it does", "503": "not yet, or draining"})},
         },
         "components": {
             "schemas": {"Reading": READING, "Character": CHARACTER, "Error": ERROR},
@@ -106,41 +119,77 @@ def describe(settings: ServiceSettings) -> dict[str, Any]:
                 "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
             },
         },
-        "security": [{"bearer": []}, {"header": []}] if settings.keys or settings.keys_file else [],
+        "security": _security(needed=bool(settings.keys or settings.keys_file)),
     }
 
 
-def _read(
-    summary: str, field: str, files: dict[str, Any], answer: dict[str, Any], settings: ServiceSettings
-) -> dict[str, Any]:
-    body = {
-        "type": "object",
-        "required": [field],
-        "properties": {field: files, "channel": {"type": "string", "description": "where the image comes from"}},
-    }
-    accept = {"type": "number", "minimum": 0, "maximum": 1, "default": settings.accept}
+def _read_one(settings: ServiceSettings) -> dict[str, Any]:
     return {
-        "summary": summary,
-        "parameters": [
-            {"name": "accept", "in": "query", "schema": accept},
-            {"name": "statistics", "in": "query", "schema": {"enum": ["0", "1"]}},
-            {
-                "name": "lexicon",
-                "in": "query",
-                "description": "a lexicon of the bundle, such as `english`, whose words are preferred",
-                "schema": {"type": "string"},
-            },
-            {
-                "name": "alternatives",
-                "in": "query",
-                "description": "how many other texts to send, likeliest first",
-                "schema": {"type": "integer", "minimum": 0, "maximum": MOST_ALTERNATIVES, "default": 0},
-            },
-        ],
-        "requestBody": {"required": True, "content": {"multipart/form-data": {"schema": body}}},
-        "responses": {"200": _content("the reading", answer)}
-        | {str(status): _content(meaning, _schema("Error")) for status, meaning in ERRORS.items()},
+        "operationId": "read",
+        "summary": "Read one image",
+        **_upload("image", _image(settings), settings),
+        "responses": {"200": _content("the reading", _schema("Reading"))} | _errors(),
     }
+
+
+def _read_many(settings: ServiceSettings) -> dict[str, Any]:
+    most = settings.max_batch_images
+    images = {"type": "array", "items": _image(settings), "minItems": 1, "maxItems": most}
+    either = {"type": "array", "items": {"anyOf": [_schema("Reading"), _schema("Error")]}, "maxItems": most}
+    damaged = _error_example("damaged_image", "the PNG image is damaged; save it anew and send it again")
+    answer = {
+        "type": "object",
+        "required": ["readings"],
+        "properties": {"readings": either},
+        "example": {"readings": [READING["example"], damaged]},
+    }
+    return {
+        "operationId": "read_batch",
+        "summary": f"Read up to {most} images",
+        **_upload("images", images, settings),
+        "responses": {"200": _content("a reading or an error for each image, in order", answer)} | _errors(),
+    }
+
+
+def _image(settings: ServiceSettings) -> dict[str, Any]:
+    return {
+        "type": "string",
+        "format": "binary",
+        "description": f"PNG, JPEG, WebP, TIFF or BMP; at most {settings.max_image_bytes} bytes and "
+        f"{settings.max_pixels} pixels",
+    }
+
+
+def _upload(field: str, files: dict[str, Any], settings: ServiceSettings) -> dict[str, Any]:
+    channel = {
+        "type": "string",
+        "maxLength": 1000,
+        "description": f"where the image comes from: {', '.join(settings.channels)}; others count as `other`",
+    }
+    body = {"type": "object", "required": [field], "properties": {field: files, "channel": channel}}
+    kinds = "image/png, image/jpeg, image/webp, image/tiff, image/bmp"
+    content = {"schema": body, "encoding": {field: {"contentType": kinds}}}
+    return {
+        "description": f"The request may have {settings.max_body_bytes} bytes, which have to arrive within "
+        f"{settings.body_seconds:g} seconds. Addresses of images are not fetched.",
+        "parameters": _options(settings),
+        "requestBody": {"required": True, "content": {"multipart/form-data": content}},
+    }
+
+
+def _options(settings: ServiceSettings) -> list[dict[str, Any]]:
+    accept = {"type": "number", "minimum": 0, "maximum": 1, "default": settings.accept}
+    alternatives = {"type": "integer", "minimum": 0, "maximum": MOST_ALTERNATIVES, "default": 0}
+    return [
+        _option("accept", "from which confidence on a reading is accepted", accept),
+        _option("statistics", "whether to send the statistics of the image", {"enum": ["0", "1"], "default": "0"}),
+        _option("lexicon", "one of the bundle, such as `english`, whose words are preferred", {"type": "string"}),
+        _option("alternatives", "how many other texts to send, likeliest first", alternatives),
+    ]
+
+
+def _option(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "query", "description": description, "schema": schema}
 
 
 def _feedback() -> dict[str, Any]:
@@ -148,15 +197,53 @@ def _feedback() -> dict[str, Any]:
         "type": "object",
         "required": ["reading_id", "text"],
         "properties": {"reading_id": {"type": "string"}, "text": {"type": "string", "maxLength": MOST_CORRECTED}},
+        "example": {"reading_id": READING["example"]["reading_id"], "text": "Homburg"},
     }
     kept = {"type": "object", "required": ["reading_id"], "properties": {"reading_id": {"type": "string"}}}
-    errors = {**ERRORS, 404: "no such reading, or corrections are switched off"}
+    refused = {404: "no such reading, or corrections are switched off"}
     return {
+        "operationId": "feedback",
         "summary": "Say what a reading should have been",
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
-        "responses": {"202": _content("kept", kept)}
-        | {str(status): _content(meaning, _schema("Error")) for status, meaning in sorted(errors.items())},
+        "responses": {"202": _content("kept", kept)} | _errors(refused),
     }
+
+
+def _metrics(settings: ServiceSettings) -> dict[str, Any]:
+    text = {"description": "in Prometheus' format", "content": {"text/plain": {"schema": {"type": "string"}}}}
+    refused = {"401": _refusal(401, "a key of its own is needed")} if settings.metrics_keys else {}
+    return {
+        "operationId": "metrics",
+        "summary": "What the service counts",
+        "security": _security(needed=bool(settings.metrics_keys)),
+        "responses": {"200": text, **refused},
+    }
+
+
+def _security(*, needed: bool) -> list[dict[str, list[str]]]:
+    """Either way to show a key."""
+    return [{"bearer": []}, {"header": []}] if needed else []
+
+
+def _health(name: str, summary: str, answers: dict[str, str]) -> dict[str, Any]:
+    responses = {status: {"description": meaning} for status, meaning in answers.items()}
+    return {"operationId": name, "summary": summary, "security": [], "responses": responses}
+
+
+def _errors(more: dict[int, str] | None = None) -> dict[str, Any]:
+    meanings = sorted({**ERRORS, **(more or {})}.items())
+    return {str(status): _refusal(status, meaning) for status, meaning in meanings}
+
+
+def _refusal(status: int, meaning: str) -> dict[str, Any]:
+    examples = {code: {"value": _error_example(code, meaning)} for code in CODES[status]}
+    content = {"application/json": {"schema": _schema("Error"), "examples": examples}}
+    headers = {"headers": HEADERS[status]} if status in HEADERS else {}
+    return {"description": meaning, "content": content, **headers}
+
+
+def _error_example(code: str, message: str) -> dict[str, Any]:
+    return {"error": {"code": code, "message": message}}
 
 
 def _schema(name: str) -> dict[str, str]:
