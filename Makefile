@@ -93,8 +93,8 @@ locked: $(FULL)/.ready ## See that dvc.lock belongs to params.yaml: no stage wou
 audit: $(DEPLOY)/.ready ## Ask for known weaknesses of what is served (network)
 	@$(DEPLOY)/pip-audit --require-hashes --disable-pip -r requirements/serve.txt
 
-gate-deploy: $(FULL)/.ready ## Judge it as a deploy does: both read again; CHAMPION, or the bundle of the tag before
-	@$(FULL)/legible gate --deploy --format $(FORMAT) --champion "$${CHAMPION:-$$(git describe --tags --abbrev=0 HEAD^)}"
+gate-deploy: $(FULL)/.ready ## Judge it as a deploy does: both read again; CHAMPION, or the bundle of the tag before, or none
+	@$(FULL)/legible gate --deploy --format $(FORMAT) --champion "$${CHAMPION:-$$(git describe --tags --abbrev=0 HEAD^ 2> /dev/null || echo none)}"
 
 compare: $(FULL)/.ready ## The gate's verdict for a pull request; a refusal is a verdict, not a failure
 	@$(FULL)/legible gate --champion $(CHAMPION) --format markdown; test $$? -le 1

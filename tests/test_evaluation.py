@@ -247,7 +247,15 @@ def test_a_pull_request_sees_each_figure_of_both_by_slice(make_bundle: Bundles) 
 
 def test_a_deploy_needs_more_than_records(make_bundle: Bundles) -> None:
     verdict = judged(make_bundle, many(100), many(100)).for_deploy()
-    assert verdict.reasons == ("a deploy needs both bundles to read the images again; get the data",)
+    assert verdict.reasons == ("a deploy needs the images to be read again; get the data",)
+
+
+def test_the_first_deploy_has_no_champion_and_reads_for_its_floors(bundle_folder: Path, print_face: Path) -> None:
+    verdict = gate(bundle_folder, None, floors={"drawn": 0.5}, cases=drawn_cases(print_face)).for_deploy()
+    assert verdict.passed
+    assert verdict.notes == ("no champion: floors alone were judged",)
+    assert not gate(bundle_folder, None, floors={"drawn": 1.01}, cases=drawn_cases(print_face)).passed
+    assert not gate(bundle_folder, None, floors={}).for_deploy().passed
 
 
 def test_a_missing_slice_is_refused(make_bundle: Bundles) -> None:

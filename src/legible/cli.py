@@ -568,9 +568,7 @@ def gate(
     from legible.evaluation.gate import gate as judge
 
     with champion_folder(champion, root=root) as folder:
-        if folder is None:
-            print("no champion: floors alone are judged", file=sys.stderr)
-        cases = [] if recorded or folder is None else _gate_cases(root)
+        cases = [] if recorded else _gate_cases(root)
         verdict = judge(bundle, folder, floors=_params(root).pack.floors, cases=cases)
         figures = figures_beside(bundle, folder) if folder is not None and output == Output.markdown else ""
     if deploy:

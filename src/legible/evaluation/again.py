@@ -23,6 +23,12 @@ class Again:
     times_slower: float
 
 
+def read_alone(candidate: Path, cases: Sequence[Case]) -> list[Result]:
+    """Where there is no champion. Raises BundleError for a bundle that is not as packed."""
+    reader = Recognizer.from_bundle(load_bundle(candidate))
+    return [result_of(case, reader.read([case.image])[0]) for case in tqdm(cases, desc="read", unit="image")]
+
+
 def read_again(candidate: Path, champion: Path, cases: Sequence[Case]) -> Again:
     """Raises BundleError for a bundle that is not as packed."""
     readers = [Recognizer.from_bundle(load_bundle(folder)) for folder in (candidate, champion)]

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from legible.charset import Charset
-from legible.evaluation.again import read_again
+from legible.evaluation.again import read_again, read_alone
 from legible.evaluation.comparison import JUDGED_FROM, Comparison, Pair, compare_all, join, writers_that_fell
 from legible.evaluation.confidence import calibration_error
 from legible.evaluation.evaluate import Case
@@ -53,7 +53,7 @@ class GateVerdict:
         """Refused where records alone were judged: what is deployed has been read again."""
         if not self.recorded:
             return self
-        reason = "a deploy needs both bundles to read the images again; get the data"
+        reason = "a deploy needs the images to be read again; get the data"
         return replace(self, reasons=(*self.reasons, reason))
 
     def table(self) -> str:
@@ -93,9 +93,9 @@ def gate(
     Raises BundleError for a damaged bundle.
     """
     charset = load_bundle(candidate).charset
-    new = read_results(candidate / "results.jsonl")
     if champion is None:
-        return GateVerdict(tuple(_below_floors(new, floors)), (), recorded=True)
+        return _first(candidate, floors, cases)
+    new = read_results(candidate / "results.jsonl")
     lost, gained = _changed(load_bundle(champion).charset, charset)
     reasons = [f"the charset lost {lost}"] if lost else []
     notes = [f"the charset gained {gained}"] if gained else []
@@ -123,6 +123,12 @@ def gate(
         for fall in writers_that_fell(pairs)
     ]
     return GateVerdict(tuple(reasons), tuple(comparisons), not cases, tuple(notes))
+
+
+def _first(candidate: Path, floors: Mapping[str, float], cases: Sequence[Case]) -> GateVerdict:
+    results = read_alone(candidate, cases) if cases else read_results(candidate / "results.jsonl")
+    reasons = tuple(_below_floors(results, floors))
+    return GateVerdict(reasons, (), recorded=not cases, notes=("no champion: floors alone were judged",))
 
 
 def _changed(old: Charset, new: Charset) -> tuple[str, str]:
