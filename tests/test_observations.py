@@ -304,6 +304,27 @@ def test_rows_of_an_older_format_are_counted_and_skipped(tmp_path: Path) -> None
     assert tally.older == 1
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"at": None},
+        {"channel": None},
+        {"statistics": None},
+        {"statistics": {"entropy": "high"}},
+        {"confidence": float("nan")},
+        {"statistics": {"entropy": float("inf")}},
+        {"glitter": 1},
+    ],
+    ids=str,
+)
+def test_a_row_of_nonsense_is_torn_and_the_others_count(tmp_path: Path, damage: dict[str, object]) -> None:
+    line = rows(1)[0].to_json()
+    (tmp_path / "o.jsonl").write_text(f"{json.dumps({**json.loads(line), **damage})}\n{line}\n")
+    tally = Tally()
+    assert len(list(stream(tmp_path / "o.jsonl", tally=tally))) == 1
+    assert tally.torn == 1
+
+
 def test_a_line_without_end_is_torn_and_not_held(tmp_path: Path) -> None:
     (tmp_path / "o.jsonl").write_text("x" * 350_000 + f"\n{rows(1)[0].to_json()}\n")
     tally = Tally()

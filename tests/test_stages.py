@@ -24,6 +24,7 @@ from legible.evaluation.results import read_results
 from legible.reader.bundle import load_bundle, sha256_of
 from legible.reader.calibration import Calibration, ReadingWeights
 from legible.reader.recognizer import Recognizer, artefact_recognizer
+from legible.synth.corrupt import CORRUPTIONS, SEVERITIES
 
 WORDS = ("the", "river", "London", "garden", "42", "question", "morning", "Paris", "seven", "table")
 LEXICON = "training/lexicon.gz"
@@ -111,11 +112,13 @@ def test_every_writer_is_counted(made: Path) -> None:
 
 
 def test_results_and_observations_hold_a_row_for_each_image_and_no_text(made: Path, params: Params) -> None:
-    count = EACH + params.evaluate.print.words
     results = (made / "evaluation/results.jsonl").read_text()
     observations = (made / "evaluation/observations.jsonl").read_text()
-    assert len(results.splitlines()) == len(observations.splitlines()) == count
-    assert not any(word in results + observations for word in ("river", "London", "question"))
+    corrupted = (made / "evaluation/corrupted.jsonl").read_text()
+    assert len(results.splitlines()) == EACH + params.evaluate.print.words
+    assert len(observations.splitlines()) == EACH + TUNE
+    assert len(corrupted.splitlines()) == params.evaluate.corrupted * (1 + len(CORRUPTIONS) * len(SEVERITIES))
+    assert not any(word in results + observations + corrupted for word in ("river", "London", "question"))
 
 
 def test_worst_errors_are_a_picture(made: Path) -> None:

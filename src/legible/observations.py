@@ -91,7 +91,19 @@ class Observation:
                 f"observation format {version!r} is not {FORMAT_VERSION}, the one this legible reads; "
                 "install the legible that wrote it"
             )
-        return Observation(**fields)
+        row = Observation(**fields)
+        if not row._is_sound():
+            raise ValueError("no observation")
+        return row
+
+    def _is_sound(self) -> bool:
+        """Whether its numbers are numbers; TypeError where they cannot be added."""
+        if not (
+            isinstance(self.channel, str) and isinstance(self.reading_id, str) and isinstance(self.statistics, dict)
+        ):
+            return False
+        read = self.at + self.confidence + self.length + self.capitals + self.digits + self.signs
+        return math.isfinite(read + sum(self.statistics.values()))
 
 
 def observe(
