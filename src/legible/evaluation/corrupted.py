@@ -1,6 +1,6 @@
 """What known corruptions do to images and readings, for the drift check: some images, corrupted in every way, read."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +46,18 @@ def _changed(image: GreyImage, name: str, severity: int, rng: np.random.Generato
     return image if name == NONE else corrupt(image, name, severity, rng)
 
 
-def write_corrupted(path: Path, rows: Iterator[Corrupted]) -> None:
+def shares_right(rows: Iterable[Corrupted]) -> dict[str, list[float]]:
+    """Exact match of each corruption, one for each of its severities, the least severe first."""
+    right: dict[tuple[str, int], list[bool]] = {}
+    for row in rows:
+        right.setdefault((row.corruption, row.severity), []).append(row.right)
+    curves: dict[str, list[float]] = {}
+    for (name, _), found in sorted(right.items(), key=lambda item: WAYS.index(item[0])):
+        curves.setdefault(name, []).append(sum(found) / len(found))
+    return curves
+
+
+def write_corrupted(path: Path, rows: Iterable[Corrupted]) -> None:
     with path.open("w", encoding="utf-8") as file:
         file.writelines(f"{row.to_json()}\n" for row in rows)
 

@@ -16,7 +16,7 @@ from legible.config import Params
 from legible.ctc.lexicon import Lexicon, words_of
 from legible.data.dataset import Dataset, Sample, Split
 from legible.evaluation.confidence import spread
-from legible.evaluation.corrupted import AT, corrupted, some_of, write_corrupted
+from legible.evaluation.corrupted import AT, corrupted, shares_right, some_of, write_corrupted
 from legible.evaluation.invariance import same_readings
 from legible.evaluation.reliability import draw_reliability
 from legible.evaluation.results import Result, by_writer, figures, in_slice, slice_names, thresholds, write_results
@@ -68,14 +68,16 @@ def evaluate(params: Params, *, root: Path, workers: int = 2) -> None:
     observations.write(folder / "observations.jsonl", _observed([*validation, *tune], known))
     draw_reliability(folder / "reliability.svg", groups(results))
     draw_worst(folder / "worst.png", cases, readings, results, count=params.evaluate.worst)
+    some = some_of(list(data_set.samples(split="tune")), params.evaluate.corrupted)
+    changed = list(corrupted(recognizer, some))
+    write_corrupted(folder / "corrupted.jsonl", changed)
     content = {
         **summary(results, print_recipe_name=params.evaluate.print.name),
         "with_lexicon": {"name": params.lexicon.name, "slices": figures_by_slice(preferring)},
         "lexicon_coverage": coverage(cases, lexicon),
         "same_reading": same_reading(recognizer, cases),
+        "corruptions": {"images": len(some), "exact_match": shares_right(changed)},
     }
-    some = some_of(list(data_set.samples(split="tune")), params.evaluate.corrupted)
-    write_corrupted(folder / "corrupted.jsonl", corrupted(recognizer, some))
     (folder / "evaluation.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 

@@ -14,8 +14,7 @@ from legible.config import ServiceSettings
 from legible.drift.reference import Reference, rank
 from legible.errors import ImageError, ImageTooLargeError
 from legible.image.decode import FORMATS, GreyImage, Limits, decode
-from legible.image.statistics import STATISTICS
-from legible.observations import PREDICTION_SIGNALS, Correction, Observation, RowLog, is_logged, new_reading_id, observe
+from legible.observations import Correction, Observation, RowLog, is_logged, new_reading_id, observe
 from legible.reader.bundle import Bundle
 from legible.reader.recognizer import Decoding, Recognizer
 from legible.reading import Alternative, Character, Reading
@@ -106,7 +105,10 @@ class Reader:
         self._channels = frozenset(settings.channels)
         self._random = np.random.default_rng()  # breaks ties of ranks, nothing else
         metrics.prepare(
-            channels=(*settings.channels, OTHER), routes=(), statistics=STATISTICS, signals=PREDICTION_SIGNALS
+            channels=(*settings.channels, OTHER),
+            routes=(),
+            statistics=self._reference.known["image"].quantiles,
+            signals=self._reference.known["prediction"].quantiles,
         )
         metrics.state_bundle(bundle.id, self._reference)
 
