@@ -15,7 +15,7 @@ import pytest
 import yaml
 from conftest import PROJECT
 
-from legible.config import dump_params
+from legible.config import dump_params, load_params
 from legible.reader.bundle import load_bundle
 
 pytestmark = pytest.mark.slow
@@ -23,7 +23,6 @@ pytestmark = pytest.mark.slow
 BIN = Path(sys.executable).parent
 TAG = "v1.0.0"
 TRAINED_BADLY = {
-    "size": "base",
     "epochs": 1,
     "epoch_samples": 256,
     "learning_rate": 0.003,
@@ -66,7 +65,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(PROJECT / "models/weights", folder / "start")
     (folder / "data/sources.json").write_text('{"version": 1, "sources": []}')
     params = yaml.safe_load(dump_params(PROJECT / "params.yaml", PROJECT / "params/tiny.yaml"))
-    params["train"].update(TRAINED_BADLY)
+    params["train"].update(TRAINED_BADLY, size=load_params(PROJECT / "params.yaml").train.size)
     (folder / "params.yaml").write_text(yaml.safe_dump(params, allow_unicode=True, sort_keys=False))
     run(folder, "git", "init", "-q", "-b", "main")
     run(folder, "dvc", "init", "-q")
