@@ -13,6 +13,8 @@ from pathlib import Path
 import httpx
 import psutil
 
+from legible.service.run import MEMORY
+
 PROJECT = Path(__file__).parents[1]
 PATIENCE_SECONDS = 120
 
@@ -45,6 +47,7 @@ def started(
     """A service that is ready; its log and observations lie in the folder. `cores` as taskset lists them."""
     port = port or free_port()
     environment = {
+        **MEMORY,
         **os.environ,
         "BENTOML_DO_NOT_TRACK": "True",
         "BENTOML_HOME": str(folder / "bentoml"),

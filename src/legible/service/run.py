@@ -14,6 +14,8 @@ from legible.errors import BundleError
 from legible.reader.bundle import find_bundle, load_bundle
 
 PATIENCE_SECONDS = 90.0
+MEMORY = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "1048576", "MALLOC_TRIM_THRESHOLD_": "1048576"}
+"""Has glibc give large images back: a worker kept 220 MB after 4,000 damaged ones, not 320. As in bentofile.yaml."""
 
 
 def run(*, host: str, port: int, workers: int) -> None:
@@ -21,6 +23,7 @@ def run(*, host: str, port: int, workers: int) -> None:
     load_bundle(find_bundle())
     environment = {
         "LEGIBLE_DRAIN_SECONDS": "0",  # whoever sits before it need not wait; behind a balancer it is set
+        **MEMORY,
         **os.environ,
         "BENTOML_DO_NOT_TRACK": "True",
         "LEGIBLE_WORKERS": str(workers),
