@@ -15,8 +15,9 @@ from PIL import Image
 from serving import served
 
 from legible.client import Client, RemoteReading, ServiceError
+from legible.drift.reference import Reference
 from legible.image.statistics import STATISTICS
-from legible.observations import PREDICTION_SIGNALS, READING_ID
+from legible.observations import READING_ID
 
 pytestmark = pytest.mark.slow
 
@@ -162,7 +163,9 @@ def test_the_calls_are_described(service: httpx.Client) -> None:
     assert "curl -F image=@word.png" in service.get("/docs").text
 
 
-def test_readings_errors_latency_and_ranks_are_counted(service: httpx.Client, print_face: Path) -> None:
+def test_readings_errors_latency_and_ranks_are_counted(
+    service: httpx.Client, print_face: Path, bundle_folder: Path
+) -> None:
     service.post("/read", files={"image": word("count", print_face)}, data={"channel": "mobile"})
     service.post("/read", files={"image": b"no image"})
     service.get("/no/such/path/as/a/label")
@@ -174,7 +177,7 @@ def test_readings_errors_latency_and_ranks_are_counted(service: httpx.Client, pr
     assert float(lines['legible_request_seconds_count{route="/read"}']) >= 1
     for name in STATISTICS:
         assert float(lines[f'legible_image_statistic_count{{statistic="{name}"}}']) >= 1
-    for name in PREDICTION_SIGNALS:
+    for name in Reference.load(bundle_folder).known["prediction"].quantiles:
         assert float(lines[f'legible_prediction_signal_count{{signal="{name}"}}']) >= 1
     for kind in ("image", "prediction"):
         assert float(lines[f'legible_drift_smallest_window{{kind="{kind}"}}']) == 50
