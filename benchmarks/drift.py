@@ -107,7 +107,8 @@ PEERS: dict[str, Callable[..., bool]] = {
 
 def with_drift(chosen: argparse.Namespace) -> list[Line]:
     reference = Reference.load(chosen.bundle)
-    signatures, quality = Signatures.load(chosen.bundle), Quality.load(chosen.bundle)
+    signatures = Signatures.load(chosen.bundle, signals=tuple(reference.quantiles))
+    quality = Quality.load(chosen.bundle)
     if signatures is None or quality is None:
         sys.exit(f"{chosen.bundle} has no signatures; run legible evaluate, reference and pack")
     recognizer = Recognizer.from_bundle(load_bundle(chosen.bundle), workers=2)

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from legible.drift.reference import Reference
 from legible.drift.signatures import NONE, Cause, Corrupted, Signatures, make_signatures
 from legible.drift.summary import Summary
 from legible.errors import BundleError
-from legible.observations import Observation
+from legible.observations import SIGNALS, Observation
 from legible.synth.corrupt import corrupt
 
 NAMES = ("blur", "gaussian-noise", "contrast", "thicker", "inversion")
@@ -79,7 +80,7 @@ def test_what_no_corruption_explains_has_no_name() -> None:
 def test_signatures_and_quality_come_back_as_they_were_saved(tmp_path: Path) -> None:
     signatures().save(tmp_path)
     make_quality(corrupted()).save(tmp_path)
-    loaded, quality = Signatures.load(tmp_path), Quality.load(tmp_path)
+    loaded, quality = Signatures.load(tmp_path, signals=SIGNALS), Quality.load(tmp_path)
     assert loaded is not None
     assert loaded.names == tuple(WAYS)
     deviations = window("blur", 4).counts.deviations
@@ -93,20 +94,28 @@ def test_signatures_and_quality_come_back_as_they_were_saved(tmp_path: Path) -> 
 
 
 def test_a_bundle_of_before_names_no_causes(tmp_path: Path) -> None:
-    assert Signatures.load(tmp_path) is None
+    assert Signatures.load(tmp_path, signals=SIGNALS) is None
     assert Quality.load(tmp_path) is None
 
 
-@pytest.mark.parametrize(("name", "kind"), [("signatures.json", Signatures), ("quality.json", Quality)])
-def test_a_newer_or_damaged_file_is_refused_by_name(
-    tmp_path: Path, name: str, kind: type[Signatures] | type[Quality]
-) -> None:
+def load_signatures(folder: Path) -> object:
+    return Signatures.load(folder, signals=SIGNALS)
+
+
+@pytest.mark.parametrize(("name", "load"), [("signatures.json", load_signatures), ("quality.json", Quality.load)])
+def test_a_newer_or_damaged_file_is_refused_by_name(tmp_path: Path, name: str, load: Callable[[Path], object]) -> None:
     (tmp_path / name).write_text('{"version": 2}')
     with pytest.raises(BundleError, match=f"{name}: format 2 is not 1"):
-        kind.load(tmp_path)
+        load(tmp_path)
     (tmp_path / name).write_text('{"version": 1}')
     with pytest.raises(BundleError, match=rf"{name}: damaged.*run legible reference again"):
-        kind.load(tmp_path)
+        load(tmp_path)
+
+
+def test_signatures_of_other_signals_than_the_reference_are_refused(tmp_path: Path) -> None:
+    signatures().save(tmp_path)
+    with pytest.raises(BundleError, match="of other signals than the reference"):
+        Signatures.load(tmp_path, signals=SIGNALS[:5])
 
 
 def test_a_row_of_a_corrupted_image_comes_back_from_its_line() -> None:

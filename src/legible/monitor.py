@@ -196,7 +196,7 @@ def _draw(verdict: Verdict, sample: Sequence[Observation], standard: Standard, a
 
 def _cause(bundle: Path, summary: Summary, verdict: Verdict, baseline: Baseline | None) -> Cause | None:
     """Of the channel that drifted furthest, where some have and others have not."""
-    signatures = Signatures.load(bundle)
+    signatures = Signatures.load(bundle, signals=tuple(summary.reference.quantiles))
     if signatures is None or not verdict.drifted:
         return None
     drifted = [channel.name for channel in verdict.channels if channel.drifted]
@@ -210,7 +210,8 @@ def _estimate(bundle: Path, summary: Summary) -> Estimate | None:
     verdict = judge(summary)
     if not verdict.signals:
         return None
-    quality, signatures = Quality.load(bundle), Signatures.load(bundle)
+    quality = Quality.load(bundle)
+    signatures = Signatures.load(bundle, signals=tuple(summary.reference.quantiles))
     if quality is None or signatures is None:
         return estimated(summary, unreliable="unlike training" if verdict.drifted else "")
     cause = signatures.cause(summary.counts.deviations)

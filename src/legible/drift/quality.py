@@ -68,7 +68,11 @@ class Quality:
         return estimated(summary, gap=gap, spread=self.spread, unreliable=unreliable)
 
     def _gap(self, cause: Cause | None) -> float:
-        return 0.0 if cause is None else cause.share * self.gaps[cause.corruption, cause.severity]
+        if cause is None:
+            return 0.0
+        if (cause.corruption, cause.severity) not in self.gaps:
+            raise BundleError(f"{FILE} and signatures.json differ: no {cause.said()}; run legible reference again")
+        return cause.share * self.gaps[cause.corruption, cause.severity]
 
     def save(self, folder: Path) -> None:
         gaps = [{"corruption": name, "severity": s, "gap": round(gap, 5)} for (name, s), gap in self.gaps.items()]

@@ -7,7 +7,7 @@ deviation by generalised least squares (Aitken 1936), 0 <= w <= 1, with the cova
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -106,8 +106,8 @@ class Signatures:
         fresh.rename(path)
 
     @staticmethod
-    def load(folder: Path) -> "Signatures | None":
-        """None where a folder has none: bundles of before named no causes."""
+    def load(folder: Path, *, signals: tuple[str, ...]) -> "Signatures | None":
+        """Those of a reference with these signals; None where a folder has none: bundles of before named no causes."""
         path = folder / FILE
         if not path.is_file():
             return None
@@ -115,19 +115,27 @@ class Signatures:
             content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             version = content["version"]
             if version == FORMAT_VERSION:
-                rows = content["signatures"]
-                return Signatures(
-                    tuple(content["signals"]),
-                    tuple((row["corruption"], row["severity"]) for row in rows),
-                    np.asarray([row["shift"] for row in rows], np.float64),
-                    np.asarray([row["weights"] for row in rows], np.float64),
-                )
+                return _signatures(content, signals)
         except (ValueError, KeyError, TypeError) as error:
             raise BundleError(f"{path}: damaged ({error!r}); run legible reference again") from error
         raise BundleError(
             f"{path}: format {version!r} is not {FORMAT_VERSION}, the one this legible reads; "
             "install the legible that wrote it"
         )
+
+
+def _signatures(content: Mapping[str, Any], signals: tuple[str, ...]) -> Signatures:
+    rows = content["signatures"]
+    if tuple(content["signals"]) != signals:
+        raise ValueError("of other signals than the reference")
+    if {len(row[part]) for row in rows for part in ("shift", "weights")} != {len(signals) * len(EDGES)}:
+        raise ValueError("of another length than the signals")
+    return Signatures(
+        signals,
+        tuple((row["corruption"], row["severity"]) for row in rows),
+        np.asarray([row["shift"] for row in rows], np.float64),
+        np.asarray([row["weights"] for row in rows], np.float64),
+    )
 
 
 def make_signatures(reference: Reference, corrupted: Iterable[Corrupted], usual: Sequence[Observation]) -> Signatures:
