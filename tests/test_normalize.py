@@ -89,3 +89,8 @@ def test_any_shape_comes_out(shape: tuple[int, int]) -> None:
 
 def test_a_blank_image_gives_blank_input() -> None:
     assert normalize(np.full((50, 90), 240, np.uint8), height=32, stride=4).max() == 0
+
+
+def test_an_image_one_pixel_wide_and_very_high_stays_small() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (30_000, 1), np.uint8)
+    assert normalize(noise, height=32, stride=4).size < 10_000

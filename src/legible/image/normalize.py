@@ -22,6 +22,8 @@ SIDE_MARGIN = 4
 """Columns of paper on both sides, so that the first and last stroke stand free."""
 RIM = 0.15
 """Paper looked at around the ink, as a share of the ink's height."""
+SLENDEREST = 40
+"""Ink higher than so many times its width is no text: it gets the rim of ink that is not."""
 LEAST_CONTRAST = 8.0
 """Grey levels between paper and ink under which an image is blank."""
 STROKES_HIGH = 3.0
@@ -123,7 +125,7 @@ def _tones(image: GreyImage) -> Tones:
 
 def _framed(image: GreyImage, *, box: Box, paper: float) -> GreyImage:
     """The ink with a rim of its own surroundings, or of paper where the image ends."""
-    rim = max(2, round(RIM * box.height))
+    rim = max(2, round(RIM * min(box.height, SLENDEREST * box.width)))
     rows, columns = image.shape
     top, left = min(rim, box.top), min(rim, box.left)
     bottom, right = min(rim, rows - box.bottom), min(rim, columns - box.right)
