@@ -35,7 +35,7 @@ def test_it_ends_in_a_bundle_that_reads(made: Path, print_face: Path) -> None:
     bundle = load_bundle(made / "models/bundle")
     reading = Recognizer.from_bundle(bundle).read([drawn_word("word", print_face)])[0]
     assert 0 <= reading.confidence <= 1
-    assert bundle.manifest.sources == ("generated-handwriting", "generated-print")
+    assert bundle.manifest.sources == ("generated-handwriting", "generated-print", "generated-strokes")
     assert "not stated" not in (made / "models/bundle/card.md").read_text()
 
 

@@ -125,6 +125,7 @@ def test_worst_errors_are_a_picture(made: Path) -> None:
     assert (made / "evaluation/worst.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_workers_change_no_figure(made: Path, params: Params, tmp_path: Path) -> None:
     copy_inputs(made, tmp_path)
     evaluate(params, root=tmp_path, workers=1)
@@ -132,6 +133,7 @@ def test_workers_change_no_figure(made: Path, params: Params, tmp_path: Path) ->
     assert evaluation(tmp_path) == evaluation(made)
 
 
+@pytest.mark.slow
 def test_results_carry_the_calibrated_confidence(made: Path, params: Params, tmp_path: Path) -> None:
     copy_inputs(made, tmp_path)
     doubting = Calibration(plain=ReadingWeights(bias=-2.0))
@@ -250,8 +252,12 @@ def test_the_card_states_speed_for_the_model_that_was_measured_alone(
         assert (f"not measured for this model ({known})" in card) != shown
 
 
-def test_the_card_shows_what_corruption_does_where_it_was_tried(made: Path, params: Params, tmp_path: Path) -> None:
-    assert "corruption" not in carded(copy_of(made, tmp_path / "without"), params)
+def test_the_card_shows_what_corruption_does(made: Path, params: Params, tmp_path: Path) -> None:
+    found: dict[str, list[float]] = evaluation(made)["corruptions"]["exact_match"]  # type: ignore[assignment]
+    assert {name: len(shares) for name, shares in found.items()} == {
+        "none": 1,
+        **dict.fromkeys(CORRUPTIONS, len(SEVERITIES)),
+    }
     curves = {"none": [0.8], "blur": [0.75, 0.7, 0.5, 0.25, 0.1], "inversion": [0.79]}
     card = carded(copy_of(made, tmp_path / "with"), params, corruptions={"images": 400, "exact_match": curves})
     assert "Exact match on 400 images of `tune`, each corrupted in each way; 80.0% as they are." in card
