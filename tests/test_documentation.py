@@ -1,6 +1,7 @@
 """What a user may meet stands in docs/: each command, setting, parameter section, metric and alert."""
 
 import dataclasses
+import json
 import re
 from pathlib import Path
 
@@ -56,3 +57,15 @@ def test_a_make_target_is_documented() -> None:
     targets = re.findall(r"^([a-z-]+):.*## ", (PROJECT / "Makefile").read_text(), flags=re.MULTILINE)
     assert len(targets) > 20
     assert [target for target in targets if f"make {target}" not in DOCS] == []
+
+
+@pytest.mark.parametrize(
+    ("shown", "group", "figures"),
+    [("reads {:.1%} of printed words", "print", "slices"), ("validation words {:.1%}", "iam/word", "slices"),
+     ("or {:.1%} with", "iam/word", "lexicon")],
+)  # fmt: skip
+def test_the_readme_states_figures_of_the_shipped_bundle(shown: str, group: str, figures: str) -> None:
+    evaluation = json.loads((PROJECT / "models/bundle/evaluation.json").read_text(encoding="utf-8"))
+    slices = evaluation["with_lexicon"]["slices"] if figures == "lexicon" else evaluation["slices"]
+    readme = " ".join((PROJECT / "README.md").read_text(encoding="utf-8").split())
+    assert shown.format(slices[group]["exact_match"]) in readme
