@@ -59,6 +59,14 @@ def test_a_value_that_half_of_the_reference_has_ranks_anywhere_in_that_half() ->
     assert highest == pytest.approx(0.5, abs=1 / CELLS)
 
 
+def test_one_value_ranks_as_it_does_among_many() -> None:
+    rng = np.random.default_rng(2)
+    known = reference(height=quantiles_of(rng.poisson(3, 1000).astype(float)))
+    values, uniforms = rng.poisson(3, 50).astype(float), rng.random(50)
+    alone = [rank(known, "height", v, uniform=u) for v, u in zip(values.tolist(), uniforms.tolist(), strict=True)]
+    assert alone == pytest.approx(ranks(known.quantiles["height"], values, uniforms=uniforms))
+
+
 def test_a_value_beyond_all_of_the_reference_ranks_0_or_1() -> None:
     known = reference(entropy=quantiles_of(np.linspace(2, 5, 1000)))
     assert [rank(known, "entropy", value, uniform=0.5) for value in (1.0, 9.0)] == [0.0, 1.0]

@@ -4,6 +4,7 @@ The service needs only this and numpy: `Reference.load`, then `rank` for each si
 """
 
 import json
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -72,6 +73,11 @@ class Reference:
         """Of every signal."""
         return {name: grid for known in self.known.values() for name, grid in known.quantiles.items()}
 
+    @cached_property
+    def grids(self) -> Mapping[str, list[float]]:
+        """The same as plain numbers: for one value at a time they are found ten times as fast."""
+        return {name: grid.tolist() for name, grid in self.quantiles.items()}
+
     @property
     def rules(self) -> Mapping[Kind, Rule]:
         return {kind: known.rule for kind, known in self.known.items()}
@@ -120,7 +126,9 @@ def rank(reference: Reference, name: str, value: float, *, uniform: float) -> fl
     A signal that is 2 in half of the reference and else 3 gives 2 a rank anywhere in 0 ... 0.5, so that the
     ranks of the reference's own kind are uniform, whatever the signal.
     """
-    return float(ranks(reference.quantiles[name], np.asarray([value]), uniforms=np.asarray([uniform]))[0])
+    grid = reference.grids[name]
+    left, right = bisect_left(grid, value), bisect_right(grid, value)
+    return min(max((left + (right - left) * uniform - 0.5) / (len(grid) - 1), 0.0), 1.0)
 
 
 def ranks(quantiles: Floats, values: Floats, *, uniforms: Floats) -> Floats:
