@@ -25,11 +25,14 @@ TAG = "v1.0.0"
 TRAINED_BADLY = {
     "epochs": 1,
     "epoch_samples": 256,
-    "learning_rate": 0.003,
+    "learning_rate": 0.008,
     "averaging": 0.0,
     "start_from": "start",
 }
 """A fine-tuning of the shipped weights that does them harm, so that there is a better one."""
+MANY_STYLES = {"words": 2600, "lines": 0, "styles": 600, "shares": {"print": 1.0}}
+TUNE_SHARE = 0.4
+"""So much, by so many styles, that confidence is calibrated and judged on more than chance, as the gate does."""
 WORSE, BETTER = "train.learning_rate=0.2", "train.learning_rate=0.0005"
 
 
@@ -65,6 +68,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(PROJECT / "models/weights", folder / "start")
     (folder / "data/sources.json").write_text('{"version": 1, "sources": []}')
     params = yaml.safe_load(dump_params(PROJECT / "params.yaml", PROJECT / "params/tiny.yaml"))
+    params["generate"].update(MANY_STYLES)
+    params["ingest"]["tune_share"] = TUNE_SHARE
+    params["confidence"]["samples"] = 1000
     params["train"].update(TRAINED_BADLY, size=load_params(PROJECT / "params.yaml").train.size)
     (folder / "params.yaml").write_text(yaml.safe_dump(params, allow_unicode=True, sort_keys=False))
     run(folder, "git", "init", "-q", "-b", "main")
