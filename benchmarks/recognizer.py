@@ -13,6 +13,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -111,7 +112,8 @@ def measured(rows: list[Row]) -> str:
     speeds = ", ".join(f"{1000 / row.images_per_second:.1f} ms an image of {row.group}" for row in ours)
     most = max(row.peak_mib for row in ours)
     where = f"one thread of {processor()}, prefix beam search, image files decoded before"
-    return f'measured: {{"{known}": "{speeds} and {most:.0f} MiB at most, on {where}"}}'
+    said = textwrap.fill(f"{speeds} and {most:.0f} MiB at most, on {where}", 110)
+    return textwrap.indent(f'measured:\n  "{known}": >-\n{textwrap.indent(said, "    ")}', "  ")
 
 
 def processor() -> str:
@@ -135,7 +137,7 @@ def main() -> None:
             f"| {row.group} ({row.images}) | {row.engine} | {row.exact_match:.1%} | {row.cer:.2%} | "
             f"{row.images_per_second:.0f} | {times} | {row.peak_mib:.0f} |"
         )
-    print(f"\nfor params.yaml: pack, and then dvc repro:\n  {measured(rows)}")
+    print(f"\nfor params.yaml: pack, and then dvc repro:\n{measured(rows)}")
     content = json.dumps([asdict(row) for row in rows], indent=1) + "\n"
     (PROJECT / "benchmarks/recognizer.json").write_text(content, encoding="utf-8")
 
