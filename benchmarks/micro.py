@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -94,6 +95,7 @@ def _scene(text: str, rng: np.random.Generator) -> np.ndarray:
     return np.clip(image, 0, 255).astype(np.uint8)
 
 
+@cache
 def _font() -> Path:
     params = dataclasses.replace(load_params(PROJECT / "params.yaml").fonts, folders=(), packages=True)
     fonts = [font for font in find_fonts(params, root=PROJECT, characters=CHARSET.characters) if font.kind == "print"]
