@@ -1,9 +1,13 @@
+from collections.abc import Callable
+
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from legible.errors import SettingsError
 from legible.network.loss import CTCModel
+from legible.network.normalization import BatchNormalization
 from legible.network.zoo import STRIDE, ZOO, build_network, build_twin, size_named
 
 LABELS = 97
@@ -63,6 +67,34 @@ def test_padding_changes_nothing_in_training_mode_either() -> None:
     few, many = (np.asarray(network(batch, training=True)) for batch in (narrow, wide))
     assert np.allclose(few[0, :16], many[0, :16], atol=1e-4)
     assert np.allclose(few[1, :12], many[1, :12], atol=1e-4)
+
+
+@pytest.mark.parametrize("active", [True, False])
+def test_normalization_is_that_of_keras_in_values_gradients_and_moving_averages(*, active: bool) -> None:
+    rng = np.random.default_rng(4)
+    y = tf.constant(rng.normal(3, 2, (3, 4, 8, 5)), tf.float32)
+    mask = tf.constant(np.arange(8) < np.array([[[8]], [[5]], [[2]]]), tf.float32)
+    above = tf.constant(rng.normal(0, 1, y.shape), tf.float32)
+    ours, theirs = BatchNormalization(active=active), keras.layers.BatchNormalization()
+    weights = [rng.uniform(0.5, 1.5, 5) for _ in range(4)]
+
+    def with_gradients(layer: keras.Layer, apply: Callable[[tf.Tensor], tf.Tensor]) -> list[np.ndarray]:
+        layer.build(y.shape)
+        layer.set_weights(weights)
+        with tf.GradientTape() as tape:
+            tape.watch(y)
+            out = apply(y)
+        inputs = [y, *(variable.value for variable in layer.trainable_variables)]
+        return [np.asarray(part) for part in (out, *tape.gradient(out, inputs, above), *layer.get_weights())]
+
+    def by_parts(features: tf.Tensor) -> tf.Tensor:
+        normal = theirs(features, mask=mask, training=True)
+        return (tf.nn.relu(normal) if active else normal) * mask[..., None]
+
+    found = with_gradients(ours, lambda features: ours(features, mask=mask, training=True))
+    expected = with_gradients(theirs, by_parts)
+    for one, other in zip(found, expected, strict=True):
+        assert np.allclose(one, other, atol=1e-4)
 
 
 def brute_force_loss(logits: np.ndarray, labels: list[int]) -> float:

@@ -17,7 +17,6 @@ from legible.drift.baseline import RESAMPLES, Baseline, make_baseline
 from legible.drift.decide import ChannelDrift, Outcome, Verdict, judge
 from legible.drift.quality import Estimate, Quality, estimated
 from legible.drift.reference import Reference
-from legible.drift.signatures import FILE as SIGNATURES
 from legible.drift.signatures import Cause, Signatures
 from legible.drift.summary import NO_CORRECTIONS, Summary, chunks
 from legible.errors import ImageError
@@ -169,17 +168,18 @@ def check_rows(
         if baseline:
             by_baseline.add(chunk)
     verdict = judge(by_baseline)
+    signatures = Signatures.load(standard.bundle, signals=tuple(by_bundle.reference.quantiles))
     drawn = _draw(verdict, by_bundle.sample, standard, at, drawing) if drawing else False
     return Check(
         verdict,
         at,
         tally or Tally(),
         drawing.path if drawing and drawn else None,
-        cause=_cause(standard.bundle, by_bundle, verdict, baseline),
-        estimate=_estimate(standard.bundle, by_bundle),
+        cause=_cause(signatures, by_bundle, verdict, baseline),
+        estimate=_estimate(standard.bundle, signatures, by_bundle),
         unusual=tuple(reading_id for _, reading_id in by_bundle.unusual),
         against="baseline" if baseline else "training",
-        names_causes=(standard.bundle / SIGNATURES).is_file(),
+        names_causes=signatures is not None,
         drawn=len(by_bundle.sample) if drawn else 0,
     )
 
@@ -194,9 +194,10 @@ def _draw(verdict: Verdict, sample: Sequence[Observation], standard: Standard, a
     return True
 
 
-def _cause(bundle: Path, summary: Summary, verdict: Verdict, baseline: Baseline | None) -> Cause | None:
+def _cause(
+    signatures: Signatures | None, summary: Summary, verdict: Verdict, baseline: Baseline | None
+) -> Cause | None:
     """Of the channel that drifted furthest, where some have and others have not."""
-    signatures = Signatures.load(bundle, signals=tuple(summary.reference.quantiles))
     if signatures is None or not verdict.drifted:
         return None
     drifted = [channel.name for channel in verdict.channels if channel.drifted]
@@ -205,13 +206,12 @@ def _cause(bundle: Path, summary: Summary, verdict: Verdict, baseline: Baseline 
     return signatures.cause(counts.deviations - (baseline.deviations if baseline else 0.0))
 
 
-def _estimate(bundle: Path, summary: Summary) -> Estimate | None:
+def _estimate(bundle: Path, signatures: Signatures | None, summary: Summary) -> Estimate | None:
     """By the bundle's reference, whatever the baseline."""
     verdict = judge(summary)
     if not verdict.signals:
         return None
     quality = Quality.load(bundle)
-    signatures = Signatures.load(bundle, signals=tuple(summary.reference.quantiles))
     if quality is None or signatures is None:
         return estimated(summary, unreliable="unlike training" if verdict.drifted else "")
     cause = signatures.cause(summary.counts.deviations)

@@ -1,10 +1,11 @@
 """Who may notice a drill: the service's metrics, Prometheus' rules, Alertmanager, and the report on observations."""
 
 import math
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
@@ -31,22 +32,24 @@ class BlindError(LegibleError):
     """A watch that cannot look, and why."""
 
 
-class Watch(Protocol):
+class Watch(ABC):
     """One that may notice."""
 
     name: str
 
-    def start(self, at: float) -> None:
+    def start(self, at: float) -> None:  # noqa: B027 - what some hold, they hold
         """Forget what was before, where it can; `at` in Unix seconds."""
 
+    @abstractmethod
     def notices(self) -> bool:
         """Whether it says so by now. Raises BlindError."""
 
     def cause(self) -> str:
-        """The corruption it names, or NO_CAUSE."""
+        """The corruption it names; most name none."""
+        return NO_CAUSE
 
 
-class MetricsWatch:
+class MetricsWatch(Watch):
     """The drift rule, on what the service has counted since the start."""
 
     name = "metrics"
@@ -67,9 +70,6 @@ class MetricsWatch:
             return any(_drifts(kind, ranks, gauges) for kind, _ in HISTOGRAMS.values())
         except KeyError as error:
             raise BlindError(f"{self._address}/metrics lacks {error}; use the service's own legible") from error
-
-    def cause(self) -> str:
-        return NO_CAUSE
 
     def _read(self) -> tuple[Counter[Sample], dict[tuple[str, str], float]]:
         """Cumulated counts of ranks, and the constants of the rules by name and kind."""
@@ -103,16 +103,13 @@ def _drifts(kind: str, ranks: Counter[Sample], gauges: dict[tuple[str, str], flo
     return False
 
 
-class RuleWatch:
+class RuleWatch(Watch):
     """Prometheus: a drift alert is pending or fires."""
 
     name = "rule"
 
     def __init__(self, address: str) -> None:
         self._address = address
-
-    def start(self, at: float) -> None:
-        """What its windows hold, they hold."""
 
     def notices(self) -> bool:
         query = f'ALERTS{{alertname=~"{"|".join(ALERTS)}"}}'
@@ -122,20 +119,14 @@ class RuleWatch:
         except (KeyError, TypeError) as error:
             raise BlindError(f"{self._address} answers no query; is it Prometheus?") from error
 
-    def cause(self) -> str:
-        return NO_CAUSE
 
-
-class AlertWatch:
+class AlertWatch(Watch):
     """Alertmanager: a drift alert has arrived."""
 
     name = "alert"
 
     def __init__(self, address: str) -> None:
         self._address = address
-
-    def start(self, at: float) -> None:
-        """What it holds, it holds."""
 
     def notices(self) -> bool:
         alerts = _json(f"{self._address}/api/v2/alerts", active="true")
@@ -144,11 +135,8 @@ class AlertWatch:
         except (KeyError, TypeError) as error:
             raise BlindError(f"{self._address} lists no alerts; is it Alertmanager?") from error
 
-    def cause(self) -> str:
-        return NO_CAUSE
 
-
-class ReportWatch:
+class ReportWatch(Watch):
     """`legible drift` on the observations since the start."""
 
     name = "report"

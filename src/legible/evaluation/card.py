@@ -31,12 +31,12 @@ def write_card(folder: Path, params: Params, *, data_set: DataManifest, trained:
         _writers(evaluation),
         _same_reading(evaluation),
         _confidence(evaluation, calibration),
-        _corruptions(evaluation.get("corruptions")),
+        _corruptions(evaluation["corruptions"]),
         _speed(folder, params),
         _limits(),
         _how_to_reproduce(data_set),
     ]
-    (folder / CARD).write_text("\n".join(part for part in parts if part), encoding="utf-8")
+    (folder / CARD).write_text("\n".join(parts), encoding="utf-8")
 
 
 def _head(folder: Path, params: Params, trained: Mapping[str, Any]) -> str:
@@ -144,13 +144,8 @@ def _right(threshold: Mapping[str, Any]) -> str:
     return "none" if threshold["right"] is None else f"{threshold['right']:.1%} right"
 
 
-def _corruptions(found: Mapping[str, Any] | None) -> str:
-    """Nothing where the evaluation did not corrupt images.
-
-    found: `images` and `exact_match`, of each corruption the shares at its severities, of `none` the one without.
-    """
-    if found is None:
-        return ""
+def _corruptions(found: Mapping[str, Any]) -> str:
+    """found: `images` and `exact_match`, of each corruption the shares at its severities, of `none` the one without."""
     curves = dict(found["exact_match"])
     (plain,) = curves.pop("none")
     severities = range(1, max(map(len, curves.values())) + 1)

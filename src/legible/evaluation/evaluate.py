@@ -14,7 +14,7 @@ from tqdm import tqdm
 from legible import observations
 from legible.config import Params
 from legible.ctc.lexicon import Lexicon, words_of
-from legible.data.dataset import Dataset, Sample, Split
+from legible.data.dataset import Dataset, Sample
 from legible.evaluation.confidence import spread
 from legible.evaluation.corrupted import AT, corrupted, shares_right, some_of, write_corrupted
 from legible.evaluation.invariance import same_readings
@@ -56,7 +56,8 @@ def evaluate(params: Params, *, root: Path, workers: int = 2) -> None:
     recognizer = artefact_recognizer(root / "training/artefact", calibration=calibration, workers=workers)
     lexicon = Lexicon.load(root / "training/lexicon.gz")
     data_set = Dataset.open(root / "data/dataset")
-    validation, tune = list(validation_cases(data_set)), list(validation_cases(data_set, split="tune"))
+    tuning = list(data_set.samples(split="tune"))
+    validation, tune = list(validation_cases(data_set)), [case_of(sample) for sample in tuning]
     cases = [*validation, *print_cases(params, root=root)]
     readings = _read(recognizer, cases, Decoding(), said="evaluate")
     results = _results(cases, readings)
@@ -68,14 +69,14 @@ def evaluate(params: Params, *, root: Path, workers: int = 2) -> None:
     observations.write(folder / "observations.jsonl", _observed([*validation, *tune], known))
     draw_reliability(folder / "reliability.svg", groups(results))
     draw_worst(folder / "worst.png", cases, readings, results, count=params.evaluate.worst)
-    some = some_of(list(data_set.samples(split="tune")), params.evaluate.corrupted)
+    some = some_of(tuning, params.evaluate.corrupted)
     changed = list(corrupted(recognizer, some))
     write_corrupted(folder / "corrupted.jsonl", changed)
     content = {
         **summary(results, print_recipe_name=params.evaluate.print.name),
         "with_lexicon": {"name": params.lexicon.name, "slices": figures_by_slice(preferring)},
         "lexicon_coverage": coverage(cases, lexicon),
-        "same_reading": same_reading(recognizer, cases),
+        "same_reading": same_reading(recognizer, cases, readings),
         "corruptions": {"images": len(some), "exact_match": shares_right(changed)},
     }
     (folder / "evaluation.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
@@ -100,16 +101,18 @@ def groups(results: Sequence[Result]) -> dict[str, list[Result]]:
     return {"all": list(results), **{name: in_slice(results, name) for name in names}}
 
 
-def same_reading(recognizer: Recognizer, cases: Sequence[Case]) -> dict[str, dict[str, float]]:
+def same_reading(
+    recognizer: Recognizer, cases: Sequence[Case], readings: Sequence[Reading]
+) -> dict[str, dict[str, float]]:
     """For each group of words how many images were changed, and the share of the same readings after each change."""
-    words: dict[str, list[GreyImage]] = {}
-    for case in cases:
+    words: dict[str, list[tuple[GreyImage, str]]] = {}
+    for case, reading in zip(cases, readings, strict=True):
         if not case.slices[0].endswith("/line"):
-            words.setdefault(case.slices[0], []).append(case.image)
-    chosen = {group: spread(images, CHANGED_IMAGES) for group, images in sorted(words.items())}
+            words.setdefault(case.slices[0], []).append((case.image, reading.text))
+    chosen = {group: spread(read, CHANGED_IMAGES) for group, read in sorted(words.items())}
     return {
-        group: {"images": len(images), **same_readings(recognizer, images)}
-        for group, images in tqdm(chosen.items(), desc="same reading", unit="group")
+        group: {"images": len(read), **same_readings(recognizer, read)}
+        for group, read in tqdm(chosen.items(), desc="same reading", unit="group")
     }
 
 
@@ -137,9 +140,12 @@ def summary(results: Sequence[Result], *, print_recipe_name: str) -> dict[str, o
     }
 
 
-def validation_cases(data_set: Dataset, *, split: Split = "validation") -> Iterator[Case]:
-    for sample in data_set.samples(split=split):
-        yield Case(sample.image, sample.text, f"{sample.source}/{sample.writer}", _slices(sample))
+def validation_cases(data_set: Dataset) -> Iterator[Case]:
+    return map(case_of, data_set.samples(split="validation"))
+
+
+def case_of(sample: Sample) -> Case:
+    return Case(sample.image, sample.text, f"{sample.source}/{sample.writer}", _slices(sample))
 
 
 def print_cases(params: Params, *, root: Path) -> Iterator[Case]:

@@ -47,12 +47,13 @@ CHANGES: Mapping[str, Callable[[GreyImage], GreyImage]] = {
 }
 
 
-def same_readings(recognizer: Recognizer, images: Sequence[GreyImage]) -> dict[str, float]:
-    """For each change the share of the images that still give the text they gave without it."""
-    plain = [reading.text for reading in recognizer.read_each(images)]
-    return {name: _share(plain, recognizer, [change(image) for image in images]) for name, change in CHANGES.items()}
+def same_readings(recognizer: Recognizer, read: Sequence[tuple[GreyImage, str]]) -> dict[str, float]:
+    """For each change the share of these images that still give the text they gave without it."""
+    return {name: _share(recognizer, read, change) for name, change in CHANGES.items()}
 
 
-def _share(plain: Sequence[str], recognizer: Recognizer, changed: Sequence[GreyImage]) -> float:
-    readings = recognizer.read_each(changed)
-    return sum(reading.text == text for reading, text in zip(readings, plain, strict=True)) / max(len(plain), 1)
+def _share(
+    recognizer: Recognizer, read: Sequence[tuple[GreyImage, str]], change: Callable[[GreyImage], GreyImage]
+) -> float:
+    readings = recognizer.read_each([change(image) for image, _ in read])
+    return sum(reading.text == text for reading, (_, text) in zip(readings, read, strict=True)) / max(len(read), 1)

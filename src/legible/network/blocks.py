@@ -6,12 +6,11 @@ masked network in training and its unmasked twin in service, with the same weigh
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from keras import layers, ops
 
-Tensor = Any
-"""A symbolic or real tensor of whichever backend runs."""
+from legible.network import normalization
+from legible.network.normalization import Tensor
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,8 @@ def mix_columns(x: Masked, *, kernel: int, expansion: int, dropout: float, name:
 
 def normalize_batch(x: Masked, y: Tensor, *, name: str, active: bool) -> Masked:
     """Batch normalisation of y over the image alone, then zeros beyond it."""
-    y = layers.BatchNormalization(name=f"{name}_normalization")(y, mask=x.mask)
-    if active:
-        y = layers.ReLU(name=f"{name}_relu")(y)
-    return x.cut(y)
+    named = f"{name}_normalization"
+    if x.mask is not None:
+        return Masked(normalization.BatchNormalization(active=active, name=named)(y, mask=x.mask), x.mask)
+    y = layers.BatchNormalization(name=named)(y)
+    return Masked(layers.ReLU(name=f"{name}_relu")(y) if active else y, None)

@@ -13,6 +13,7 @@ from legible.errors import SettingsError
 from legible.network import blocks
 from legible.network.blocks import Masked
 from legible.network.loss import CTCModel
+from legible.network.normalization import Tensor
 
 STRIDE = 4
 
@@ -62,7 +63,7 @@ def build_twin(network: keras.Model, size: Size, *, labels: int, height: int) ->
     return twin
 
 
-def _logits(x: Masked, size: Size, *, labels: int, dropout: float) -> blocks.Tensor:
+def _logits(x: Masked, size: Size, *, labels: int, dropout: float) -> Tensor:
     x = blocks.convolve(x, filters=size.trunk[0], name="trunk1")
     x = blocks.pool(x, stride=(2, 2), name="pool1")
     x = blocks.convolve(x, filters=size.trunk[1], name="trunk2")

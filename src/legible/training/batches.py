@@ -8,17 +8,23 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from legible.charset import Charset
 from legible.data.dataset import Sample
 from legible.errors import DataError
+from legible.image.decode import GreyImage
 from legible.image.normalize import normalize
 from legible.synth.augment import augment
 
 WIDTHS = (64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024, 1280, 1536, 2048, 3072, 4128)
 """Columns that batches are padded to."""
+SIZES = (0.6, 1.6)
+"""An image is trained on at between so many times its own size."""
+LEAST_ROWS = 20
+"""No image is made smaller than this."""
 
 
 @dataclass(frozen=True)
@@ -122,9 +128,20 @@ def prepare(image: npt.NDArray[np.uint8], text: str, preparation: Preparation, r
     An image too narrow for its text, as CTC needs a step for each label, gets paper at its right.
     """
     labels = preparation.charset.encode(text)
-    columns = normalize(augment(image, rng, preparation.strength), height=preparation.height, stride=preparation.stride)
+    if preparation.strength > 0:
+        image = resized(augment(image, rng, preparation.strength), rng)
+    columns = normalize(image, height=preparation.height, stride=preparation.stride)
     missing = (steps_needed(labels) + 1) * preparation.stride - columns.shape[1]
     return Prepared(np.pad(columns, ((0, 0), (0, max(missing, 0))))[:, : WIDTHS[-1]], labels)
+
+
+def resized(image: GreyImage, rng: np.random.Generator) -> GreyImage:
+    """As a scanner or camera of another resolution gives it, and another program that makes it smaller or larger."""
+    height, width = image.shape
+    factor = max(np.exp(rng.uniform(*np.log(SIZES))), min(LEAST_ROWS / height, 1.0))
+    way = rng.choice([cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC])
+    size = (max(round(width * factor), 1), max(round(height * factor), 1))
+    return np.asarray(cv2.resize(image, size, interpolation=int(way)), np.uint8)
 
 
 def steps_needed(labels: Sequence[int]) -> int:
