@@ -61,7 +61,6 @@ class Row:
 
 def settings(recipe: Recipe, *, size: str, epochs: int) -> Params:
     params = load_params(PROJECT / "params.yaml")
-    then = dataclasses.replace(params.train.then, epochs=0)
     return dataclasses.replace(
         params,
         generate=dataclasses.replace(
@@ -76,7 +75,7 @@ def settings(recipe: Recipe, *, size: str, epochs: int) -> Params:
             strength=0.6,
             mixture=recipe.mixture,
             start_from="",
-            then=then,
+            then=(),
         ),
     )
 

@@ -5,12 +5,15 @@ from legible.charset import Charset
 from legible.data.dataset import Sample
 from legible.errors import DataError
 from legible.training.batches import (
+    LEAST_ROWS,
+    SIZES,
     Planner,
     Preparation,
     batch_size,
     epoch_batches,
     group_samples,
     prepare,
+    resized,
     steps_needed,
 )
 from legible.training.preparers import Preparers
@@ -87,6 +90,18 @@ def test_an_image_too_narrow_for_its_text_gets_paper_at_its_right() -> None:
     narrow = sample(0, text="1111111111", width=20)
     prepared = prepare(narrow.image, narrow.text, preparation(strength=0.0), np.random.default_rng(0))
     assert prepared.columns.shape[1] // 4 >= steps_needed(prepared.labels)
+
+
+def test_images_come_in_many_sizes_of_the_same_shape_and_never_fewer_rows_than_can_be_read() -> None:
+    rng = np.random.default_rng(0)
+    image = sample(0, width=120).image
+    sizes = [resized(image, rng).shape for _ in range(200)]
+    heights = [height for height, _ in sizes]
+    assert min(heights) == pytest.approx(SIZES[0] * 40, abs=1.5)
+    assert max(heights) == pytest.approx(SIZES[1] * 40, abs=1.5)
+    assert all(abs(width / height - 3) < 0.2 for height, width in sizes)
+    assert min(resized(image[:24], rng).shape[0] for _ in range(50)) >= LEAST_ROWS
+    assert resized(image[:12], rng).shape[0] >= 12
 
 
 def test_the_mask_covers_the_image_and_nothing_beyond() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from legible.charset import Charset
 from legible.ctc.beam import prefix_beam_search
+from legible.ctc.decode import softmax
 from legible.ctc.lexicon import Lexicon, LexiconPrior, LexiconWeights, words_of
 from legible.errors import DataError
 
@@ -36,7 +37,7 @@ def logits(*steps: str) -> np.ndarray:
 
 
 def read(*steps: str) -> str:
-    return CHARSET.decode(prefix_beam_search(logits(*steps), width=16, prior=PRIOR)[0].labels)
+    return CHARSET.decode(prefix_beam_search(softmax(logits(*steps)), width=16, prior=PRIOR)[0].labels)
 
 
 def test_words_weigh_what_their_share_says() -> None:

@@ -98,9 +98,9 @@ def test_fine_tuning_starts_from_the_given_weights(trained_at_once: Path, tmp_pa
 
 def test_two_trainings_in_one_stage_equal_two_stages(trained_at_once: Path, tmp_path: Path) -> None:
     changes = {"learning_rate": 0.001, "warmup_epochs": 0.5, "dropout": 0.2, "strength": 0.2}
-    then = ThenParams(epochs=2, epoch_samples=64, mixture={"drawn/word": 1.0}, **changes)  # type: ignore[arg-type]
+    then = ThenParams(epochs=2, epoch_samples=64, mixture={"drawn/word": 1.0}, precision="float32", **changes)  # type: ignore[arg-type]
     together = project(tmp_path / "together")
-    training.train(small_params(epochs=3, then=then), root=together)
+    training.train(small_params(epochs=3, then=(then,)), root=together)
     apart = project(tmp_path / "apart")
     start = str(trained_at_once / "models/weights")
     training.train(small_params(epochs=2, start_from=start, **{**changes, "epoch_samples": 64}), root=apart)
@@ -108,12 +108,19 @@ def test_two_trainings_in_one_stage_equal_two_stages(trained_at_once: Path, tmp_
         assert np.array_equal(one, other)
 
 
-def test_the_second_of_two_trainings_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
+def test_the_last_of_three_trainings_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     root = project(tmp_path)
     then = ThenParams(
-        1, 64, learning_rate=0.001, warmup_epochs=0.5, dropout=0.0, strength=0.2, mixture={"drawn/word": 1}
+        1,
+        64,
+        learning_rate=0.001,
+        warmup_epochs=0.5,
+        dropout=0.0,
+        strength=0.2,
+        mixture={"drawn/word": 1},
+        precision="float32",
     )
-    params = small_params(epochs=1, then=then)
+    params = small_params(epochs=1, then=(then, then))
     training.train(params, root=root)
     before = final_weights(root)
     shutil.rmtree(root / "models")

@@ -71,16 +71,16 @@ class IngestParams:
 
 @dataclass(frozen=True)
 class ThenParams:
-    """A second training that starts from the weights of the first; only what differs from it."""
+    """A training that starts from the weights of the one before; only what differs from the first."""
 
     epochs: int
-    """0: no second training."""
     epoch_samples: int
     learning_rate: float
     warmup_epochs: float
     dropout: float
     strength: float
     mixture: Mapping[str, float]
+    precision: str
 
 
 @dataclass(frozen=True)
@@ -105,10 +105,11 @@ class TrainParams:
     averaging: float
     """Momentum of the moving average of the weights; 0 switches it off."""
     precision: str
-    """float32, or on a GPU mixed_bfloat16; the weights are float32 in both."""
+    """float32, or on a GPU or a processor with bfloat16 mixed_bfloat16; the weights are float32 in both."""
     start_from: str
     """Weights to fine-tune from; empty to start afresh."""
-    then: ThenParams
+    then: tuple[ThenParams, ...]
+    """Further trainings, each from the weights of the one before."""
 
 
 @dataclass(frozen=True)

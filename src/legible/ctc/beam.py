@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from legible.charset import BLANK
-from legible.ctc.decode import Logits, log_softmax
+from legible.ctc.decode import Shares
 
 RESCALED_EVERY = 40
 """Time steps; so many are far from too small a number for a float."""
@@ -109,13 +109,13 @@ Beams = dict[int, tuple[float, float]]
 
 
 def prefix_beam_search(
-    logits: Logits, *, width: int, prior: Prior = UNIFORM, least_share: float = LEAST_SHARE
+    shares: Shares, *, width: int, prior: Prior = UNIFORM, least_share: float = LEAST_SHARE
 ) -> list[Candidate]:
-    """The candidates that are left in a beam of so many prefixes, best first; logits (T, V)."""
+    """The candidates left in a beam of so many prefixes, best first; probabilities of each step's labels (T, V)."""
     prefixes = _Prefixes(prior)
     beams: Beams = {ROOT: (1.0, 0.0)}
     log_scale = 0.0
-    for number, (blank, likely) in enumerate(_steps(logits, least_share)):
+    for number, (blank, likely) in enumerate(_steps(shares, least_share)):
         grown = _grow(beams, blank, likely, prefixes)
         beams = _kept(grown, prefixes.weights, width) if len(grown) > width else grown
         if number % RESCALED_EVERY == 0:
@@ -132,16 +132,27 @@ def prefix_beam_search(
     return sorted(candidates, key=lambda candidate: -candidate.score)
 
 
-def _steps(logits: Logits, least_share: float) -> Iterator[tuple[float, dict[int, float]]]:
-    """For each step the blank's share, and the shares of the labels that have more than the least."""
-    shares = np.exp(log_softmax(logits))
-    blanks = shares[:, BLANK].tolist()
-    shares[:, BLANK] = 0.0
-    steps, labels = np.nonzero(shares > least_share)
+def _steps(shares: Shares, least_share: float) -> Iterator[tuple[float, dict[int, float]]]:
+    """For each step the blank's share, and the shares of the labels that have more than the least.
+
+    Steps on end in which no label has are one step: their blanks' shares multiplied.
+    """
+    follow = shares > least_share
+    follow[:, BLANK] = False
+    steps, labels = np.nonzero(follow)
     values, names = shares[steps, labels].tolist(), labels.tolist()
-    bounds = np.searchsorted(steps, np.arange(len(blanks) + 1)).tolist()
-    for blank, start, stop in zip(blanks, bounds, bounds[1:], strict=False):
+    bounds = np.searchsorted(steps, np.arange(len(shares) + 1)).tolist()
+    silence = 1.0
+    for blank, start, stop in zip(shares[:, BLANK].tolist(), bounds, bounds[1:], strict=False):
+        if start == stop:
+            silence *= blank
+            continue
+        if silence != 1.0:
+            yield silence, {}
+            silence = 1.0
         yield blank, dict(zip(names[start:stop], values[start:stop], strict=True))
+    if silence != 1.0:
+        yield silence, {}
 
 
 def _grow(beams: Beams, blank: float, likely: dict[int, float], prefixes: _Prefixes) -> Beams:

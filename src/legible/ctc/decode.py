@@ -6,6 +6,7 @@ Texts that are likelier than it: `beam`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,7 @@ import numpy.typing as npt
 from legible.charset import BLANK
 
 Logits = npt.NDArray[np.float32]
+Shares = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -24,19 +26,15 @@ class Run:
     stop: int
 
 
-def best_path(logits: Logits) -> list[Run]:
-    """Runs of the likeliest labels without blanks; logits (T, V): steps [1, 1, 0, 1, 2] -> labels [1, 1, 2]."""
-    labels = np.argmax(logits, axis=-1)
-    starts = np.flatnonzero(np.diff(labels, prepend=-1))
-    stops = np.append(starts[1:], len(labels))
-    return [
-        Run(int(labels[start]), int(start), int(stop))
-        for start, stop in zip(starts, stops, strict=True)
-        if labels[start] != BLANK
-    ]
+def best_path(logits: Logits | Shares) -> list[Run]:
+    """Runs of the likeliest labels without blanks, of logits or shares (T, V): [1, 1, 0, 1, 2] -> [1, 1, 2]."""
+    likeliest = np.argmax(logits, axis=-1)
+    bounds = [0, *(np.flatnonzero(likeliest[1:] != likeliest[:-1]) + 1).tolist(), len(likeliest)]
+    labels = likeliest.tolist() or [BLANK]
+    return [Run(labels[start], start, stop) for start, stop in pairwise(bounds) if labels[start] != BLANK]
 
 
-def align(logits: Logits, labels: Sequence[int]) -> list[Run]:
+def align(logits: Logits | Shares, labels: Sequence[int]) -> list[Run]:
     """The likeliest steps for each of given labels (Viterbi over the path that spells them); logits (T, V).
 
     Raises ValueError for more labels, and blanks between equal ones, than there are steps.
@@ -90,7 +88,16 @@ def _shifted(values: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.floa
     return np.concatenate([np.full(min(count, len(values)), -np.inf), values[: max(len(values) - count, 0)]])
 
 
-def log_softmax(logits: Logits) -> npt.NDArray[np.float64]:
+def log_softmax(logits: Logits | Shares) -> npt.NDArray[np.float64]:
     """Log-probabilities of each step's labels, (T, V)."""
     shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
+
+
+def softmax(logits: Logits) -> Shares:
+    """Probabilities of each step's labels, (T, V)."""
+    shares = logits.astype(np.float64)
+    shares -= shares.max(axis=-1, keepdims=True)
+    np.exp(shares, out=shares)
+    shares /= shares.sum(axis=-1, keepdims=True)
+    return shares

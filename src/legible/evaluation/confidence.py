@@ -18,6 +18,7 @@ from tqdm import tqdm
 
 from legible.config import Params
 from legible.ctc.beam import Candidate
+from legible.ctc.decode import softmax
 from legible.ctc.lexicon import Lexicon
 from legible.data.dataset import Dataset, Sample
 from legible.errors import DataError
@@ -95,13 +96,14 @@ def calibrate(recognizer: Recognizer, samples: Sequence[Sample], lexicon: Lexico
 
 
 def _attempt(recognizer: Recognizer, sample: Sample, logits: npt.NDArray[np.float32], decoding: Decoding) -> Attempt:
-    candidates = search(logits, decoding)
+    shares = softmax(logits)
+    candidates = search(shares, decoding)
     texts = [recognizer.charset.decode(candidate.labels) for candidate in candidates]
     return Attempt(
         sample.group,
         candidates,
         texts.index(sample.text) if sample.text in texts else None,
-        character_shares(logits, candidates[0].labels),
+        character_shares(shares, candidates[0].labels),
         characters_right(sample.text, texts[0]),
     )
 

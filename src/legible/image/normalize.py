@@ -30,13 +30,17 @@ STROKES_HIGH = 3.0
 """A word is at least so many strokes high: keeps dashes and dots from filling the whole height."""
 
 
+LEVELS = np.arange(256)
+
+
 @dataclass(frozen=True)
 class Tones:
-    """Mean grey level of paper and of ink, and the level that parts them best."""
+    """Mean grey level of paper and of ink, the level that parts them best, and the share of the image above it."""
 
     paper: float
     ink: float
     threshold: float
+    light_share: float
 
 
 @dataclass(frozen=True)
@@ -88,9 +92,9 @@ def _reduced(image: GreyImage) -> GreyImage:
 
 def _turned(image: GreyImage) -> GreyImage:
     """Dark on light: paper is what holds most of the image and most of its border."""
-    threshold = _tones(image).threshold
+    tones = _tones(image)
     border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
-    light = np.count_nonzero(image > threshold) / image.size + np.count_nonzero(border > threshold) / border.size
+    light = tones.light_share + np.count_nonzero(border > tones.threshold) / border.size
     return image if light >= 1 else 255 - image
 
 
@@ -112,15 +116,17 @@ def _find_ink(image: GreyImage) -> Ink | None:
 def _tones(image: GreyImage) -> Tones:
     """Threshold of the greatest variance between two classes (Otsu 1979), and the means of both."""
     histogram = np.bincount(image.ravel(), minlength=256)
-    dark_count = np.cumsum(histogram)
-    dark_sum = np.cumsum(histogram * np.arange(256))
+    dark_count = histogram.cumsum()
+    dark_sum = (histogram * LEVELS).cumsum()
     light_count = image.size - dark_count
     dark_mean = dark_sum / np.maximum(dark_count, 1)
     light_mean = (dark_sum[-1] - dark_sum) / np.maximum(light_count, 1)
-    best = int(np.argmax(dark_count * light_count * (light_mean - dark_mean) ** 2.0))
+    best = int((dark_count * light_count * (light_mean - dark_mean) ** 2.0).argmax())
+    light_share = float(light_count[best] / image.size)
     if light_count[best] == 0 or dark_count[best] == 0:
-        return Tones(paper=dark_sum[-1] / image.size, ink=dark_sum[-1] / image.size, threshold=best)
-    return Tones(paper=float(light_mean[best]), ink=float(dark_mean[best]), threshold=best)
+        mean = float(dark_sum[-1] / image.size)
+        return Tones(mean, mean, best, light_share)
+    return Tones(float(light_mean[best]), float(dark_mean[best]), best, light_share)
 
 
 def _framed(image: GreyImage, *, box: Box, paper: float) -> GreyImage:
@@ -130,13 +136,14 @@ def _framed(image: GreyImage, *, box: Box, paper: float) -> GreyImage:
     top, left = min(rim, box.top), min(rim, box.left)
     bottom, right = min(rim, rows - box.bottom), min(rim, columns - box.right)
     kept = image[box.top - top : box.bottom + bottom, box.left - left : box.right + right]
-    missing = ((rim - top, rim - bottom), (rim - left, rim - right))
-    return np.pad(kept, missing, constant_values=round(paper))
+    framed = np.full((box.height + 2 * rim, box.width + 2 * rim), round(paper), np.uint8)
+    framed[rim - top : rim + box.height + bottom, rim - left : rim + box.width + right] = kept
+    return framed
 
 
 def _stretched(image: GreyImage, tones: Tones) -> GreyImage:
     """Paper to 0, ink to 255."""
-    levels = (tones.paper - np.arange(256)) * (255 / max(tones.paper - tones.ink, 1.0))
+    levels = (tones.paper - LEVELS) * (255 / max(tones.paper - tones.ink, 1.0))
     table = np.clip(levels, 0, 255).astype(np.uint8)
     return np.asarray(table[image], np.uint8)
 

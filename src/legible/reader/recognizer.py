@@ -18,7 +18,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from legible.charset import Charset
 from legible.ctc.beam import UNIFORM, Candidate, prefix_beam_search
-from legible.ctc.decode import align, best_path, log_probability, log_softmax
+from legible.ctc.decode import Shares, align, best_path, log_probability, softmax
 from legible.ctc.lexicon import Lexicon, LexiconPrior
 from legible.errors import BundleError
 from legible.image.decode import GreyImage
@@ -110,12 +110,13 @@ def interpret(
     logits: npt.NDArray[np.float32], charset: Charset, calibration: Calibration, decoding: Decoding
 ) -> Reading:
     """The likeliest text of logits (T, V) by prefix beam search, with the probabilities of `reader.calibration`."""
-    candidates = search(logits, decoding)
+    steps = softmax(logits)
+    candidates = search(steps, decoding)
     weights = calibration.lexicon if decoding.prior else calibration.plain
     confidences = weights.confidences(candidates)
     texts = [charset.decode(candidate.labels) for candidate in candidates]
     others = zip(texts[1:], confidences[1:], strict=True)
-    shares = character_shares(logits, candidates[0].labels)
+    shares = character_shares(steps, candidates[0].labels)
     return Reading(
         texts[0],
         confidences[0],
@@ -127,15 +128,14 @@ def interpret(
     )
 
 
-def search(logits: npt.NDArray[np.float32], decoding: Decoding) -> list[Candidate]:
-    """The candidates of logits (T, V), best first."""
-    return prefix_beam_search(logits, width=decoding.width, prior=decoding.prior or UNIFORM)
+def search(shares: Shares, decoding: Decoding) -> list[Candidate]:
+    """The candidates of the probabilities of each step's labels (T, V), best first."""
+    return prefix_beam_search(shares, width=decoding.width, prior=decoding.prior or UNIFORM)
 
 
-def character_shares(logits: npt.NDArray[np.float32], labels: Sequence[int]) -> list[float]:
-    """The greatest share of each label in the steps that spell it."""
-    runs = best_path(logits)
+def character_shares(shares: Shares, labels: Sequence[int]) -> list[float]:
+    """The greatest share of each label in the steps that spell it; probabilities of each step's labels (T, V)."""
+    runs = best_path(shares)
     if tuple(run.label for run in runs) != tuple(labels):
-        runs = align(logits, labels)
-    scores = log_softmax(logits)
-    return [float(np.exp(scores[run.start : run.stop, run.label].max())) for run in runs]
+        runs = align(np.log(np.maximum(shares, np.finfo(shares.dtype).tiny)), labels)
+    return [float(shares[run.start : run.stop, run.label].max()) for run in runs]

@@ -31,8 +31,6 @@ from legible.training.checkpoint import Checkpoints, EpochFigures, fingerprint
 from legible.training.preparers import Preparers
 from legible.training.weights import load_matching, save_weights
 
-FIRST_WEIGHTS = "training/first"
-"""Where the first of two trainings leaves its weights, under the project's folder."""
 PRECISIONS = ("float32", "mixed_bfloat16")
 READ_TOGETHER = 32
 TUNE_SAMPLES = 512
@@ -53,25 +51,26 @@ def train(params: Params, *, root: Path, workers: int = 1) -> None:
     loaded = Loaded(_split(data_set, "train"), _evenly(_split(data_set, "tune"), TUNE_SAMPLES))
     runs = trainings(params)
     for number, run in enumerate(runs, start=1):
-        last = number == len(runs)
+        which = "" if number == len(runs) else f"-{number}"
         identity = fingerprint(run, data_set=data_set.manifest.fingerprint)
-        checkpoints = Checkpoints(root / "training" / ("checkpoint" if last else "checkpoint-first"), identity)
-        model = train_once(
-            run, loaded, checkpoints, root=root, curves="live" if last else "live-first", workers=workers
-        )
-        target = root / ("models/weights" if last else FIRST_WEIGHTS)
+        checkpoints = Checkpoints(root / f"training/checkpoint{which}", identity)
+        model = train_once(run, loaded, checkpoints, root=root, curves=f"live{which}", workers=workers)
+        target = root / (_weights_of(number) if which else "models/weights")
         save_weights(model, target, run.train, charset=run.charset.build())
 
 
 def trainings(params: Params) -> list[Params]:
-    """What `train` asks for, a training after the other: one, or two where `train.then` has epochs."""
-    then = params.train.then
-    first = dataclasses.replace(params.train, then=dataclasses.replace(then, epochs=0))
-    if then.epochs == 0:
-        return [dataclasses.replace(params, train=first)]
-    changes = {field.name: getattr(then, field.name) for field in dataclasses.fields(then)}
-    second = dataclasses.replace(first, start_from=FIRST_WEIGHTS, **changes)
-    return [dataclasses.replace(params, train=one) for one in (first, second)]
+    """What `train` asks for, a training after the other, each from the weights of the one before."""
+    runs = [dataclasses.replace(params.train, then=())]
+    for number, then in enumerate(params.train.then, start=1):
+        changes = {field.name: getattr(then, field.name) for field in dataclasses.fields(then)}
+        runs.append(dataclasses.replace(runs[-1], start_from=_weights_of(number), **changes))
+    return [dataclasses.replace(params, train=run) for run in runs]
+
+
+def _weights_of(number: int) -> str:
+    """Where a training that others follow leaves its weights, under the project's folder."""
+    return f"training/weights-{number}"
 
 
 def train_once(
