@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import socket
 import threading
@@ -10,6 +11,7 @@ import pytest
 from drawn_words import START, inverted, observed, reference_of, words_drawn
 
 from legible.drift.decide import Outcome
+from legible.drift.reference import Reference
 from legible.errors import BundleError, DataError
 from legible.monitor import Check, Exporter, check, watch
 from legible.observations import Observation, RowLog
@@ -64,6 +66,30 @@ def test_a_clock_that_jumped_ahead_leaves_a_word_and_no_alarm(tmp_path: Path) ->
     made = check(observations=tmp_path, bundle=bundle(), at=START)
     assert made.verdict.outcome is Outcome.NO_DRIFT
     assert "200 observations are dated after now and were left out; check the clocks" in made.screen()
+
+
+def test_rows_of_before_a_statistic_was_are_left_out_with_a_word(tmp_path: Path) -> None:
+    logged(tmp_path, [without_blockiness(row) for row in odd(60)] + usual(at=START + 3600))
+    made = check(observations=tmp_path, bundle=bundle(), at=START + 7200)
+    assert (made.verdict.images, made.tally.unmeasured) == (200, 60)
+    assert "60 observations of an older legible lack statistics of the reference" in made.screen()
+    assert json.loads(made.to_json())["unmeasured"] == 60
+
+
+def test_a_bundle_of_before_a_statistic_was_judges_old_rows_and_new(tmp_path: Path) -> None:
+    known = Reference.load(bundle())
+    older = {name: grid for name, grid in known.known["image"].quantiles.items() if name != "blockiness"}
+    image = dataclasses.replace(known.known["image"], quantiles=older)
+    dataclasses.replace(known, known={**known.known, "image": image}).save(tmp_path)
+    logged(tmp_path, [without_blockiness(row) for row in usual()] + usual(at=START + 3600))
+    made = check(observations=tmp_path, bundle=tmp_path, at=START + 7200)
+    assert (made.verdict.images, made.tally.unmeasured) == (400, 0)
+    assert "blockiness" not in {signal.name for signal in made.verdict.signals}
+
+
+def without_blockiness(row: Observation) -> Observation:
+    statistics = {name: value for name, value in row.statistics.items() if name != "blockiness"}
+    return dataclasses.replace(row, statistics=statistics)
 
 
 def test_an_empty_window_is_not_enough_data(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from conftest import PROJECT
 
 from legible.drift.reference import EDGES, Floats, Reference, ranks
 from legible.drift.signatures import FILE, Signatures
-from legible.observations import SIGNALS
 
 BUNDLE = PROJECT / "models/bundle"
 WINDOWS = 500
@@ -45,7 +44,8 @@ def test_of_five_hundred_windows_without_drift_three_at_most_are_called_so() -> 
 @pytest.mark.parametrize("name", ["blur", "gaussian-noise", "contrast", "thicker", "inversion"])
 @pytest.mark.parametrize("severity", [3, 4, 5])
 def test_a_corruption_is_noticed_and_named(name: str, severity: int) -> None:
-    reference, signatures = Reference.load(BUNDLE), Signatures.load(BUNDLE, signals=SIGNALS)
+    reference = Reference.load(BUNDLE)
+    signatures = Signatures.load(BUNDLE, signals=tuple(reference.quantiles))
     assert signatures is not None
     shift = signatures.shifts[signatures.names.index((name, severity))].reshape(-1, len(EDGES))
     corrupted = [window + shift for window in windows()[:50]]

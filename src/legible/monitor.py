@@ -21,7 +21,8 @@ from legible.drift.signatures import Cause, Signatures
 from legible.drift.summary import NO_CORRECTIONS, Summary, chunks
 from legible.errors import ImageError
 from legible.image.decode import decode
-from legible.observations import Observation, Selection, Tally, newest, observe, read_corrections, stream
+from legible.image.statistics import STATISTICS
+from legible.observations import Observation, Selection, Tally, measured, newest, observe, read_corrections, stream
 from legible.reader.bundle import MANIFEST, load_bundle, read_manifest
 from legible.reader.recognizer import Recognizer
 
@@ -163,7 +164,9 @@ def check_rows(
     by_bundle = Summary.empty(Reference.load(standard.bundle), corrections=texts)
     baseline = Baseline.load(standard.baseline, bundle=standard.bundle_id) if standard.baseline else None
     by_baseline = Summary.empty(baseline.reference) if baseline else by_bundle
-    for chunk in chunks(observations):
+    tally = tally or Tally()
+    statistics = {name for side in (by_bundle, by_baseline) for name in side.reference.known["image"].quantiles}
+    for chunk in chunks(measured(observations, statistics, tally=tally)):
         by_bundle.add(chunk)
         if baseline:
             by_baseline.add(chunk)
@@ -173,7 +176,7 @@ def check_rows(
     return Check(
         verdict,
         at,
-        tally or Tally(),
+        tally,
         drawing.path if drawing and drawn else None,
         cause=_cause(signatures, by_bundle, verdict, baseline),
         estimate=_estimate(standard.bundle, signatures, by_bundle),
@@ -230,7 +233,7 @@ def rebase(
     """The baseline of what a deployment has read since then."""
     standard, tally = Standard(bundle), Tally()
     selection = Selection(since, at + AHEAD_SECONDS, channel, standard.bundle_id)
-    rows = stream(observations, selection, tally=tally)
+    rows = measured(stream(observations, selection, tally=tally), STATISTICS, tally=tally)
     return make_baseline(Reference.load(bundle), rows, bundle=standard.bundle_id, at=at, resamples=resamples)
 
 

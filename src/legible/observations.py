@@ -399,6 +399,8 @@ class Tally:
     """Rows dated after now: a clock has jumped."""
     foreign: int = 0
     """Rows of other bundles' readings."""
+    unmeasured: int = 0
+    """Rows that lack a statistic which the reference has: an older legible wrote them."""
 
     def screen(self) -> list[str]:
         """A line for each reason there is."""
@@ -407,6 +409,7 @@ class Tally:
             "observations of an older format were skipped": self.older,
             "observations are dated after now and were left out; check the clocks": self.ahead,
             "observations are of another bundle's readings and were left out; judge them with --bundle": self.foreign,
+            "observations of an older legible lack statistics of the reference and were left out": self.unmeasured,
         }
         return [f"{count} {what}" for what, count in said.items() if count]
 
@@ -440,6 +443,16 @@ def stream(path: Path, selection: Selection = EVERYTHING, *, tally: Tally) -> It
     for files in reversed(list(_newest_first(path, selection.since))):
         for file in files:
             yield from _selected(file, selection, tally)
+
+
+def measured(observations: Iterable[Observation], names: Iterable[str], *, tally: Tally) -> Iterator[Observation]:
+    """Those that have all of these statistics."""
+    wanted = frozenset(names)
+    for row in observations:
+        if wanted <= row.statistics.keys():
+            yield row
+        else:
+            tally.unmeasured += 1
 
 
 def newest(path: Path, selection: Selection = EVERYTHING, *, last: int, tally: Tally) -> Iterator[Observation]:

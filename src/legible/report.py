@@ -19,7 +19,7 @@ from legible.drift.baseline import SAMPLE
 from legible.drift.decide import Verdict
 from legible.drift.reference import table
 from legible.errors import BundleError, DataError
-from legible.observations import SIGNALS, Observation, read_back
+from legible.observations import Observation, read_back
 
 if TYPE_CHECKING:
     from evidently.core.report import Snapshot
@@ -44,7 +44,7 @@ def write_report(
     `known` is the folder of the reference, a bundle's or a baseline's; `at` the time, in Unix seconds, that the run is
     filed under.
     """
-    snapshot = _snapshot(verdict, _current(verdict, observations), _reference_rows(known), at)
+    snapshot = _snapshot(verdict, _current(verdict, observations), _reference_rows(known, verdict), at)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         snapshot.save_html(str(path))
@@ -59,13 +59,14 @@ def _current(verdict: Verdict, observations: Sequence[Observation]) -> pd.DataFr
     return pd.DataFrame(table(observations[-MOST_ROWS:], names), columns=names)
 
 
-def _reference_rows(folder: Path) -> pd.DataFrame:
+def _reference_rows(folder: Path, verdict: Verdict) -> pd.DataFrame:
     path = folder / "reference.parquet"
     if path.is_file():
         return pa.parquet.read_table(path).to_pandas()[:MOST_ROWS]
     if (folder / SAMPLE).is_file():
         rows = read_back(folder / SAMPLE).observations
-        return pd.DataFrame(table(rows), columns=list(SIGNALS))
+        names = [signal.name for signal in verdict.signals]
+        return pd.DataFrame(table(rows, names), columns=names)
     raise BundleError(f"{path}: no such file; run legible reference, or name a bundle's folder")
 
 

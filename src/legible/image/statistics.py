@@ -1,7 +1,7 @@
 """One decoded grey image -> the named image statistics, by which incoming images are compared with known ones.
 
-Measured on the image shrunk to LONGEST_SIDE pixels a side at most. Grey levels run from 0 to 255. `docs/statistics.md`
-says what each is for.
+Measured on the image shrunk to LONGEST_SIDE pixels a side at most; blockiness, which shrinking would hide, on so much
+of its middle. Grey levels run from 0 to 255. `docs/statistics.md` says what each is for.
 """
 
 import math
@@ -30,9 +30,21 @@ STATISTICS = (
     "gradient",
     "orientation",
     "coherence",
+    "border_contrast",
+    "blockiness",
 )
 DISCRETE = frozenset({"height", "paper_level"})
 """Those with so few values that their rank is drawn at random between neighbours."""
+BLOCK = 8
+"""Side of the blocks that JPEG codes one by one, in pixels."""
+LEAST_BLOCKS = 3
+"""Across a direction, below which it tells nothing of blocks."""
+MOST_STEP = 16
+"""Grey levels; a larger third difference is an edge of the writing, and counts as this."""
+FAINT = 0.25
+"""Grey levels of third difference that are as good as none."""
+FAINT_CONTRAST = 2.0
+"""Grey levels of standard deviation that are as good as none."""
 
 Float = npt.NDArray[np.float32]
 
@@ -41,6 +53,7 @@ def measure(image: GreyImage) -> dict[str, float]:
     """Every statistic of an image (H, W), finite whatever the image."""
     small = _shrunk(image)
     values = _sizes(image) | _tones(small) | _ink(small) | _edges(small)
+    values |= {"border_contrast": _border_contrast(small), "blockiness": _blockiness(_middle(image))}
     return {name: float(values[name]) for name in STATISTICS}
 
 
@@ -125,3 +138,38 @@ def _direction(across: Float, down: Float) -> dict[str, float]:
         "orientation": 0.5 * math.atan2(2 * xy, xx - yy) if spread > 0 else 0.0,
         "coherence": spread / (xx + yy) if xx + yy > 0 else 0.0,
     }
+
+
+def _border_contrast(image: GreyImage) -> float:
+    """Standard deviation of the outermost rows and columns over that of all: ink at the border was cut off there."""
+    border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
+    return float(border.std() / (image.std() + FAINT_CONTRAST))
+
+
+def _middle(image: GreyImage) -> GreyImage:
+    """At most LONGEST_SIDE pixels a side, none of them changed."""
+    top, left = (max(side - LONGEST_SIDE, 0) // 2 for side in image.shape)
+    return image[top : top + LONGEST_SIDE, left : left + LONGEST_SIDE]
+
+
+def _blockiness(image: GreyImage) -> float:
+    """How much rougher an image is across every eighth boundary of pixels than across the others, as a logarithm.
+
+    After Wang, Bovik and Evans (2000), who compare differences across the blocks of JPEG with those within them. The
+    difference is the third, which a slope does not raise; of the eight places where the grid may begin it is the one
+    that differs most, since a crop may begin anywhere. 0 of an image of less than three blocks either way.
+    """
+    across, within = 0.0, 0.0
+    for axis in (0, 1):
+        if image.shape[axis] >= LEAST_BLOCKS * BLOCK:
+            rough = np.sort(_roughness(image, axis))
+            across, within = across + float(rough[-1]), within + float(rough[:-1].mean())
+    return math.log((across + FAINT) / (within + FAINT))
+
+
+def _roughness(image: GreyImage, axis: int) -> npt.NDArray[np.float64]:
+    """Mean size (BLOCK,) of the third differences along an axis, by their place modulo BLOCK."""
+    steps = np.minimum(np.abs(np.diff(image.astype(np.int16), 3, axis)), MOST_STEP)
+    lines = steps.sum(axis=1 - axis)
+    places = np.arange(len(lines)) % BLOCK
+    return np.asarray(np.bincount(places, lines) / np.bincount(places) / steps.shape[1 - axis], np.float64)
