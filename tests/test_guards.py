@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from legible.service.guards import BodyGuard, DrainGuard, InFlightGuard, KeyGuard, RequestLog
+from legible.service.guards import BodyGuard, DrainGuard, InFlightGuard, Journal, KeyGuard, Places, RequestLog
 from legible.service.keys import KeyRing, entry
 
 
@@ -73,7 +73,7 @@ def test_one_too_many_at_a_time_is_told_when_to_come_again() -> None:
 
     async def three() -> list[httpx.Response]:
         inner = Starlette(routes=[Route("/read", waiting, methods=["POST"]), Route("/livez", echo_length)])
-        guard = InFlightGuard(inner, most=2, paths=("/read",), count=lambda _: None, level=lambda _: None)
+        guard = InFlightGuard(inner, places=Places(2), paths=("/read",), count=lambda _: None)
         async with client(guard) as caller:
             first = [asyncio.create_task(caller.post("/read")) for _ in range(2)]
             await asyncio.sleep(0.05)
@@ -98,7 +98,7 @@ def test_a_slow_sender_takes_no_place_and_a_body_that_comes_too_late_for_one_is_
 
     async def one_slow_one_quick() -> tuple[httpx.Response, ...]:
         inner = Starlette(routes=[Route("/read", waiting, methods=["POST"])])
-        guard = InFlightGuard(inner, most=1, paths=("/read",), count=lambda _: None, level=levels.append)
+        guard = InFlightGuard(inner, places=Places(1, level=levels.append), paths=("/read",), count=lambda _: None)
         async with client(guard) as caller:
             slow = asyncio.create_task(caller.post("/read", content=chunks(3, pause=0.05)))
             await asyncio.sleep(0.02)
@@ -173,7 +173,7 @@ def logged(path: str, headers: dict[str, str]) -> tuple[httpx.Response, list[dic
     lines: list[str] = []
 
     async def run() -> httpx.Response:
-        async with client(RequestLog(key_guard([]), paths={"/read"}, write=lines.append)) as caller:
+        async with client(RequestLog(key_guard([]), journal=Journal(lines.append, paths={"/read"}))) as caller:
             return await caller.post(path, content=b"secret text", headers=headers)
 
     return asyncio.run(run()), [json.loads(line) for line in lines]

@@ -4,6 +4,8 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, cast
 
 import pytest
 import uvicorn
@@ -14,6 +16,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from legible.service import protocol
+from legible.service.entrance import Entrance
+from legible.service.guards import InFlightGuard, Journal, Places
 from legible.service.protocol import MAX_HEAD_BYTES, GuardedProtocol
 
 
@@ -22,9 +26,12 @@ async def echo_length(request: Request) -> PlainTextResponse:
 
 
 @asynccontextmanager
-async def running() -> AsyncIterator[int]:
+async def running(entrance: Entrance | None = None) -> AsyncIterator[int]:
     app, port = Starlette(routes=[Route("/", echo_length, methods=["POST"])]), free_port()
-    server = uvicorn.Server(uvicorn.Config(app, port=port, http=GuardedProtocol, log_config=None, lifespan="off"))
+    http = cast("Any", partial(GuardedProtocol, entrance=entrance))
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=port, http=http, log_config=None, lifespan="off", timeout_keep_alive=1)
+    )
     task = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
@@ -33,11 +40,11 @@ async def running() -> AsyncIterator[int]:
     await task
 
 
-def exchanged(*parts: bytes) -> bytes:
+def exchanged(*parts: bytes, entrance: Entrance | None = None) -> bytes:
     """What comes back, until the connection is closed, for parts sent one after the other."""
 
     async def run() -> bytes:
-        async with running() as port:
+        async with running(entrance) as port:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             for part in parts:
                 writer.write(part)
@@ -93,3 +100,95 @@ def test_a_head_that_does_not_arrive_is_refused(monkeypatch: pytest.MonkeyPatch)
 def test_a_connection_on_which_nothing_is_asked_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.1)
     assert exchanged(b"") == b""
+
+
+def entrance(
+    places: Places, *, handler: Any = echo_length, lines: list[str] | None = None, counted: list[str] | None = None
+) -> Entrance:
+    """One that leads to an application of its own."""
+    inner = Starlette(routes=[Route("/read", handler, methods=["POST"])])
+    found = Entrance(
+        InFlightGuard(inner, places=places, paths=("/read",), count=lambda _: None),
+        places=places,
+        paths=("/read",),
+        count=([] if counted is None else counted).append,
+        journal=None if lines is None else Journal(lines.append, paths=("/read",)),
+        is_draining=lambda: False,
+    )
+    found.is_open = True
+    return found
+
+
+READ = POST.replace(b"POST /", b"POST /read?a=1")
+LAST = b"Connection: close\r\n"
+
+
+def statuses(answer: bytes) -> list[int]:
+    return [int(part[:3]) for part in answer.split(b"HTTP/1.1 ")[1:]]
+
+
+def test_what_is_to_be_read_goes_past_the_framework_and_the_rest_to_it() -> None:
+    places = Places(1)
+    answer = exchanged(READ + b"\r\nabc", POST + LAST + b"\r\nabc", entrance=entrance(places))
+    assert statuses(answer) == [200, 200]
+    assert (places.promised, places.are_taken) == (0, False)
+
+
+def test_a_closed_entrance_leads_nowhere() -> None:
+    closed = entrance(Places(1))
+    closed.is_open = False
+    assert statuses(exchanged(READ + LAST + b"\r\nabc", entrance=closed)) == [404]
+
+
+def test_one_too_many_is_refused_before_its_body_and_may_ask_again_on_the_connection() -> None:
+    places, lines, counted = Places(0), list[str](), list[str]()
+    asked = READ + b"X-Request-ID: mine\r\n\r\n"
+    parts = (asked, b"a", b"bc" + READ + b"\r\nabc", POST + LAST + b"\r\nabc")
+    answer = exchanged(*parts, entrance=entrance(places, lines=lines, counted=counted))
+    assert statuses(answer) == [429, 429, 200]
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"\r\nretry-after: 1\r\n" in head
+    assert b"\r\nx-request-id: mine" in head
+    assert json.loads(body.partition(b"HTTP/1.1")[0])["error"]["code"] == "busy"
+    assert counted == ["busy", "busy"]
+    first, second = map(json.loads, lines)
+    assert (first["request_id"], first["path"], first["status"]) == ("mine", "/read", 429)
+    assert len(second["request_id"]) == 32
+
+
+def test_of_those_that_come_at_the_same_moment_no_more_are_let_in_than_there_are_places() -> None:
+    release, counted = asyncio.Event(), list[str]()
+
+    async def waiting(request: Request) -> PlainTextResponse:
+        await request.body()
+        await release.wait()
+        return PlainTextResponse("read")
+
+    async def run() -> list[bytes]:
+        places = Places(2)
+        async with running(entrance(places, handler=waiting, counted=counted)) as port:
+            ends = [await asyncio.open_connection("127.0.0.1", port) for _ in range(5)]
+            for _, writer in ends:
+                writer.write(READ + b"\r\nabc")
+            while len(counted) < 3:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            release.set()
+            answers = [await reader.readuntil(b"\r\n") for reader, _ in ends]
+            for _, writer in ends:
+                writer.close()
+                await writer.wait_closed()
+            return answers
+
+    assert sorted(statuses(b"".join(asyncio.run(run())))) == [200, 200, 429, 429, 429]
+
+
+@pytest.mark.parametrize("odd", [LAST, b"Origin: https://example.org\r\n" + LAST])
+def test_whose_refusal_says_more_gets_it_from_the_application(odd: bytes) -> None:
+    counted: list[str] = []
+    answer = exchanged(READ + odd + b"\r\nabc", entrance=entrance(Places(0), counted=counted))
+    assert (statuses(answer), counted) == ([429], [])
+
+
+def test_who_was_refused_and_sends_no_more_is_hung_up_on() -> None:
+    answer = exchanged(READ.replace(b"3", b"9") + b"\r\nabc", entrance=entrance(Places(0)))
+    assert statuses(answer) == [429]

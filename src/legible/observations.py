@@ -77,7 +77,7 @@ class Observation:
 
     def to_json(self) -> str:
         """One line, with the format's version."""
-        return json.dumps({"version": FORMAT_VERSION, **dataclasses.asdict(self)}, ensure_ascii=False)
+        return json.dumps({"version": FORMAT_VERSION, **vars(self)}, ensure_ascii=False)
 
     @staticmethod
     def from_json(line: str) -> "Observation":

@@ -3,7 +3,8 @@
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,7 +28,17 @@ from legible.errors import ImageError
 from legible.image.statistics import measure
 from legible.reader.recognizer import Decoding
 from legible.service import metrics
-from legible.service.guards import BodyGuard, DrainGuard, InFlightGuard, KeyGuard, RequestLog, error_response
+from legible.service.entrance import Entrance
+from legible.service.guards import (
+    BodyGuard,
+    DrainGuard,
+    InFlightGuard,
+    Journal,
+    KeyGuard,
+    Places,
+    RequestLog,
+    error_response,
+)
 from legible.service.keys import KeyRing
 from legible.service.openapi import DOCS_PAGE, MOST_ALTERNATIVES, MOST_CORRECTED, describe
 from legible.service.reading import QUICK_PIXELS, Answer, Reader, is_quick
@@ -37,8 +48,16 @@ Number = TypeVar("Number", int, float)
 PAGE = Path(__file__).parent / "page"
 READ, READ_BATCH, FEEDBACK = "/read", "/read_batch", "/feedback"
 ROUTES = (READ, READ_BATCH, FEEDBACK)
+PATHS = (*ROUTES, "/", "/page/settings.json", "/page/{name}", "/metrics", "/openapi.json", "/card", "/docs")
+REQUEST_SECONDS = 50.0
+"""For all of a request, its body included."""
+TURN_SECONDS = 0.01
+"""Of a batch: so long refusals, health checks and other requests may wait for it."""
 OBSERVED_WITHIN = (0.0, 0.1, 0.3, 0.6)
 """Pauses in seconds between the looks for a reading that is corrected."""
+COUNTED_WITHIN = 0.2
+"""Seconds from a reading to the metrics it counts in."""
+COUNTED_TOGETHER = 200
 MOST_JSON_BYTES = 20_000
 """Of a correction, whose text may be spelt in six bytes a character."""
 DEFAULT_CHANNEL = "default"
@@ -67,7 +86,10 @@ class Api:
         self.settings = settings
         self._reader: Reader | None = None
         self.is_draining = False
+        self.places = Places(settings.max_in_flight, level=metrics.in_flight.set)
+        self.journal = Journal(partial(print, flush=True), paths=PATHS) if settings.request_log else None
         self._turn = asyncio.Lock()
+        self._counting: asyncio.TimerHandle | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reader")
 
     def start(self, reader: Reader) -> None:
@@ -105,7 +127,7 @@ class Api:
         async with request.form(max_files=most + 1, max_fields=8, max_part_size=1000) as form:
             images = await image_bytes(form, field="images", most=most)
             channel = self.reader.channel(str(form.get("channel") or DEFAULT_CHANNEL))
-        outcomes = [await self._read(data, decoding) for data in images]
+        outcomes = await self._read_all(images, decoding)
         fields = [
             error_fields(outcome) if isinstance(outcome, ImageError) else self._fields(outcome, options)
             for outcome in outcomes
@@ -130,6 +152,11 @@ class Api:
             return error_response(429, "busy", "too many corrections at a time", headers={"Retry-After": "1"})
         return JSONResponse({"reading_id": reading_id}, 202)
 
+    async def exposition(self, _: Request) -> Response:
+        if self._reader is not None:
+            self._count()
+        return Response(metrics.exposition(), media_type=metrics.CONTENT_TYPE)
+
     def _options(self, request: Request) -> "ReadOptions":
         return read_options(request, self.settings, lexicons=self.reader.lexicons)
 
@@ -137,19 +164,55 @@ class Api:
         return answer.fields(accept=options.accept, bundle=self.reader.bundle_id, alternatives=options.alternatives > 0)
 
     def _observed(self, fields: dict[str, Any], answers: Sequence[Answer], channel: str) -> Response:
-        """Observations are made after the answer is sent."""
+        """Observations are made after the answer is sent, and counted with those of the next moments."""
 
         async def observe() -> None:
-            for answer in answers:
-                work = self._in_turn if answer.image.size <= QUICK_PIXELS else self._in_thread
-                await work(self.reader.observe, answer, channel)
+            left = deque(answers)
+            while left:
+                work = self._in_turn if left[0].image.size <= QUICK_PIXELS else self._in_thread
+                await work(self._observe_some, left, channel)
+            self._count_soon()
 
         return JSONResponse(fields, background=BackgroundTask(observe))
+
+    def _observe_some(self, left: deque[Answer], channel: str) -> None:
+        """The first, and small ones after it."""
+        until = time.perf_counter() + TURN_SECONDS
+        while True:
+            self.reader.observe(left.popleft(), channel)
+            if not left or left[0].image.size > QUICK_PIXELS or time.perf_counter() > until:
+                return
+
+    def _count_soon(self) -> None:
+        if self.reader.uncounted >= COUNTED_TOGETHER:
+            self._count()
+        elif self._counting is None:
+            self._counting = asyncio.get_running_loop().call_later(COUNTED_WITHIN, self._count)
+
+    def _count(self) -> None:
+        if self._counting is not None:
+            self._counting.cancel()
+            self._counting = None
+        self.reader.count()
 
     async def _read(self, data: bytes, decoding: Decoding) -> Answer | ImageError:
         work = self._in_turn if is_quick(data) else self._in_thread
         outcome: Answer | ImageError = await work(self.reader.read, data, decoding)
         return outcome
+
+    async def _read_all(self, images: Sequence[bytes], decoding: Decoding) -> list[Answer | ImageError]:
+        left, outcomes = deque(images), list[Answer | ImageError]()
+        while left:
+            outcomes.append(await self._read(left.popleft(), decoding))
+            if left and is_quick(left[0]):
+                await self._in_turn(self._read_some, left, decoding, outcomes)
+        return outcomes
+
+    def _read_some(self, left: deque[bytes], decoding: Decoding, outcomes: list[Answer | ImageError]) -> None:
+        """The next ones that take little time."""
+        until = time.perf_counter() + TURN_SECONDS
+        while left and time.perf_counter() < until and is_quick(left[0]):
+            outcomes.append(self.reader.read(left.popleft(), decoding))
 
     async def _in_turn(self, call: Callable[..., Any], *arguments: Any) -> Any:
         """What takes a few milliseconds, in the event loop: handing it to a thread and back costs more.
@@ -285,12 +348,18 @@ def count_error(code: str) -> None:
 
 
 def timed(route: str, handler: Handler) -> Handler:
-    """The same handler, its time counted."""
+    """The same handler, its time bounded and counted."""
     seconds = metrics.request_seconds
 
     async def handle(request: Request) -> Response:
         started = time.perf_counter()
-        response = await handler(request)
+        try:
+            async with asyncio.timeout(REQUEST_SECONDS):
+                response = await handler(request)
+        except TimeoutError:
+            count_error("too_large")
+            message = f"it takes more than {REQUEST_SECONDS:g} s to read this; send fewer or smaller images"
+            response = error_response(413, "too_large", message)
         seconds.labels(route).observe(time.perf_counter() - started)
         return response
 
@@ -308,17 +377,24 @@ def build_app(api: Api) -> ASGIApp:
         Route("/", lambda _: page_file("index.html"), methods=["GET"]),
         Route("/page/settings.json", lambda _: JSONResponse(page_settings(api)), methods=["GET"]),
         Route("/page/{name}", lambda request: page_file(request.path_params["name"]), methods=["GET"]),
-        Route("/metrics", lambda _: Response(metrics.exposition(), media_type=metrics.CONTENT_TYPE), methods=["GET"]),
+        Route("/metrics", api.exposition, methods=["GET"]),
         Route("/openapi.json", lambda _: JSONResponse(describe(settings)), methods=["GET"]),
         Route("/card", lambda _: PlainTextResponse(api.reader.card), methods=["GET"]),
         Route("/docs", lambda _: HTMLResponse(DOCS_PAGE), methods=["GET"]),
     ]
-    guards = guards_of(api, paths={route.path for route in routes})
+    guards = guards_of(api)
     handlers = {HTTPException: on_http_error, ClientDisconnect: on_disconnect, Exception: on_fault}
     return Starlette(routes=routes, middleware=guards, exception_handlers=handlers)
 
 
-def guards_of(api: Api, *, paths: Collection[str]) -> list[Middleware]:
+def entrance_of(api: Api, app: ASGIApp) -> Entrance:
+    return Entrance(
+        app, places=api.places, paths=(READ, READ_BATCH), count=count_error, journal=api.journal,
+        is_draining=lambda: api.is_draining,
+    )  # fmt: skip
+
+
+def guards_of(api: Api) -> list[Middleware]:
     """Outermost first: refused is what costs least to refuse."""
     settings = api.settings
     ring = KeyRing.of(settings.keys)
@@ -330,13 +406,11 @@ def guards_of(api: Api, *, paths: Collection[str]) -> list[Middleware]:
         allow_headers=["Authorization", "X-API-Key", "X-Request-ID"], expose_headers=["X-Request-ID", "Retry-After"],
     )  # fmt: skip
     return [
-        *([Middleware(RequestLog, paths=paths, write=partial(print, flush=True))] if settings.request_log else []),
+        *([Middleware(RequestLog, journal=api.journal)] if api.journal else []),
         *([cors] if settings.cors_origins else []),
         Middleware(DrainGuard, is_draining=lambda: api.is_draining),
-        Middleware(KeyGuard, rings=rings, count=count_error),
-        Middleware(
-            InFlightGuard, most=settings.max_in_flight, paths=ROUTES, count=count_error, level=metrics.in_flight.set
-        ),
+        *([Middleware(KeyGuard, rings=rings, count=count_error)] if any(rings.values()) else []),
+        Middleware(InFlightGuard, places=api.places, paths=ROUTES, count=count_error),
         body_guard(settings, max_bytes=settings.max_body_bytes),
     ]
 

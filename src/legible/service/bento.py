@@ -7,18 +7,21 @@ import threading
 from types import FrameType
 
 import bentoml
+from bentoml._internal.configuration.containers import BentoMLContainer
 
 from legible.config import ServiceSettings
 from legible.reader.bundle import find_bundle, load_bundle
 from legible.service import protocol
-from legible.service.api import Api, build_app
+from legible.service.api import Api, build_app, entrance_of
 from legible.service.reading import Reader
 
 WORKERS = "LEGIBLE_WORKERS"
 """How many worker processes; read before there are settings, as BentoML wants it at import."""
 
 api = Api(ServiceSettings.from_environment())
-protocol.install()
+app = build_app(api)
+entrance = entrance_of(api, app)
+protocol.install(entrance)
 
 
 def worker_count() -> int | str:
@@ -34,6 +37,11 @@ def allow_open_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
+def exports_spans() -> bool:
+    """Whether BentoML is configured to trace requests, which its middlewares do."""
+    return BentoMLContainer.tracing.exporter_type.get() is not None
+
+
 @bentoml.service(
     name="legible",
     workers=worker_count(),
@@ -41,13 +49,14 @@ def allow_open_files() -> None:
     metrics={"enabled": False},
     logging={"access": {"enabled": False}},  # the application's own line says more and less
 )
-@bentoml.asgi_app(build_app(api), path="/")
+@bentoml.asgi_app(app, path="/")
 class Legible:
     """Reads pictures of words and lines."""
 
     def __init__(self) -> None:
         allow_open_files()
         api.start(Reader(load_bundle(find_bundle()), api.settings, worker=str(os.getpid())))
+        entrance.is_open = not exports_spans()
 
     async def __is_ready__(self) -> bool:
         return api.is_ready

@@ -19,6 +19,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from legible.service.keys import KeyRing
 
 UNLOGGED = frozenset({"/livez", "/readyz", "/metrics"})
+RETRY_AFTER = "1"
+"""Seconds until a place is likely to be free."""
 Count = Callable[[str], None]
 """Told the code of each refusal."""
 
@@ -64,7 +66,7 @@ def _is_last(message: Message) -> bool:
 
 
 def _busy(message: str) -> JSONResponse:
-    return error_response(429, "busy", message, headers={"Retry-After": "1"})
+    return error_response(429, "busy", message, headers={"Retry-After": RETRY_AFTER})
 
 
 class BodyGuard:
@@ -162,28 +164,49 @@ class _Held:
         self.size = 0
 
 
+class Places:
+    """How many requests are read at a time, of the most that may be; `level` is told how many.
+
+    A place is promised to a request whose head was let through, until it comes to the guard.
+    """
+
+    def __init__(self, most: int, *, level: Callable[[int], None] = lambda _: None) -> None:
+        self.most = most
+        self.promised = 0
+        self._taken = 0
+        self._level = level
+
+    @property
+    def are_taken(self) -> bool:
+        return self._taken + self.promised >= self.most
+
+    @property
+    def refusal(self) -> str:
+        return f"{self.most} requests are being read; try again in a second"
+
+    def change(self, by: int) -> None:
+        self._taken += by
+        self._level(self._taken)
+
+
 class InFlightGuard:
     """Refuses what would be one too many at a time on these paths: 429 with Retry-After.
 
     A place is taken when the body has arrived, so that slow senders hold none; while all are taken a request is refused
-    before its body. `level` is told how many are taken.
+    before its body.
     """
 
-    def __init__(
-        self, app: ASGIApp, *, most: int, paths: Collection[str], count: Count, level: Callable[[int], None]
-    ) -> None:
+    def __init__(self, app: ASGIApp, *, places: Places, paths: Collection[str], count: Count) -> None:
         self.app = app
         self.count = count
-        self.most = most
+        self.places = places
         self.paths = frozenset(paths)
-        self.level = level
-        self.in_flight = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] not in self.paths:
             await self.app(scope, receive, send)
             return
-        if self.in_flight >= self.most:
+        if self.places.are_taken:
             await self._full()(scope, receive, send)
             return
         taken = False
@@ -192,25 +215,21 @@ class InFlightGuard:
             nonlocal taken
             message = await receive()
             if not taken and _is_last(message):
-                if self.in_flight >= self.most:
+                if self.places.are_taken:
                     raise _RefusedError(self._full())
                 taken = True
-                self._change(1)
+                self.places.change(1)
             return message
 
         try:
             await _refusing(self.app, scope, arriving, send)
         finally:
             if taken:
-                self._change(-1)
+                self.places.change(-1)
 
     def _full(self) -> JSONResponse:
         self.count("busy")
-        return _busy(f"{self.most} requests are being read; try again in a second")
-
-    def _change(self, by: int) -> None:
-        self.in_flight += by
-        self.level(self.in_flight)
+        return _busy(self.places.refusal)
 
 
 class DrainGuard:
@@ -266,24 +285,47 @@ def _shown_key(headers: Headers) -> str:
 REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 
+class Journal:
+    """Writes one line of JSON for each request, without its content. Health checks and metrics are left out."""
+
+    def __init__(self, write: Callable[[str], None], *, paths: Collection[str]) -> None:
+        self._write = write
+        self._paths = frozenset(paths)
+        self._random = random.Random()  # names, not secrets: no call to the system for each
+
+    def request_id(self, asked: str) -> str:
+        """The caller's own, or one made."""
+        return asked if REQUEST_ID.fullmatch(asked) else f"{self._random.getrandbits(128):032x}"
+
+    def note(self, request_id: str, scope: Scope, *, status: int, seconds: float) -> None:
+        """Paths that nobody serves are `other`, queries are left out."""
+        path = scope["path"]
+        if path in UNLOGGED:
+            return
+        line = {
+            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "request_id": request_id,
+            "method": scope["method"],
+            "path": path if path in self._paths else "other",
+            "status": status,
+            "milliseconds": round(seconds * 1000, 1),
+            "key": scope.get("state", {}).get("key", ""),
+        }
+        self._write(json.dumps(line))
+
+
 class RequestLog:
-    """One line of JSON for each request, without its content; the caller's X-Request-ID, or one made, in both.
+    """Notes each request in the journal; the caller's X-Request-ID, or one made, comes back in the answer."""
 
-    Paths that nobody serves are logged as `other`, queries not at all. Health checks and metrics are left out.
-    """
-
-    def __init__(self, app: ASGIApp, *, paths: Collection[str], write: Callable[[str], None]) -> None:
+    def __init__(self, app: ASGIApp, *, journal: Journal) -> None:
         self.app = app
-        self.paths = frozenset(paths)
-        self.write = write
-        self.random = random.Random()  # names, not secrets: no call to the system for each
+        self.journal = journal
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        asked = Headers(scope=scope).get("x-request-id", "")
-        request_id = asked if REQUEST_ID.fullmatch(asked) else f"{self.random.getrandbits(128):032x}"
+        request_id = self.journal.request_id(Headers(scope=scope).get("x-request-id", ""))
         started = time.perf_counter()
         status = 500
         answered = False
@@ -295,25 +337,11 @@ class RequestLog:
                 MutableHeaders(scope=message)["X-Request-ID"] = request_id
             elif not message.get("more_body", False):  # what is observed after the answer takes no time of the caller's
                 answered = True
-                self._note(scope, request_id, status, time.perf_counter() - started)
+                self.journal.note(request_id, scope, status=status, seconds=time.perf_counter() - started)
             await send(message)
 
         try:
             await self.app(scope, receive, marked)
         finally:
             if not answered:
-                self._note(scope, request_id, status, time.perf_counter() - started)
-
-    def _note(self, scope: Scope, request_id: str, status: int, seconds: float) -> None:
-        if scope["path"] in UNLOGGED:
-            return
-        line = {
-            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "request_id": request_id,
-            "method": scope["method"],
-            "path": scope["path"] if scope["path"] in self.paths else "other",
-            "status": status,
-            "milliseconds": round(seconds * 1000, 1),
-            "key": scope.get("state", {}).get("key", ""),
-        }
-        self.write(json.dumps(line))
+                self.journal.note(request_id, scope, status=status, seconds=time.perf_counter() - started)

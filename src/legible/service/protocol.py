@@ -1,11 +1,12 @@
-"""The head of a request, which no ASGI application sees arrive: so many bytes, and so many seconds.
+"""The head of a request, which no ASGI application sees arrive: so many bytes, so many seconds, and where it leads.
 
 uvicorn sets no bounds to either. 431 and 408 in the one shape of errors, then the connection is closed; so is one on
-which nothing is ever asked.
+which nothing is ever asked. What the entrance refuses is answered before its body, which is dropped as it arrives.
 """
 
 import json
 from asyncio import BaseTransport, TimerHandle
+from functools import partial
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -13,23 +14,30 @@ import uvicorn.config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from legible.service import metrics
+from legible.service.entrance import Entrance
 
 MAX_HEAD_BYTES = 32_768
 HEAD_SECONDS = 10.0
 
 
-def install() -> None:
+def install(entrance: Entrance | None = None) -> None:
     """Have uvicorn use it, also where a framework starts uvicorn."""
-    uvicorn.config.HTTP_PROTOCOLS["auto"] = f"{__name__}:{GuardedProtocol.__name__}"
+    uvicorn.config.HTTP_PROTOCOLS["auto"] = cast("Any", partial(GuardedProtocol, entrance=entrance))
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, with bounds to the head."""
+    """uvicorn's protocol, with bounds to the head, and an entrance."""
 
     _head_bytes = 0
     _is_in_head = True
     _is_too_large = False
+    _is_refused = False
     _deadline: TimerHandle | None = None
+
+    def __init__(self, *arguments: Any, entrance: Entrance | None = None, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self._entrance = entrance
+        self._framework = self.app
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(cast("Any", transport))
@@ -46,9 +54,12 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._is_in_head and self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
             self._is_too_large = True
             self.send_400_response("")
+        if self._is_refused:
+            self._await_next()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self._is_refused = False
         if not self._is_in_head:
             self._head_bytes = 0
             self._await_head()
@@ -60,7 +71,46 @@ class GuardedProtocol(HttpToolsProtocol):
             raise ValueError(size)  # the parser stops, and has `send_400_response` answer
         self._is_in_head = False
         self._stop_clock()
-        super().on_headers_complete()
+        self._is_refused = self._enters() and self._refuses()
+        if not self._is_refused:
+            super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if not self._is_refused:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if not self._is_refused:
+            super().on_message_complete()
+
+    def _enters(self) -> bool:
+        """Whether the request comes in by the entrance; one that waits for its turn on the connection does not."""
+        entrance = self._entrance
+        is_next = self.cycle is None or self.cycle.response_complete
+        enters = entrance is not None and is_next and entrance.leads_to(self.url) and not self.parser.should_upgrade()
+        self.app = cast("Any", entrance if enters else self._framework)
+        return enters
+
+    def _refuses(self) -> bool:
+        """Answers where there is no place, or else promises one."""
+        entrance = cast("Entrance", self._entrance)
+        is_plain = self.parser.get_method() == b"POST" and self.parser.get_http_version() == "1.1"
+        refusal = entrance.refusal(self.url, self.headers) if is_plain and self.parser.should_keep_alive() else None
+        if refusal is None:
+            entrance.promise()
+            return False
+        own = b"".join(b"%s: %s\r\n" % header for header in self.server_state.default_headers)
+        self.transport.write(b"HTTP/1.1 429 Too Many Requests\r\n" + own + refusal)
+        self.server_state.total_requests += 1
+        return True
+
+    def _await_next(self) -> None:
+        """Who was refused has as long as after any answer to ask again on the connection, or to send more of a body."""
+        self._unset_keepalive_if_required()
+        if not self.transport.is_closing():
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
 
     def send_400_response(self, msg: str) -> None:
         """Also for what the parser refuses; the connection ends with it."""

@@ -1,13 +1,14 @@
 """From the bytes of an image to an answer, and from the answer to metrics and the log; no HTTP here."""
 
 import io
+import random
 import time
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
 from legible.config import ServiceSettings
@@ -103,7 +104,8 @@ class Reader:
         self._reference = Reference.load(bundle.folder)
         self._limits = Limits(settings.max_image_bytes, settings.max_pixels)
         self._channels = frozenset(settings.channels)
-        self._random = np.random.default_rng()  # breaks ties of ranks, nothing else
+        self._random = random.Random()  # breaks ties of ranks, nothing else
+        self._uncounted: deque[Observation] = deque()
         metrics.prepare(
             channels=(*settings.channels, OTHER),
             routes=(),
@@ -135,7 +137,7 @@ class Reader:
         return Answer(image, reading, new_reading_id(at, self._worker), at)
 
     def observe(self, answer: Answer, channel: str) -> None:
-        """Count and log what was answered; called when the answer has been sent."""
+        """Log what was answered, and keep it to be counted; called when the answer has been sent."""
         row = observe(
             answer.image,
             answer.reading,
@@ -144,15 +146,31 @@ class Reader:
             reading_id=answer.reading_id,
             bundle=self.bundle_id,
         )
-        metrics.readings.labels(channel).inc()
-        metrics.confidence.observe(row.confidence)
-        metrics.reading_length.observe(row.length)
-        metrics.image_pixels.observe(row.width * row.height)
-        for name in self._reference.known["image"].quantiles:
-            metrics.image_statistic.labels(name).observe(self._rank(row, name))
-        for name in self._reference.known["prediction"].quantiles:
-            metrics.prediction_signal.labels(name).observe(self._rank(row, name))
         self._log.put(row)
+        self._uncounted.append(row)
+
+    @property
+    def uncounted(self) -> int:
+        """Rows that the metrics lack."""
+        return len(self._uncounted)
+
+    def count(self) -> None:
+        """Bring the metrics up to date: counted together, many rows cost little more than one."""
+        rows = [self._uncounted.popleft() for _ in range(len(self._uncounted))]
+        if not rows:
+            return
+        for channel, count in Counter(row.channel for row in rows).items():
+            metrics.readings.labels(channel).inc(count)
+        metrics.confidence.observe_all([row.confidence for row in rows])
+        metrics.reading_length.observe_all([row.length for row in rows])
+        metrics.image_pixels.observe_all([row.width * row.height for row in rows])
+        known = self._reference.known
+        for part, histogram in (
+            (known["image"], metrics.image_statistic),
+            (known["prediction"], metrics.prediction_signal),
+        ):
+            for name in part.quantiles:
+                histogram.labels(name).observe_all([self._rank(row, name) for row in rows])
 
     def correct(self, reading_id: str, text: str) -> bool | None:
         """Keep what a reading should have been; False where there is no room for it, None where no such reading is."""
@@ -161,8 +179,9 @@ class Reader:
         return self._corrections.put(Correction(round(time.time(), 3), reading_id, text))
 
     def close(self) -> None:
+        self.count()
         for log in (self._log, self._corrections):
             log.close(timeout_seconds=2.0)
 
     def _rank(self, row: Observation, name: str) -> float:
-        return rank(self._reference, name, row.signal(name), uniform=float(self._random.random()))
+        return rank(self._reference, name, row.signal(name), uniform=self._random.random())
