@@ -12,8 +12,10 @@ from PIL import Image
 
 from legible.config import ServiceSettings
 from legible.drift.reference import Reference, rank
+from legible.drift.summary import unusualness
 from legible.errors import ImageError, ImageTooLargeError
 from legible.image.decode import FORMATS, GreyImage, Limits, decode
+from legible.kept import Choice, ImageLog
 from legible.observations import Correction, Observation, RowLog, is_logged, new_reading_id, observe
 from legible.reader.bundle import Bundle
 from legible.reader.recognizer import Decoding, Recognizer
@@ -75,6 +77,15 @@ def check_shape(image: GreyImage) -> None:
         )
 
 
+def image_log(settings: ServiceSettings) -> ImageLog:
+    return ImageLog(
+        Path(settings.images_folder),
+        retention_days=settings.images_retention_days,
+        retention_bytes=settings.images_retention_bytes,
+        on_lost=metrics.images_dropped.inc,
+    )
+
+
 class Reader:
     """One worker's recogniser, reference and log."""
 
@@ -96,6 +107,9 @@ class Reader:
             retention_days=None,
             on_lost=metrics.corrections_dropped.inc,
         )
+        self._random = np.random.default_rng()  # breaks ties of ranks and keeps some images blindly, nothing else
+        self._choice = Choice(settings.keep_images, self._random)
+        self._images = image_log(settings) if settings.keep_images else None
         self.bundle_id = bundle.id
         self.card = bundle.card
         self._recognizer = Recognizer.from_bundle(bundle)
@@ -103,7 +117,6 @@ class Reader:
         self._reference = Reference.load(bundle.folder)
         self._limits = Limits(settings.max_image_bytes, settings.max_pixels)
         self._channels = frozenset(settings.channels)
-        self._random = np.random.default_rng()  # breaks ties of ranks, nothing else
         metrics.prepare(
             channels=(*settings.channels, OTHER),
             routes=(),
@@ -148,11 +161,16 @@ class Reader:
         metrics.confidence.observe(row.confidence)
         metrics.reading_length.observe(row.length)
         metrics.image_pixels.observe(row.width * row.height)
-        for name in self._reference.known["image"].quantiles:
-            metrics.image_statistic.labels(name).observe(self._rank(row, name))
+        ranks = {name: self._rank(row, name) for name in self._reference.known["image"].quantiles}
+        for name, rank_of_it in ranks.items():
+            metrics.image_statistic.labels(name).observe(rank_of_it)
         for name in self._reference.known["prediction"].quantiles:
             metrics.prediction_signal.labels(name).observe(self._rank(row, name))
         self._log.put(row)
+        if self._images and self._choice.takes(
+            confidence=row.confidence, unusual=float(unusualness(np.asarray([*ranks.values()])[None])[0])
+        ):
+            self._images.put(row.reading_id, answer.image, at=row.at)
 
     def correct(self, reading_id: str, text: str) -> bool | None:
         """Keep what a reading should have been; False where there is no room for it, None where no such reading is."""
@@ -161,8 +179,9 @@ class Reader:
         return self._corrections.put(Correction(round(time.time(), 3), reading_id, text))
 
     def close(self) -> None:
-        for log in (self._log, self._corrections):
-            log.close(timeout_seconds=2.0)
+        for log in (self._log, self._corrections, self._images):
+            if log:
+                log.close(timeout_seconds=2.0)
 
     def _rank(self, row: Observation, name: str) -> float:
         return rank(self._reference, name, row.signal(name), uniform=float(self._random.random()))
