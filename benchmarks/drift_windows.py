@@ -48,13 +48,17 @@ class Pool:
         below = below + usual.below[rng.integers(len(usual.below), size=n - odd)].sum(axis=0)
         return np.asarray(below / n - np.asarray(EDGES), np.float64)
 
-    def detected(self, usual: "Pool", n: int, share: float, tries: int, rng: np.random.Generator) -> float:
-        """Share of such windows that are called drift."""
-        thresholds = [
+    def thresholds(self, n: int) -> list[float]:
+        """Of each signal, in windows of n images."""
+        return [
             self.reference.rules[kind].threshold(n)
             for kind, known in self.reference.known.items()
             for _ in known.quantiles
         ]
+
+    def detected(self, usual: "Pool", n: int, share: float, tries: int, rng: np.random.Generator) -> float:
+        """Share of such windows that are called drift."""
+        thresholds = self.thresholds(n)
         found = [np.abs(d).max(axis=1) > thresholds for d in self.deviations(usual, n, share, tries, rng)]
         return float(np.mean([drifted.any() for drifted in found]))
 

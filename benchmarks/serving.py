@@ -53,6 +53,7 @@ def started(
         "BENTOML_HOME": str(folder / "bentoml"),
         "LEGIBLE_OBSERVATIONS_FOLDER": str(folder / "observations"),
         "LEGIBLE_CORRECTIONS_FOLDER": str(folder / "corrections"),
+        "LEGIBLE_IMAGES_FOLDER": str(folder / "images"),
         "LEGIBLE_WORKERS": "1",
         "LEGIBLE_DRAIN_SECONDS": "0",
         **variables,

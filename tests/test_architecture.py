@@ -12,7 +12,7 @@ FLOORS = (
     ("image", "ctc"),
     ("reader", "data"),
     ("observations", "synth", "network"),
-    ("training", "drift"),
+    ("training", "drift", "kept"),
     ("evaluation", "report", "service"),
     ("monitor", "client"),
     ("drill",),

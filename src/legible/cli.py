@@ -244,6 +244,7 @@ Channel = Annotated[str, typer.Option(help="Only this channel.")]
 Judge = Annotated[Path | None, typer.Option(help="The bundle whose reference decides.")]
 Normal = Annotated[Path | None, typer.Option(help="This deployment's own normal, of legible rebase.")]
 Corrections = Annotated[Path | None, typer.Option(help="The service's corrections, for true figures.")]
+Kept = Annotated[Path | None, typer.Option(help="The images that the service kept, to show the most unusual.")]
 HtmlPath = Annotated[Path | None, typer.Option(help="Where the Evidently report (HTML) is written.")]
 Workspace = Annotated[Path | None, typer.Option(help="An Evidently workspace that gets the run.")]
 
@@ -261,6 +262,7 @@ def drift(
     since: Annotated[str, typer.Option(help="From this time on, such as 2026-11-21 or 2026-11-21T08:00.")] = "",
     channel: Channel = "",
     corrections: Corrections = None,
+    kept: Kept = None,
     report: HtmlPath = None,
     workspace: Workspace = None,
     as_json: Annotated[bool, typer.Option("--json", help="The verdict as JSON.")] = False,
@@ -290,6 +292,7 @@ def drift(
             channel=channel or None,
             baseline=baseline,
             corrections=corrections,
+            kept=kept,
             report=report,
             workspace=workspace,
         )
@@ -319,6 +322,25 @@ def rebase(
     )
     made.save(out)
     print(f"{out}: the normal of {made.images} observations; legible drift --baseline {out}")
+
+
+@app.command()
+def queue(
+    *,
+    images: Annotated[Path, typer.Option(help="The images that the service kept.")] = HERE / "images",
+    out: Annotated[Path, typer.Option(help="The folder to write: index.tsv and the images.")] = HERE / "queue",
+    most: Annotated[int, typer.Option(min=1, help="Images to transcribe, at most.")] = 200,
+    corrections: Corrections = None,
+    bundle: Annotated[Path | None, typer.Option(help="The bundle that reads and judges.")] = None,
+) -> None:
+    """Choose kept images to transcribe, those worth most first, as a folder to fill in. Example: legible queue"""
+    from legible.evaluation.label_queue import make_queue
+    from legible.reader.bundle import find_bundle
+
+    made = make_queue(images, out, most=most, bundle=bundle or find_bundle(), corrections=corrections)
+    for path in made.skipped:
+        print(f"legible: {path} is no image that can be read; skipped", file=sys.stderr)
+    print(f"{out}: {made.to_fill} images to transcribe in index.tsv, {made.filled} with a correction")
 
 
 def _seconds(text: str) -> float:

@@ -348,6 +348,12 @@ class ServiceSettings:
     observations_retention_days: int = 30
     observations_retention_bytes: int = 1_000_000_000
     """Of all workers' files together, about; the oldest go first."""
+    keep_images: float = 0.0
+    """Share of the images that are kept for labelling, the least confident and the most unusual first."""
+    images_folder: str = "images"
+    images_retention_days: int = 30
+    images_retention_bytes: int = 500_000_000
+    """Of all workers' images together, about; the oldest go first."""
     feedback: bool = False
     """Whether `/feedback` takes corrections."""
     corrections_folder: str = "corrections"

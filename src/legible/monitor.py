@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
 
@@ -22,6 +23,7 @@ from legible.drift.summary import NO_CORRECTIONS, Summary, chunks
 from legible.errors import ImageError
 from legible.image.decode import decode
 from legible.image.statistics import STATISTICS
+from legible.kept import kept_image
 from legible.observations import Observation, Selection, Tally, measured, newest, observe, read_corrections, stream
 from legible.reader.bundle import MANIFEST, load_bundle, read_manifest
 from legible.reader.recognizer import Recognizer
@@ -50,6 +52,8 @@ class Check:
     cause: Cause | None = None
     estimate: Estimate | None = None
     unusual: tuple[str, ...] = ()
+    pictures: tuple[Path, ...] = ()
+    """Of the unusual readings, those that were kept."""
     against: str = "training"
     names_causes: bool = True
     """Whether the bundle has signatures."""
@@ -80,6 +84,8 @@ class Check:
             yield self.estimate.said()
         if self.unusual:
             yield f"most unusual: {' '.join(self.unusual[:NAMED])}"
+        if self.pictures:
+            yield f"kept of them: {' '.join(map(str, self.pictures[:NAMED]))}"
         if self.report:
             some = f" (drawn from a sample of {self.drawn})" if self.drawn < self.verdict.images else ""
             yield f"report: {self.report}{some}"
@@ -99,6 +105,7 @@ class Check:
             "drifted_channels": [channel.name for channel in self.channels],
             "estimate": asdict(self.estimate) if self.estimate else None,
             "unusual": self.unusual,
+            "pictures": [str(path) for path in self.pictures],
         }
         return json.dumps({**told, **asdict(self.tally), **asdict(self.verdict)})
 
@@ -113,6 +120,8 @@ class Standard:
     bundle: Path
     baseline: Path | None = None
     corrections: Path | None = None
+    kept: Path | None = None
+    """The service's folder of images, where some are kept."""
 
     @property
     def bundle_id(self) -> str:
@@ -138,11 +147,12 @@ def check(
     channel: str | None = None,
     baseline: Path | None = None,
     corrections: Path | None = None,
+    kept: Path | None = None,
     report: Path | None = None,
     workspace: Path | None = None,
 ) -> Check:
     """Decide on the last observations of a log's folder, or of a file; `last=None` takes all since `since`."""
-    standard, tally = Standard(bundle, baseline, corrections), Tally()
+    standard, tally = Standard(bundle, baseline, corrections, kept), Tally()
     selection = Selection(since, at + AHEAD_SECONDS, channel, standard.bundle_id)
     if last is None:
         rows = stream(observations, selection, tally=tally)
@@ -172,7 +182,9 @@ def check_rows(
             by_baseline.add(chunk)
     verdict = judge(by_baseline)
     signatures = Signatures.load(standard.bundle, signals=tuple(by_bundle.reference.quantiles))
-    drawn = _draw(verdict, by_bundle.sample, standard, at, drawing) if drawing else False
+    unusual = tuple(reading_id for _, reading_id in by_bundle.unusual)
+    pictures = _pictures(standard, unusual)
+    drawn = _draw(verdict, by_bundle.sample, standard, drawing, at=at, pictures=pictures) if drawing else False
     return Check(
         verdict,
         at,
@@ -180,20 +192,29 @@ def check_rows(
         drawing.path if drawing and drawn else None,
         cause=_cause(signatures, by_bundle, verdict, baseline),
         estimate=_estimate(standard.bundle, signatures, by_bundle),
-        unusual=tuple(reading_id for _, reading_id in by_bundle.unusual),
+        unusual=unusual,
+        pictures=pictures,
         against="baseline" if baseline else "training",
         names_causes=signatures is not None,
         drawn=len(by_bundle.sample) if drawn else 0,
     )
 
 
-def _draw(verdict: Verdict, sample: Sequence[Observation], standard: Standard, at: float, drawing: Drawing) -> bool:
+def _pictures(standard: Standard, unusual: Sequence[str]) -> tuple[Path, ...]:
+    if standard.kept is None:
+        return ()
+    found = [kept_image(standard.kept, reading_id) for reading_id in unusual]
+    return tuple(path for path in found if path is not None)
+
+
+def _draw(verdict: Verdict, sample: Sequence[Observation], standard: Standard, drawing: Drawing, **filed: Any) -> bool:
+    """`filed` as write_report has them: at, pictures."""
     if not verdict.signals or (drawing.path or drawing.workspace) is None:
         return False
     from legible.report import write_report  # the lean installation decides, and draws nothing  # noqa: PLC0415
 
     folder = standard.baseline or standard.bundle
-    write_report(verdict, sample, known=folder, path=drawing.path, at=at, workspace=drawing.workspace)
+    write_report(verdict, sample, known=folder, path=drawing.path, workspace=drawing.workspace, **filed)
     return True
 
 

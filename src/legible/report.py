@@ -4,6 +4,8 @@ Evidently draws, it does not decide: its own tests call drift in windows that ha
 small ones. Each of its columns shows the KS, the threshold and the decision of our verdict.
 """
 
+import base64
+import html
 import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -38,18 +40,37 @@ def write_report(
     path: Path | None,
     at: float,
     workspace: Path | None = None,
+    pictures: Sequence[Path] = (),
 ) -> None:
     """The verdict on these observations as HTML without outside scripts, and as a run of Evidently's workspace.
 
     `known` is the folder of the reference, a bundle's or a baseline's; `at` the time, in Unix seconds, that the run is
-    filed under.
+    filed under; `pictures` are files of the most unusual images, shown in the HTML.
     """
     snapshot = _snapshot(verdict, _current(verdict, observations), _reference_rows(known, verdict), at)
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         snapshot.save_html(str(path))
+        path.write_text(with_pictures(path.read_text(encoding="utf-8"), pictures), encoding="utf-8")
     if workspace is not None:
         _file(snapshot, workspace)
+
+
+def with_pictures(page: str, pictures: Sequence[Path]) -> str:
+    """The HTML with the most unusual images at its end, within it; as it was where there are none."""
+    if not pictures:
+        return page
+    figures = "".join(
+        f'<figure><img alt="" style="max-width: 100%" src="data:image/png;base64,{_base64(picture)}">'
+        f"<figcaption>{html.escape(picture.stem)}</figcaption></figure>"
+        for picture in pictures
+    )
+    body, end, rest = page.rpartition("</body>")
+    return f"{body}<section><h2>Most unusual images</h2>{figures}</section>{end}{rest}"
+
+
+def _base64(picture: Path) -> str:
+    return base64.b64encode(picture.read_bytes()).decode("ascii")
 
 
 def _current(verdict: Verdict, observations: Sequence[Observation]) -> pd.DataFrame:

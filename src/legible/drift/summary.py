@@ -130,9 +130,7 @@ class Summary:
                 self.confirmed += check_of(row.reading_id, text) == row.check
 
     def _note_unusual(self, observations: Sequence[Observation], ranked: Floats) -> None:
-        scores = unusualness(
-            ranked[:, [i for i, name in enumerate(self.reference.quantiles) if name in KINDS["image"]]]
-        )
+        scores = unusual_of(self.reference, ranked)
         for i in np.argsort(-scores)[:UNUSUAL].tolist():
             if observations[i].reading_id:
                 self.unusual.append((float(scores[i]), observations[i].reading_id))
@@ -147,6 +145,11 @@ def ranked_by(reference: Reference, observations: Sequence[Observation], rng: np
         ranks(grid, values[:, i], uniforms=uniforms[:, i]) for i, grid in enumerate(reference.quantiles.values())
     ]
     return np.stack(columns, axis=1)
+
+
+def unusual_of(reference: Reference, ranked: Floats) -> Floats:
+    """Unusualness (N,) of images by the ranks (N, signals) of all their signals."""
+    return unusualness(ranked[:, [i for i, name in enumerate(reference.quantiles) if name in KINDS["image"]]])
 
 
 def unusualness(ranked: Floats) -> Floats:

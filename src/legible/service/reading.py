@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
 from legible.config import ServiceSettings
 from legible.drift.reference import Reference, rank
+from legible.drift.summary import unusualness
 from legible.errors import ImageError, ImageTooLargeError
 from legible.image.decode import FORMATS, GreyImage, Limits, decode
+from legible.kept import Choice, ImageLog
 from legible.observations import Correction, Observation, RowLog, is_logged, new_reading_id, observe
 from legible.reader.bundle import Bundle
 from legible.reader.recognizer import Decoding, Recognizer
@@ -76,6 +79,15 @@ def check_shape(image: GreyImage) -> None:
         )
 
 
+def image_log(settings: ServiceSettings) -> ImageLog:
+    return ImageLog(
+        Path(settings.images_folder),
+        retention_days=settings.images_retention_days,
+        retention_bytes=settings.images_retention_bytes,
+        on_lost=metrics.images_dropped.inc,
+    )
+
+
 class Reader:
     """One worker's recogniser, reference and log."""
 
@@ -97,6 +109,9 @@ class Reader:
             retention_days=None,
             on_lost=metrics.corrections_dropped.inc,
         )
+        self._random = random.Random()  # breaks ties of ranks and keeps some images blindly, nothing else
+        self._choice = Choice(settings.keep_images, self._random)
+        self._images = image_log(settings) if settings.keep_images else None
         self.bundle_id = bundle.id
         self.card = bundle.card
         self._recognizer = Recognizer.from_bundle(bundle)
@@ -104,7 +119,6 @@ class Reader:
         self._reference = Reference.load(bundle.folder)
         self._limits = Limits(settings.max_image_bytes, settings.max_pixels)
         self._channels = frozenset(settings.channels)
-        self._random = random.Random()  # breaks ties of ranks, nothing else
         self._uncounted: deque[Observation] = deque()
         metrics.prepare(
             channels=(*settings.channels, OTHER),
@@ -148,6 +162,8 @@ class Reader:
         )
         self._log.put(row)
         self._uncounted.append(row)
+        if self._images and self._choice.takes(confidence=row.confidence, unusual=self._unusual(row)):
+            self._images.put(row.reading_id, answer.image, at=row.at)
 
     @property
     def uncounted(self) -> int:
@@ -180,8 +196,14 @@ class Reader:
 
     def close(self) -> None:
         self.count()
-        for log in (self._log, self._corrections):
-            log.close(timeout_seconds=2.0)
+        for log in (self._log, self._corrections, self._images):
+            if log:
+                log.close(timeout_seconds=2.0)
 
     def _rank(self, row: Observation, name: str) -> float:
         return rank(self._reference, name, row.signal(name), uniform=self._random.random())
+
+    def _unusual(self, row: Observation) -> float:
+        """How far its image lies from the reference, over all statistics."""
+        ranks = [self._rank(row, name) for name in self._reference.known["image"].quantiles]
+        return float(unusualness(np.array([ranks]))[0])
