@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
 from faults import disk, kill, restarts, slow
+from path import path
 from rows import LOADING, QUICK, Row, Scale
 from serving import PROJECT
 from speed import overload, read, read_batch, start
@@ -24,7 +25,7 @@ from steady import memory, same
 
 ROWS: dict[str, Callable[[Scale], Iterator[Row]]] = {
     part.__name__: part
-    for part in (read, read_batch, overload, restarts, kill, slow, disk, memory, same, start)
+    for part in (read, path, read_batch, overload, restarts, kill, slow, disk, memory, same, start)
 }  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 from starlette.applications import Starlette
+from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
@@ -111,6 +112,28 @@ def test_a_slow_sender_takes_no_place_and_a_body_that_comes_too_late_for_one_is_
     assert (refused.status_code, refused.headers["Retry-After"]) == (429, "1")
     assert [answer.status_code for answer in rest] == [200, 200]
     assert levels == [1, 0, 1, 0]
+
+
+def test_a_place_is_free_again_with_the_answer_whatever_is_done_after_it() -> None:
+    levels = list[int]()
+
+    async def run() -> list[int]:
+        noted: list[int] = []
+
+        async def note() -> None:
+            noted.extend(levels)
+
+        async def answer(request: Request) -> PlainTextResponse:
+            await request.body()
+            return PlainTextResponse("done", background=BackgroundTask(note))
+
+        inner = Starlette(routes=[Route("/read", answer, methods=["POST"])])
+        places = Places(1, level=levels.append)
+        await send(InFlightGuard(inner, places=places, paths=("/read",), count=lambda _: None), b"x")
+        return noted
+
+    assert asyncio.run(run()) == [1, 0]
+    assert levels == [1, 0]
 
 
 def test_bodies_that_are_too_much_together_are_told_to_come_again() -> None:

@@ -111,7 +111,7 @@ class Api:
         async with request.form(max_files=1, max_fields=8, max_part_size=1000) as form:
             (data,) = await image_bytes(form, field="image", most=1)
             channel = self.reader.channel(str(form.get("channel") or DEFAULT_CHANNEL))
-        decoding = self.reader.decoding(lexicon=options.lexicon, alternatives=options.alternatives)
+        decoding = await self._decoding(options)
         outcome = await self._read(data, decoding)
         if isinstance(outcome, ImageError):
             return image_error(outcome)
@@ -122,7 +122,7 @@ class Api:
 
     async def read_batch(self, request: Request) -> Response:
         options = self._options(request)
-        decoding = self.reader.decoding(lexicon=options.lexicon, alternatives=options.alternatives)
+        decoding = await self._decoding(options)
         most = self.settings.max_batch_images
         async with request.form(max_files=most + 1, max_fields=8, max_part_size=1000) as form:
             images = await image_bytes(form, field="images", most=most)
@@ -159,6 +159,12 @@ class Api:
 
     def _options(self, request: Request) -> "ReadOptions":
         return read_options(request, self.settings, lexicons=self.reader.lexicons)
+
+    async def _decoding(self, options: "ReadOptions") -> Decoding:
+        """In the thread where a lexicon may have to be loaded."""
+        find = partial(self.reader.decoding, lexicon=options.lexicon, alternatives=options.alternatives)
+        found: Decoding = await self._in_thread(find) if options.lexicon else find()
+        return found
 
     def _fields(self, answer: Answer, options: "ReadOptions") -> dict[str, Any]:
         return answer.fields(accept=options.accept, bundle=self.reader.bundle_id, alternatives=options.alternatives > 0)

@@ -192,8 +192,8 @@ class Places:
 class InFlightGuard:
     """Refuses what would be one too many at a time on these paths: 429 with Retry-After.
 
-    A place is taken when the body has arrived, so that slow senders hold none; while all are taken a request is refused
-    before its body.
+    A place is taken when the body has arrived, so that slow senders hold none, and free again with the answer; while
+    all are taken a request is refused before its body.
     """
 
     def __init__(self, app: ASGIApp, *, places: Places, paths: Collection[str], count: Count) -> None:
@@ -209,22 +209,29 @@ class InFlightGuard:
         if self.places.are_taken:
             await self._full()(scope, receive, send)
             return
-        taken = False
+        has_arrived = holds_place = False
 
         async def arriving() -> Message:
-            nonlocal taken
+            nonlocal has_arrived, holds_place
             message = await receive()
-            if not taken and _is_last(message):
+            if not has_arrived and _is_last(message):
                 if self.places.are_taken:
                     raise _RefusedError(self._full())
-                taken = True
+                has_arrived = holds_place = True
                 self.places.change(1)
             return message
 
+        async def answering(message: Message) -> None:
+            nonlocal holds_place
+            await send(message)
+            if holds_place and message["type"] == "http.response.body" and not message.get("more_body", False):
+                holds_place = False
+                self.places.change(-1)
+
         try:
-            await _refusing(self.app, scope, arriving, send)
+            await _refusing(self.app, scope, arriving, answering)
         finally:
-            if taken:
+            if holds_place:
                 self.places.change(-1)
 
     def _full(self) -> JSONResponse:

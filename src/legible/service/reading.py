@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from legible.config import ServiceSettings
+from legible.ctc.lexicon import LexiconPrior
 from legible.drift.reference import Reference, rank
 from legible.drift.summary import unusualness
 from legible.errors import ImageError, ImageTooLargeError
@@ -115,7 +116,8 @@ class Reader:
         self.bundle_id = bundle.id
         self.card = bundle.card
         self._recognizer = Recognizer.from_bundle(bundle)
-        self._priors = {name: self._recognizer.prior(bundle.lexicon(name)) for name in bundle.lexicons}
+        self._bundle = bundle
+        self._priors: dict[str, LexiconPrior] = {}
         self._reference = Reference.load(bundle.folder)
         self._limits = Limits(settings.max_image_bytes, settings.max_pixels)
         self._channels = frozenset(settings.channels)
@@ -133,11 +135,16 @@ class Reader:
 
     @property
     def lexicons(self) -> tuple[str, ...]:
-        return tuple(self._priors)
+        return self._bundle.lexicons
 
     def decoding(self, *, lexicon: str, alternatives: int) -> Decoding:
-        """With one of the lexicons, or with none for an empty name."""
-        return Decoding(self._priors[lexicon] if lexicon else None, alternatives)
+        """With one of the lexicons, or with none for an empty name; the first time, a lexicon is loaded."""
+        return Decoding(self._prior(lexicon) if lexicon else None, alternatives)
+
+    def _prior(self, lexicon: str) -> LexiconPrior:
+        if lexicon not in self._priors:
+            self._priors[lexicon] = self._recognizer.prior(self._bundle.lexicon(lexicon))
+        return self._priors[lexicon]
 
     def read(self, data: bytes, decoding: Decoding) -> Answer | ImageError:
         """An answer, or why there is none."""

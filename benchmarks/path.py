@@ -1,0 +1,147 @@
+"""Row of benchmarks/service.py: what a request costs on its way, part by part, in CPU time.
+
+CPU time and not the clock's, so that what else the machine does hardly matters. A worker's is all of its threads'; that
+of the parts is measured in this process, each part alone and warm, so their sum is less than the whole.
+"""
+
+import asyncio
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from load import upload
+from rows import IMAGES, READS, SERVING, Row, Scale, serving
+from serving import PROJECT, Service
+from starlette.types import ASGIApp, Message
+from steady import counted_load
+
+from legible.config import ServiceSettings
+from legible.image.decode import decode
+from legible.image.normalize import normalize
+from legible.image.statistics import measure
+from legible.reader.bundle import load_bundle
+from legible.reader.recognizer import Decoding, Recognizer, interpret
+from legible.service.api import Api, build_app
+from legible.service.reading import Answer, Reader
+
+MILLISECONDS = 1000.0
+
+
+def path(scale: Scale) -> Iterator[Row]:
+    count = max(scale.readings // 50, 100)
+    one = {"LEGIBLE_WORKERS": "1", "cores": str(SERVING[0])}
+    with serving(**one) as service:
+        yield _row("a /read in a worker, all of it", worker_milliseconds(service, READS, count))
+    with serving(target="benchmarks.noop:Noop", **one) as nothing:
+        yield _row("the framework's no-op in a worker, all of it", worker_milliseconds(nothing, READS, count))
+    with tempfile.TemporaryDirectory() as folder:
+        for name, milliseconds in parts(Path(folder), count):
+            yield _row(f"  {name}", milliseconds)
+
+
+def _row(name: str, milliseconds: float) -> Row:
+    return Row(name, milliseconds, "ms of CPU time")
+
+
+def worker_milliseconds(service: Service, requests: Sequence[bytes], count: int) -> float:
+    (worker,) = service.workers
+    asyncio.run(counted_load(service.address, requests, count=count // 5))
+    before = worker.cpu_times()
+    asyncio.run(counted_load(service.address, requests, count=count))
+    time.sleep(1.0)  # for what is done after the answers
+    after = worker.cpu_times()
+    return (after.user + after.system - before.user - before.system) / count * MILLISECONDS
+
+
+def parts(folder: Path, count: int) -> Iterator[tuple[str, float]]:
+    settings = ServiceSettings(observations_folder=str(folder / "observations"), request_log=False)
+    bundle = load_bundle(PROJECT / "models/bundle")
+    reader, recognizer = Reader(bundle, settings, worker=str(os.getpid())), Recognizer.from_bundle(bundle)
+    shape = {"height": recognizer.height, "stride": recognizer.stride}
+    images = [decode(image) for image in IMAGES]
+    columns = [normalize(image, **shape) for image in images]
+    logits = [recognizer.logits(column) for column in columns]
+    answers = [answer for image in IMAGES if isinstance(answer := reader.read(image, Decoding()), Answer)]
+
+    def interpreted(one: Any) -> None:
+        interpret(one, bundle.charset, bundle.calibration, Decoding())
+
+    yield "decode the image", milliseconds_of(decode, IMAGES, count)
+    yield "normalise it", milliseconds_of(lambda image: normalize(image, **shape), images, count)
+    yield "run the network", milliseconds_of(recognizer.logits, columns, count)
+    yield "find the text and its confidence", milliseconds_of(interpreted, logits, count)
+    yield (
+        "all of the reading, one part after the other",
+        milliseconds_of(lambda image: reader.read(image, Decoding()), IMAGES, count),
+    )
+    yield "application around it: guards, form, answer", around(settings, answers[0], count)
+    yield "after the answer: image statistics", milliseconds_of(measure, images, count)
+    yield (
+        "  all of the observation, without metrics",
+        milliseconds_of(lambda answer: reader.observe(answer, "default"), answers, count),
+    )
+    yield "  metrics of it, of those that come in 0.2 s", milliseconds_of(lambda _: reader.count(), answers, 1) / count
+    reader.close()
+
+
+def milliseconds_of(call: Callable[[Any], Any], items: Sequence[Any], count: int) -> float:
+    """CPU time of this thread for one call."""
+    started = time.thread_time()
+    for number in range(count):
+        call(items[number % len(items)])
+    return (time.thread_time() - started) / count * MILLISECONDS
+
+
+class _Still:
+    """A reader that has its answer already."""
+
+    def __init__(self, answer: Answer) -> None:
+        self.answer = answer
+        self.bundle_id, self.lexicons, self.uncounted = "", (), 0
+
+    def channel(self, named: str) -> str:
+        return named
+
+    def decoding(self, **_: Any) -> Decoding:
+        return Decoding()
+
+    def read(self, *_: Any) -> Answer:
+        return self.answer
+
+    def observe(self, *_: Any) -> None: ...
+
+    def count(self) -> None: ...
+
+
+def around(settings: ServiceSettings, answer: Answer, count: int) -> float:
+    """Of the ASGI application, for a request that is there."""
+    api = Api(settings)
+    api.start(_Still(answer))  # type: ignore[arg-type]
+    app = build_app(api)
+    bodies = [upload("/read", [image]).partition(b"\r\n\r\n")[2] for image in IMAGES]
+
+    async def ask_all() -> float:
+        started = time.thread_time()
+        for number in range(count):
+            await ask(app, bodies[number % len(bodies)])
+        return (time.thread_time() - started) / count * MILLISECONDS
+
+    return asyncio.run(ask_all())
+
+
+async def ask(app: ASGIApp, body: bytes) -> None:
+    headers = [(b"content-type", b"multipart/form-data; boundary=legible-benchmark"),
+               (b"content-length", str(len(body)).encode())]  # fmt: skip
+    scope = {"type": "http", "method": "POST", "path": "/read", "query_string": b"", "headers": headers}
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body}
+
+    async def send(message: Message) -> None:
+        if message.get("status", 200) != 200:  # noqa: PLR2004
+            raise RuntimeError(message)
+
+    await app(scope, receive, send)
