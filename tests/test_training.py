@@ -129,6 +129,17 @@ def test_the_last_of_three_trainings_goes_on_from_its_checkpoint(tmp_path: Path)
         assert np.array_equal(one, other)
 
 
+def test_the_result_is_the_mean_of_as_many_of_the_last_trainings_as_asked(tmp_path: Path) -> None:
+    changes = {"learning_rate": 0.001, "warmup_epochs": 0.5, "dropout": 0.0, "strength": 0.2}
+    then = ThenParams(epochs=1, epoch_samples=64, mixture={"drawn/word": 1.0}, precision="float32", **changes)  # type: ignore[arg-type]
+    root, alone = project(tmp_path / "averaged"), project(tmp_path / "alone")
+    for averaged, folder in ((2, root), (1, alone)):
+        training.train(small_params(epochs=1, then=(then, then), averaged=averaged), root=folder)
+    second = load_network(alone / "training/weights-2")[0].get_weights()
+    for mean, one, other in zip(final_weights(root), second, final_weights(alone), strict=True):
+        assert np.allclose(mean, (one + other) / 2, atol=1e-6)
+
+
 def test_a_data_set_without_training_samples_is_refused(tmp_path: Path) -> None:
     write_dataset(tmp_path / "data/dataset", [digits(1, split="tune")], present=["drawn"])
     with pytest.raises(DataError, match="holds no train samples"):

@@ -110,6 +110,8 @@ class TrainParams:
     """Weights to fine-tune from; empty to start afresh."""
     then: tuple[ThenParams, ...]
     """Further trainings, each from the weights of the one before."""
+    averaged: int
+    """Of how many of the last trainings' weights the result is the mean; 1: the last one's alone."""
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from legible.scores import cer, exact_match
 from legible.training.batches import Planner, Preparation, epoch_batches, make_batch, prepare
 from legible.training.checkpoint import Checkpoints, EpochFigures, fingerprint
 from legible.training.preparers import Preparers
-from legible.training.weights import load_matching, save_weights
+from legible.training.weights import average_with, load_matching, save_weights
 
 PRECISIONS = ("float32", "mixed_bfloat16")
 READ_TOGETHER = 32
@@ -55,6 +55,9 @@ def train(params: Params, *, root: Path, workers: int = 1) -> None:
         identity = fingerprint(run, data_set=data_set.manifest.fingerprint)
         checkpoints = Checkpoints(root / f"training/checkpoint{which}", identity)
         model = train_once(run, loaded, checkpoints, root=root, curves=f"live{which}", workers=workers)
+        if not which:
+            former = range(max(number - params.train.averaged + 1, 1), number)
+            average_with(model, [root / _weights_of(one) for one in former])
         target = root / (_weights_of(number) if which else "models/weights")
         save_weights(model, target, run.train, charset=run.charset.build())
 

@@ -3,10 +3,12 @@
 import dataclasses
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from legible.charset import Charset
 from legible.config import TrainParams
@@ -54,6 +56,13 @@ def load_network(folder: Path) -> tuple[CTCModel, Description, Charset]:
     model = build_network(size_named(description.size), labels=charset.size, height=description.height)
     model.load_weights(folder / "model.weights.h5")
     return model, description, charset
+
+
+def average_with(model: CTCModel, others: Sequence[Path]) -> None:
+    """Give the model the mean of its weights and those of others of its size (model soups, Wortsman et al. 2022)."""
+    networks = [model, *(load_network(other)[0] for other in others)]
+    together = zip(*(network.get_weights() for network in networks), strict=True)
+    model.set_weights([np.mean(same, axis=0, dtype=np.float64).astype(np.float32) for same in together])
 
 
 def load_matching(model: CTCModel, folder: Path, *, charset: Charset) -> None:
