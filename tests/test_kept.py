@@ -129,7 +129,7 @@ def test_none_or_all_are_kept_where_that_is_asked_for() -> None:
 
 def test_a_queue_takes_turns_and_ends_with_a_tenth_at_random() -> None:
     confidences, unusual = np.linspace(0, 1, 100), np.linspace(0, 1, 100)
-    chosen = order(unusual, confidences.tolist(), most=20, rng=random.Random(0))
+    chosen = order(unusual, confidences.tolist(), most=20, rng=np.random.default_rng(0))
     assert chosen[:18] == [i for low in range(9) for i in (low, 99 - low)]
     assert len(set(chosen)) == 20
 

@@ -156,10 +156,19 @@ def test_a_bundle_passes_the_gate_against_itself(made: Path) -> None:
 
 
 def test_calibration_brings_confidence_nearer_to_the_truth(made: Path) -> None:
-    errors = json.loads((made / "training/confidence.json").read_text())["errors"]
-    for way in ("", ", with lexicon"):
-        raw, calibrated = (errors[said + way]["drawn/word"] for said in ("raw", "calibrated"))
-        assert calibrated < raw
+    tune = list(Dataset.open(made / "data/dataset").samples(split="tune"))
+    artefact = made / "training/artefact"
+
+    def surprise(calibration: Calibration) -> float:
+        """Mean of minus the log of what was thought of what turned out: what the fit makes least."""
+        readings = artefact_recognizer(artefact, calibration=calibration).read([one.image for one in tune])
+        right = [reading.text == one.text for reading, one in zip(readings, tune, strict=True)]
+        thought = [
+            reading.confidence if was else 1 - reading.confidence for reading, was in zip(readings, right, strict=True)
+        ]
+        return float(-np.log(np.maximum(thought, 1e-9)).mean())
+
+    assert surprise(Calibration.load(made / "training/confidence.json")) < surprise(Calibration())
 
 
 def test_the_expected_share_of_right_readings_is_theirs_on_what_was_fitted(made: Path) -> None:

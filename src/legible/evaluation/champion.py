@@ -32,9 +32,14 @@ def _from_revision(revision: str, *, root: Path, scratch: Path) -> Path | None:
     archive = _git(root, "archive", "--format=tar", revision, PLACE)
     if archive.returncode:
         return None
+    folder = scratch / PLACE
+    folder.mkdir(parents=True)
     with tarfile.open(fileobj=io.BytesIO(archive.stdout)) as tar:
-        tar.extractall(scratch, filter="data")
-    return scratch / PLACE
+        for member in tar:
+            content = tar.extractfile(member)  # None of what is no file; a bundle has no folders
+            if content:
+                (folder / Path(member.name).name).write_bytes(content.read())
+    return folder
 
 
 def _git(root: Path, *arguments: str) -> "subprocess.CompletedProcess[bytes]":
