@@ -32,6 +32,7 @@ def digest(folder: Path) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+@pytest.mark.slow
 def test_the_same_bytes_on_one_two_and_three_processes(tmp_path: Path) -> None:
     digests = set()
     for processes in (1, 2, 3):
@@ -70,6 +71,7 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     assert before < (tmp_path / "cut/data/generated/strokes/lines.tar").stat().st_mtime_ns
 
 
+@pytest.mark.slow
 def test_a_run_left_by_other_parameters_is_not_gone_on_with(tmp_path: Path) -> None:
     left = tmp_path / "data/generated.new/print"
     left.mkdir(parents=True)
@@ -92,6 +94,7 @@ def test_generated_samples_read_back_through_the_iam_layout(tmp_path: Path) -> N
         PARAMS.charset.build().check(entry.text for entry in found)
 
 
+@pytest.mark.slow
 def test_boxes_are_written_where_they_are_asked_for(tmp_path: Path) -> None:
     generate(params(boxes=True), root=tmp_path)
     for unit, count in (("words", 20), ("lines", 3)):
@@ -104,6 +107,7 @@ def test_boxes_are_written_where_they_are_asked_for(tmp_path: Path) -> None:
     assert not list((tmp_path / "without").rglob("*-boxes.jsonl"))
 
 
+@pytest.mark.slow
 def test_another_seed_draws_something_else(tmp_path: Path) -> None:
     generate(params(), root=tmp_path / "a")
     generate(dataclasses.replace(params(), seed=2), root=tmp_path / "b")

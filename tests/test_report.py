@@ -61,6 +61,7 @@ def test_the_stage_writes_reference_rule_and_a_sample_of_rows(tmp_path: Path) ->
     assert (rows.num_rows, rows.column_names) == (150, list(SIGNALS))
 
 
+@pytest.mark.slow
 def test_the_stage_writes_the_same_bytes_twice(tmp_path: Path) -> None:
     first, second = staged(tmp_path / "1"), staged(tmp_path / "2")
     for path in first.iterdir():

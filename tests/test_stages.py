@@ -28,6 +28,8 @@ from legible.synth.corrupt import CORRUPTIONS, SEVERITIES
 
 WORDS = ("the", "river", "London", "garden", "42", "question", "morning", "Paris", "seven", "table")
 LEXICON = "training/lexicon.gz"
+pytestmark = pytest.mark.slow
+
 TUNE = 90
 EACH = 60
 """Validation samples."""
