@@ -75,6 +75,8 @@ def settings(recipe: Recipe, *, size: str, epochs: int) -> Params:
             strength=0.6,
             mixture=recipe.mixture,
             start_from="",
+            averaged=1,
+            precision="mixed_bfloat16",
             then=(),
         ),
     )

@@ -1,16 +1,25 @@
+import io
 import json
+import re
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 
+import httpx
 import numpy as np
 import pytest
 from drawn_words import START, inverted, observed, reference_of, words_drawn
+from PIL import Image
+from serving import served
 
+from legible.config import ServiceSettings
 from legible.drift.baseline import LEAST, MOST_BLOCKS, Baseline, some_blocks
+from legible.drift.reference import Reference
 from legible.errors import BundleError, DataError
 from legible.monitor import check, rebase
 from legible.observations import Observation, write
+from legible.reader.bundle import load_bundle, read_manifest
+from legible.service.reading import Reader
 
 NOW = START + 5000
 
@@ -90,3 +99,46 @@ def test_a_long_history_is_kept_in_blocks_of_which_there_are_so_many() -> None:
     kept = [n for (n,) in some_blocks(blocks, np.random.default_rng(1))]
     assert len(set(kept)) == MOST_BLOCKS
     assert np.mean(kept) == pytest.approx(2.5 * MOST_BLOCKS, rel=0.05)
+
+
+def test_a_service_refuses_the_baseline_of_another_bundle(normal: Path, bundle_folder: Path) -> None:
+    with pytest.raises(BundleError, match="run legible rebase again"):
+        Reader(load_bundle(bundle_folder), ServiceSettings(baseline=str(normal / "baseline")), worker="1")
+
+
+@pytest.mark.slow
+def test_the_metrics_of_a_service_compare_with_its_baseline(tmp_path: Path, bundle_folder: Path) -> None:
+    write(tmp_path / "log.jsonl", rows(LEAST, seed=3))
+    own = rebase(observations=tmp_path / "log.jsonl", bundle=bundle_folder, at=NOW, since=START, resamples=500)
+    own.save(tmp_path / "baseline")
+    trained = Reference.load(bundle_folder)
+    found = {}
+    for name in ("", str(tmp_path / "baseline")):
+        with served(tmp_path, LEGIBLE_BUNDLE=str(bundle_folder), LEGIBLE_BASELINE=name) as address:
+            for image in inverted(words_drawn(30, seed=5)):
+                assert httpx.post(f"{address}/read", files={"image": png(image)}).status_code == 200
+            text = httpx.get(f"{address}/metrics").text
+        found[name] = (
+            sample(text, 'legible_drift_constant{kind="image"}'),
+            sample(text, 'legible_image_statistic_bucket{le="0.1",statistic="brightness"}'),
+            sample(text, "legible_reference_confidence"),
+        )
+    (c, darkest, confidence), (own_c, own_darkest, own_confidence) = found.values()
+    assert c == pytest.approx(trained.rules["image"].c)
+    assert own_c == pytest.approx(own.reference.rules["image"].c)
+    assert darkest > 25  # of 30 dark images
+    assert own_darkest < 15
+    assert confidence == own_confidence  # what is expected of readings is the bundle's matter
+    assert own.bundle == read_manifest(bundle_folder).bundle_id
+
+
+def png(image: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG")
+    return file.getvalue()
+
+
+def sample(exposition: str, series: str) -> float:
+    found = re.search(rf"^{re.escape(series)} (\S+)$", exposition, re.MULTILINE)
+    assert found is not None
+    return float(found[1])

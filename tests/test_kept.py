@@ -6,6 +6,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -13,16 +14,19 @@ import numpy as np
 import pytest
 from conftest import drawn_word
 from disk import full_disk
+from drawn_words import inverted, observed, words_drawn
 from PIL import Image
 from serving import served
 
 from legible.data.dataset import Tally
 from legible.data.transcribed import open_transcribed
+from legible.drift.summary import UNUSUAL
 from legible.errors import DataError, SettingsError
 from legible.evaluation.label_queue import make_queue, order
 from legible.image.decode import GreyImage
 from legible.kept import MOST_PIXELS, Choice, ImageLog, kept_image, kept_images
 from legible.monitor import check
+from legible.observations import write
 from legible.report import with_pictures
 
 START = 1_763_700_000.0
@@ -148,6 +152,26 @@ def test_pictures_stand_within_the_page(tmp_path: Path) -> None:
     assert page.startswith('<html><body>verdict<section><h2>Most unusual images</h2><figure><img alt=""')
     assert page.endswith(f"{reading_id(0)}</figcaption></figure></section></body></html>")
     assert with_pictures("<p>", []) == "<p>"
+
+
+@pytest.mark.slow
+def test_the_evidently_report_of_a_drift_ends_with_the_most_unusual_images(tmp_path: Path, bundle_folder: Path) -> None:
+    pictures = inverted(words_drawn(60, seed=2))
+    rows = [replace(row, reading_id=reading_id(n, row.at)) for n, row in enumerate(observed(pictures, at=START))]
+    write(tmp_path / "log.jsonl", rows)
+    log = log_of(tmp_path / "images")
+    for row, picture in zip(rows, pictures, strict=True):
+        log.put(row.reading_id, picture, at=row.at)
+    log.close(timeout_seconds=30)
+    made = check(
+        observations=tmp_path / "log.jsonl", bundle=bundle_folder, at=START + HOUR, kept=tmp_path / "images",
+        report=tmp_path / "drift.html",
+    )  # fmt: skip
+    page = (tmp_path / "drift.html").read_text(encoding="utf-8")
+    assert len(page.partition("<section>")[0]) > 1_000_000  # Evidently brings its pages along
+    assert 0 < len(made.pictures) <= UNUSUAL  # the queue of images may have been full
+    assert page.count('src="data:image/png;base64,') == len(made.pictures)
+    assert all(picture.stem in page for picture in made.pictures)
 
 
 def png(text: str, face: Path) -> bytes:

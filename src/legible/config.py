@@ -356,6 +356,8 @@ class ServiceSettings:
     images_retention_days: int = 30
     images_retention_bytes: int = 500_000_000
     """Of all workers' images together, about; the oldest go first."""
+    baseline: str = ""
+    """The folder that `legible rebase` wrote: metrics then compare with this deployment's normal, not the bundle's."""
     feedback: bool = False
     """Whether `/feedback` takes corrections."""
     corrections_folder: str = "corrections"

@@ -6,7 +6,7 @@ Label children are made at start, or the first event of each would be lost to `i
 import os
 from bisect import bisect_left
 from collections import Counter as Tally
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -19,7 +19,7 @@ from prometheus_client import (
     multiprocess,
 )
 
-from legible.drift.reference import Reference
+from legible.drift.reference import Kind, Reference, Rule
 
 SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 TENTHS = tuple(i / 10 for i in range(1, 10))
@@ -45,10 +45,10 @@ readings = Counter("legible_readings_total", "Images read.", ["channel"])
 errors = Counter("legible_errors_total", "Images or requests refused.", ["reason"])
 request_seconds = Histogram("legible_request_seconds", "From the request to its answer.", ["route"], buckets=SECONDS)
 image_statistic = ManyHistogram(
-    "legible_image_statistic", "Rank of an image statistic in the bundle's reference.", ["statistic"], buckets=TENTHS
+    "legible_image_statistic", "Rank of an image statistic in the reference.", ["statistic"], buckets=TENTHS
 )
 prediction_signal = ManyHistogram(
-    "legible_prediction_signal", "Rank of a reading's signal in the bundle's reference.", ["signal"], buckets=TENTHS
+    "legible_prediction_signal", "Rank of a reading's signal in the reference.", ["signal"], buckets=TENTHS
 )
 confidence = ManyHistogram("legible_confidence", "Confidence of readings.", buckets=TENTHS)
 image_pixels = ManyHistogram("legible_image_pixels", "Pixels of images as decoded.", buckets=PIXELS)
@@ -88,16 +88,20 @@ def prepare(
 
 
 def state_bundle(bundle: str, reference: Reference) -> None:
-    """The bundle that is served, the constants of its drift rules, and the confidence it was built with."""
+    """The bundle that is served, and the confidence it was built with."""
     bundle_info.labels(bundle).set(1)
-    for kind, rule in reference.rules.items():
-        drift_constant.labels(kind).set(rule.c)
-        drift_reference_size.labels(kind).set(rule.m)
-        drift_smallest_window.labels(kind).set(reference.smallest_window)
     edges = reference.quantiles["confidence"]
     cells = (edges[1:] + edges[:-1]) / 2  # of equal share
     reference_confidence.set(cells.mean())
     reference_confidence_deviation.set(cells.std())
+
+
+def state_rules(rules: Mapping[Kind, Rule], *, smallest_window: int) -> None:
+    """The constants of the drift rules that the ranks are meant for."""
+    for kind, rule in rules.items():
+        drift_constant.labels(kind).set(rule.c)
+        drift_reference_size.labels(kind).set(rule.m)
+        drift_smallest_window.labels(kind).set(smallest_window)
 
 
 def exposition() -> bytes:

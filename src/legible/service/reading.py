@@ -14,6 +14,7 @@ from PIL import Image
 
 from legible.config import ServiceSettings
 from legible.ctc.lexicon import LexiconPrior
+from legible.drift.baseline import Baseline
 from legible.drift.reference import Reference, rank
 from legible.drift.summary import unusualness
 from legible.errors import ImageError, ImageTooLargeError
@@ -89,6 +90,11 @@ def image_log(settings: ServiceSettings) -> ImageLog:
     )
 
 
+def _normal(folder: str, bundle: Bundle) -> Reference | None:
+    """The reference of a deployment's baseline, where it has one."""
+    return Baseline.load(Path(folder), bundle=bundle.id).reference if folder else None
+
+
 class Reader:
     """One worker's recogniser, reference and log."""
 
@@ -118,7 +124,8 @@ class Reader:
         self._recognizer = Recognizer.from_bundle(bundle)
         self._bundle = bundle
         self._priors: dict[str, LexiconPrior] = {}
-        self._reference = Reference.load(bundle.folder)
+        trained = Reference.load(bundle.folder)
+        self._reference = _normal(settings.baseline, bundle) or trained
         self._limits = Limits(settings.max_image_bytes, settings.max_pixels)
         self._channels = frozenset(settings.channels)
         self._uncounted: deque[Observation] = deque()
@@ -128,7 +135,8 @@ class Reader:
             statistics=self._reference.known["image"].quantiles,
             signals=self._reference.known["prediction"].quantiles,
         )
-        metrics.state_bundle(bundle.id, self._reference)
+        metrics.state_bundle(bundle.id, trained)
+        metrics.state_rules(self._reference.rules, smallest_window=self._reference.smallest_window)
 
     def channel(self, named: str) -> str:
         return named if named in self._channels else OTHER
