@@ -54,7 +54,7 @@ def upload(path: str, images: Sequence[bytes], *, name: str = "image") -> bytes:
 
 
 class Connection:
-    """One that is kept, and made anew where the service ended it."""
+    """One that is kept, and made anew where the service has ended it, as it does after idle seconds."""
 
     def __init__(self, address: str) -> None:
         parts = urlsplit(address)
@@ -62,13 +62,13 @@ class Connection:
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def ask(self, request: bytes) -> Answer:
-        """LOST where the connection broke, or could not be made."""
+        """LOST where the connection broke, or could not be made; the body says why."""
         started = time.perf_counter()
         try:
             status, body = await self._exchange(request)
-        except (OSError, EOFError):
+        except (OSError, EOFError) as error:
             self.close()
-            status, body = LOST, b""
+            status, body = LOST, repr(error).encode()
         return Answer(status, time.perf_counter() - started, body)
 
     def close(self) -> None:
@@ -77,6 +77,8 @@ class Connection:
         self._streams = None
 
     async def _exchange(self, request: bytes) -> tuple[int, bytes]:
+        if self._streams and (self._streams[0].at_eof() or self._streams[1].is_closing()):
+            self.close()
         if self._streams is None:
             self._streams = await asyncio.open_connection(*self._place)
         reader, writer = self._streams

@@ -19,13 +19,13 @@ from starlette.types import ASGIApp, Message
 from steady import counted_load
 
 from legible.config import ServiceSettings
-from legible.image.decode import decode
+from legible.image.decode import Limits, decode
 from legible.image.normalize import normalize
 from legible.image.statistics import measure
 from legible.reader.bundle import load_bundle
 from legible.reader.recognizer import Decoding, Recognizer, interpret
 from legible.service.api import Api, build_app
-from legible.service.reading import Answer, Reader
+from legible.service.reading import Answer, Reader, Upload
 
 MILLISECONDS = 1000.0
 
@@ -64,7 +64,8 @@ def parts(folder: Path, count: int) -> Iterator[tuple[str, float]]:
     images = [decode(image) for image in IMAGES]
     columns = [normalize(image, **shape) for image in images]
     logits = [recognizer.logits(column) for column in columns]
-    answers = [answer for image in IMAGES if isinstance(answer := reader.read(image, Decoding()), Answer)]
+    read = (reader.read(reader.upload(image), Decoding()) for image in IMAGES)
+    answers = [answer for answer in read if isinstance(answer, Answer)]
 
     def interpreted(one: Any) -> None:
         interpret(one, bundle.charset, bundle.calibration, Decoding())
@@ -75,7 +76,7 @@ def parts(folder: Path, count: int) -> Iterator[tuple[str, float]]:
     yield "find the text and its confidence", milliseconds_of(interpreted, logits, count)
     yield (
         "all of the reading, one part after the other",
-        milliseconds_of(lambda image: reader.read(image, Decoding()), IMAGES, count),
+        milliseconds_of(lambda image: reader.read(reader.upload(image), Decoding()), IMAGES, count),
     )
     yield "application around it: guards, form, answer", around(settings, answers[0], count)
     yield "after the answer: image statistics", milliseconds_of(measure, images, count)
@@ -107,6 +108,9 @@ class _Still:
 
     def decoding(self, **_: Any) -> Decoding:
         return Decoding()
+
+    def upload(self, data: bytes) -> Upload:
+        return Upload(data, Limits())
 
     def read(self, *_: Any) -> Answer:
         return self.answer

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -100,6 +101,8 @@ def overload(scale: Scale) -> Iterator[Row]:
             yield Row(f"goodput over peak at {times} times the peak", flood.rate() / peak, "", bound=bound, aim=0.9)
             yield Row("  refused within (95 of 100)", 1000 * flood.quantile(0.95, 429), "ms", AT_MOST, 50)
             yield Row("  accepted answered within (95 of 100)", 1000 * flood.quantile(0.95), "ms")
+            lost = Counter(answer.body.decode() for answer in flood.answers if answer.status == LOST)
+            print(f"lost at {times} times: {dict(lost)}", file=sys.stderr)
             yield Row("  lost", flood.statuses[LOST], "", AT_MOST, 0)
 
 

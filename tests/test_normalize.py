@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from legible.image.normalize import GreyImage, normalize
+from legible.image.normalize import GreyImage, normalize, softened
 
 
 def drawn(text: str = "Hamburg", *, size: int = 36, margin: int = 12) -> GreyImage:
@@ -68,6 +68,12 @@ def test_single_specks_of_noise_are_not_ink() -> None:
     speckled = image.copy()
     speckled[5, 5] = speckled[-6, 20] = 90
     assert far(image, speckled) < 0.01
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (2, 2), (9, 1), (40, 133)])
+def test_softening_is_pillows_box_blur(shape: tuple[int, int]) -> None:
+    image = np.random.default_rng(1).integers(0, 256, shape).astype(np.uint8)
+    assert np.array_equal(softened(image), np.asarray(Image.fromarray(image).filter(ImageFilter.BoxBlur(1))))
 
 
 def test_a_dash_stays_a_dash() -> None:

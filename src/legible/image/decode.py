@@ -37,12 +37,22 @@ class Limits:
 
 def decode(data: bytes, *, limits: Limits = Limits()) -> GreyImage:
     """Grey image of a file's bytes. Raises ImageError, or the kind of it that says why."""
+    return decode_opened(open_image(data, limits=limits))
+
+
+def open_image(data: bytes, *, limits: Limits = Limits()) -> Image.Image:
+    """The header read, and no pixel. Raises ImageError for what needs no pixel to be refused."""
     if not data:
         raise ImageError("the image is empty; send the bytes of a PNG, JPEG, WebP, TIFF or BMP file")
     if len(data) > limits.max_bytes:
         raise ImageTooLargeError(f"the image has {len(data)} bytes; at most {limits.max_bytes} are read")
     image = _opened(data)
     _check_size(image, limits)
+    return image
+
+
+def decode_opened(image: Image.Image) -> GreyImage:
+    """Grey image of one whose header was read. Raises DamagedImageError."""
     try:
         return _grey(image)
     except DECODER_FAULTS as error:
@@ -50,7 +60,6 @@ def decode(data: bytes, *, limits: Limits = Limits()) -> GreyImage:
 
 
 def _opened(data: bytes) -> Image.Image:
-    """The header read, and no pixel."""
     try:
         return Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:

@@ -41,7 +41,7 @@ from legible.service.guards import (
 )
 from legible.service.keys import KeyRing
 from legible.service.openapi import DOCS_PAGE, MOST_ALTERNATIVES, MOST_CORRECTED, describe
-from legible.service.reading import QUICK_PIXELS, Answer, Reader, is_quick
+from legible.service.reading import QUICK_PIXELS, Answer, Reader, Upload
 
 Number = TypeVar("Number", int, float)
 
@@ -112,7 +112,7 @@ class Api:
             (data,) = await image_bytes(form, field="image", most=1)
             channel = self.reader.channel(str(form.get("channel") or DEFAULT_CHANNEL))
         decoding = await self._decoding(options)
-        outcome = await self._read(data, decoding)
+        outcome = await self._read(self.reader.upload(data), decoding)
         if isinstance(outcome, ImageError):
             return image_error(outcome)
         fields = self._fields(outcome, options)
@@ -127,7 +127,7 @@ class Api:
         async with request.form(max_files=most + 1, max_fields=8, max_part_size=1000) as form:
             images = await image_bytes(form, field="images", most=most)
             channel = self.reader.channel(str(form.get("channel") or DEFAULT_CHANNEL))
-        outcomes = await self._read_all(images, decoding)
+        outcomes = await self._read_all(deque(map(self.reader.upload, images)), decoding)
         fields = [
             error_fields(outcome) if isinstance(outcome, ImageError) else self._fields(outcome, options)
             for outcome in outcomes
@@ -201,23 +201,23 @@ class Api:
             self._counting = None
         self.reader.count()
 
-    async def _read(self, data: bytes, decoding: Decoding) -> Answer | ImageError:
-        work = self._in_turn if is_quick(data) else self._in_thread
-        outcome: Answer | ImageError = await work(self.reader.read, data, decoding)
+    async def _read(self, upload: Upload, decoding: Decoding) -> Answer | ImageError:
+        work = self._in_turn if upload.is_quick else self._in_thread
+        outcome: Answer | ImageError = await work(self.reader.read, upload, decoding)
         return outcome
 
-    async def _read_all(self, images: Sequence[bytes], decoding: Decoding) -> list[Answer | ImageError]:
-        left, outcomes = deque(images), list[Answer | ImageError]()
+    async def _read_all(self, left: deque[Upload], decoding: Decoding) -> list[Answer | ImageError]:
+        outcomes = list[Answer | ImageError]()
         while left:
             outcomes.append(await self._read(left.popleft(), decoding))
-            if left and is_quick(left[0]):
+            if left and left[0].is_quick:
                 await self._in_turn(self._read_some, left, decoding, outcomes)
         return outcomes
 
-    def _read_some(self, left: deque[bytes], decoding: Decoding, outcomes: list[Answer | ImageError]) -> None:
+    def _read_some(self, left: deque[Upload], decoding: Decoding, outcomes: list[Answer | ImageError]) -> None:
         """The next ones that take little time."""
         until = time.perf_counter() + TURN_SECONDS
-        while left and time.perf_counter() < until and is_quick(left[0]):
+        while left and time.perf_counter() < until and left[0].is_quick:
             outcomes.append(self.reader.read(left.popleft(), decoding))
 
     async def _in_turn(self, call: Callable[..., Any], *arguments: Any) -> Any:

@@ -1,11 +1,11 @@
 """From the bytes of an image to an answer, and from the answer to metrics and the log; no HTTP here."""
 
-import io
 import random
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from legible.drift.baseline import Baseline
 from legible.drift.reference import Reference, rank
 from legible.drift.summary import unusualness
 from legible.errors import ImageError, ImageTooLargeError
-from legible.image.decode import FORMATS, GreyImage, Limits, decode
+from legible.image.decode import GreyImage, Limits, decode_opened, open_image
 from legible.kept import Choice, ImageLog
 from legible.observations import Correction, Observation, RowLog, is_logged, new_reading_id, observe
 from legible.reader.bundle import Bundle
@@ -61,15 +61,33 @@ def _sent(parts: Sequence[Character | Alternative]) -> list[dict[str, Any]]:
     return [{"text": part.text, "confidence": round(part.confidence, 4)} for part in parts]
 
 
-def is_quick(data: bytes) -> bool:
-    """Whether the header promises little work."""
-    if len(data) > QUICK_BYTES:
-        return False
-    try:
-        width, height = Image.open(io.BytesIO(data), formats=FORMATS).size
-    except Exception:  # noqa: BLE001  # whatever is wrong with it is said when it is decoded
-        return False
-    return width * height <= QUICK_PIXELS and width <= QUICK_SHAPE * height
+class Upload:
+    """Bytes of an image, whose header is read once."""
+
+    def __init__(self, data: bytes, limits: Limits) -> None:
+        self._data = data
+        self._limits = limits
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether the header promises little work."""
+        if len(self._data) > QUICK_BYTES:
+            return False
+        try:
+            width, height = self._opened.size
+        except ImageError:  # said when it is decoded
+            return True
+        return width * height <= QUICK_PIXELS and width <= QUICK_SHAPE * height
+
+    def decode(self) -> GreyImage:
+        """Raises ImageError, as for what is too slender to hold a line."""
+        image = decode_opened(self._opened)
+        check_shape(image)
+        return image
+
+    @cached_property
+    def _opened(self) -> Image.Image:
+        return open_image(self._data, limits=self._limits)
 
 
 def check_shape(image: GreyImage) -> None:
@@ -154,11 +172,13 @@ class Reader:
             self._priors[lexicon] = self._recognizer.prior(self._bundle.lexicon(lexicon))
         return self._priors[lexicon]
 
-    def read(self, data: bytes, decoding: Decoding) -> Answer | ImageError:
+    def upload(self, data: bytes) -> Upload:
+        return Upload(data, self._limits)
+
+    def read(self, upload: Upload, decoding: Decoding) -> Answer | ImageError:
         """An answer, or why there is none."""
         try:
-            image = decode(data, limits=self._limits)
-            check_shape(image)
+            image = upload.decode()
         except ImageError as error:
             return error
         at = time.time()
