@@ -9,6 +9,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,9 @@ from legible.image.decode import Limits, decode
 from legible.image.normalize import normalize
 from legible.image.statistics import measure
 from legible.reader.bundle import load_bundle
-from legible.reader.recognizer import Decoding, Recognizer, interpret
+from legible.reader.recognizer import TOGETHER, Decoding, Recognizer, interpret
 from legible.service.api import Api, build_app
-from legible.service.reading import Answer, Reader, Upload
+from legible.service.reading import Answer, Observed, Reader, Upload
 
 MILLISECONDS = 1000.0
 
@@ -64,8 +65,9 @@ def parts(folder: Path, count: int) -> Iterator[tuple[str, float]]:
     images = [decode(image) for image in IMAGES]
     columns = [normalize(image, **shape) for image in images]
     logits = [recognizer.logits(column) for column in columns]
-    read = (reader.read(reader.upload(image), Decoding()) for image in IMAGES)
-    answers = [answer for answer in read if isinstance(answer, Answer)]
+    uploads = [reader.upload(image) for image in IMAGES]
+    answers = [answer for answer in reader.read(uploads, Decoding()) if isinstance(answer, Answer)]
+    some = [Observed(answer, "default") for answer in answers]
 
     def interpreted(one: Any) -> None:
         interpret(one, bundle.charset, bundle.calibration, Decoding())
@@ -74,18 +76,23 @@ def parts(folder: Path, count: int) -> Iterator[tuple[str, float]]:
     yield "normalise it", milliseconds_of(lambda image: normalize(image, **shape), images, count)
     yield "run the network", milliseconds_of(recognizer.logits, columns, count)
     yield "find the text and its confidence", milliseconds_of(interpreted, logits, count)
-    yield (
-        "all of the reading, one part after the other",
-        milliseconds_of(lambda image: reader.read(reader.upload(image), Decoding()), IMAGES, count),
-    )
+    for together in (1, TOGETHER):
+        firsts = range(0, len(IMAGES) * together, together)
+        each = milliseconds_of(partial(read_some, reader, together), firsts, count // together) / together
+        yield f"all of the reading, {together} at a time", each
     yield "application around it: guards, form, answer", around(settings, answers[0], count)
     yield "after the answer: image statistics", milliseconds_of(measure, images, count)
     yield (
-        "  all of the observation, without metrics",
-        milliseconds_of(lambda answer: reader.observe(answer, "default"), answers, count),
+        f"  all of the observation, {len(some)} at a time, without metrics",
+        milliseconds_of(lambda _: reader.observe(some), IMAGES, count // len(some)) / len(some),
     )
     yield "  metrics of it, of those that come in 0.2 s", milliseconds_of(lambda _: reader.count(), answers, 1) / count
     reader.close()
+
+
+def read_some(reader: Reader, count: int, first: int) -> None:
+    images = [IMAGES[(first + number) % len(IMAGES)] for number in range(count)]
+    reader.read([reader.upload(image) for image in images], Decoding())
 
 
 def milliseconds_of(call: Callable[[Any], Any], items: Sequence[Any], count: int) -> float:
@@ -112,10 +119,12 @@ class _Still:
     def upload(self, data: bytes) -> Upload:
         return Upload(data, Limits())
 
-    def read(self, *_: Any) -> Answer:
-        return self.answer
+    def read(self, uploads: Sequence[Upload], decoding: Decoding) -> list[Answer]:
+        del decoding
+        return [self.answer for _ in uploads]
 
-    def observe(self, *_: Any) -> None: ...
+    def observe(self, observed: Sequence[Observed]) -> list[None]:
+        return [None for _ in observed]
 
     def count(self) -> None: ...
 

@@ -1,7 +1,8 @@
 """Image -> Reading: the only way from an image to text, for the service, evaluation, benchmarks and command line alike.
 
 Each image is read alone, at its own width, so that no reading depends on its neighbours. A batch is a loop over
-workers, each with an interpreter of its own on one thread.
+workers, each with an interpreter of its own on one thread, that takes a few images through each step together: the
+network fills the processor's caches, and what comes after it, image by image, would start cold each time.
 """
 
 import threading
@@ -9,8 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,8 +30,13 @@ from legible.reader.calibration import Calibration
 from legible.reading import Alternative, Character, Reading
 
 PROBE_WIDTH = 64
+TOGETHER = 4
+"""Images whose steps are done together; measured, more gain nothing."""
 NARROW, WIDE = 4, 12
 """Widths of the beam; measured on `tune`, a wider narrow one changes neither texts nor confidence."""
+
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -69,9 +76,10 @@ class Recognizer:
         return list(self.read_each(images, decoding=decoding))
 
     def read_each(self, images: Iterable[GreyImage], *, decoding: Decoding | None = None) -> Iterator[Reading]:
-        """As `read`, handing over each reading as it is there."""
-        read_one = partial(self._read_one, decoding=decoding or Decoding())
-        return map(read_one, images) if self._pool is None else self._pool.map(read_one, images)
+        """As `read`, handing over the readings of a few images as they are there."""
+        read_some = partial(self._read_some, decoding=decoding or Decoding())
+        some = batched(images, TOGETHER)
+        return chain.from_iterable(map(read_some, some) if self._pool is None else self._pool.map(read_some, some))
 
     def prior(self, lexicon: Lexicon) -> LexiconPrior:
         """The prior of a lexicon over the labels of this model; make it once, it remembers what it weighed."""
@@ -88,15 +96,23 @@ class Recognizer:
         logits = self.logits(normalize(image, height=self.height, stride=self.stride))
         return log_probability(logits, self.charset.encode(text))
 
-    def _read_one(self, image: GreyImage, decoding: Decoding) -> Reading:
-        logits = self.logits(normalize(image, height=self.height, stride=self.stride))
-        return interpret(logits, self.charset, self._calibration, decoding)
+    def _read_some(self, images: Sequence[GreyImage], decoding: Decoding) -> list[Reading]:
+        columns = [normalize(image, height=self.height, stride=self.stride) for image in images]
+        logits = [self.logits(own) for own in columns]
+        return [interpret(own, self.charset, self._calibration, decoding) for own in logits]
 
     def _runner(self) -> Any:
         if not hasattr(self._threads, "runner"):
             interpreter = Interpreter(str(self._model), num_threads=1)
             self._threads.runner = interpreter.get_signature_runner()
         return self._threads.runner
+
+
+def batched(items: Iterable[Item], most: int) -> Iterator[list[Item]]:
+    """In order, so many at a time; itertools has it from Python 3.12 on."""
+    left = iter(items)
+    while some := list(islice(left, most)):
+        yield some
 
 
 def artefact_recognizer(folder: Path, *, calibration: Calibration | None = None, workers: int = 1) -> Recognizer:

@@ -41,7 +41,8 @@ from legible.service.guards import (
 )
 from legible.service.keys import KeyRing
 from legible.service.openapi import DOCS_PAGE, MOST_ALTERNATIVES, MOST_CORRECTED, describe
-from legible.service.reading import QUICK_PIXELS, Answer, Reader, Upload
+from legible.service.reading import Answer, Observed, Reader, Upload
+from legible.service.turns import QUICK_PIXELS, Shared, Turns, pieces
 
 Number = TypeVar("Number", int, float)
 
@@ -51,8 +52,6 @@ ROUTES = (READ, READ_BATCH, FEEDBACK)
 PATHS = (*ROUTES, "/", "/page/settings.json", "/page/{name}", "/metrics", "/openapi.json", "/card", "/docs")
 REQUEST_SECONDS = 50.0
 """For all of a request, its body included."""
-TURN_SECONDS = 0.01
-"""Of a batch: so long refusals, health checks and other requests may wait for it."""
 OBSERVED_WITHIN = (0.0, 0.1, 0.3, 0.6)
 """Pauses in seconds between the looks for a reading that is corrected."""
 COUNTED_WITHIN = 0.2
@@ -88,13 +87,15 @@ class Api:
         self.is_draining = False
         self.places = Places(settings.max_in_flight, level=metrics.in_flight.set)
         self.journal = Journal(partial(print, flush=True), paths=PATHS) if settings.request_log else None
-        self._turn = asyncio.Lock()
+        self._turns = Turns()
         self._counting: asyncio.TimerHandle | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reader")
 
     def start(self, reader: Reader) -> None:
         metrics.prepare(channels=(), routes=ROUTES, statistics=(), signals=())
         self._reader = reader
+        self._reading = Shared(self._turns, partial(reader.read, decoding=Decoding()))
+        self._observing = Shared(self._turns, reader.observe)
 
     @property
     def is_ready(self) -> bool:
@@ -112,7 +113,7 @@ class Api:
             (data,) = await image_bytes(form, field="image", most=1)
             channel = self.reader.channel(str(form.get("channel") or DEFAULT_CHANNEL))
         decoding = await self._decoding(options)
-        outcome = await self._read(self.reader.upload(data), decoding)
+        (outcome,) = await self._read(deque([self.reader.upload(data)]), decoding)
         if isinstance(outcome, ImageError):
             return image_error(outcome)
         fields = self._fields(outcome, options)
@@ -127,7 +128,7 @@ class Api:
         async with request.form(max_files=most + 1, max_fields=8, max_part_size=1000) as form:
             images = await image_bytes(form, field="images", most=most)
             channel = self.reader.channel(str(form.get("channel") or DEFAULT_CHANNEL))
-        outcomes = await self._read_all(deque(map(self.reader.upload, images)), decoding)
+        outcomes = await self._read(deque(map(self.reader.upload, images)), decoding)
         fields = [
             error_fields(outcome) if isinstance(outcome, ImageError) else self._fields(outcome, options)
             for outcome in outcomes
@@ -173,21 +174,15 @@ class Api:
         """Observations are made after the answer is sent, and counted with those of the next moments."""
 
         async def observe() -> None:
-            left = deque(answers)
-            while left:
-                work = self._in_turn if left[0].image.size <= QUICK_PIXELS else self._in_thread
-                await work(self._observe_some, left, channel)
+            for piece in pieces(deque(answers), alone=lambda answer: answer.pixels > QUICK_PIXELS):
+                rows = [Observed(answer, channel) for answer in piece]
+                if piece[0].pixels > QUICK_PIXELS:
+                    await self._in_thread(self.reader.observe, rows)
+                else:
+                    await self._observing.do(rows)
             self._count_soon()
 
         return JSONResponse(fields, background=BackgroundTask(observe))
-
-    def _observe_some(self, left: deque[Answer], channel: str) -> None:
-        """The first, and small ones after it."""
-        until = time.perf_counter() + TURN_SECONDS
-        while True:
-            self.reader.observe(left.popleft(), channel)
-            if not left or left[0].image.size > QUICK_PIXELS or time.perf_counter() > until:
-                return
 
     def _count_soon(self) -> None:
         if self.reader.uncounted >= COUNTED_TOGETHER:
@@ -201,33 +196,17 @@ class Api:
             self._counting = None
         self.reader.count()
 
-    async def _read(self, upload: Upload, decoding: Decoding) -> Answer | ImageError:
-        work = self._in_turn if upload.is_quick else self._in_thread
-        outcome: Answer | ImageError = await work(self.reader.read, upload, decoding)
-        return outcome
-
-    async def _read_all(self, left: deque[Upload], decoding: Decoding) -> list[Answer | ImageError]:
+    async def _read(self, uploads: deque[Upload], decoding: Decoding) -> list[Answer | ImageError]:
         outcomes = list[Answer | ImageError]()
-        while left:
-            outcomes.append(await self._read(left.popleft(), decoding))
-            if left and left[0].is_quick:
-                await self._in_turn(self._read_some, left, decoding, outcomes)
+        is_plain = decoding == Decoding()
+        for piece in pieces(uploads, alone=lambda upload: not (is_plain and upload.is_quick)):
+            if not piece[0].is_quick:
+                outcomes += await self._in_thread(self.reader.read, piece, decoding)
+            elif is_plain:
+                outcomes += await self._reading.do(piece)
+            else:  # a lexicon takes its time
+                outcomes += await self._turns.take(self.reader.read, piece, decoding)
         return outcomes
-
-    def _read_some(self, left: deque[Upload], decoding: Decoding, outcomes: list[Answer | ImageError]) -> None:
-        """The next ones that take little time."""
-        until = time.perf_counter() + TURN_SECONDS
-        while left and time.perf_counter() < until and left[0].is_quick:
-            outcomes.append(self.reader.read(left.popleft(), decoding))
-
-    async def _in_turn(self, call: Callable[..., Any], *arguments: Any) -> Any:
-        """What takes a few milliseconds, in the event loop: handing it to a thread and back costs more.
-
-        One at a time, after all else that is ready, so that refusals and health checks wait for one reading at most.
-        """
-        async with self._turn:
-            await asyncio.sleep(0)
-            return call(*arguments)
 
     async def _in_thread(self, call: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)

@@ -25,10 +25,11 @@ from legible.reader.bundle import Bundle
 from legible.reader.recognizer import Decoding, Recognizer
 from legible.reading import Alternative, Character, Reading
 from legible.service import metrics
+from legible.service.turns import QUICK_PIXELS
 
 OTHER = "other"
-QUICK_BYTES, QUICK_PIXELS, QUICK_SHAPE = 100_000, 100_000, 8
-"""An image of at most so many, and at most so many times as wide as high, is read within a few milliseconds."""
+QUICK_BYTES, QUICK_SHAPE = 100_000, 8
+"""An image of at most so many, of few pixels and at most so many times as wide as high is read in milliseconds."""
 TALLEST, SLENDEREST = 1000, 20
 """Higher images, more than so many times as high as wide, hold no line; framing their ink would fill the memory."""
 
@@ -42,6 +43,10 @@ class Answer:
     reading_id: str
     at: float
     """When it was read, in Unix seconds."""
+
+    @property
+    def pixels(self) -> int:
+        return self.image.size
 
     def fields(self, *, accept: float, bundle: str, alternatives: bool = False) -> dict[str, Any]:
         """As it is sent."""
@@ -57,6 +62,18 @@ class Answer:
         }
 
 
+@dataclass(frozen=True)
+class Observed:
+    """An answer that was sent, and the channel that its image came by."""
+
+    answer: Answer
+    channel: str
+
+    @property
+    def pixels(self) -> int:
+        return self.answer.pixels
+
+
 def _sent(parts: Sequence[Character | Alternative]) -> list[dict[str, Any]]:
     return [{"text": part.text, "confidence": round(part.confidence, 4)} for part in parts]
 
@@ -68,22 +85,33 @@ class Upload:
         self._data = data
         self._limits = limits
 
-    @property
+    @cached_property
     def is_quick(self) -> bool:
         """Whether the header promises little work."""
         if len(self._data) > QUICK_BYTES:
             return False
-        try:
-            width, height = self._opened.size
-        except ImageError:  # said when it is decoded
-            return True
+        width, height = self._size
         return width * height <= QUICK_PIXELS and width <= QUICK_SHAPE * height
+
+    @property
+    def pixels(self) -> int:
+        """By the header."""
+        width, height = self._size
+        return width * height
 
     def decode(self) -> GreyImage:
         """Raises ImageError, as for what is too slender to hold a line."""
         image = decode_opened(self._opened)
         check_shape(image)
         return image
+
+    @cached_property
+    def _size(self) -> tuple[int, int]:
+        """Nothing of what is no image, as is said when it is decoded."""
+        try:
+            return self._opened.size
+        except ImageError:
+            return 0, 0
 
     @cached_property
     def _opened(self) -> Image.Image:
@@ -175,18 +203,30 @@ class Reader:
     def upload(self, data: bytes) -> Upload:
         return Upload(data, self._limits)
 
-    def read(self, upload: Upload, decoding: Decoding) -> Answer | ImageError:
-        """An answer, or why there is none."""
+    def read(self, uploads: Sequence[Upload], decoding: Decoding) -> list[Answer | ImageError]:
+        """An answer to each, or why there is none."""
+        images = [self._decoded(upload) for upload in uploads]
+        readable = [image for image in images if not isinstance(image, ImageError)]
+        at = time.time()
+        readings = iter(self._recognizer.read(readable, decoding=decoding))
+        return [
+            image if isinstance(image, ImageError)
+            else Answer(image, next(readings), new_reading_id(at, self._worker), at)
+            for image in images
+        ]  # fmt: skip
+
+    @staticmethod
+    def _decoded(upload: Upload) -> GreyImage | ImageError:
         try:
-            image = upload.decode()
+            return upload.decode()
         except ImageError as error:
             return error
-        at = time.time()
-        reading = self._recognizer.read([image], decoding=decoding)[0]
-        return Answer(image, reading, new_reading_id(at, self._worker), at)
 
-    def observe(self, answer: Answer, channel: str) -> None:
-        """Log what was answered, and keep it to be counted; called when the answer has been sent."""
+    def observe(self, observed: Sequence[Observed]) -> list[Observation]:
+        """Log what was answered, and keep it to be counted; called when the answers have been sent."""
+        return [self._observe(one.answer, one.channel) for one in observed]
+
+    def _observe(self, answer: Answer, channel: str) -> Observation:
         row = observe(
             answer.image,
             answer.reading,
@@ -199,6 +239,7 @@ class Reader:
         self._uncounted.append(row)
         if self._images and self._choice.takes(confidence=row.confidence, unusual=self._unusual(row)):
             self._images.put(row.reading_id, answer.image, at=row.at)
+        return row
 
     @property
     def uncounted(self) -> int:

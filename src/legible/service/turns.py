@@ -1,0 +1,103 @@
+"""Quick work in the event loop: handing it to a thread and back costs more.
+
+One piece at a time, after all else that is ready, so that refusals and health checks wait for one piece at most. What
+several requests want done alike is one piece, of a few small items: one after the other they would find the processor's
+caches cold.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+from legible.reader.recognizer import TOGETHER
+
+QUICK_PIXELS = 100_000
+"""Of all items of a piece together."""
+
+
+class Sized(Protocol):
+    """An image, or what holds one."""
+
+    @property
+    def pixels(self) -> int: ...
+
+
+Item = TypeVar("Item", bound=Sized)
+Result = TypeVar("Result")
+
+
+def pieces(items: deque[Item], *, alone: Callable[[Item], bool]) -> Iterator[list[Item]]:
+    """In order, emptying `items`: neighbours that are one piece of work, and each that is to be worked on alone."""
+    while items:
+        piece = [items.popleft()]
+        while not alone(piece[0]) and items and not alone(items[0]) and is_piece([*piece, items[0]]):
+            piece.append(items.popleft())
+        yield piece
+
+
+def is_piece(items: Collection[Sized]) -> bool:
+    return len(items) <= TOGETHER and sum(item.pixels for item in items) <= QUICK_PIXELS
+
+
+@dataclass(frozen=True)
+class _Waiting(Generic[Item, Result]):
+    items: Sequence[Item]
+    results: asyncio.Future[Sequence[Result]]
+
+
+class Turns:
+    """Who works in the event loop, one after the other."""
+
+    def __init__(self) -> None:
+        self._turn = asyncio.Lock()
+
+    async def take(self, call: Callable[..., Result], *arguments: Any) -> Result:
+        """The result of a call, when its turn has come."""
+        async with self._turn:
+            await asyncio.sleep(0)
+            return call(*arguments)
+
+
+class Shared(Generic[Item, Result]):
+    """Work that is the same for all who want it done: items in, as many results out."""
+
+    def __init__(self, turns: Turns, work: Callable[[Sequence[Item]], Sequence[Result]]) -> None:
+        self._turns = turns
+        self._work = work
+        self._line: deque[_Waiting[Item, Result]] = deque()
+        self._worker: asyncio.Task[None] | None = None
+
+    async def do(self, items: Sequence[Item]) -> Sequence[Result]:
+        """The results of one piece, perhaps worked on with what else waits."""
+        own = _Waiting[Item, Result](items, asyncio.get_running_loop().create_future())
+        self._line.append(own)
+        if self._worker is None or self._worker.done():
+            self._worker = asyncio.create_task(self._work_off())
+        return await own.results
+
+    async def _work_off(self) -> None:
+        while self._line:
+            done = await self._turns.take(self._do_next)
+            for _ in range(done - 1):  # each time around, the event loop accepts but one connection
+                await asyncio.sleep(0)
+
+    def _do_next(self) -> int:
+        """What waits longest, and what makes one piece with it, but for those who have gone; how many items."""
+        some: list[_Waiting[Item, Result]] = []
+        items: list[Item] = []
+        while self._line and (not items or is_piece([*items, *self._line[0].items])):
+            one = self._line.popleft()
+            if not one.results.cancelled():
+                some.append(one)
+                items += one.items
+        try:
+            results = deque(self._work(items))
+        except Exception as error:  # noqa: BLE001  # it is raised where it is waited for
+            for one in some:
+                one.results.set_exception(error)
+            return len(items)
+        for one in some:
+            one.results.set_result([results.popleft() for _ in one.items])
+        return len(items)
