@@ -30,9 +30,9 @@ from legible.evaluation.corrupted import corrupted, some_of
 from legible.evaluation.reference import few_of_each, measured
 from legible.observations import Observation, new_reading_id, observe, read_back
 from legible.reader.bundle import load_bundle
-from legible.reader.recognizer import Recognizer
+from legible.reader.recognizer import TOGETHER, Recognizer, batched
 from legible.reading import Reading
-from legible.service.reading import Answer, Reader
+from legible.service.reading import Answer, Observed, Reader
 
 HERE = Path(__file__).parent
 SIZES = (50, 100, 200, 500, 1000, 2000, 3000, 5000)
@@ -244,8 +244,8 @@ def watching(
                 for sample, reading in zip(samples, readings, strict=True)
             ]
             answered = time.process_time()
-            for answer in answers:
-                reader.observe(answer, "other")
+            for some in batched(answers, TOGETHER):
+                reader.observe([Observed(answer, "other") for answer in some])
             reader.close()  # when the log is written
             after.append(time.process_time() - answered)
             before.append(answered - start)
