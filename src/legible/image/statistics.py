@@ -5,6 +5,7 @@ of its middle. Grey levels run from 0 to 255. `docs/statistics.md` says what eac
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -48,6 +49,7 @@ FAINT_CONTRAST = 2.0
 """Grey levels of standard deviation that are as good as none."""
 
 Float = npt.NDArray[np.float32]
+Steps = npt.NDArray[np.int16]
 Counts = npt.NDArray[np.int64]
 
 
@@ -56,10 +58,29 @@ def measure(image: GreyImage) -> dict[str, float]:
     small = _shrunk(image)
     counts = np.bincount(small.ravel(), minlength=LEVELS)
     tones = _tones(counts, small.size)
-    values = _sizes(image) | tones | _ink(small, counts) | _edges(small)
+    steps = _Steps.of(small)
+    values = _sizes(image) | tones | _ink(small, counts) | _edges(steps)
     values["border_contrast"] = _border_deviation(small) / (tones["contrast"] + FAINT_CONTRAST)
-    values["blockiness"] = _blockiness(_middle(image))
+    values["blockiness"] = _blockiness(steps if small is image else _Steps.of(_middle(image)))
     return {name: float(values[name]) for name in STATISTICS}
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """Differences of an image (H, W) between neighbours, first and second, along the rows and down the columns."""
+
+    across: Steps
+    """(H, W - 1)"""
+    down: Steps
+    second_across: Steps
+    """(H, W - 2), or without columns"""
+    second_down: Steps
+
+    @staticmethod
+    def of(image: GreyImage) -> "_Steps":
+        x = image.astype(np.int16)
+        across, down = x[:, 1:] - x[:, :-1], x[1:] - x[:-1]
+        return _Steps(across, down, across[:, 1:] - across[:, :-1], down[1:] - down[:-1])
 
 
 def _shrunk(image: GreyImage) -> GreyImage:
@@ -104,7 +125,7 @@ def _ink(image: GreyImage, counts: Counts) -> dict[str, float]:
         return {"ink_share": 0.0, "stroke_width": 0.0, "ink_center_x": 0.5, "ink_center_y": 0.5}
     rows, columns = mask.shape
     outline = int(np.count_nonzero(mask[1:] ^ mask[:-1])) + int(np.count_nonzero(mask[:, 1:] ^ mask[:, :-1]))
-    by_row, by_column = mask.sum(axis=1), mask.sum(axis=0)
+    by_row, by_column = mask.sum(axis=1, dtype=np.uint16), mask.sum(axis=0, dtype=np.uint16)
     return {
         "ink_share": area / mask.size,
         "stroke_width": 2 * area / max(outline, 1) / rows,
@@ -113,24 +134,22 @@ def _ink(image: GreyImage, counts: Counts) -> dict[str, float]:
     }
 
 
-def _edges(image: GreyImage) -> dict[str, float]:
+def _edges(steps: _Steps) -> dict[str, float]:
     """Of differences between neighbours.
 
     laplacian: logarithm of the variance of the five-point Laplacian, which blur lowers. noise: standard deviation by
     the mask of Immerkaer (1996). gradient: mean size. orientation and coherence: angle in radians and strength, 0 to 1,
     of the direction that gradients share (structure tensor, Bigun and Granlund 1987).
     """
-    if min(image.shape) < 3:  # noqa: PLR2004
+    if steps.second_across.size == 0 or steps.second_down.size == 0:
         return {"laplacian": 0.0, "noise": 0.0, "gradient": 0.0, "orientation": 0.0, "coherence": 0.0}
-    x = image.astype(np.int16)
-    across, down = x[1:-1, 2:] - x[1:-1, :-2], x[2:, 1:-1] - x[:-2, 1:-1]
-    second_across = x[:, 2:] + x[:, :-2] - 2 * x[:, 1:-1]
-    second_down = x[2:, 1:-1] + x[:-2, 1:-1] - 2 * x[1:-1, 1:-1]
-    laplacian = (second_across[1:-1] + second_down).astype(np.float32)
-    mixed = second_across[2:] + second_across[:-2] - 2 * second_across[1:-1]
+    across = steps.across[1:-1, 1:] + steps.across[1:-1, :-1]
+    down = steps.down[1:, 1:-1] + steps.down[:-1, 1:-1]
+    laplacian = (steps.second_across[1:-1] + steps.second_down[:, 1:-1]).astype(np.float32)
+    mixed = steps.second_across[2:] + steps.second_across[:-2] - 2 * steps.second_across[1:-1]
     return {
         "laplacian": math.log1p(float(laplacian.var())),
-        "noise": math.sqrt(math.pi / 2) / 6 * float(np.abs(mixed).mean()),
+        "noise": math.sqrt(math.pi / 2) / 6 * int(np.abs(mixed).sum(dtype=np.int32)) / mixed.size,
         **_direction(across.astype(np.float32).ravel(), down.astype(np.float32).ravel()),
     }
 
@@ -156,7 +175,7 @@ def _middle(image: GreyImage) -> GreyImage:
     return image[top : top + LONGEST_SIDE, left : left + LONGEST_SIDE]
 
 
-def _blockiness(image: GreyImage) -> float:
+def _blockiness(steps: _Steps) -> float:
     """How much rougher an image is across every eighth boundary of pixels than across the others, as a logarithm.
 
     After Wang, Bovik and Evans (2000), who compare differences across the blocks of JPEG with those within them. The
@@ -164,18 +183,16 @@ def _blockiness(image: GreyImage) -> float:
     that differs most, since a crop may begin anywhere. 0 of an image of less than three blocks either way.
     """
     across, within = 0.0, 0.0
-    for axis in (0, 1):
-        if image.shape[axis] >= LEAST_BLOCKS * BLOCK:
-            rough = np.sort(_roughness(image, axis))
+    for second in (steps.second_down, steps.second_across.T):
+        if len(second) + 2 >= LEAST_BLOCKS * BLOCK:
+            rough = np.sort(_roughness(second))
             across, within = across + float(rough[-1]), within + float(rough[:-1].mean())
     return math.log((across + FAINT) / (within + FAINT))
 
 
-def _roughness(image: GreyImage, axis: int) -> npt.NDArray[np.float64]:
-    """Mean size (BLOCK,) of the third differences along an axis, by their place modulo BLOCK."""
-    x = (image if axis == 0 else image.T).astype(np.int16)
-    first = x[1:] - x[:-1]
-    steps = np.minimum(np.abs(first[2:] - 2 * first[1:-1] + first[:-2]), MOST_STEP)
-    lines = steps.sum(axis=1)
+def _roughness(second: Steps) -> npt.NDArray[np.float64]:
+    """Mean size (BLOCK,) of the third differences, by their place modulo BLOCK; of the second ones down the columns."""
+    sizes = np.minimum(np.abs(second[1:] - second[:-1]), MOST_STEP)
+    lines = sizes.sum(axis=1, dtype=np.int16)  # at most LONGEST_SIDE times MOST_STEP
     places = np.arange(len(lines)) % BLOCK
-    return np.asarray(np.bincount(places, lines) / np.bincount(places) / steps.shape[1], np.float64)
+    return np.asarray(np.bincount(places, lines) / np.bincount(places) / sizes.shape[1], np.float64)
