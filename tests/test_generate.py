@@ -15,7 +15,9 @@ from legible.config import Params, load_params
 from legible.data.dataset import Tally
 from legible.data.iam import open_iam
 from legible.errors import DataError
-from legible.synth.generate import generate, print_recipe
+from legible.synth.draw import draw_style
+from legible.synth.fonts import find_fonts
+from legible.synth.generate import draw_some, generate, print_recipe
 
 PROJECT = Path(__file__).parents[1]
 PARAMS = load_params(PROJECT / "params.yaml", PROJECT / "params/tiny.yaml")
@@ -133,6 +135,27 @@ def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> N
     (tmp_path / "data").write_text("a file where a folder should be")
     with pytest.raises(DataError, match="data cannot be written"):
         generate(params(), root=tmp_path)
+
+
+class Listed:
+    """Texts in a given order."""
+
+    def __init__(self, *texts: str) -> None:
+        self.texts = list(texts)
+
+    def word(self, _: np.random.Generator) -> str:
+        return self.texts.pop(0)
+
+
+def test_a_text_that_leaves_no_ink_is_passed_over() -> None:
+    rng = np.random.default_rng(1)
+    fonts = find_fonts(PARAMS.fonts, root=PROJECT, characters="ink ")
+    style = draw_style(fonts, rng, strength=0.0)
+    text, drawing = draw_some(Listed(" ", " ", "ink"), rng, unit="words", style=style)  # type: ignore[arg-type]
+    assert text == "ink"
+    assert drawing.image.min() < 128
+    with pytest.raises(DataError, match="hardly any text"):
+        draw_some(Listed(*" " * 50), rng, unit="words", style=style)  # type: ignore[arg-type]
 
 
 def test_the_print_recipe_is_fixed_half_plain_and_in_unseen_families() -> None:

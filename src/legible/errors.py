@@ -20,6 +20,10 @@ class DataError(LegibleError):
     """A source or data set is missing, damaged or not what it says."""
 
 
+class NoInkError(DataError):
+    """A font draws nothing of a text at the size it is set in, as hairlines may vanish."""
+
+
 class BundleError(LegibleError):
     """A bundle is missing, damaged or of another format."""
 

@@ -10,6 +10,7 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from itertools import product
@@ -26,9 +27,9 @@ from tqdm import tqdm
 import legible
 from legible.charset import Charset
 from legible.config import FontsParams, Params, PrintRecipe
-from legible.errors import DataError
+from legible.errors import DataError, NoInkError
 from legible.synth.archive import Archive, Table
-from legible.synth.draw import Style, draw_hand_style, draw_style, draw_text, draw_with_boxes
+from legible.synth.draw import Drawing, Style, draw_hand_style, draw_style, draw_text, draw_with_boxes
 from legible.synth.effects import draw_effects
 from legible.synth.fonts import Font, FontKind, find_fonts, is_unseen
 from legible.synth.words import Texts
@@ -198,8 +199,7 @@ def _draw_sample(job: Job, number: int) -> Drawn:
     rng = np.random.default_rng([job.seed, KINDS.index(job.kind), UNITS.index(job.unit), number])
     style_number = int(rng.integers(job.styles))
     style = _style(job, style_number)
-    text = _draw_words(_texts(job.charset), rng, unit=job.unit, style=style)
-    drawing = draw_with_boxes(text, style, rng)
+    text, drawing = draw_some(_texts(job.charset), rng, unit=job.unit, style=style)
     height, width = drawing.image.shape
     boxes = tuple(_rounded(box) for box in drawing.boxes) if job.boxes else ()
     return Drawn(number, style_number, text, height, width, boxes, _png(drawing.image))
@@ -209,11 +209,15 @@ def _rounded(box: npt.NDArray[np.float64]) -> tuple[float, ...] | None:
     return None if np.isnan(box).any() else tuple(round(float(side), 1) for side in box)
 
 
-def _draw_words(texts: Texts, rng: np.random.Generator, *, unit: str, style: Style, tries: int = 50) -> str:
+def draw_some(
+    texts: Texts, rng: np.random.Generator, *, unit: str, style: Style, tries: int = 50
+) -> tuple[str, Drawing]:
+    """A text of the style's characters that leaves ink, and the drawing of it. Raises DataError where hardly any is."""
     for _ in range(tries):
         text = texts.word(rng) if unit == "words" else texts.line(rng, words=int(rng.integers(2, 13)))
         if style.draws(text):
-            return text
+            with suppress(NoInkError):
+                return text, draw_with_boxes(text, style, rng)
     raise DataError(f"{style.name} draws hardly any text of this charset; take it out of fonts.folders")
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from legible.errors import DataError
+from legible.errors import DataError, NoInkError
 from legible.synth.fonts import Font, load_face
 from legible.synth.moved import Boxes, Lettering, Places, around_corners
 
@@ -55,7 +55,7 @@ def draw_typesetting(fonts: Sequence[Font], rng: np.random.Generator) -> Typeset
 
 
 def set_text(text: str, style: Typesetting, rng: np.random.Generator) -> Lettering:
-    """The text in ink, trimmed to it. Raises DataError where the font draws none of it."""
+    """The text in ink, trimmed to it. Raises NoInkError where the font draws none of it."""
     return _shaped(_letters(text, style, rng), style, rng)
 
 
@@ -106,7 +106,7 @@ def _box(face: ImageFont.FreeTypeFont, letter: str, place: tuple[float, float]) 
 def _trimmed(coverage: Coverage, boxes: Boxes, text: str) -> Lettering:
     rows, columns = np.flatnonzero(coverage.any(axis=1)), np.flatnonzero(coverage.any(axis=0))
     if rows.size == 0:
-        raise DataError(f"{text!r} leaves no ink; the font draws none of it")
+        raise NoInkError(f"{text!r} leaves no ink; the font draws none of it")
     left, top = columns[0], rows[0]
     return Lettering(coverage[top : rows[-1] + 1, left : columns[-1] + 1], boxes - [left, top, left, top])
 
