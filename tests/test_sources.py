@@ -15,7 +15,7 @@ ROWS = "path\tpage\ttext\nimages/1.png\tp1\tDear Sir,\nimages/2.png\tp2\tYours\n
 
 
 def transcribed(folder: Path, rows: str = ROWS) -> Path:
-    (folder / "images").mkdir(parents=True)
+    (folder / "images").mkdir(parents=True, exist_ok=True)
     for number in (1, 2):
         (folder / f"images/{number}.png").write_bytes(picture(number))
     (folder / "index.tsv").write_text(rows, encoding="utf-8")
@@ -52,6 +52,58 @@ def test_a_listed_source_that_is_not_here_stops_with_two_ways_on(tmp_path: Path)
 def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="'cvl' is no kind of source; known: iam, transcribed, emnist"):
         sources.add(tmp_path, kind="cvl", path=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["..", ".", "a/b", "../raw", "A", "-x", ".hid", "letters.dvc", "a b", "a\n"])
+def test_a_name_that_is_no_folder_of_its_own_is_refused_and_nothing_is_touched(tmp_path: Path, name: str) -> None:
+    sources.add(tmp_path, kind="iam", path=as_archives(tmp_path / "there"))
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(DataError, match="is no name of a source; name it with --name"):
+        sources.add(tmp_path, kind="iam", path=tmp_path / "there", name=name)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_the_folder_one_stands_in_gives_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(transcribed(tmp_path / "letters"))
+    assert sources.add(tmp_path / "project", kind="transcribed", path=Path()).name == "letters"
+
+
+def test_the_names_of_generated_samples_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="'generated-print' is the name of generated samples"):
+        sources.add(tmp_path, kind="iam", path=as_archives(tmp_path / "there"), name="generated-print")
+
+
+def test_a_source_of_another_kind_is_not_replaced(tmp_path: Path) -> None:
+    iam = sources.add(tmp_path, kind="iam", path=as_archives(tmp_path / "there"))
+    with pytest.raises(DataError, match=r"'iam' is listed as iam; .* legible data drop iam first"):
+        sources.add(tmp_path, kind="transcribed", path=transcribed(tmp_path / "letters"), name="iam")
+    assert sources.listed(tmp_path) == [iam]
+    assert (tmp_path / "data/raw/iam/words.tar").is_file()
+
+
+def test_a_source_is_added_again_under_its_name(tmp_path: Path) -> None:
+    sources.add(tmp_path, kind="transcribed", path=transcribed(tmp_path / "letters"))
+    fewer = transcribed(tmp_path / "fewer", rows="".join(ROWS.splitlines(keepends=True)[:2]))
+    sources.add(tmp_path, kind="transcribed", path=fewer, name="letters")
+    assert [source.counts["line"] for source in sources.listed(tmp_path)] == [1]
+
+
+@pytest.mark.parametrize("within", ["data/raw/letters/inner", "."])
+def test_a_source_within_its_copy_or_around_it_is_refused(tmp_path: Path, within: str) -> None:
+    transcribed(tmp_path / within)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(DataError, match="lie within each other"):
+        sources.add(tmp_path, kind="transcribed", path=tmp_path / within, name="letters")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_dropping_a_source_leaves_one_whose_name_begins_likewise_under_dvc(tmp_path: Path) -> None:
+    folder = transcribed(tmp_path / "there")
+    for name in ("letters", "letters.2"):
+        sources.add(tmp_path, kind="transcribed", path=folder, name=name)
+        (tmp_path / f"data/raw/{name}.dvc").touch()
+    sources.drop(tmp_path, "letters.2")
+    assert sorted(path.name for path in (tmp_path / "data/raw").glob("*.dvc")) == ["letters.dvc"]
 
 
 @pytest.mark.slow

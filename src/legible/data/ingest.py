@@ -15,13 +15,11 @@ from legible.data.iam import IamFolder, join_handwritten, open_iam
 from legible.data.transcribed import open_transcribed
 from legible.errors import DataError
 
-GENERATED = {"generated-print": "print", "generated-handwriting": "handwriting", "generated-strokes": "strokes"}
-
 
 def ingest(params: Params, *, root: Path) -> Manifest:
     """Write root/data/dataset; a listed source that is not here stops it at its start."""
     listed = sources.require(root)
-    generated = {n: root / "data/generated" / part for n, part in GENERATED.items()}
+    generated = {n: root / "data/generated" / part for n, part in sources.GENERATED.items()}
     present = {name: path for name, path in generated.items() if path.is_dir()}
     if not listed and not present:
         raise DataError("nothing to ingest: run legible generate, or legible data add a source")
@@ -33,7 +31,9 @@ def ingest(params: Params, *, root: Path) -> Manifest:
         tqdm(kept, desc="ingest", unit="image"),
         present=[*present, *(source.name for source in listed)],
         absent=[
-            name for name in generated if name not in present and params.generate.shares.get(GENERATED[name], 0) > 0
+            name
+            for name, part in sources.GENERATED.items()
+            if name not in present and params.generate.shares.get(part, 0) > 0
         ],
         tally=tally,
     )

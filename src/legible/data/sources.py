@@ -7,6 +7,7 @@ that `dvc push` carries them to a private remote.
 import dataclasses
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -22,6 +23,10 @@ from legible.errors import DataError
 
 FORMAT_VERSION = 1
 KINDS = ("iam", "transcribed", "emnist")
+GENERATED = {"generated-print": "print", "generated-handwriting": "handwriting", "generated-strokes": "strokes"}
+"""Sources that `generate` draws, with their folders in data/generated."""
+NAME = re.compile(r"[a-z0-9][a-z0-9._-]*(?<!\.dvc)")
+"""A folder in data/raw beside which DVC puts NAME.dvc."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +71,11 @@ def add(root: Path, *, kind: str, path: Path, name: str = "", terms: str = "") -
         raise DataError(f"{kind!r} is no kind of source; known: {', '.join(KINDS)}")
     if not path.is_dir():
         raise DataError(f"{path}: no such folder; name the folder that holds the source")
-    name = name or (kind if kind == "iam" else path.name)
-    counts = count_samples(kind, path)
+    name = name or (kind if kind == "iam" else path.resolve().name)
+    _check_name(root, name, kind)
     folder = raw_folder(root, name)
+    _check_apart(path.resolve(), folder.resolve())
+    counts = count_samples(kind, path)
     if folder.resolve() != path.resolve():
         _copy(path, folder)
     source = Source(name, kind, terms, counts, _sums(folder))
@@ -84,7 +91,7 @@ def drop(root: Path, name: str) -> None:
         known = ", ".join(source.name for source in sources) or "none"
         raise DataError(f"{name!r} is no listed source; listed: {known}")
     _write(root, [source for source in sources if source.name != name])
-    raw_folder(root, name).with_suffix(".dvc").unlink(missing_ok=True)
+    raw_folder(root, f"{name}.dvc").unlink(missing_ok=True)
 
 
 def count_samples(kind: str, path: Path) -> dict[str, int]:
@@ -101,8 +108,30 @@ def count_samples(kind: str, path: Path) -> dict[str, int]:
     return {**{kind: kinds.count(kind) for kind in sorted(set(kinds))}, "damaged": len(tally.damaged)}
 
 
+def _check_name(root: Path, name: str, kind: str) -> None:
+    """Raises DataError for what is no name of its own folder in data/raw, or is another source's."""
+    if not NAME.fullmatch(name):
+        raise DataError(
+            f"{name!r} is no name of a source; name it with --name: small letters, digits, '.', '_' and '-', "
+            "a letter or digit first, no .dvc at its end"
+        )
+    if name in GENERATED:
+        raise DataError(f"{name!r} is the name of generated samples; choose another with --name")
+    others = [source.kind for source in listed(root) if source.name == name and source.kind != kind]
+    if others:
+        raise DataError(
+            f"{name!r} is listed as {others[0]}; choose another name with --name, or legible data drop {name} first"
+        )
+
+
+def _check_apart(path: Path, folder: Path) -> None:
+    """Raises DataError where one folder lies within the other: a copy would hold itself, or replace its own source."""
+    if path in folder.parents or folder in path.parents:
+        raise DataError(f"{path} and {folder} lie within each other; add a folder outside, or choose another --name")
+
+
 def _copy(path: Path, folder: Path) -> None:
-    fresh = folder.with_name(folder.name + ".new")
+    fresh = folder.with_name(f".{folder.name}.new")  # no name of a source begins with a dot
     shutil.rmtree(fresh, ignore_errors=True)
     shutil.copytree(path, fresh, copy_function=shutil.copyfile)
     shutil.rmtree(folder, ignore_errors=True)
