@@ -81,3 +81,13 @@ def test_the_environment_overrides_settings_of_the_service() -> None:
 def test_a_setting_that_is_no_number_is_refused() -> None:
     with pytest.raises(SettingsError, match="LEGIBLE_ACCEPT is 'often'; it needs a float"):
         ServiceSettings.from_environment({"LEGIBLE_ACCEPT": "often"})
+
+
+def test_a_variable_that_is_nearly_a_setting_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"MAX_INFLIGHT is no setting; did you mean LEGIBLE_MAX_IN_FLIGHT\?"):
+        ServiceSettings.from_environment({"LEGIBLE_MAX_INFLIGHT": "4"})
+
+
+def test_variables_that_kubernetes_sets_for_a_service_are_let_be() -> None:
+    others = {"LEGIBLE_SERVICE_HOST": "10.0.0.1", "LEGIBLE_PORT_3000_TCP_PORT": "3000", "LEGIBLE_KEY": "k"}
+    assert ServiceSettings.from_environment(others) == ServiceSettings()

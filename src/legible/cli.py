@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from enum import StrEnum
@@ -42,11 +43,17 @@ ALL_CORES = os.cpu_count() or 1
 
 
 def main() -> None:
-    """Entry point: a LegibleError ends in one line on stderr and exit code 3."""
+    """Entry point: any error ends in exit code 3, as 1 says drift, or refused; a LegibleError in one line on stderr."""
     try:
         app()
     except LegibleError as error:
         print(f"legible: {error}", file=sys.stderr)
+        raise SystemExit(ERROR_EXIT) from None
+    except OSError as error:
+        print(f"legible: {error.filename or 'the system'}: {error.strerror or error}", file=sys.stderr)
+        raise SystemExit(ERROR_EXIT) from None
+    except Exception:  # noqa: BLE001  # a fault of ours
+        traceback.print_exc()
         raise SystemExit(ERROR_EXIT) from None
 
 
@@ -404,6 +411,7 @@ def drill(
     alertmanager: Annotated[str, typer.Option(help="Its address, to see the alert.")] = "",
     observations: Annotated[Path | None, typer.Option(help="The service's log, to see the report.")] = None,
     bundle: Annotated[Path | None, typer.Option(help="The bundle that the service serves.")] = None,
+    baseline: Normal = None,
     key: Annotated[str, typer.Option(envvar="LEGIBLE_KEY", help="To read with, where keys are set.")] = "",
     metrics_key: Annotated[str, typer.Option(envvar="LEGIBLE_METRICS_KEY", help="The same for /metrics.")] = "",
     seed: Annotated[int, typer.Option(help="Of the drawn words and of the corruption.")] = 1,
@@ -428,6 +436,7 @@ def drill(
         alertmanager=alertmanager,
         observations=observations,
         bundle=bundle or (find_bundle() if observations else None),
+        baseline=baseline,
         last=count,
         clock=time.time,
     )

@@ -7,7 +7,7 @@ import dataclasses
 import difflib
 import os
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -311,6 +311,8 @@ def _scalar(hint: type[Any], value: Any, where: str) -> Any:
 
 
 ENVIRONMENT_PREFIX = "LEGIBLE_"
+OTHER_VARIABLES = frozenset({"LEGIBLE_BUNDLE", "LEGIBLE_WORKERS", "LEGIBLE_KEY", "LEGIBLE_METRICS_KEY"})
+"""Of the environment, read elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -364,15 +366,29 @@ class ServiceSettings:
 
     @staticmethod
     def from_environment(environment: Mapping[str, str] | None = None) -> "ServiceSettings":
-        """Settings with the environment's `LEGIBLE_*` over the defaults; lists are comma-separated."""
+        """Settings with the environment's `LEGIBLE_*` over the defaults; lists are comma-separated.
+
+        Raises SettingsError for a value of the wrong kind, and for a name that is nearly one of a setting.
+        """
         variables = os.environ if environment is None else environment
         hints = typing.get_type_hints(ServiceSettings)
+        known = {ENVIRONMENT_PREFIX + name.upper() for name in hints} | OTHER_VARIABLES
+        _refuse_misspelt(variables, known)
         values = {
             name: _parse(hints[name], variables[key], key)
             for name, key in ((n, ENVIRONMENT_PREFIX + n.upper()) for n in hints)
             if key in variables
         }
         return ServiceSettings(**values)
+
+
+def _refuse_misspelt(variables: Mapping[str, str], known: Collection[str]) -> None:
+    """Others of the prefix are let be: Kubernetes sets LEGIBLE_SERVICE_HOST and its like for a service of that name."""
+    for name in sorted(variables):
+        if name.startswith(ENVIRONMENT_PREFIX) and name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
+            if near:
+                raise SettingsError(f"{name} is no setting; did you mean {near[0]}?")
 
 
 def _parse(hint: Any, text: str, name: str) -> Any:
