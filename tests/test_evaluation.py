@@ -230,6 +230,43 @@ def test_a_bundle_that_cries_wolf_more_often_is_refused(make_bundle: Bundles) ->
     assert gate(new, old, floors={}).reasons == ("its drift check states 0.05 false alarms a window in place of 0.001",)
 
 
+def with_rules(folder: Path, **constants: float) -> Path:
+    """The same constants times these in the rule of either kind."""
+    said = json.loads((folder / "drift.json").read_text())
+    for rule in said["rules"].values():
+        rule.update({name: rule[name] * times for name, times in constants.items()})
+    (folder / "drift.json").write_text(json.dumps(said))
+    return resummed(folder)
+
+
+@pytest.mark.parametrize(
+    ("constants", "reason"),
+    [
+        ({"c": 0.01}, "its image rule calls 100.00% of windows of its own images drift, more than 5 times the 0.05%"),
+        ({"c": 0.8}, "its prediction rule calls "),
+        ({"m": 1000.0}, "the threshold of its image rule for 5000 images fell from "),  # as if writers were all alike
+    ],
+    ids=["alarms on every window", "a fifth too low", "too low for large windows"],
+)
+def test_a_bundle_whose_rules_cry_wolf_is_refused_whatever_it_states(
+    make_bundle: Bundles, constants: dict[str, float], reason: str
+) -> None:
+    old, new = make_bundle("old", many(10)), with_rules(make_bundle("new", many(10)), **constants)
+    reasons = gate(new, old, floors={}).reasons
+    assert any(one.startswith(reason) for one in reasons), reasons
+
+
+def test_rules_a_little_lower_or_higher_pass(make_bundle: Bundles) -> None:
+    old = make_bundle("old", many(10))
+    for times in (0.95, 2.0):
+        new = with_rules(make_bundle(f"new{times}", many(10)), c=times)
+        assert gate(new, old, floors={}).passed
+
+
+def test_what_was_not_read_again_was_not_judged_by_its_speed(make_bundle: Bundles) -> None:
+    assert "note: speed was not judged: nothing was read" in judged(make_bundle, many(10), many(10)).table()
+
+
 def test_a_slower_bundle_is_refused() -> None:
     assert _slower(1.4) == []
     assert _slower(2.0) == ["an image takes 2.00 times as long as before, more than 1.5"]
