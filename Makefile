@@ -1,4 +1,5 @@
-# One command for each thing one does; people and CI call the same ones.
+# One command for each thing one does; people and CI call the same ones. Workflows hand what they were given over in the environment
+# and recipes read it there ($$TO): make would expand it, and run what $(shell) stands in it.
 PYTHON ?= python3
 FULL := .venv/bin
 LEAN := .venv-serve/bin
@@ -10,7 +11,6 @@ ACCELERATE := .venv-accelerate/bin
 STORE := .venv-store/bin
 TINY := work/tiny
 INTO := work/finetune
-CHAMPION := main
 FORMAT := table
 TESTS :=
 ENGINE := docker
@@ -83,8 +83,8 @@ train-on: $(FULL)/.ready ## Train on another machine (ssh, rsync) and bring weig
 	@rsync -a "$$HOST:legible-training/models/weights" models/ && rsync -a "$$HOST:legible-training/training" .
 	@$(FULL)/dvc commit -f train
 
-gate: $(FULL)/.ready ## Judge models/bundle against the champion on main
-	@$(FULL)/legible gate --champion $(CHAMPION) --format $(FORMAT)
+gate: $(FULL)/.ready ## Judge models/bundle against the champion on main; CHAMPION=... for another
+	@$(FULL)/legible gate --champion "$${CHAMPION:-main}" --format $(FORMAT)
 
 locked: $(FULL)/.ready ## See that dvc.lock belongs to params.yaml: no stage would run
 	@changed=$$($(FULL)/dvc repro --dry --allow-missing) && ! echo "$$changed" | grep "^Running stage" || \
@@ -97,7 +97,7 @@ gate-deploy: $(FULL)/.ready ## Judge it as a deploy does: both read again; CHAMP
 	@$(FULL)/legible gate --deploy --format $(FORMAT) --champion "$${CHAMPION:-$$(git describe --tags --abbrev=0 HEAD^ 2> /dev/null || echo none)}"
 
 compare: $(FULL)/.ready ## The gate's verdict for a pull request; a refusal is a verdict, not a failure
-	@$(FULL)/legible gate --champion $(CHAMPION) --format markdown; test $$? -le 1
+	@$(FULL)/legible gate --champion "$${CHAMPION:-main}" --format markdown; test $$? -le 1
 
 card: ## Print the model card folded, for a pull request
 	@printf '\n<details><summary>Model card</summary>\n\n' && cat models/bundle/card.md && printf '\n</details>\n'

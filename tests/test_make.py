@@ -1,0 +1,90 @@
+"""Make targets that workflows call: what they take from the environment, and what they leave in a repository.
+
+The programs of other people's machines (gh, kubectl, kustomize, JAX) are scripts here that say how they were called.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import PROJECT
+
+BIN = Path(sys.executable).parent
+WORKFLOWS = sorted((PROJECT / ".github/workflows").glob("*.yml"))
+SAYS = '#!/bin/sh\necho "$(basename "$0")" "$@"\n'
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A repository with the Makefile, and programs in bin."""
+    folder = tmp_path / "project"
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin/.ready").touch()
+    shutil.copyfile(PROJECT / "Makefile", folder / "Makefile")
+    (folder / ".gitignore").write_text("bin/\n")
+    git(folder, "init", "-q", "-b", "main")
+    git(folder, "config", "user.name", "legible")
+    git(folder, "config", "user.email", "legible@localhost")
+    return folder
+
+
+def git(folder: Path, *arguments: str) -> str:
+    environment = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull}
+    return subprocess.run(
+        ["git", *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=True
+    ).stdout
+
+
+def program(folder: Path, name: str, script: str = SAYS) -> None:
+    path = folder / "bin" / name
+    path.write_text(script)
+    path.chmod(0o755)
+
+
+def make(folder: Path, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    ready = (argument for name in ("FULL", "GPU") for argument in (f"{name}=bin", "-o", "bin/.ready"))
+    environment = {**os.environ, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}", **variables}
+    environment["GIT_CONFIG_GLOBAL"] = os.devnull
+    return subprocess.run(
+        ["make", "-s", *ready, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def commit(folder: Path, files: dict[str, str]) -> None:
+    """These files and no others beside the Makefile."""
+    for old in git(folder, "ls-files", "models", "data").splitlines():
+        (folder / old).unlink()
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content)
+    git(folder, "add", "-A")
+    git(folder, "commit", "-q", "-m", "Files")
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_no_workflow_hands_a_value_to_make_that_make_would_expand(path: Path) -> None:
+    assert re.findall(r"\bmake\b.*\w=\"?\$.*", path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("target", "variable"),
+    [("gate", "CHAMPION"), ("gate-deploy", "CHAMPION"), ("compare", "CHAMPION"), ("remote", "URL")],
+)
+def test_a_value_of_the_environment_is_taken_as_it_is(project: Path, target: str, variable: str) -> None:
+    program(project, "legible")
+    program(project, "dvc")
+    hostile = f"$(shell touch {project}/pwned)`touch {project}/pwned`none"
+    done = make(project, "STORE=bin", target, **{variable: hostile})
+    assert hostile in done.stdout
+    assert not (project / "pwned").exists()
+
+
+def test_a_champion_is_main_or_for_a_deploy_the_tag_before_unless_one_is_named(project: Path) -> None:
+    program(project, "legible")
+    assert "--champion main " in make(project, "gate").stdout
+    assert "--champion none" in make(project, "gate-deploy").stdout
+    assert "--champion v1.0.0" in make(project, "gate-deploy", CHAMPION="v1.0.0").stdout
