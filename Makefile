@@ -18,6 +18,8 @@ BUILD_OPTIONS :=
 RUN_OPTIONS := -p 127.0.0.1:3000:3000
 SMOKE_ADDRESS := http://127.0.0.1:3000
 CASES := 10000
+VERSIONED := models params.yaml dvc.yaml dvc.lock data/sources.json data/raw
+DRIFT_IMAGE := .spec.jobTemplate.spec.template.spec.containers[0].image
 READINGS := 100000
 export DO_NOT_TRACK := 1
 export BENTOML_DO_NOT_TRACK := True
@@ -111,8 +113,9 @@ pull: $(STORE)/.ready ## Fetch data and stage outputs of dvc.lock from the store
 push-data: $(STORE)/.ready ## Bring data and stage outputs to the store
 	@$(STORE)/dvc push
 
-rollback: ## Take back bundle, weights, parameters and lock of a tag: TO=v1.2.0; then commit
-	@git checkout "$$TO" -- models params.yaml dvc.lock && echo "models, params.yaml and dvc.lock are those of $$TO"
+rollback: ## Take back bundle, weights, parameters, stages, lock and sources of a tag: TO=v1.2.0; then commit
+	@there=$$(git ls-tree --name-only "$$TO" -- $(VERSIONED)) && { test -n "$$there" || { echo "$$TO holds no models" >&2; exit 1; }; } && \
+	git rm -rq --ignore-unmatch -- $(VERSIONED) && git checkout -q "$$TO" -- $$there && echo "as in $$TO:" $$there
 
 bundle: ## Fetch the bundle of a version into a folder: VERSION=v1.2.0 INTO=folder
 	@mkdir -p "$$INTO" && git archive "$$VERSION" models/bundle | tar -x -C "$$INTO" --strip-components=2

@@ -88,3 +88,46 @@ def test_a_champion_is_main_or_for_a_deploy_the_tag_before_unless_one_is_named(p
     assert "--champion main " in make(project, "gate").stdout
     assert "--champion none" in make(project, "gate-deploy").stdout
     assert "--champion v1.0.0" in make(project, "gate-deploy", CHAMPION="v1.0.0").stdout
+
+
+OLD = {
+    "params.yaml": "seed: 1",
+    "dvc.yaml": "stages: old",
+    "dvc.lock": "old",
+    "models/bundle/card.md": "old",
+    "data/sources.json": "old",
+    "data/raw/iam.dvc": "old",
+}
+
+
+def test_a_rollback_leaves_models_data_and_stages_as_they_were_and_no_file_since(project: Path) -> None:
+    commit(project, OLD)
+    git(project, "tag", "v1.0.0")
+    commit(project, dict.fromkeys([*OLD, "models/bundle/quality.json", "data/raw/own.dvc"], "new"))
+    (project / "data/raw/iam").mkdir()
+    (project / "data/raw/iam/words.txt").write_text("raw, and not in git")
+    done = make(project, "rollback", TO="v1.0.0")
+    assert done.returncode == 0, done.stderr
+    assert git(project, "diff", "--cached", "v1.0.0") == ""
+    assert not (project / "models/bundle/quality.json").exists()
+    assert (project / "data/raw/iam/words.txt").exists()
+
+
+def test_a_rollback_to_a_tag_without_sources_takes_back_what_it_has(project: Path) -> None:
+    commit(project, {name: content for name, content in OLD.items() if not name.startswith("data")})
+    git(project, "tag", "v1.0.0")
+    commit(project, dict.fromkeys(OLD, "new"))
+    assert make(project, "rollback", TO="v1.0.0").returncode == 0
+    assert git(project, "diff", "--cached", "v1.0.0") == ""
+
+
+@pytest.mark.parametrize(("tag", "changed"), [("v9", False), ("v1.0.0", True)], ids=["no tag", "uncommitted work"])
+def test_a_rollback_that_cannot_be_done_changes_nothing(project: Path, tag: str, *, changed: bool) -> None:
+    commit(project, OLD)
+    git(project, "tag", "v1.0.0")
+    commit(project, dict.fromkeys(OLD, "new"))
+    if changed:
+        (project / "models/bundle/card.md").write_text("not committed")
+    before = git(project, "status", "--short")
+    assert make(project, "rollback", TO=tag).returncode != 0
+    assert git(project, "status", "--short") == before
