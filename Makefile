@@ -153,12 +153,16 @@ push: ## Push the image: REGISTRY=...; prints its digest (Docker)
 	echo "digest=$$($(ENGINE) inspect --format '{{index .RepoDigests 0}}' legible:built | cut -d @ -f 2)"
 
 rollout: ## Roll an image out by digest, and back where it does not get ready: REGISTRY=... DIGEST=sha256:... (kubectl, kustomize)
-	@cd deploy/kubernetes && kustomize edit set image "legible=$$REGISTRY/legible@$$DIGEST" && kubectl apply -k . && \
-	{ kubectl rollout status deployment/legible --timeout=300s || { kubectl rollout undo deployment/legible; exit 1; }; }
+	@before=$$(kubectl get cronjob legible-drift --ignore-not-found -o 'jsonpath={$(DRIFT_IMAGE)}') && \
+	cd deploy/kubernetes && kustomize edit set image "legible=$$REGISTRY/legible@$$DIGEST" && kubectl apply -k . && \
+	{ kubectl rollout status deployment/legible --timeout=300s || { kubectl rollout undo deployment/legible; \
+	  test -z "$$before" || kubectl set image cronjob/legible-drift "drift=$$before"; exit 1; }; }
 
-propose: ## Commit what was retrained on a branch and open a pull request: BRANCH=... BODY=file (gh)
-	@git config user.name legible && git config user.email legible@localhost && gh auth setup-git && \
-	git checkout -b "$$BRANCH" && git add params.yaml dvc.lock models && git commit -m "Retrain" && \
+propose: ## Commit what was retrained on a branch and open a pull request, if it changed: BRANCH=... BODY=file (gh)
+	@git add params.yaml dvc.lock models && \
+	if git diff --cached --quiet; then echo "nothing changed: there is nothing to propose"; exit 0; fi && \
+	git config user.name legible && git config user.email legible@localhost && gh auth setup-git && \
+	git checkout -b "$$BRANCH" && git commit -m "Retrain" && \
 	git push origin "$$BRANCH" && gh pr create --title "Retrained bundle" --body-file "$$BODY" --head "$$BRANCH" && \
 	gh workflow run ci.yml --ref "$$BRANCH"
 

@@ -131,3 +131,24 @@ def test_a_rollback_that_cannot_be_done_changes_nothing(project: Path, tag: str,
     before = git(project, "status", "--short")
     assert make(project, "rollback", TO=tag).returncode != 0
     assert git(project, "status", "--short") == before
+
+
+def test_a_retraining_that_changed_nothing_proposes_nothing_and_is_no_failure(project: Path) -> None:
+    program(project, "gh")
+    commit(project, OLD)
+    done = make(project, "propose", BRANCH="retrain-1", BODY="comparison.md")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "nothing changed: there is nothing to propose\n"
+    assert git(project, "branch", "--show-current") == "main\n"
+
+
+def test_a_retraining_that_changed_the_bundle_is_pushed_on_a_branch_and_proposed(project: Path) -> None:
+    program(project, "gh")
+    commit(project, OLD)
+    git(project, "init", "-q", "--bare", "../origin")
+    git(project, "remote", "add", "origin", "../origin")
+    (project / "models/bundle/card.md").write_text("better")
+    done = make(project, "propose", BRANCH="retrain-1", BODY="comparison.md")
+    assert done.returncode == 0, done.stderr
+    assert "gh pr create --title Retrained bundle --body-file comparison.md --head retrain-1" in done.stdout
+    assert "models/bundle/card.md" in git(project / "../origin", "show", "--stat", "retrain-1")
