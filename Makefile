@@ -8,6 +8,7 @@ PEERS := .venv-bench/bin
 TRDG := .venv-trdg/bin
 DEPLOY := .venv-deploy/bin
 ACCELERATE := .venv-accelerate/bin
+GPU := .venv-gpu/bin
 STORE := .venv-store/bin
 TINY := work/tiny
 INTO := work/finetune
@@ -26,8 +27,8 @@ export BENTOML_DO_NOT_TRACK := True
 export TF_CPP_MIN_LOG_LEVEL := 2
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-fast test-slow check tiny finetune retrain train-on gate locked audit monitor stand bench pictures bento wheel lock \
-  bench-service soak gate-deploy compare card remote pull push-data rollback bundle image smoke-image sbom release publish push rollout propose
+.PHONY: help serve test test-fast test-slow check tiny finetune retrain retrain-gpu train-on gate locked audit monitor stand bench pictures bento wheel lock \
+  bench-service soak gate-deploy compare card remote pull push-data rollback bundle image smoke-image sbom version release publish push rollout propose
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -73,8 +74,14 @@ finetune: $(FULL)/.ready ## Fine-tune the shipped weights to a transcribed folde
 	@PATH=$(abspath $(FULL)):$$PATH && cd $(INTO) && dvc repro
 
 retrain: $(FULL)/.ready ## Data to bundle, as params.yaml says; SETTINGS="train.epochs=40" changes it first
-	@PATH=$(abspath $(FULL)):$$PATH; set --; for setting in $$SETTINGS; do set -- "$$@" -S "$$setting"; done; \
-	  if [ $$# -gt 0 ]; then dvc exp run "$$@"; else dvc repro; fi
+	@$(call reproduce,)
+
+retrain-gpu: $(FULL)/.ready $(GPU)/.ready ## The same, its training by JAX on an NVIDIA GPU, and not at all without one
+	@JAX_PLATFORMS=cuda $(GPU)/python -c "import jax; print('training on', *jax.devices())" || \
+	{ echo "JAX sees no GPU here: nvidia-smi says whether its driver does; make retrain trains on the processor" >&2; exit 1; }
+	@$(call reproduce,ingest)
+	@PATH=$(abspath $(GPU)):$$PATH KERAS_BACKEND=jax JAX_PLATFORMS=cuda,cpu $(abspath $(FULL))/dvc repro --single-item train
+	@PATH=$(abspath $(FULL)):$$PATH dvc repro
 
 train-on: $(FULL)/.ready ## Train on another machine (ssh, rsync) and bring weights and curves back: HOST=user@gpu EXTRA="jax[cuda12]"
 	@rsync -aR pyproject.toml README.md LICENSE params.yaml requirements/accelerate.txt src models/bundle data/dataset \
@@ -199,6 +206,9 @@ lock: $(FULL)/.ready ## Renew requirements/*.txt from pyproject.toml
 	    --no-emit-find-links --no-header --upgrade -c requirements/constraints.in --extra $$set pyproject.toml -o requirements/$$set.txt || exit 1; done
 	@for set in trdg deploy store; do \
 	  $(FULL)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	@$(FULL)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --no-header --upgrade -c requirements/constraints.in --extra accelerate pyproject.toml requirements/gpu.in \
+	  -o requirements/gpu.txt
 	    --no-emit-find-links --no-header --upgrade requirements/$$set.in -o requirements/$$set.txt || exit 1; done
 
 $(FULL)/.ready: requirements/dev.txt pyproject.toml
@@ -221,6 +231,9 @@ $(ACCELERATE)/.ready: requirements/accelerate.txt pyproject.toml
 
 $(STORE)/.ready: requirements/store.txt
 	@$(call environment,.venv-store,requirements/store.txt) && touch $@
+$(GPU)/.ready: requirements/gpu.txt pyproject.toml
+	@$(call install,.venv-gpu,requirements/gpu.txt)
+
 
 $(DEPLOY)/.ready: requirements/deploy.txt
 	@$(call environment,.venv-deploy,requirements/deploy.txt) && touch $@
@@ -234,5 +247,11 @@ endef
 
 define install
 $(call environment,$(1),$(2)) && \
+# To a target, or to the end; with dvc and legible of the full environment.
+define reproduce
+PATH=$(abspath $(FULL)):$$PATH; set --; for setting in $$SETTINGS; do set -- "$$@" -S "$$setting"; done; \
+if [ $$# -gt 0 ]; then dvc exp run "$$@" $(1); else dvc repro $(1); fi
+endef
+
 $(1)/bin/uv pip install -q --python $(1)/bin/python --no-deps -e . && touch $@
 endef

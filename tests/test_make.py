@@ -152,3 +152,52 @@ def test_a_retraining_that_changed_the_bundle_is_pushed_on_a_branch_and_proposed
     assert done.returncode == 0, done.stderr
     assert "gh pr create --title Retrained bundle --body-file comparison.md --head retrain-1" in done.stdout
     assert "models/bundle/card.md" in git(project / "../origin", "show", "--stat", "retrain-1")
+
+
+STAGES = """
+stages:
+  ingest: {cmd: legible ingest, params: [seed], outs: [data]}
+  train: {cmd: legible train, deps: [data], outs: [weights]}
+  pack: {cmd: legible pack, deps: [weights], outs: [bundle]}
+"""
+STAGE = """#!/bin/sh
+echo "$1 in $(basename "$(dirname "$0")"), ${KERAS_BACKEND:-its own} backend" >> ran.txt
+case $1 in ingest) cat params.yaml > data;; train) cat data > weights;; pack) cat weights > bundle;; esac
+"""
+
+
+@pytest.fixture
+def pipeline(project: Path) -> Path:
+    """Three stages, and two environments to run them in."""
+    (project / "bin/dvc").symlink_to(BIN / "dvc")
+    (project / "gpu").mkdir()
+    (project / "gpu/.ready").touch()
+    for folder in ("bin", "gpu"):
+        program(project, f"../{folder}/legible", STAGE)
+    program(project, "../gpu/python", "#!/bin/sh\ntest $JAX_PLATFORMS = cuda\n")
+    (project / ".gitignore").write_text("bin/\ngpu/\nran.txt\n")
+    subprocess.run([BIN / "dvc", "init", "-q"], cwd=project, check=True)
+    commit(project, {"params.yaml": "seed: 1\n", "dvc.yaml": STAGES})
+    return project
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", ["", "seed=2"])
+def test_on_a_gpu_the_training_alone_runs_in_its_environment(pipeline: Path, settings: str) -> None:
+    done = make(pipeline, "GPU=gpu", "-o", "gpu/.ready", "retrain-gpu", SETTINGS=settings)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (pipeline / "ran.txt").read_text().splitlines() == [
+        "ingest in bin, its own backend",
+        "train in gpu, jax backend",
+        "pack in bin, its own backend",
+    ]
+    assert (pipeline / "bundle").read_text().strip() == f"seed: {settings[-1:] or 1}"
+
+
+@pytest.mark.slow
+def test_without_a_gpu_nothing_is_run(pipeline: Path) -> None:
+    program(pipeline, "../gpu/python", "#!/bin/sh\nexit 1\n")
+    done = make(pipeline, "GPU=gpu", "-o", "gpu/.ready", "retrain-gpu")
+    assert done.returncode != 0
+    assert "JAX sees no GPU here" in done.stderr
+    assert not (pipeline / "ran.txt").exists()
