@@ -18,9 +18,9 @@ ENGINE := docker
 BUILD_OPTIONS :=
 RUN_OPTIONS := -p 127.0.0.1:3000:3000
 SMOKE_ADDRESS := http://127.0.0.1:3000
-CASES := 10000
 VERSIONED := models params.yaml dvc.yaml dvc.lock data/sources.json data/raw
 DRIFT_IMAGE := .spec.jobTemplate.spec.template.spec.containers[0].image
+CASES := 10000
 READINGS := 100000
 export DO_NOT_TRACK := 1
 export BENTOML_DO_NOT_TRACK := True
@@ -142,11 +142,13 @@ smoke-image: $(FULL)/.ready ## Start that image with a read-only root and no rig
 sbom: $(DEPLOY)/.ready ## Bill of materials of what is served (CycloneDX), in dist/sbom.json
 	@mkdir -p dist && $(DEPLOY)/cyclonedx-py requirements requirements/serve.txt --output-reproducible -o dist/sbom.json
 
+version: ## See that the package says the version: VERSION=v1.2.0
+	@own=v$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' src/legible/__init__.py); test "$$own" = "$$VERSION" || \
+	{ echo "src/legible/__init__.py says $$own; say there what VERSION=$$VERSION says" >&2; exit 1; }
+
 release: $(FULL)/.ready ## Bundle, wheel, bill of materials and their sums in dist/VERSION, of the commit here: VERSION=v1.2.0
 	@git diff --quiet HEAD || { echo "a release is of a commit; commit what was changed" >&2; exit 1; }
-	@own=v$$($(FULL)/python -c "import legible; print(legible.__version__)"); test "$$own" = "$$VERSION" || \
-	{ echo "src/legible/__init__.py says $$own; say there what VERSION=$$VERSION says" >&2; exit 1; }
-	@$(MAKE) -s sbom
+	@$(MAKE) -s version sbom
 	@rm -rf "dist/$$VERSION" && mkdir -p "dist/$$VERSION" && $(FULL)/uv build -q --wheel -o "dist/$$VERSION" && \
 	git archive --prefix="legible-$$VERSION/" -o "dist/$$VERSION/legible-bundle-$$VERSION.tar.gz" HEAD models/bundle && \
 	cp dist/sbom.json "dist/$$VERSION" && cd "dist/$$VERSION" && sha256sum legible* sbom.json > sha256sums && cat sha256sums
@@ -204,11 +206,11 @@ lock: $(FULL)/.ready ## Renew requirements/*.txt from pyproject.toml
 	@for set in serve lambda monitor dev accelerate bench; do \
 	  $(FULL)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-header --upgrade -c requirements/constraints.in --extra $$set pyproject.toml -o requirements/$$set.txt || exit 1; done
-	@for set in trdg deploy store; do \
-	  $(FULL)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	@$(FULL)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-header --upgrade -c requirements/constraints.in --extra accelerate pyproject.toml requirements/gpu.in \
 	  -o requirements/gpu.txt
+	@for set in trdg deploy store; do \
+	  $(FULL)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-header --upgrade requirements/$$set.in -o requirements/$$set.txt || exit 1; done
 
 $(FULL)/.ready: requirements/dev.txt pyproject.toml
@@ -229,11 +231,11 @@ $(TRDG)/.ready: requirements/trdg.txt
 $(ACCELERATE)/.ready: requirements/accelerate.txt pyproject.toml
 	@$(call install,.venv-accelerate,requirements/accelerate.txt)
 
-$(STORE)/.ready: requirements/store.txt
-	@$(call environment,.venv-store,requirements/store.txt) && touch $@
 $(GPU)/.ready: requirements/gpu.txt pyproject.toml
 	@$(call install,.venv-gpu,requirements/gpu.txt)
 
+$(STORE)/.ready: requirements/store.txt
+	@$(call environment,.venv-store,requirements/store.txt) && touch $@
 
 $(DEPLOY)/.ready: requirements/deploy.txt
 	@$(call environment,.venv-deploy,requirements/deploy.txt) && touch $@
@@ -245,13 +247,13 @@ $(PYTHON) -m venv $(1) && $(1)/bin/python -m pip install -q uv && \
 $(1)/bin/uv pip install -q --python $(1)/bin/python --compile-bytecode --require-hashes -r $(2)
 endef
 
-define install
-$(call environment,$(1),$(2)) && \
 # To a target, or to the end; with dvc and legible of the full environment.
 define reproduce
 PATH=$(abspath $(FULL)):$$PATH; set --; for setting in $$SETTINGS; do set -- "$$@" -S "$$setting"; done; \
 if [ $$# -gt 0 ]; then dvc exp run "$$@" $(1); else dvc repro $(1); fi
 endef
 
+define install
+$(call environment,$(1),$(2)) && \
 $(1)/bin/uv pip install -q --python $(1)/bin/python --no-deps -e . && touch $@
 endef

@@ -201,3 +201,34 @@ def test_without_a_gpu_nothing_is_run(pipeline: Path) -> None:
     assert done.returncode != 0
     assert "JAX sees no GPU here" in done.stderr
     assert not (pipeline / "ran.txt").exists()
+
+
+@pytest.mark.parametrize(("version", "code"), [("v1.2.0", 0), ("v1.3.0", 2), ("1.2.0", 2), ("", 2)])
+def test_a_tag_is_the_version_of_the_package(project: Path, version: str, code: int) -> None:
+    (project / "src/legible").mkdir(parents=True)
+    (project / "src/legible/__init__.py").write_text('__version__ = "1.2.0"\n')
+    done = make(project, "version", VERSION=version)
+    assert done.returncode == code
+    assert ("says v1.2.0; say there what" in done.stderr) == (code > 0)
+
+
+def test_a_deploy_sees_the_version_before_anything_is_pushed() -> None:
+    jobs = (PROJECT / ".github/workflows/deploy.yml").read_text(encoding="utf-8")
+    assert jobs.index("make version") < jobs.index("make remote pull") < jobs.index("make -s push")
+
+
+KUBECTL = """#!/bin/sh
+echo kubectl "$@" >&2
+case "$*" in get*) echo registry/legible@sha256:old;; "rollout status"*) exit 1;; esac
+"""
+
+
+def test_a_roll_out_that_does_not_get_ready_takes_service_and_drift_check_back(project: Path) -> None:
+    (project / "deploy/kubernetes").mkdir(parents=True)
+    program(project, "kustomize")
+    program(project, "kubectl", KUBECTL)
+    done = make(project, "rollout", REGISTRY="registry", DIGEST="sha256:new")
+    assert done.returncode != 0
+    assert "kustomize edit set image legible=registry/legible@sha256:new" in done.stdout
+    assert "kubectl rollout undo deployment/legible" in done.stderr
+    assert "kubectl set image cronjob/legible-drift drift=registry/legible@sha256:old" in done.stderr
