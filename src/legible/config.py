@@ -1,6 +1,7 @@
 """Settings: `Params`, what changes the bundle (params.yaml), and `ServiceSettings`, what changes a running service.
 
-Each section is a frozen dataclass. An unknown key is refused, with the nearest known one named.
+Each section is a frozen dataclass. An unknown key is refused, with the nearest known one named. A key that comes
+later has a default that says what was done before, so that a rollback to older parameters can be judged.
 """
 
 import dataclasses
@@ -80,7 +81,7 @@ class ThenParams:
     dropout: float
     strength: float
     mixture: Mapping[str, float]
-    precision: str
+    precision: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ class TrainParams:
     """Weights to fine-tune from; empty to start afresh."""
     then: tuple[ThenParams, ...]
     """Further trainings, each from the weights of the one before."""
-    averaged: int
+    averaged: int = 1
     """Of how many of the last trainings' weights the result is the mean; 1: the last one's alone."""
 
 
@@ -286,7 +287,8 @@ def _convert(hint: Any, value: Any, *, where: str) -> Any:
     origin = typing.get_origin(hint)
     if origin is tuple:
         kind = typing.get_args(hint)[0]
-        return tuple(_convert(kind, item, where=where) for item in _listed(value, where))
+        alone = dataclasses.is_dataclass(kind) and isinstance(value, Mapping)
+        return tuple(_convert(kind, item, where=where) for item in ([value] if alone else _listed(value, where)))
     if origin is not None:  # a Mapping of names to numbers
         if not isinstance(value, Mapping):
             raise SettingsError(f"{where} is {value!r}; it needs names with a value each")
