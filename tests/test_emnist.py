@@ -141,6 +141,52 @@ def test_what_does_not_belong_together_is_refused(tmp_path: Path) -> None:
         open_emnist(tmp_path)
 
 
+@pytest.mark.parametrize(("folder", "suffix"), [("", ".gz"), ("again", ""), ("again", ".gz")])
+def test_the_same_set_twice_is_refused_by_name(tmp_path: Path, folder: str, suffix: str) -> None:
+    there, labels = tmp_path / "there", np.array([1, 2], np.uint8)
+    write_pair(there, "train", labels, transposed=False)
+    write_pair(there / folder, "train", labels, transposed=False, suffix=suffix)
+    with pytest.raises(DataError, match="are the same set; keep one of them") as error:
+        sources.add(tmp_path, kind="emnist", path=there, name="mnist")
+    assert str(there / folder / f"train-images-idx3-ubyte{suffix}") in str(error.value)
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_folder_that_is_named_as_its_file_is_no_second_set(tmp_path: Path) -> None:
+    write_pair(tmp_path / "train-images-idx3-ubyte", "train", np.array([1, 2], np.uint8), transposed=False)
+    assert [file.name for file in open_emnist(tmp_path)] == ["train"]
+
+
+@pytest.mark.parametrize("line", ["36 a", "36", "caf\xe9 97", "36 -1", f"36 {10**30}", "36 1.5"])
+def test_a_mapping_that_is_none_is_told_with_its_line(tmp_path: Path, line: str) -> None:
+    (byclass(tmp_path) / "emnist-byclass-mapping.txt").write_bytes(f"0 48\n\n{line}\n".encode("latin-1"))
+    with pytest.raises(DataError, match=r"mapping\.txt: '.*' is no label and code of a character, such as 36 97"):
+        open_emnist(tmp_path)
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (2, 3, 3), ()])
+def test_labels_of_another_shape_are_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    write_pair(tmp_path, "train", np.array([1, 2], np.uint8), transposed=False)
+    write_idx(tmp_path / "train-labels-idx1-ubyte", np.ones(shape, np.uint8))
+    with pytest.raises(DataError, match="the two files do not belong together"):
+        open_emnist(tmp_path)
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 28), (2, 28, 4), (0, 28, 28), (2, 0, 0)])
+def test_images_that_nothing_can_be_pasted_of_are_refused(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    write_idx(tmp_path / "train-images-idx3-ubyte", np.ones(shape, np.uint8))
+    write_idx(tmp_path / "train-labels-idx1-ubyte", np.ones(shape[0], np.uint8))
+    with pytest.raises(DataError, match="it needs one and more, 5 pixels high and wide"):
+        open_emnist(tmp_path)
+
+
+def test_images_of_the_least_size_are_pasted(tmp_path: Path) -> None:
+    write_idx(tmp_path / "train-images-idx3-ubyte", np.ones((2, 5, 5), np.uint8))
+    write_idx(tmp_path / "train-labels-idx1-ubyte", np.ones(2, np.uint8))
+    (file,) = open_emnist(tmp_path)
+    assert any(len(pasted.text) > 1 for pasted in paste(file, share=5.0, seed=1))
+
+
 def test_an_added_set_becomes_a_source_of_the_data_set(tmp_path: Path) -> None:
     added = sources.add(tmp_path, kind="emnist", path=mnist(tmp_path / "there"), name="mnist")
     assert added.counts == {"character": 480, "damaged": 0}

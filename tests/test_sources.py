@@ -140,6 +140,71 @@ def test_an_image_that_is_missing_or_damaged_is_named(tmp_path: Path) -> None:
     assert tally.damaged == ["images/1.png", "images/2.png"]
 
 
+@pytest.mark.parametrize(
+    ("lines", "named"),
+    [
+        ("images/1.png", "line 2"),
+        ("images/1.png\ta\nimages/2.png\n\n\tb", "lines 3, 5"),
+        ("images/1.png\tDear\tSir", "line 2"),
+        ("\n".join(["images/1.png"] * 11), r"lines 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 \.\.\."),
+    ],
+)
+def test_rows_that_lack_a_column_or_have_one_too_many_are_named(tmp_path: Path, lines: str, named: str) -> None:
+    with pytest.raises(DataError, match=f"needs a path, a tab and a text without tabs; mend {named}$"):
+        sources.add(tmp_path, kind="transcribed", path=transcribed(tmp_path / "letters", f"path\ttext\n{lines}\n"))
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_row_may_end_before_its_writer_or_with_a_tab(tmp_path: Path) -> None:
+    rows = "path\ttext\twriter\nimages/1.png\tDear\nimages/2.png\tSir\tw\t\n"
+    found = open_transcribed(transcribed(tmp_path / "letters", rows)).rows
+    assert [(row.text, row.writer) for row in found] == [("Dear", "images/1.png"), ("Sir", "w")]
+
+
+def test_images_without_a_text_are_counted_apart(tmp_path: Path) -> None:
+    rows = "path\ttext\nimages/1.png\t\nimages/2.png\tSir\n"
+    added = sources.add(tmp_path, kind="transcribed", path=transcribed(tmp_path / "letters", rows))
+    assert added.counts == {"without text": 1, "word": 1, "damaged": 0}
+
+
+def test_a_source_without_any_text_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="not one image of this source can be read and has a text"):
+        sources.add(tmp_path, kind="transcribed", path=transcribed(tmp_path / "q", "path\ttext\nimages/1.png\t\n"))
+
+
+@pytest.mark.parametrize(("mark", "end"), [("\ufeff", "\n"), ("", "\r\n"), ("", "\r")])
+def test_an_index_of_a_spreadsheet_is_read(tmp_path: Path, mark: str, end: str) -> None:
+    folder = transcribed(tmp_path / "letters")
+    (folder / "index.tsv").write_bytes((mark + ROWS.replace("\n", end)).encode())
+    assert [row.text for row in open_transcribed(folder).rows] == ["Dear Sir,", "Yours"]
+    packed = tmp_path / "packed"
+    packed.mkdir()
+    with tarfile.open(packed / "letters.tar", "w") as tar:
+        tar.add(folder / "index.tsv", arcname="index.tsv")
+    assert [row.text for row in open_transcribed(packed).rows] == ["Dear Sir,", "Yours"]
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_an_index_that_is_not_utf_8_is_told_with_the_line(tmp_path: Path, mark: bytes) -> None:
+    folder = transcribed(tmp_path / "letters")
+    (folder / "index.tsv").write_bytes(mark + b"path\ttext\nimages/1.png\tcaf\xe9\n")
+    with pytest.raises(DataError, match=r"index\.tsv is not UTF-8 in line 2; save it as UTF-8"):
+        open_transcribed(folder)
+
+
+@pytest.mark.parametrize("kept", [0, 100, 700, 3000])
+def test_an_archive_that_is_none_or_cut_off_is_one_clear_error(tmp_path: Path, kept: int) -> None:
+    folder = transcribed(tmp_path / "letters")
+    with tarfile.open(tmp_path / "whole.tar", "w") as tar:
+        tar.add(folder / "images/1.png", arcname="images/1.png")
+        tar.add(folder / "index.tsv", arcname="index.tsv")
+    packed = tmp_path / "packed"
+    packed.mkdir()
+    (packed / "letters.tar").write_bytes((tmp_path / "whole.tar").read_bytes()[:kept])
+    with pytest.raises(DataError, match=r"letters\.tar: no .*; (pack it anew|add one with)"):
+        open_transcribed(packed)
+
+
 def test_an_index_without_its_columns_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="lacks the column text"):
         open_transcribed(transcribed(tmp_path / "letters", rows="path\tlabel\n"))

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,8 @@ MERGED = ("balanced", "bymerge")
 """EMNIST's sets that put capitals and small letters of like shape into one class."""
 QMNIST_CLASS, QMNIST_WRITER = 0, 2
 """Columns of QMNIST's labels."""
+LEAST_PIXELS = 5
+"""Of an image's sides: the gap between pasted characters is less than a fifth of its height."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +60,13 @@ class CharacterFile:
 
 
 def open_emnist(folder: Path) -> list[CharacterFile]:
-    """Every pair of images and labels in the folder. Raises DataError where there is none, or two do not match."""
-    files = [(path, match) for path in sorted(folder.rglob("*")) if (match := IMAGES.match(path.name))]
+    """Every pair of images and labels in the folder. Raises DataError for none, two of a name, or no match."""
+    files = [(path, m) for path in sorted(folder.rglob("*")) if (m := IMAGES.match(path.name)) and path.is_file()]
     if not files:
         raise DataError(
             f"{folder}: no file named like train-images-idx3-ubyte or emnist-byclass-train-images-idx3-ubyte.gz"
         )
+    _check_once(files)
     return [_open(path, match["set"], match["part"]) for path, match in files]
 
 
@@ -80,13 +84,20 @@ def paste(file: CharacterFile, *, share: float, seed: int) -> Iterator[Pasted]:
             taken, number = taken + sum(len(word) for word in words), number + 1
 
 
+def _check_once(files: Sequence[tuple[Path, re.Match[str]]]) -> None:
+    """Raises DataError for files whose samples would have the same ids, as an unpacked one beside its gz."""
+    by_name: dict[str, list[str]] = {}
+    for path, match in files:
+        by_name.setdefault(match["set"] + match["part"], []).append(str(path))
+    twice = "; ".join(" and ".join(paths) for paths in by_name.values() if len(paths) > 1)
+    if twice:
+        raise DataError(f"{twice} are the same set; keep one of them, or add them as sources of their own")
+
+
 def _open(path: Path, name: str, part: str) -> CharacterFile:
     images = read_idx(path)
     labels = read_idx(_labels(path))
-    if images.ndim != 3 or images.dtype != np.uint8 or len(images) != len(labels):  # noqa: PLR2004
-        raise DataError(
-            f"{path}: {images.shape} images beside {labels.shape} labels; the two files do not belong together"
-        )
+    _check_shapes(path, images, labels)
     classes = labels[:, QMNIST_CLASS] if labels.ndim == 2 else labels  # noqa: PLR2004
     writers = labels[:, QMNIST_WRITER] if labels.ndim == 2 else np.arange(len(labels)) // BLOCK  # noqa: PLR2004
     characters = _characters(path.parent, name)
@@ -100,6 +111,16 @@ def _open(path: Path, name: str, part: str) -> CharacterFile:
         writers=tuple(f"{part}-{int(w):05}" for w in writers),
         split=None if part == "train" else "validation",
     )
+
+
+def _check_shapes(path: Path, images: npt.NDArray[Any], labels: npt.NDArray[Any]) -> None:
+    is_labels = labels.ndim == 1 or (labels.ndim == 2 and labels.shape[1] > QMNIST_WRITER)  # noqa: PLR2004
+    if images.ndim != 3 or images.dtype != np.uint8 or not is_labels or len(images) != len(labels):  # noqa: PLR2004
+        raise DataError(
+            f"{path}: {images.shape} images beside {labels.shape} labels; the two files do not belong together"
+        )
+    if not len(images) or min(images.shape[1:]) < LEAST_PIXELS:
+        raise DataError(f"{path}: {images.shape} images; it needs one and more, {LEAST_PIXELS} pixels high and wide")
 
 
 def _labels(path: Path) -> Path:
@@ -116,12 +137,22 @@ def _characters(folder: Path, name: str) -> dict[int, str]:
     path = folder / f"{name}mapping.txt"
     if not path.is_file():
         return {digit: str(digit) for digit in range(10)}
-    rows = [[int(n) for n in line.split()] for line in path.read_text(encoding="ascii").splitlines() if line.strip()]
-    if any(merged in name for merged in MERGED) or any(len(row) > 2 for row in rows):  # noqa: PLR2004
+    lines = path.read_text(encoding="ascii", errors="replace").splitlines()
+    characters = dict(_mapped(line, path) for line in lines if line.strip())
+    if any(merged in name for merged in MERGED) or any(len(own) > 1 for own in characters.values()):
         raise DataError(
             f"{path}: capitals and small letters share classes, which teaches neither; take EMNIST's byclass files"
         )
-    return {row[0]: chr(row[1]) for row in rows}
+    return characters
+
+
+def _mapped(line: str, path: Path) -> tuple[int, str]:
+    """`1 65 97` -> (1, "Aa")"""
+    try:
+        label, first, *others = (int(number) for number in line.split())
+        return label, "".join(map(chr, (first, *others)))
+    except (ValueError, OverflowError) as error:
+        raise DataError(f"{path}: {line!r} is no label and code of a character, such as 36 97; mend it") from error
 
 
 def _by_writer(writers: Sequence[str]) -> dict[str, npt.NDArray[np.int64]]:

@@ -27,6 +27,8 @@ GENERATED = {"generated-print": "print", "generated-handwriting": "handwriting",
 """Sources that `generate` draws, with their folders in data/generated."""
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*(?<!\.dvc)")
 """A folder in data/raw beside which DVC puts NAME.dvc."""
+UNTOLD = "without text"
+"""Counted of images that nobody has transcribed yet; `ingest` leaves them out."""
 
 
 @dataclass(frozen=True)
@@ -95,16 +97,16 @@ def drop(root: Path, name: str) -> None:
 
 
 def count_samples(kind: str, path: Path) -> dict[str, int]:
-    """Readable and damaged images of a source. Raises DataError where not one can be read."""
+    """Readable, untranscribed and damaged images of a source. Raises DataError where none can be learned from."""
     tally = Tally()
     if kind == "iam":
         kinds: list[str] = [entry.kind for entry, _ in open_iam(path, join_tokens=join_handwritten).images(tally)]
     elif kind == "emnist":
         kinds = ["character" for file in open_emnist(path) for _ in file.texts]
     else:
-        kinds = ["line" for _ in open_transcribed(path).images(tally)]
-    if not kinds:
-        raise DataError(f"{path}: not one image of this source can be read")
+        kinds = [row.kind if row.text else UNTOLD for row, _ in open_transcribed(path).images(tally)]
+    if not set(kinds) - {UNTOLD}:
+        raise DataError(f"{path}: not one image of this source can be read and has a text")
     return {**{kind: kinds.count(kind) for kind in sorted(set(kinds))}, "damaged": len(tally.damaged)}
 
 

@@ -9,12 +9,15 @@ import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from legible.data.dataset import Kind, Tally
 from legible.errors import DataError, ImageError
 from legible.image.decode import GreyImage, decode
 
 INDEX = "index.tsv"
+SHOWN = 10
+"""Faulty lines that an error names."""
 
 
 @dataclass(frozen=True)
@@ -55,16 +58,23 @@ class TranscribedFolder:
 
 
 def open_transcribed(folder: Path) -> TranscribedFolder:
-    """Raises DataError where no index.tsv is found, or it lacks a column."""
+    """Raises DataError where no index.tsv is found, or a row or column of it lacks."""
     if (folder / INDEX).is_file():
-        return TranscribedFolder(folder, _rows((folder / INDEX).read_text(encoding="utf-8"), folder))
+        return TranscribedFolder(folder, _rows((folder / INDEX).read_bytes(), folder))
     archives = sorted(folder.glob("*.tar"))
     if len(archives) != 1:
         raise DataError(f"{folder}: no {INDEX} here; write one with the columns path and text")
-    with tarfile.open(archives[0]) as tar:
-        if INDEX not in tar.getnames():
-            raise DataError(f"{archives[0]}: no {INDEX} in it; add one with the columns path and text")
-        return TranscribedFolder(archives[0], _rows(_read(tar, INDEX).decode("utf-8"), archives[0]))
+    return TranscribedFolder(archives[0], _rows(_packed_index(archives[0]), archives[0]))
+
+
+def _packed_index(archive: Path) -> bytes:
+    try:
+        with tarfile.open(archive) as tar:
+            return _read(tar, INDEX)
+    except KeyError as error:
+        raise DataError(f"{archive}: no {INDEX} in it; add one with the columns path and text") from error
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise DataError(f"{archive}: no tar archive, or a damaged one; pack it anew") from error
 
 
 def _read(tar: tarfile.TarFile, name: str) -> bytes:
@@ -74,12 +84,33 @@ def _read(tar: tarfile.TarFile, name: str) -> bytes:
     return file.read()
 
 
-def _rows(text: str, place: Path) -> tuple[Transcription, ...]:
-    reader = csv.DictReader(io.StringIO(text), delimiter="\t", quoting=csv.QUOTE_NONE)
+def _rows(content: bytes, place: Path) -> tuple[Transcription, ...]:
+    reader = csv.DictReader(io.StringIO(_text(content, place), newline=None), delimiter="\t", quoting=csv.QUOTE_NONE)
     lacking = {"path", "text"} - set(reader.fieldnames or ())
     if lacking:
         raise DataError(f"{place}: {INDEX} lacks the column {' and '.join(sorted(lacking))}")
-    return tuple(Transcription(row["path"], row["text"], _writer(row)) for row in reader)
+    numbered = [(reader.line_num, row) for row in reader]
+    faulty = [str(line) for line, row in numbered if not _is_whole(row)]
+    if faulty:
+        raise DataError(
+            f"{place}: each row of {INDEX} needs a path, a tab and a text without tabs; mend "
+            f"{'line' if len(faulty) == 1 else 'lines'} {', '.join(faulty[:SHOWN])}{' ...' if faulty[SHOWN:] else ''}"
+        )
+    return tuple(Transcription(row["path"], row["text"], _writer(row)) for _, row in numbered)
+
+
+def _text(content: bytes, place: Path) -> str:
+    """With the byte-order mark left out that spreadsheets begin with."""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise DataError(f"{place}: {INDEX} is not UTF-8 in line {line}; save it as UTF-8") from error
+
+
+def _is_whole(row: Mapping[str | None, Any]) -> bool:
+    """Whether it has path and text, which may be empty until it is known, and nothing past the last column."""
+    return bool(row["path"]) and row["text"] is not None and not any(row.get(None, ()))
 
 
 def _writer(row: Mapping[str, str]) -> str:
