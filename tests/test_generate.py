@@ -2,22 +2,29 @@ import dataclasses
 import hashlib
 import json
 import os
+import resource
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from legible.charset import Charset
 from legible.config import Params, load_params
 from legible.data.dataset import Tally
 from legible.data.iam import open_iam
-from legible.errors import DataError
+from legible.errors import DataError, SettingsError
+from legible.synth import generate as generating
+from legible.synth.asked import check_characters, check_texts
 from legible.synth.draw import draw_style
 from legible.synth.fonts import find_fonts
 from legible.synth.generate import draw_some, generate, print_recipe
+from legible.synth.words import Texts
 
 PROJECT = Path(__file__).parents[1]
 PARAMS = load_params(PROJECT / "params.yaml", PROJECT / "params/tiny.yaml")
@@ -137,6 +144,120 @@ def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> N
         generate(params(), root=tmp_path)
 
 
+@pytest.mark.parametrize("left", ["generated", "generated.new"])
+def test_a_file_where_the_samples_belong_is_told_before_one_is_drawn(tmp_path: Path, left: str) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / left).write_text("somebody's")
+    with pytest.raises(DataError, match=r"generated is no folder of its own; move it away|cannot be written \(File ex"):
+        generate(params(), root=tmp_path)
+    assert [path.name for path in (tmp_path / "data").iterdir()] == [left]
+
+
+def test_a_link_where_the_samples_belong_is_told_before_one_is_drawn(tmp_path: Path) -> None:
+    (tmp_path / "data/elsewhere").mkdir(parents=True)
+    (tmp_path / "data/generated").symlink_to("elsewhere")
+    with pytest.raises(DataError, match="generated is no folder of its own"):
+        generate(params(), root=tmp_path)
+
+
+def with_charset(characters: str, **changes: object) -> Params:
+    charset = dataclasses.replace(PARAMS.charset, name="own", characters=characters)
+    return dataclasses.replace(params(**changes), charset=charset)
+
+
+GREEK = "".join(map(chr, range(0x3B1, 0x3CA)))
+NOTHING_DRAWN = [
+    (params(words=-5, styles=0), "words is -5; it needs 0 or more; generate.styles is 0; it needs 1 or more"),
+    (params(strength=1.5, effects=-0.1), "strength is 1.5; it needs 0 to 1; generate.effects is -0.1"),
+    (params(words=0, lines=0), "give no sample of any kind"),
+    (with_charset("!?"), "charset 'own' lacks the space"),
+    (with_charset("!?", lines=0), "neither letters of a word nor digits"),
+    (with_charset("xzqj", shares={"print": 1.0}), "lacks the space between words; add it, or set generate.lines to 0"),
+    (with_charset(f" 0123456789{GREEK}", shares={"strokes": 1.0}), r"\w( \w){24} not drawn by strokes; add a font"),
+]
+
+
+@pytest.mark.parametrize(("asked", "message"), NOTHING_DRAWN, ids=[message[:20] for _, message in NOTHING_DRAWN])
+def test_what_cannot_be_drawn_is_told_before_anything_is_written(tmp_path: Path, asked: Params, message: str) -> None:
+    with pytest.raises((DataError, SettingsError), match=message):
+        generate(asked, root=tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_kind_whose_fonts_are_all_unseen_is_refused(tmp_path: Path) -> None:
+    unseen = dataclasses.replace(PARAMS.fonts, unseen=("Caladea", "Amatic SC"))
+    with pytest.raises(DataError, match="leaves no handwriting font that is here; add one, or set its share to 0"):
+        generate(dataclasses.replace(params(), fonts=unseen), root=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "way_out"),
+    [("fonts/signs.ttf", "take it out of fonts.folders"), ("pen paths", "set generate.shares.strokes to 0")],
+)
+def test_what_draws_hardly_any_text_is_named_with_the_way_out(name: str, way_out: str) -> None:
+    charset = PARAMS.charset.build()
+    letters = {"a kind": {name: frozenset("!?.%"), "fonts/whole.ttf": frozenset(charset.characters)}}
+    with pytest.raises(DataError, match=f"by {name}; {way_out}$"):
+        check_texts(letters, Texts(charset), units=("words",), seed=1)
+
+
+def test_what_one_kind_leaves_to_the_others_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    check_characters({"print": {"a": frozenset("ab")}, "strokes": {"pen paths": frozenset("a")}}, Charset("own", "ab"))
+    assert capsys.readouterr().err == "generate strokes: b left to the other kinds\n"
+
+
+FEW = {"words": 8, "lines": 0, "shares": {"strokes": 1.0}}
+
+
+def test_words_alone_are_drawn_where_no_lines_are_asked_for(tmp_path: Path) -> None:
+    generate(params(**FEW), root=tmp_path)
+    drawn = sorted(path.name for path in (tmp_path / "data/generated/strokes").iterdir())
+    assert drawn == ["forms.txt", "words.tar", "words.txt"]
+
+
+class KilledError(BaseException):
+    """As a signal."""
+
+
+@pytest.mark.parametrize("step", ["rmtree", "rename", "unlink"])
+def test_a_run_killed_at_its_end_draws_nothing_again(
+    tmp_path: Path, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generate(params(**FEW), root=tmp_path / "whole")
+    (tmp_path / "data/generated/old").mkdir(parents=True)
+
+    def kill(path: Path, *_: object, **__: object) -> None:
+        if step != "rmtree" or path == tmp_path / "data/generated":
+            raise KilledError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil if step == "rmtree" else Path, step, kill)
+        with pytest.raises(KilledError):
+            generate(params(**FEW), root=tmp_path)
+
+    def none_left(_: object, start: int, count: int, __: object) -> Iterator[None]:
+        assert start == count
+        return iter(())
+
+    monkeypatch.setattr(generating, "_draw_all", none_left)
+    generate(params(**FEW), root=tmp_path)
+    assert digest(tmp_path / "data") == digest(tmp_path / "whole/data")
+
+
+def test_a_full_disk_is_one_clear_error_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        with pytest.raises(DataError, match=r"data cannot be written \(File too large\); make room, .* goes on"):
+            generate(params(**{**FEW, "words": 60}), root=tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (tmp_path / "data/generated.new/fingerprint").is_file()
+    generate(params(**{**FEW, "words": 60}), root=tmp_path)
+    found = list(open_iam(tmp_path / "data/generated/strokes").images(Tally()))
+    assert len(found) == 60
+
+
 class Listed:
     """Texts in a given order."""
 
@@ -155,7 +276,7 @@ def test_a_text_that_leaves_no_ink_is_passed_over() -> None:
     assert text == "ink"
     assert drawing.image.min() < 128
     with pytest.raises(DataError, match="hardly any text"):
-        draw_some(Listed(*" " * 50), rng, unit="words", style=style)  # type: ignore[arg-type]
+        draw_some(Listed(*" " * 50), rng, unit="words", style=style, tries=50)  # type: ignore[arg-type]
 
 
 def test_the_print_recipe_is_fixed_half_plain_and_in_unseen_families() -> None:

@@ -13,6 +13,8 @@ Points = npt.NDArray[np.float32]
 Flags = npt.NDArray[np.bool_]
 
 COMMENT = "//"
+PEN_PATHS = "pen paths"
+"""What draws with it, by name."""
 
 
 @dataclass(frozen=True)

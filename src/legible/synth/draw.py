@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from legible.synth.alphabet import PEN_PATHS
 from legible.synth.augment import augment_moved
 from legible.synth.effects import NO_EFFECTS, Effects
 from legible.synth.fonts import Font
@@ -33,7 +34,7 @@ class Style:
     @property
     def name(self) -> str:
         """Of the font's family, or of the hand's pen."""
-        return f"pen paths, {self.letters.pen}" if isinstance(self.letters, Hand) else self.letters.font.family
+        return f"{PEN_PATHS}, {self.letters.pen}" if isinstance(self.letters, Hand) else self.letters.font.family
 
     def draws(self, text: str) -> bool:
         """Whether each of its characters can be drawn."""

@@ -10,7 +10,7 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from itertools import product
@@ -29,10 +29,11 @@ from legible.charset import Charset
 from legible.config import FontsParams, Params, PrintRecipe
 from legible.errors import DataError, NoInkError
 from legible.synth.archive import Archive, Table
+from legible.synth.asked import Letters, check_asked, check_characters, check_texts, hardly_any, letters_of, some_text
 from legible.synth.draw import Drawing, Style, draw_hand_style, draw_style, draw_text, draw_with_boxes
 from legible.synth.effects import draw_effects
 from legible.synth.fonts import Font, FontKind, find_fonts, is_unseen
-from legible.synth.words import Texts
+from legible.synth.words import TRIES, Texts
 
 Kind = FontKind | Literal["strokes"]
 KINDS: tuple[Kind, ...] = ("print", "handwriting", "strokes")
@@ -43,7 +44,7 @@ PRINT_MARGINS = (0.3, 0.6)
 CHUNK = 64
 """Samples handed to a process at a time."""
 FINGERPRINT = "fingerprint"
-"""File that stands in the folder until it is complete."""
+"""File that stands in the folder until it is complete and in its place."""
 
 
 @dataclass(frozen=True)
@@ -87,31 +88,70 @@ class PrintedWord:
 
 
 def generate(params: Params, *, root: Path, processes: int = 1) -> None:
-    """Write root/data/generated/{print,handwriting,strokes}; a kind without fonts or share is left out.
+    """Write root/data/generated/{print,handwriting,strokes}; a kind without a share is left out.
 
-    A run that was killed goes on where it was, if nothing that decides the samples has changed.
+    A run that was killed goes on where it was, if nothing that decides the samples has changed. Raises SettingsError
+    or DataError before anything is written where what is asked for cannot be drawn.
     """
-    shares = _shares(params)
-    fonts = find_fonts(params.fonts, root=root, characters=params.charset.characters)
-    jobs = list(_jobs(params, shares, fonts))
+    jobs = _checked_jobs(params, root=root)
+    fingerprint = _fingerprint(params, jobs)
     target = root / "data/generated"
+    with _writing(target.parent):
+        if not _is_left(target, fingerprint):
+            _generate_all(jobs, target, fingerprint=fingerprint, processes=processes)
+        (target / FINGERPRINT).unlink()
+
+
+def _checked_jobs(params: Params, *, root: Path) -> list[tuple[Job, int]]:
+    charset, shares = params.charset.build(), _shares(params)
+    check_asked(params.generate, charset)
+    texts = Texts(charset)
+    fonts = find_fonts(params.fonts, root=root, characters=charset.characters)
+    jobs = list(_jobs(params, shares, fonts))
+    if not jobs:
+        raise DataError("generate.words and generate.lines give no sample of any kind; ask for more")
+    kinds: dict[str, Letters] = {job.kind: letters_of(job.fonts) for job, _ in jobs}
+    check_characters(kinds, charset)
+    check_texts(kinds, texts, units=sorted({job.unit for job, _ in jobs}), seed=params.seed)
+    return jobs
+
+
+def _generate_all(jobs: Sequence[tuple[Job, int]], target: Path, *, fingerprint: str, processes: int) -> None:
+    if target.is_symlink() or (target.exists() and not target.is_dir()):
+        raise DataError(f"{target} is no folder of its own; move it away")
     fresh = target.with_name(target.name + ".new")
-    _prepare(fresh, fingerprint=_fingerprint(params, jobs))
+    _prepare(fresh, fingerprint=fingerprint)
     fresh_processes = get_context("spawn")  # a fork after OpenCV has threads hangs
     with ProcessPoolExecutor(processes, fresh_processes, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
         for job, count in jobs:
             _generate_unit(job, count, folder=fresh / job.kind, pool=pool)
-    (fresh / FINGERPRINT).unlink()
-    shutil.rmtree(target, ignore_errors=True)
+    if target.exists():
+        shutil.rmtree(target)
     fresh.rename(target)
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:  # a font that a process could not open
+            raise
+        raise DataError(
+            f"{folder} cannot be written ({error.strerror}); make room, or choose another --root; "
+            "run again, it goes on where it was"
+        ) from error
 
 
 def _jobs(params: Params, shares: Mapping[Kind, float], fonts: Sequence[Font]) -> Iterator[tuple[Job, int]]:
     """Each kind and unit that is to be drawn, and how many samples of it."""
     for kind, unit in product(KINDS, UNITS):
         allowed = tuple(font for font in fonts if font.kind == kind and not is_unseen(font, params.fonts))
-        if shares[kind] > 0 and (allowed or kind == "strokes"):
-            asked = params.generate
+        if shares[kind] > 0 and not allowed and kind != "strokes":
+            raise DataError(f"fonts.unseen leaves no {kind} font that is here; add one, or set its share to 0")
+        asked = params.generate
+        count = round((asked.words if unit == "words" else asked.lines) * shares[kind])
+        if count:
             styles = max(round(asked.styles * shares[kind]), 1)
             job = Job(
                 params.seed,
@@ -124,7 +164,7 @@ def _jobs(params: Params, shares: Mapping[Kind, float], fonts: Sequence[Font]) -
                 params.charset.build(),
                 allowed,
             )
-            yield job, round((asked.words if unit == "words" else asked.lines) * shares[kind])
+            yield job, count
 
 
 def _fingerprint(params: Params, jobs: Sequence[tuple[Job, int]]) -> str:
@@ -139,15 +179,16 @@ def _fingerprint(params: Params, jobs: Sequence[tuple[Job, int]]) -> str:
 
 def _prepare(folder: Path, *, fingerprint: str) -> None:
     """The folder as a killed run of the same samples left it, else empty."""
-    known = folder / FINGERPRINT
-    if known.is_file() and known.read_text(encoding="ascii") == fingerprint:
-        return
-    shutil.rmtree(folder, ignore_errors=True)
-    try:
+    if not _is_left(folder, fingerprint):
+        shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-    except OSError as error:
-        raise DataError(f"{folder.parent} cannot be written ({error.strerror}); choose another --root") from error
-    known.write_text(fingerprint, encoding="ascii")
+        (folder / FINGERPRINT).write_text(fingerprint, encoding="ascii")
+
+
+def _is_left(folder: Path, fingerprint: str) -> bool:
+    """Whether a killed run of the same samples left it."""
+    known = folder / FINGERPRINT
+    return known.is_file() and known.read_text(encoding="ascii") == fingerprint
 
 
 def _shares(params: Params) -> dict[Kind, float]:
@@ -210,15 +251,15 @@ def _rounded(box: npt.NDArray[np.float64]) -> tuple[float, ...] | None:
 
 
 def draw_some(
-    texts: Texts, rng: np.random.Generator, *, unit: str, style: Style, tries: int = 50
+    texts: Texts, rng: np.random.Generator, *, unit: str, style: Style, tries: int = TRIES
 ) -> tuple[str, Drawing]:
     """A text of the style's characters that leaves ink, and the drawing of it. Raises DataError where hardly any is."""
     for _ in range(tries):
-        text = texts.word(rng) if unit == "words" else texts.line(rng, words=int(rng.integers(2, 13)))
+        text = some_text(texts, rng, unit=unit)
         if style.draws(text):
             with suppress(NoInkError):
                 return text, draw_with_boxes(text, style, rng)
-    raise DataError(f"{style.name} draws hardly any text of this charset; take it out of fonts.folders")
+    raise DataError(hardly_any(style.name))
 
 
 @lru_cache(maxsize=4096)

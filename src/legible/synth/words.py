@@ -22,6 +22,8 @@ DOMAINS = ("com", "org", "net", "co.uk", "edu", "de", "io")
 SIGNS_ALONE = 0.5
 """Of the strings of any characters: the rarest signs of a charset stand in no word."""
 MARKS = ".,,,...;:!?-'\"()"
+TRIES = 500
+"""A text is drawn again so often where the charset, or a style, lacks a character of it."""
 CLOSING = ("", "", "", "", "", "", ",", ",", ".", ".", ";", ":", "!", "?", "'s", "-")
 
 
@@ -63,8 +65,8 @@ class Texts:
         """A word as it stands in running text: no lone signs or strings of any characters."""
         return self._within(lambda: text if len(text := self._running(rng)) >= shortest else "")
 
-    def _within(self, draw: Callable[[], str], *, tries: int = 50) -> str:
-        for _ in range(tries):
+    def _within(self, draw: Callable[[], str]) -> str:
+        for _ in range(TRIES):
             text = draw()
             if text and not self._charset.unknown(text):
                 return text
