@@ -73,6 +73,11 @@ def test_a_folder_of_images_is_a_window_of_its_own(scans: Path, bundle_folder: P
     assert "broken.png is no image that can be read; skipped" in outcome.stderr
 
 
+def test_what_chooses_among_observations_is_refused_with_images(scans: Path, bundle_folder: Path) -> None:
+    outcome = RUNNER.invoke(app, ["drift", "--images", str(scans), "--bundle", str(bundle_folder), "--last", "9"])
+    assert "--last choose among observations" in str(outcome.exception)
+
+
 def test_a_time_that_is_none_is_an_error_of_one_line(tmp_path: Path) -> None:
     outcome = legible("rebase", "--since", "yesterday", "--out", str(tmp_path / "baseline"))
     assert outcome.returncode == 3

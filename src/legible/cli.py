@@ -283,6 +283,9 @@ def drift(
 
     folder = bundle or find_bundle()
     if images:
+        asked = {"last": last, "since": since, "channel": channel, "corrections": corrections, "kept": kept}
+        if given := [f"--{option}" for option, value in asked.items() if value]:
+            raise LegibleError(f"{', '.join(given)} choose among observations; leave them out with --images")
         pictures = Pictures(list(_image_files([images])), folder)
         rows = pictures.observations(at=time.time())
         drawing = Drawing(report, workspace)
@@ -318,16 +321,21 @@ def rebase(
 ) -> None:
     """Call what was read since then normal, for legible drift --baseline. Example: legible rebase --since 2026-11-21"""
     from legible.monitor import rebase as run
+    from legible.observations import Tally
     from legible.reader.bundle import find_bundle
 
+    tally = Tally()
     made = run(
         observations=observations,
         bundle=bundle or find_bundle(),
         at=time.time(),
         since=_seconds(since),
         channel=channel or None,
+        tally=tally,
     )
     made.save(out)
+    for line in tally.screen():
+        print(line)
     print(f"{out}: the normal of {made.images} observations; legible drift --baseline {out}")
 
 
