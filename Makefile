@@ -1,4 +1,5 @@
-# One command for each thing one does; people and CI call the same ones.
+# One command for each thing one does; people and CI call the same ones. Workflows hand what they were given over in the environment
+# and recipes read it there ($$TO): make would expand it, and run what $(shell) stands in it.
 PYTHON ?= python3
 FULL := .venv/bin
 LEAN := .venv-serve/bin
@@ -7,16 +8,18 @@ PEERS := .venv-bench/bin
 TRDG := .venv-trdg/bin
 DEPLOY := .venv-deploy/bin
 ACCELERATE := .venv-accelerate/bin
+GPU := .venv-gpu/bin
 STORE := .venv-store/bin
 TINY := work/tiny
 INTO := work/finetune
-CHAMPION := main
 FORMAT := table
 TESTS :=
 ENGINE := docker
 BUILD_OPTIONS :=
 RUN_OPTIONS := -p 127.0.0.1:3000:3000
 SMOKE_ADDRESS := http://127.0.0.1:3000
+VERSIONED := models params.yaml dvc.yaml dvc.lock data/sources.json data/raw
+DRIFT_IMAGE := .spec.jobTemplate.spec.template.spec.containers[0].image
 CASES := 10000
 READINGS := 100000
 export DO_NOT_TRACK := 1
@@ -24,8 +27,8 @@ export BENTOML_DO_NOT_TRACK := True
 export TF_CPP_MIN_LOG_LEVEL := 2
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-fast test-slow check tiny finetune retrain train-on gate locked audit monitor stand bench pictures bento wheel lock \
-  bench-service soak gate-deploy compare card remote pull push-data rollback bundle image smoke-image sbom release publish push rollout propose
+.PHONY: help serve test test-fast test-slow check tiny finetune retrain retrain-gpu train-on gate locked audit monitor stand bench pictures bento wheel lock \
+  bench-service soak gate-deploy compare card remote pull push-data rollback bundle image smoke-image sbom version release publish push rollout propose
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,8 +74,14 @@ finetune: $(FULL)/.ready ## Fine-tune the shipped weights to a transcribed folde
 	@PATH=$(abspath $(FULL)):$$PATH && cd $(INTO) && dvc repro
 
 retrain: $(FULL)/.ready ## Data to bundle, as params.yaml says; SETTINGS="train.epochs=40" changes it first
-	@PATH=$(abspath $(FULL)):$$PATH; set --; for setting in $$SETTINGS; do set -- "$$@" -S "$$setting"; done; \
-	  if [ $$# -gt 0 ]; then dvc exp run "$$@"; else dvc repro; fi
+	@$(call reproduce,)
+
+retrain-gpu: $(FULL)/.ready $(GPU)/.ready ## The same, its training by JAX on an NVIDIA GPU, and not at all without one
+	@JAX_PLATFORMS=cuda $(GPU)/python -c "import jax; print('training on', *jax.devices())" || \
+	{ echo "JAX sees no GPU here: nvidia-smi says whether its driver does; make retrain trains on the processor" >&2; exit 1; }
+	@$(call reproduce,ingest)
+	@PATH=$(abspath $(GPU)):$$PATH KERAS_BACKEND=jax JAX_PLATFORMS=cuda,cpu $(abspath $(FULL))/dvc repro --single-item train
+	@PATH=$(abspath $(FULL)):$$PATH dvc repro
 
 train-on: $(FULL)/.ready ## Train on another machine (ssh, rsync) and bring weights and curves back: HOST=user@gpu EXTRA="jax[cuda12]"
 	@rsync -aR pyproject.toml README.md LICENSE params.yaml requirements/accelerate.txt src models/bundle data/dataset \
@@ -83,8 +92,8 @@ train-on: $(FULL)/.ready ## Train on another machine (ssh, rsync) and bring weig
 	@rsync -a "$$HOST:legible-training/models/weights" models/ && rsync -a "$$HOST:legible-training/training" .
 	@$(FULL)/dvc commit -f train
 
-gate: $(FULL)/.ready ## Judge models/bundle against the champion on main
-	@$(FULL)/legible gate --champion $(CHAMPION) --format $(FORMAT)
+gate: $(FULL)/.ready ## Judge models/bundle against the champion on main; CHAMPION=... for another
+	@$(FULL)/legible gate --champion "$${CHAMPION:-main}" --format $(FORMAT)
 
 locked: $(FULL)/.ready ## See that dvc.lock belongs to params.yaml: no stage would run
 	@changed=$$($(FULL)/dvc repro --dry --allow-missing) && ! echo "$$changed" | grep "^Running stage" || \
@@ -97,7 +106,7 @@ gate-deploy: $(FULL)/.ready ## Judge it as a deploy does: both read again; CHAMP
 	@$(FULL)/legible gate --deploy --format $(FORMAT) --champion "$${CHAMPION:-$$(git describe --tags --abbrev=0 HEAD^ 2> /dev/null || echo none)}"
 
 compare: $(FULL)/.ready ## The gate's verdict for a pull request; a refusal is a verdict, not a failure
-	@$(FULL)/legible gate --champion $(CHAMPION) --format markdown; test $$? -le 1
+	@$(FULL)/legible gate --champion "$${CHAMPION:-main}" --format markdown; test $$? -le 1
 
 card: ## Print the model card folded, for a pull request
 	@printf '\n<details><summary>Model card</summary>\n\n' && cat models/bundle/card.md && printf '\n</details>\n'
@@ -111,8 +120,9 @@ pull: $(STORE)/.ready ## Fetch data and stage outputs of dvc.lock from the store
 push-data: $(STORE)/.ready ## Bring data and stage outputs to the store
 	@$(STORE)/dvc push
 
-rollback: ## Take back bundle, weights, parameters and lock of a tag: TO=v1.2.0; then commit
-	@git checkout "$$TO" -- models params.yaml dvc.lock && echo "models, params.yaml and dvc.lock are those of $$TO"
+rollback: ## Take back bundle, weights, parameters, stages, lock and sources of a tag: TO=v1.2.0; then commit
+	@there=$$(git ls-tree --name-only "$$TO" -- $(VERSIONED)) && { test -n "$$there" || { echo "$$TO holds no models" >&2; exit 1; }; } && \
+	git rm -rq --ignore-unmatch -- $(VERSIONED) && git checkout -q "$$TO" -- $$there && echo "as in $$TO:" $$there
 
 bundle: ## Fetch the bundle of a version into a folder: VERSION=v1.2.0 INTO=folder
 	@mkdir -p "$$INTO" && git archive "$$VERSION" models/bundle | tar -x -C "$$INTO" --strip-components=2
@@ -132,11 +142,13 @@ smoke-image: $(FULL)/.ready ## Start that image with a read-only root and no rig
 sbom: $(DEPLOY)/.ready ## Bill of materials of what is served (CycloneDX), in dist/sbom.json
 	@mkdir -p dist && $(DEPLOY)/cyclonedx-py requirements requirements/serve.txt --output-reproducible -o dist/sbom.json
 
+version: ## See that the package says the version: VERSION=v1.2.0
+	@own=v$$(sed -n 's/^__version__ = "\(.*\)"/\1/p' src/legible/__init__.py); test "$$own" = "$$VERSION" || \
+	{ echo "src/legible/__init__.py says $$own; say there what VERSION=$$VERSION says" >&2; exit 1; }
+
 release: $(FULL)/.ready ## Bundle, wheel, bill of materials and their sums in dist/VERSION, of the commit here: VERSION=v1.2.0
 	@git diff --quiet HEAD || { echo "a release is of a commit; commit what was changed" >&2; exit 1; }
-	@own=v$$($(FULL)/python -c "import legible; print(legible.__version__)"); test "$$own" = "$$VERSION" || \
-	{ echo "src/legible/__init__.py says $$own; say there what VERSION=$$VERSION says" >&2; exit 1; }
-	@$(MAKE) -s sbom
+	@$(MAKE) -s version sbom
 	@rm -rf "dist/$$VERSION" && mkdir -p "dist/$$VERSION" && $(FULL)/uv build -q --wheel -o "dist/$$VERSION" && \
 	git archive --prefix="legible-$$VERSION/" -o "dist/$$VERSION/legible-bundle-$$VERSION.tar.gz" HEAD models/bundle && \
 	cp dist/sbom.json "dist/$$VERSION" && cd "dist/$$VERSION" && sha256sum legible* sbom.json > sha256sums && cat sha256sums
@@ -150,12 +162,16 @@ push: ## Push the image: REGISTRY=...; prints its digest (Docker)
 	echo "digest=$$($(ENGINE) inspect --format '{{index .RepoDigests 0}}' legible:built | cut -d @ -f 2)"
 
 rollout: ## Roll an image out by digest, and back where it does not get ready: REGISTRY=... DIGEST=sha256:... (kubectl, kustomize)
-	@cd deploy/kubernetes && kustomize edit set image "legible=$$REGISTRY/legible@$$DIGEST" && kubectl apply -k . && \
-	{ kubectl rollout status deployment/legible --timeout=300s || { kubectl rollout undo deployment/legible; exit 1; }; }
+	@before=$$(kubectl get cronjob legible-drift --ignore-not-found -o 'jsonpath={$(DRIFT_IMAGE)}') && \
+	cd deploy/kubernetes && kustomize edit set image "legible=$$REGISTRY/legible@$$DIGEST" && kubectl apply -k . && \
+	{ kubectl rollout status deployment/legible --timeout=300s || { kubectl rollout undo deployment/legible; \
+	  test -z "$$before" || kubectl set image cronjob/legible-drift "drift=$$before"; exit 1; }; }
 
-propose: ## Commit what was retrained on a branch and open a pull request: BRANCH=... BODY=file (gh)
-	@git config user.name legible && git config user.email legible@localhost && gh auth setup-git && \
-	git checkout -b "$$BRANCH" && git add params.yaml dvc.lock models && git commit -m "Retrain" && \
+propose: ## Commit what was retrained on a branch and open a pull request, if it changed: BRANCH=... BODY=file (gh)
+	@git add params.yaml dvc.lock models && \
+	if git diff --cached --quiet; then echo "nothing changed: there is nothing to propose"; exit 0; fi && \
+	git config user.name legible && git config user.email legible@localhost && gh auth setup-git && \
+	git checkout -b "$$BRANCH" && git commit -m "Retrain" && \
 	git push origin "$$BRANCH" && gh pr create --title "Retrained bundle" --body-file "$$BODY" --head "$$BRANCH" && \
 	gh workflow run ci.yml --ref "$$BRANCH"
 
@@ -190,6 +206,9 @@ lock: $(FULL)/.ready ## Renew requirements/*.txt from pyproject.toml
 	@for set in serve lambda monitor dev accelerate bench; do \
 	  $(FULL)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-header --upgrade -c requirements/constraints.in --extra $$set pyproject.toml -o requirements/$$set.txt || exit 1; done
+	@$(FULL)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --no-header --upgrade -c requirements/constraints.in --extra accelerate pyproject.toml requirements/gpu.in \
+	  -o requirements/gpu.txt
 	@for set in trdg deploy store; do \
 	  $(FULL)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-header --upgrade requirements/$$set.in -o requirements/$$set.txt || exit 1; done
@@ -212,6 +231,9 @@ $(TRDG)/.ready: requirements/trdg.txt
 $(ACCELERATE)/.ready: requirements/accelerate.txt pyproject.toml
 	@$(call install,.venv-accelerate,requirements/accelerate.txt)
 
+$(GPU)/.ready: requirements/gpu.txt pyproject.toml
+	@$(call install,.venv-gpu,requirements/gpu.txt)
+
 $(STORE)/.ready: requirements/store.txt
 	@$(call environment,.venv-store,requirements/store.txt) && touch $@
 
@@ -223,6 +245,12 @@ define environment
 echo "setting up $(1), once" >&2 && \
 $(PYTHON) -m venv $(1) && $(1)/bin/python -m pip install -q uv && \
 $(1)/bin/uv pip install -q --python $(1)/bin/python --compile-bytecode --require-hashes -r $(2)
+endef
+
+# To a target, or to the end; with dvc and legible of the full environment.
+define reproduce
+PATH=$(abspath $(FULL)):$$PATH; set --; for setting in $$SETTINGS; do set -- "$$@" -S "$$setting"; done; \
+if [ $$# -gt 0 ]; then dvc exp run "$$@" $(1); else dvc repro $(1); fi
 endef
 
 define install

@@ -8,7 +8,8 @@ import asyncio
 import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ def parts(folder: Path, count: int) -> Iterator[tuple[str, float]]:
     images = [decode(image) for image in IMAGES]
     columns = [normalize(image, **shape) for image in images]
     logits = [recognizer.logits(column) for column in columns]
-    uploads = [reader.upload(image) for image in IMAGES]
+    uploads = reader.uploads(IMAGES)
     answers = [answer for answer in reader.read(uploads, Decoding()) if isinstance(answer, Answer)]
     some = [Observed(answer, "default") for answer in answers]
 
@@ -92,7 +93,7 @@ def parts(folder: Path, count: int) -> Iterator[tuple[str, float]]:
 
 def read_some(reader: Reader, count: int, first: int) -> None:
     images = [IMAGES[(first + number) % len(IMAGES)] for number in range(count)]
-    reader.read([reader.upload(image) for image in images], Decoding())
+    reader.read(reader.uploads(images), Decoding())
 
 
 def milliseconds_of(call: Callable[[Any], Any], items: Sequence[Any], count: int) -> float:
@@ -116,8 +117,8 @@ class _Still:
     def decoding(self, **_: Any) -> Decoding:
         return Decoding()
 
-    def upload(self, data: bytes) -> Upload:
-        return Upload(data, Limits())
+    def uploads(self, images: Iterable[bytes]) -> deque[Upload]:
+        return deque(Upload(data, Limits()) for data in images)
 
     def read(self, uploads: Sequence[Upload], decoding: Decoding) -> list[Answer]:
         del decoding

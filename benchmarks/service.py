@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
+from cold import cold
 from faults import disk, kill, restarts, slow
 from path import path
 from rows import LOADING, QUICK, Row, Scale
@@ -25,7 +26,7 @@ from steady import memory, same
 
 ROWS: dict[str, Callable[[Scale], Iterator[Row]]] = {
     part.__name__: part
-    for part in (read, path, read_batch, overload, restarts, kill, slow, disk, memory, same, start)
+    for part in (read, path, read_batch, overload, restarts, kill, slow, disk, memory, same, start, cold)
 }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from legible.drift.baseline import LEAST, MOST_BLOCKS, Baseline, some_blocks
 from legible.drift.reference import Reference
 from legible.errors import BundleError, DataError
 from legible.monitor import check, rebase
-from legible.observations import Observation, write
+from legible.observations import Observation, Tally, write
 from legible.reader.bundle import load_bundle, read_manifest
 from legible.service.reading import Reader
 
@@ -79,6 +79,15 @@ def test_only_what_was_read_since_then_counts(tmp_path: Path) -> None:
     write(tmp_path / "log.jsonl", rows(LEAST, seed=3))
     with pytest.raises(DataError, match="600 observations make no baseline"):
         rebase(observations=tmp_path / "log.jsonl", bundle=bundle(), at=NOW, since=START + 400)
+
+
+def test_what_is_left_out_of_a_normal_is_counted(tmp_path: Path) -> None:
+    write(tmp_path / "log.jsonl", rows(LEAST, seed=3))
+    with (tmp_path / "log.jsonl").open("a") as file:
+        file.write("torn\n")
+    tally = Tally()
+    rebase(observations=tmp_path / "log.jsonl", bundle=bundle(), at=NOW, since=START, resamples=50, tally=tally)
+    assert tally.screen() == ["1 torn lines were skipped"]
 
 
 def test_the_baseline_of_another_bundle_is_refused(normal: Path) -> None:

@@ -58,12 +58,24 @@ def test_an_error_is_one_line_and_a_code_of_its_own() -> None:
     assert outcome.stderr == "legible: nowhere.png: no such file or folder\n"
 
 
+def test_an_error_of_the_system_is_one_line_and_never_the_exit_code_of_a_drift(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    outcome = legible("fonts", "--root", f"{tmp_path / 'file'}")
+    assert outcome.returncode == 3
+    assert outcome.stderr.count("\n") == 1
+
+
 def test_a_folder_of_images_is_a_window_of_its_own(scans: Path, bundle_folder: Path) -> None:
     (scans / "broken.png").write_bytes(b"no image")
     outcome = RUNNER.invoke(app, ["drift", "--images", str(scans), "--bundle", str(bundle_folder)])
     assert outcome.exit_code == 2
     assert outcome.stdout == "not enough data: 2 images, and it takes 50; no report is drawn\n"
     assert "broken.png is no image that can be read; skipped" in outcome.stderr
+
+
+def test_what_chooses_among_observations_is_refused_with_images(scans: Path, bundle_folder: Path) -> None:
+    outcome = RUNNER.invoke(app, ["drift", "--images", str(scans), "--bundle", str(bundle_folder), "--last", "9"])
+    assert "--last choose among observations" in str(outcome.exception)
 
 
 def test_a_time_that_is_none_is_an_error_of_one_line(tmp_path: Path) -> None:

@@ -97,6 +97,21 @@ def test_many_images_go_in_batches_and_come_back_in_order() -> None:
     assert [isinstance(one, ServiceError) for one in found] == [False, True, False, True, True]
 
 
+def test_what_is_too_large_together_is_sent_in_halves_and_the_channel_with_each() -> None:
+    seen: list[tuple[int, bool]] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        count = request.content.count(b'name="images"')
+        seen.append((count, b"mobile" in request.content))
+        if count > 1 or b"huge" in request.content:
+            return httpx.Response(413, json={"error": {"code": "too_large", "message": "send fewer"}})
+        return httpx.Response(200, json={"readings": [READING] * count})
+
+    found = list(client(handle).read_many([b"x", b"huge", b"y"], batch=3, channel="mobile"))
+    assert [isinstance(one, ServiceError) for one in found] == [False, True, False]
+    assert seen == [(3, True), (1, True), (2, True), (1, True), (1, True)]
+
+
 def test_a_correction_is_sent() -> None:
     sent: list[object] = []
 

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from legible.config import ServiceSettings, dump_params, load_params, merge
 from legible.errors import SettingsError
@@ -26,6 +27,17 @@ def test_merging_joins_nested_sections() -> None:
 
 def test_an_empty_mapping_empties_what_it_is_merged_over() -> None:
     assert merge({"pack": {"floors": {"print": 0.95}}}, {"pack": {"floors": {}}}) == {"pack": {"floors": {}}}
+
+
+def test_parameters_of_before_mean_what_they_meant(tmp_path: Path) -> None:
+    """One further training and no mean of weights, as before there could be several."""
+    content = yaml.safe_load((PROJECT / "params.yaml").read_text(encoding="utf-8"))
+    (then, _) = content["train"]["then"]
+    del content["train"]["averaged"], then["precision"]
+    content["train"]["then"] = then
+    train = load_params(with_line(tmp_path, yaml.safe_dump(content))).train
+    assert train.averaged == 1
+    assert [further.precision for further in train.then] == ["float32"]
 
 
 def test_an_unknown_key_is_refused_with_the_nearest_one_named(tmp_path: Path) -> None:
@@ -81,3 +93,13 @@ def test_the_environment_overrides_settings_of_the_service() -> None:
 def test_a_setting_that_is_no_number_is_refused() -> None:
     with pytest.raises(SettingsError, match="LEGIBLE_ACCEPT is 'often'; it needs a float"):
         ServiceSettings.from_environment({"LEGIBLE_ACCEPT": "often"})
+
+
+def test_a_variable_that_is_nearly_a_setting_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"MAX_INFLIGHT is no setting; did you mean LEGIBLE_MAX_IN_FLIGHT\?"):
+        ServiceSettings.from_environment({"LEGIBLE_MAX_INFLIGHT": "4"})
+
+
+def test_variables_that_kubernetes_sets_for_a_service_are_let_be() -> None:
+    others = {"LEGIBLE_SERVICE_HOST": "10.0.0.1", "LEGIBLE_PORT_3000_TCP_PORT": "3000", "LEGIBLE_KEY": "k"}
+    assert ServiceSettings.from_environment(others) == ServiceSettings()

@@ -95,6 +95,14 @@ def test_bytes_are_counted_first() -> None:
         decode(encoded(picture()), limits=Limits(max_bytes=10))
 
 
+def test_a_jpeg_of_thousands_of_scans_is_refused_before_decoding() -> None:
+    data = encoded(picture(), "JPEG", progressive=True)
+    last = data[data.rindex(b"\xff\xda") : -2]
+    with pytest.raises(ImageTooLargeError, match="more than 100 scans"):
+        decode(data[:-2] + last * 200 + data[-2:])
+    assert decode(data[:-2] + last * 5 + data[-2:]).shape == (20, 40)
+
+
 @pytest.mark.parametrize("data", [b"", b"hello", b"\0" * 100, b"<html></html>"])
 def test_what_is_no_image_is_refused(data: bytes) -> None:
     with pytest.raises(ImageError) as raised:

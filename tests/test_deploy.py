@@ -1,5 +1,6 @@
 """What deploys: the manifests fit their schemas and the service, the smoke test tells a sound service from others."""
 
+import json
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import kubernetes_validate
 import pytest
 import yaml
 from conftest import PROJECT
+from jsonschema import Draft202012Validator
 from serving import served
 from test_run import started
 
@@ -34,6 +36,31 @@ def test_a_manifest_that_does_not_fit_is_refused() -> None:
     broken["spec"]["replicas"] = "two"
     with pytest.raises(kubernetes_validate.ValidationError):
         kubernetes_validate.validate(broken, VERSION, strict=True)
+
+
+def faults_of_monitor(content: Any) -> list[str]:
+    """The Kubernetes schemas know nothing of what the Prometheus operator adds to them."""
+    schema = json.loads((PROJECT / "tests/servicemonitor.schema.json").read_text(encoding="utf-8"))
+    return [fault.message for fault in Draft202012Validator(schema).iter_errors(content)]
+
+
+def test_the_monitor_fits_the_schema_of_the_prometheus_operator() -> None:
+    assert faults_of_monitor(manifest("monitor")) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "fault"),
+    [
+        ("intervall", "15s", "'intervall' was unexpected"),
+        ("interval", "15 seconds", "'15 seconds' does not match"),
+        ("port", 3000, "3000 is not of type 'string'"),
+    ],
+)
+def test_a_monitor_that_does_not_fit_is_refused(field: str, value: Any, fault: str) -> None:
+    broken = manifest("monitor")
+    broken["spec"]["endpoints"][0][field] = value
+    (found,) = faults_of_monitor(broken)
+    assert fault in found
 
 
 def test_every_manifest_is_applied() -> None:

@@ -149,8 +149,34 @@ def test_a_loss_in_one_slice_is_refused_though_all_is_well(make_bundle: Bundles)
     assert [reason.split(":")[0] for reason in verdict.reasons] == ["b"]
 
 
-def test_few_images_are_listed_and_not_judged(make_bundle: Bundles) -> None:
-    assert judged(make_bundle, many(30, count=100), many(10, count=100)).passed
+def test_a_fall_over_all_images_is_refused_however_few_they_are(make_bundle: Bundles) -> None:
+    verdict = judged(make_bundle, many(299, count=299), many(0, count=299))
+    assert verdict.reasons == ("all: exact match fell by 100.0%, more than 1%",)
+
+
+def test_a_single_image_lost_of_many_is_not_yet_a_fall(make_bundle: Bundles) -> None:
+    assert judged(make_bundle, many(11, count=200), many(10, count=200)).passed
+
+
+def test_a_slice_of_few_images_is_listed_and_not_judged(make_bundle: Bundles) -> None:
+    verdict = judged(make_bundle, many(10) + few(20), many(40) + few(0))
+    assert verdict.passed
+    assert ("few", 100, -0.2) in listed(verdict)
+
+
+def test_luck_on_few_images_is_listed_and_makes_up_for_no_fall(make_bundle: Bundles) -> None:
+    verdict = judged(make_bundle, many(30) + few(0), many(10) + few(40))
+    assert [reason.split(":")[0] for reason in verdict.reasons] == ["a"]
+    assert ("few", 100, 0.4) in listed(verdict)
+
+
+def few(wrong: int) -> list[Result]:
+    """100 images of a slice of their own."""
+    return [dataclasses.replace(r, sample=f"f{r.sample}", slices=("few",)) for r in many(wrong, count=100)]
+
+
+def listed(verdict: GateVerdict) -> list[tuple[str, int, float]]:
+    return [(row.name, row.count, round(row.difference, 3)) for row in verdict.comparisons]
 
 
 @pytest.mark.slow
@@ -204,6 +230,43 @@ def test_a_bundle_that_cries_wolf_more_often_is_refused(make_bundle: Bundles) ->
     assert gate(new, old, floors={}).reasons == ("its drift check states 0.05 false alarms a window in place of 0.001",)
 
 
+def with_rules(folder: Path, **constants: float) -> Path:
+    """The same constants times these in the rule of either kind."""
+    said = json.loads((folder / "drift.json").read_text())
+    for rule in said["rules"].values():
+        rule.update({name: rule[name] * times for name, times in constants.items()})
+    (folder / "drift.json").write_text(json.dumps(said))
+    return resummed(folder)
+
+
+@pytest.mark.parametrize(
+    ("constants", "reason"),
+    [
+        ({"c": 0.01}, "its image rule calls 100.00% of windows of its own images drift, more than 5 times the 0.05%"),
+        ({"c": 0.8}, "its prediction rule calls "),
+        ({"m": 1000.0}, "the threshold of its image rule for 5000 images fell from "),  # as if writers were all alike
+    ],
+    ids=["alarms on every window", "a fifth too low", "too low for large windows"],
+)
+def test_a_bundle_whose_rules_cry_wolf_is_refused_whatever_it_states(
+    make_bundle: Bundles, constants: dict[str, float], reason: str
+) -> None:
+    old, new = make_bundle("old", many(10)), with_rules(make_bundle("new", many(10)), **constants)
+    reasons = gate(new, old, floors={}).reasons
+    assert any(one.startswith(reason) for one in reasons), reasons
+
+
+def test_rules_a_little_lower_or_higher_pass(make_bundle: Bundles) -> None:
+    old = make_bundle("old", many(10))
+    for times in (0.95, 2.0):
+        new = with_rules(make_bundle(f"new{times}", many(10)), c=times)
+        assert gate(new, old, floors={}).passed
+
+
+def test_what_was_not_read_again_was_not_judged_by_its_speed(make_bundle: Bundles) -> None:
+    assert "note: speed was not judged: nothing was read" in judged(make_bundle, many(10), many(10)).table()
+
+
 def test_a_slower_bundle_is_refused() -> None:
     assert _slower(1.4) == []
     assert _slower(2.0) == ["an image takes 2.00 times as long as before, more than 1.5"]
@@ -228,8 +291,9 @@ def test_a_poisoned_bundle_is_found_out_when_it_reads_again(make_bundle: Bundles
     assert any(reason.startswith("all: exact match fell by") for reason in verdict.reasons)
 
 
-def test_reading_again_gives_an_identical_bundle_its_due(bundle_folder: Path, print_face: Path) -> None:
-    verdict = gate(bundle_folder, bundle_folder, floors={"drawn": 0.5}, cases=drawn_cases(print_face))
+def test_reading_again_gives_an_identical_bundle_its_due(make_bundle: Bundles, print_face: Path) -> None:
+    bundle = make_bundle("same", many(0, count=320, slices=("drawn",)))
+    verdict = gate(bundle, bundle, floors={"drawn": 0.5}, cases=drawn_cases(print_face))
     assert verdict.passed
     rows = [(row.name, row.count, row.difference) for row in verdict.comparisons]
     assert rows == [("all", 320, 0.0), ("drawn", 320, 0.0)]
@@ -250,12 +314,40 @@ def test_a_deploy_needs_more_than_records(make_bundle: Bundles) -> None:
     assert verdict.reasons == ("a deploy needs the images to be read again; get the data",)
 
 
-def test_the_first_deploy_has_no_champion_and_reads_for_its_floors(bundle_folder: Path, print_face: Path) -> None:
-    verdict = gate(bundle_folder, None, floors={"drawn": 0.5}, cases=drawn_cases(print_face)).for_deploy()
+def test_the_first_deploy_has_no_champion_and_reads_for_its_floors(make_bundle: Bundles, print_face: Path) -> None:
+    bundle, cases = make_bundle("first", many(0, count=320, slices=("drawn",))), drawn_cases(print_face)
+    verdict = gate(bundle, None, floors={"drawn": 0.5}, cases=cases).for_deploy()
     assert verdict.passed
     assert verdict.notes == ("no champion: floors alone were judged",)
-    assert not gate(bundle_folder, None, floors={"drawn": 1.01}, cases=drawn_cases(print_face)).passed
-    assert not gate(bundle_folder, None, floors={}).for_deploy().passed
+    assert not gate(bundle, None, floors={"drawn": 1.01}, cases=cases).passed
+    assert not gate(bundle, None, floors={}).for_deploy().passed
+    (reason,) = gate(bundle, None, floors={}, cases=cases[:20]).for_deploy().reasons
+    assert reason.endswith("was evaluated on were read again: drawn 20 of 320")
+
+
+def test_a_deploy_on_a_part_of_the_images_is_refused_and_says_what_is_missing(
+    make_bundle: Bundles, print_face: Path
+) -> None:
+    recorded = many(0, count=320, slices=("drawn",)) + few(0)
+    bundle = make_bundle("same", recorded)
+    verdict = gate(bundle, bundle, floors={}, cases=drawn_cases(print_face)[:20])
+    assert verdict.passed
+    assert "note: not all images that the candidate was evaluated on were read again: drawn 20 of 320" in (
+        verdict.table()
+    )
+    reasons = verdict.for_deploy().reasons
+    assert "drawn 20 of 320, few 0 of 100" in reasons[0]
+    assert reasons[1] == (
+        "far fewer images were read again than the champion was judged on: drawn 20 for 320, few 0 for 100"
+    )
+
+
+def test_a_deploy_may_have_other_images_than_the_champion_if_not_far_fewer(
+    make_bundle: Bundles, print_face: Path
+) -> None:
+    new = make_bundle("new", recut(many(0, count=320, slices=("drawn",))))
+    old = make_bundle("old", many(0, count=400, slices=("drawn",)))
+    assert gate(new, old, floors={}, cases=drawn_cases(print_face)).for_deploy().passed
 
 
 def test_a_missing_slice_is_refused(make_bundle: Bundles) -> None:

@@ -318,8 +318,9 @@ def test_rows_of_an_older_format_are_counted_and_skipped(tmp_path: Path) -> None
         {"confidence": float("nan")},
         {"statistics": {"entropy": float("inf")}},
         {"glitter": 1},
+        {"length": 10**400},
     ],
-    ids=str,
+    ids=lambda damage: str(damage)[:40],
 )
 def test_a_row_of_nonsense_is_torn_and_the_others_count(tmp_path: Path, damage: dict[str, object]) -> None:
     line = rows(1)[0].to_json()
@@ -327,6 +328,24 @@ def test_a_row_of_nonsense_is_torn_and_the_others_count(tmp_path: Path, damage: 
     tally = Tally()
     assert len(list(stream(tmp_path / "o.jsonl", tally=tally))) == 1
     assert tally.torn == 1
+
+
+def test_a_line_of_brackets_without_end_is_torn(tmp_path: Path) -> None:
+    (tmp_path / "o.jsonl").write_text("[" * 50_000 + "\n" + rows(1)[0].to_json() + "\n")
+    tally = Tally()
+    assert len(list(stream(tmp_path / "o.jsonl", tally=tally))) == 1
+    assert tally.torn == 1
+
+
+def test_a_file_that_goes_while_the_log_is_read_is_past_its_retention(tmp_path: Path) -> None:
+    folder = tmp_path / "v1"
+    folder.mkdir()
+    for hour in ("20261121T08", "20261121T09"):
+        (folder / f"{hour}-1.jsonl").write_text("".join(f"{row.to_json()}\n" for row in rows(2)))
+    streamed = stream(tmp_path, tally=Tally())
+    next(streamed)
+    (folder / "20261121T09-1.jsonl").unlink()
+    assert len(list(streamed)) == 1
 
 
 def test_a_line_without_end_is_torn_and_not_held(tmp_path: Path) -> None:

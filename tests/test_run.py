@@ -76,3 +76,25 @@ def test_a_draining_service_is_not_ready_and_reads_until_it_ends(
             seen.append((ready, answer.json()["text"], answer.headers["connection"]))
         assert process.wait(timeout=30) == 0
     assert set(seen) == {(503, "Hamburg", "close")}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"LEGIBLE_BASELINE": "nowhere"}, "nowhere/baseline.json: no such file"),
+        ({"LEGIBLE_KEEP_IMAGES": "2"}, "LEGIBLE_KEEP_IMAGES is 2; it needs a share"),
+    ],
+    ids=["baseline", "share"],
+)
+def test_settings_that_no_worker_can_be_made_of_end_it_before_it_starts(
+    bundle_folder: Path, tmp_path: Path, variables: dict[str, str], message: str
+) -> None:
+    environment = {**os.environ, "LEGIBLE_BUNDLE": str(bundle_folder), **variables}
+    command = [sys.executable, "-m", "legible", "serve", "--port", str(free_port())]
+    ended = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert ended.returncode == 3
+    assert message in ended.stderr
+    assert ended.stderr.count("\n") == 1

@@ -108,6 +108,17 @@ def test_a_batch_and_the_metrics_are_there_too(handle: Handler, print_face: Path
     assert "legible_" in exposed["body"]
 
 
+@pytest.mark.parametrize("event", [rest_event, http_event])
+@pytest.mark.parametrize("path", ["/livez", "/readyz"])
+def test_health_is_answered_as_elsewhere(handle: Handler, event: Any, path: str) -> None:
+    assert handle(event("GET", path), None)["statusCode"] == 200
+
+
+def test_a_route_that_is_none_is_told_in_the_one_shape(handle: Handler) -> None:
+    answer = handle(http_event("GET", "/nowhere"), None)
+    assert (answer["statusCode"], json.loads(answer["body"])["error"]["code"]) == (404, "not_found")
+
+
 def test_one_call_after_the_other_gives_the_same(handle: Handler, print_face: Path) -> None:
     event = rest_event("POST", "/read", form(word("station", print_face)))
     texts = [json.loads(handle(event, None)["body"])["text"] for _ in range(3)]

@@ -150,7 +150,10 @@ def test_too_many_images_are_refused(service: httpx.Client) -> None:
 
 
 def test_an_unknown_path_and_a_wrong_method_have_the_same_shape(service: httpx.Client) -> None:
-    assert service.get("/nowhere").status_code == 404
+    answer = service.get("/nowhere")
+    assert answer.status_code == 404
+    assert answer.json()["error"]["code"] == "not_found"
+    assert answer.headers["X-Request-ID"]
     answer = service.get("/read")
     assert answer.status_code == 405
     assert answer.json()["error"]["code"] == "method_not_allowed"

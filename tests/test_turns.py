@@ -56,7 +56,7 @@ def test_what_several_wait_for_is_done_together_and_each_gets_its_own() -> None:
     assert worker.pieces == [["0a", "0b", "1a", "1b"], ["2a", "2b"]]
 
 
-def test_an_error_is_raised_for_all_of_its_piece_and_the_next_piece_is_done() -> None:
+def test_a_fault_is_raised_for_its_own_item_alone() -> None:
     worker = Worker()
 
     async def ask() -> list[Sequence[str] | BaseException]:
@@ -64,9 +64,20 @@ def test_an_error_is_raised_for_all_of_its_piece_and_the_next_piece_is_done() ->
         wanted = [Picture("torn"), *(Picture(f"{n}") for n in range(TOGETHER))]
         return list(await asyncio.gather(*(shared.do([one]) for one in wanted), return_exceptions=True))
 
-    *torn, last = asyncio.run(ask())
-    assert all(isinstance(one, ValueError) for one in torn)
-    assert last == [f"{TOGETHER - 1}"]
+    torn, *others = asyncio.run(ask())
+    assert isinstance(torn, ValueError)
+    assert others == [[f"{n}"] for n in range(TOGETHER)]
+
+
+def test_work_that_loses_a_result_is_a_fault_and_leaves_nobody_waiting() -> None:
+    async def ask() -> list[Sequence[str] | BaseException]:
+        shared = Shared(Turns(), lambda pictures: [picture.name for picture in pictures][:1])
+        both = shared.do([Picture("a"), Picture("b")]), shared.do([Picture("c")])
+        return list(await asyncio.gather(*both, return_exceptions=True))
+
+    lost, other = asyncio.run(ask())
+    assert isinstance(lost, RuntimeError)
+    assert other == ["c"]
 
 
 def test_nothing_is_done_for_who_has_gone() -> None:

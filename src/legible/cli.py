@@ -9,6 +9,7 @@ import os
 import sys
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -43,11 +44,17 @@ ALL_CORES = os.cpu_count() or 1
 
 
 def main() -> None:
-    """Entry point: a LegibleError ends in one line on stderr and exit code 3."""
+    """Entry point: any error ends in exit code 3, as 1 says drift, or refused; a LegibleError in one line on stderr."""
     try:
         app()
     except LegibleError as error:
         print(f"legible: {error}", file=sys.stderr)
+        raise SystemExit(ERROR_EXIT) from None
+    except OSError as error:
+        print(f"legible: {error.filename or 'the system'}: {error.strerror or error}", file=sys.stderr)
+        raise SystemExit(ERROR_EXIT) from None
+    except Exception:  # noqa: BLE001  # a fault of ours
+        traceback.print_exc()
         raise SystemExit(ERROR_EXIT) from None
 
 
@@ -277,6 +284,9 @@ def drift(
 
     folder = bundle or find_bundle()
     if images:
+        asked = {"last": last, "since": since, "channel": channel, "corrections": corrections, "kept": kept}
+        if given := [f"--{option}" for option, value in asked.items() if value]:
+            raise LegibleError(f"{', '.join(given)} choose among observations; leave them out with --images")
         pictures = Pictures(list(_image_files([images])), folder)
         rows = pictures.observations(at=time.time())
         drawing = Drawing(report, workspace)
@@ -312,16 +322,21 @@ def rebase(
 ) -> None:
     """Call what was read since then normal, for legible drift --baseline. Example: legible rebase --since 2026-11-21"""
     from legible.monitor import rebase as run
+    from legible.observations import Tally
     from legible.reader.bundle import find_bundle
 
+    tally = Tally()
     made = run(
         observations=observations,
         bundle=bundle or find_bundle(),
         at=time.time(),
         since=_seconds(since),
         channel=channel or None,
+        tally=tally,
     )
     made.save(out)
+    for line in tally.screen():
+        print(line)
     print(f"{out}: the normal of {made.images} observations; legible drift --baseline {out}")
 
 
@@ -405,6 +420,7 @@ def drill(
     alertmanager: Annotated[str, typer.Option(help="Its address, to see the alert.")] = "",
     observations: Annotated[Path | None, typer.Option(help="The service's log, to see the report.")] = None,
     bundle: Annotated[Path | None, typer.Option(help="The bundle that the service serves.")] = None,
+    baseline: Normal = None,
     key: Annotated[str, typer.Option(envvar="LEGIBLE_KEY", help="To read with, where keys are set.")] = "",
     metrics_key: Annotated[str, typer.Option(envvar="LEGIBLE_METRICS_KEY", help="The same for /metrics.")] = "",
     seed: Annotated[int, typer.Option(help="Of the drawn words and of the corruption.")] = 1,
@@ -429,6 +445,7 @@ def drill(
         alertmanager=alertmanager,
         observations=observations,
         bundle=bundle or (find_bundle() if observations else None),
+        baseline=baseline,
         last=count,
         clock=time.time,
     )

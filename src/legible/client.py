@@ -73,15 +73,29 @@ class Client:
     def read_many(
         self, images: Iterable[bytes | Path], *, batch: int = 16, progress: bool = False, **options: Any
     ) -> Iterator[RemoteReading | ServiceError]:
-        """A reading or an error for each image, in order, so many to a request."""
+        """A reading or an error for each image, in order, so many to a request.
+
+        What is refused as too large together is sent in halves, in the end one by one.
+        """
         source = iter(images)
         batches = iter(lambda: list(itertools.islice(source, batch)), [])
         with _bar(progress) as bar:
             for some in batches:
-                content = self._read("/read_batch", [("images", image) for image in some], options)
-                for one in content["readings"]:
+                for one in self._read_some(some, options):
                     bar.update(1)
-                    yield _error(one) if "error" in one else _reading(one)
+                    yield one
+
+    def _read_some(self, images: list[bytes | Path], options: dict[str, Any]) -> list[RemoteReading | ServiceError]:
+        try:
+            content = self._read("/read_batch", [("images", image) for image in images], options)
+        except ServiceError as error:
+            if error.code != "too_large":
+                raise
+            if len(images) == 1:
+                return [error]
+            half = len(images) // 2
+            return self._read_some(images[:half], options) + self._read_some(images[half:], options)
+        return [_error(one) if "error" in one else _reading(one) for one in content["readings"]]
 
     def correct(self, reading_id: str, text: str) -> None:
         """Say what a reading should have been."""
@@ -99,9 +113,10 @@ class Client:
         self.close()
 
     def _read(self, path: str, images: list[tuple[str, bytes | Path]], options: dict[str, Any]) -> Any:
-        channel = options.pop("channel", "")
+        channel = options.get("channel", "")
+        params = {name: value for name, value in options.items() if name != "channel"}
         files = [(field, _file(image)) for field, image in images]
-        return self._send(path, files=files, data={"channel": channel} if channel else {}, params=options)
+        return self._send(path, files=files, data={"channel": channel} if channel else {}, params=params)
 
     def _send(self, path: str, **request: Any) -> Any:
         """The content of the answer, tried again where the service is full, draining or gone for a moment."""

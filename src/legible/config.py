@@ -1,13 +1,14 @@
 """Settings: `Params`, what changes the bundle (params.yaml), and `ServiceSettings`, what changes a running service.
 
-Each section is a frozen dataclass. An unknown key is refused, with the nearest known one named.
+Each section is a frozen dataclass. An unknown key is refused, with the nearest known one named. A key that comes
+later has a default that says what was done before, so that a rollback to older parameters can be judged.
 """
 
 import dataclasses
 import difflib
 import os
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -80,7 +81,7 @@ class ThenParams:
     dropout: float
     strength: float
     mixture: Mapping[str, float]
-    precision: str
+    precision: str = "float32"
 
 
 @dataclass(frozen=True)
@@ -110,7 +111,7 @@ class TrainParams:
     """Weights to fine-tune from; empty to start afresh."""
     then: tuple[ThenParams, ...]
     """Further trainings, each from the weights of the one before."""
-    averaged: int
+    averaged: int = 1
     """Of how many of the last trainings' weights the result is the mean; 1: the last one's alone."""
 
 
@@ -286,7 +287,8 @@ def _convert(hint: Any, value: Any, *, where: str) -> Any:
     origin = typing.get_origin(hint)
     if origin is tuple:
         kind = typing.get_args(hint)[0]
-        return tuple(_convert(kind, item, where=where) for item in _listed(value, where))
+        alone = dataclasses.is_dataclass(kind) and isinstance(value, Mapping)
+        return tuple(_convert(kind, item, where=where) for item in ([value] if alone else _listed(value, where)))
     if origin is not None:  # a Mapping of names to numbers
         if not isinstance(value, Mapping):
             raise SettingsError(f"{where} is {value!r}; it needs names with a value each")
@@ -311,6 +313,8 @@ def _scalar(hint: type[Any], value: Any, where: str) -> Any:
 
 
 ENVIRONMENT_PREFIX = "LEGIBLE_"
+OTHER_VARIABLES = frozenset({"LEGIBLE_BUNDLE", "LEGIBLE_WORKERS", "LEGIBLE_KEY", "LEGIBLE_METRICS_KEY"})
+"""Of the environment, read elsewhere."""
 
 
 @dataclass(frozen=True)
@@ -364,15 +368,29 @@ class ServiceSettings:
 
     @staticmethod
     def from_environment(environment: Mapping[str, str] | None = None) -> "ServiceSettings":
-        """Settings with the environment's `LEGIBLE_*` over the defaults; lists are comma-separated."""
+        """Settings with the environment's `LEGIBLE_*` over the defaults; lists are comma-separated.
+
+        Raises SettingsError for a value of the wrong kind, and for a name that is nearly one of a setting.
+        """
         variables = os.environ if environment is None else environment
         hints = typing.get_type_hints(ServiceSettings)
+        known = {ENVIRONMENT_PREFIX + name.upper() for name in hints} | OTHER_VARIABLES
+        _refuse_misspelt(variables, known)
         values = {
             name: _parse(hints[name], variables[key], key)
             for name, key in ((n, ENVIRONMENT_PREFIX + n.upper()) for n in hints)
             if key in variables
         }
         return ServiceSettings(**values)
+
+
+def _refuse_misspelt(variables: Mapping[str, str], known: Collection[str]) -> None:
+    """Others of the prefix are let be: Kubernetes sets LEGIBLE_SERVICE_HOST and its like for a service of that name."""
+    for name in sorted(variables):
+        if name.startswith(ENVIRONMENT_PREFIX) and name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
+            if near:
+                raise SettingsError(f"{name} is no setting; did you mean {near[0]}?")
 
 
 def _parse(hint: Any, text: str, name: str) -> Any:

@@ -250,9 +250,10 @@ def rebase(
     since: float,
     channel: str | None = None,
     resamples: int = RESAMPLES,
+    tally: Tally | None = None,
 ) -> Baseline:
-    """The baseline of what a deployment has read since then."""
-    standard, tally = Standard(bundle), Tally()
+    """The baseline of what a deployment has read since then; what is left out is counted in the tally."""
+    standard, tally = Standard(bundle), tally or Tally()
     selection = Selection(since, at + AHEAD_SECONDS, channel, standard.bundle_id)
     rows = measured(stream(observations, selection, tally=tally), STATISTICS, tally=tally)
     return make_baseline(Reference.load(bundle), rows, bundle=standard.bundle_id, at=at, resamples=resamples)

@@ -515,7 +515,11 @@ def _newest_first(path: Path, since: float) -> Iterator[list[Path]]:
 
 
 def _selected(path: Path, selection: Selection, tally: Tally) -> Iterator[Observation]:
-    with path.open(encoding="utf-8", errors="replace") as file:
+    try:
+        file = path.open(encoding="utf-8", errors="replace")
+    except FileNotFoundError:  # it was too old to be retained, since the folder was listed
+        return
+    with file:
         for line in iter(partial(file.readline, LONGEST_LINE), ""):
             if line.isspace():
                 continue
@@ -525,7 +529,7 @@ def _selected(path: Path, selection: Selection, tally: Tally) -> Iterator[Observ
                 raise DataError(f"{path}: {error}") from error
             except OlderRowError:
                 tally.older += 1
-            except (ValueError, TypeError):
+            except (ValueError, TypeError, RecursionError, OverflowError):
                 tally.torn += 1
             else:
                 if selection.takes(row, tally):

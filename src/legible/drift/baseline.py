@@ -67,14 +67,12 @@ class Baseline:
                 f"{folder}: this baseline is of bundle {content['bundle'] or 'unknown'}, and {bundle or 'unknown'} "
                 "decides; run legible rebase again, or name the bundle it is of"
             )
-        return Baseline(
-            Reference.load(folder),
-            content["bundle"],
-            content["at"],
-            content["images"],
-            np.asarray(content["deviations"], np.float64).reshape(-1, len(EDGES)),
-            read_back(folder / SAMPLE).observations,
-        )
+        reference = Reference.load(folder)
+        deviations = np.asarray(content["deviations"], np.float64)
+        if deviations.shape != (len(reference.quantiles), len(EDGES)):
+            raise BundleError(f"{folder / FILE}: damaged (deviations {deviations.shape}); run legible rebase again")
+        sample = read_back(folder / SAMPLE).observations
+        return Baseline(reference, content["bundle"], content["at"], content["images"], deviations, sample)
 
 
 def _read(path: Path) -> dict[str, Any]:

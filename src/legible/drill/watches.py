@@ -141,9 +141,12 @@ class ReportWatch(Watch):
 
     name = "report"
 
-    def __init__(self, observations: Path, bundle: Path, *, last: int, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, observations: Path, bundle: Path, *, baseline: Path | None, last: int, clock: Callable[[], float]
+    ) -> None:
         self._observations = observations
         self._bundle = bundle
+        self._baseline = baseline
         self._last = last
         self._clock = clock
         self._since = -math.inf
@@ -160,6 +163,7 @@ class ReportWatch(Watch):
                 at=self._clock(),
                 last=self._last,
                 since=self._since,
+                baseline=self._baseline,
             )
         except LegibleError as error:
             raise BlindError(str(error)) from error
@@ -177,6 +181,7 @@ def watches_of(
     alertmanager: str,
     observations: Path | None,
     bundle: Path | None,
+    baseline: Path | None,
     last: int,
     clock: Callable[[], float],
 ) -> tuple[tuple[Watch, ...], tuple[str, ...]]:
@@ -187,7 +192,7 @@ def watches_of(
     if alertmanager:
         watches.append(AlertWatch(alertmanager.rstrip("/")))
     if observations and bundle:
-        watches.append(ReportWatch(observations, bundle, last=last, clock=clock))
+        watches.append(ReportWatch(observations, bundle, baseline=baseline, last=last, clock=clock))
     asked = {"--prometheus": prometheus, "--alertmanager": alertmanager, "--observations": observations}
     return tuple(watches), tuple(option for option, value in asked.items() if not value)
 

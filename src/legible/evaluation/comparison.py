@@ -14,7 +14,7 @@ RESAMPLES = 10_000
 CHANCE = 0.05
 """Of calling a fall sure where there is none, over all slices together."""
 JUDGED_FROM = 300
-"""Samples of a slice from which it is judged; smaller ones are listed."""
+"""Samples of a slice from which it is judged; smaller ones are listed. All images together are always judged."""
 
 Pair = tuple[Result, Result]
 """What the candidate and the champion made of the same image."""
@@ -44,7 +44,7 @@ class Comparison:
 
     @property
     def surely_fell(self) -> bool:
-        return self.count >= JUDGED_FROM and self.surely_below < 0
+        return (self.name == "all" or self.count >= JUDGED_FROM) and self.surely_below < 0
 
 
 @dataclass(frozen=True)

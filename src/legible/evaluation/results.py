@@ -4,6 +4,7 @@ A slice is a named subset. Every result is in the slice of its group (`iam/word`
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -82,6 +83,10 @@ def read_results(path: Path) -> list[Result]:
 
 def slice_names(results: Iterable[Result]) -> list[str]:
     return sorted({name for result in results for name in result.slices})
+
+
+def slice_counts(results: Iterable[Result]) -> Counter[str]:
+    return Counter(name for result in results for name in result.slices)
 
 
 def in_slice(results: Iterable[Result], name: str) -> list[Result]:

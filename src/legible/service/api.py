@@ -26,7 +26,7 @@ from starlette.types import ASGIApp
 from legible.config import ServiceSettings
 from legible.errors import ImageError
 from legible.image.statistics import measure
-from legible.reader.recognizer import Decoding
+from legible.reader.recognizer import TOGETHER, Decoding
 from legible.service import metrics
 from legible.service.entrance import Entrance
 from legible.service.guards import (
@@ -41,7 +41,7 @@ from legible.service.guards import (
 )
 from legible.service.keys import KeyRing
 from legible.service.openapi import DOCS_PAGE, MOST_ALTERNATIVES, MOST_CORRECTED, describe
-from legible.service.reading import Answer, Observed, Reader, Upload
+from legible.service.reading import Answer, Observed, Reader, Upload, Wanted
 from legible.service.turns import QUICK_PIXELS, Shared, Turns, pieces
 
 Number = TypeVar("Number", int, float)
@@ -87,15 +87,16 @@ class Api:
         self.is_draining = False
         self.places = Places(settings.max_in_flight, level=metrics.in_flight.set)
         self.journal = Journal(partial(print, flush=True), paths=PATHS) if settings.request_log else None
-        self._turns = Turns()
         self._counting: asyncio.TimerHandle | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reader")
 
     def start(self, reader: Reader) -> None:
         metrics.prepare(channels=(), routes=ROUTES, statistics=(), signals=())
         self._reader = reader
-        self._reading = Shared(self._turns, partial(reader.read, decoding=Decoding()))
-        self._observing = Shared(self._turns, reader.observe)
+        turns = Turns()
+        self._reading = Shared(turns, partial(reader.read, decoding=Decoding()))
+        self._reading_singly = Shared(turns, reader.read_singly, most=1)
+        self._observing = Shared(turns, reader.observe, most=2 * TOGETHER)  # more than is read in between
 
     @property
     def is_ready(self) -> bool:
@@ -113,7 +114,7 @@ class Api:
             (data,) = await image_bytes(form, field="image", most=1)
             channel = self.reader.channel(str(form.get("channel") or DEFAULT_CHANNEL))
         decoding = await self._decoding(options)
-        (outcome,) = await self._read(deque([self.reader.upload(data)]), decoding)
+        (outcome,) = await self._read(self.reader.uploads([data]), decoding)
         if isinstance(outcome, ImageError):
             return image_error(outcome)
         fields = self._fields(outcome, options)
@@ -128,7 +129,7 @@ class Api:
         async with request.form(max_files=most + 1, max_fields=8, max_part_size=1000) as form:
             images = await image_bytes(form, field="images", most=most)
             channel = self.reader.channel(str(form.get("channel") or DEFAULT_CHANNEL))
-        outcomes = await self._read(deque(map(self.reader.upload, images)), decoding)
+        outcomes = await self._read(self.reader.uploads(images), decoding)
         fields = [
             error_fields(outcome) if isinstance(outcome, ImageError) else self._fields(outcome, options)
             for outcome in outcomes
@@ -205,7 +206,7 @@ class Api:
             elif is_plain:
                 outcomes += await self._reading.do(piece)
             else:  # a lexicon takes its time
-                outcomes += await self._turns.take(self.reader.read, piece, decoding)
+                outcomes += await self._reading_singly.do([Wanted(upload, decoding) for upload in piece])
         return outcomes
 
     async def _in_thread(self, call: Callable[..., Any], *arguments: Any) -> Any:

@@ -8,6 +8,7 @@ from types import FrameType
 
 import bentoml
 from bentoml._internal.configuration.containers import BentoMLContainer
+from starlette.types import Receive, Scope, Send
 
 from legible.config import ServiceSettings
 from legible.reader.bundle import find_bundle, load_bundle
@@ -22,6 +23,11 @@ api = Api(ServiceSettings.from_environment())
 app = build_app(api)
 entrance = entrance_of(api, app)
 protocol.install(entrance)
+
+
+async def whole(scope: Scope, receive: Receive, send: Send) -> None:
+    """The application, unknown paths included: BentoML passes a Starlette by where none of its routes fits."""
+    await app(scope, receive, send)
 
 
 def worker_count() -> int | str:
@@ -49,7 +55,7 @@ def exports_spans() -> bool:
     metrics={"enabled": False},
     logging={"access": {"enabled": False}},  # the application's own line says more and less
 )
-@bentoml.asgi_app(app, path="/")
+@bentoml.asgi_app(whole, path="/")
 class Legible:
     """Reads pictures of words and lines."""
 

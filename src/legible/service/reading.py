@@ -3,7 +3,7 @@
 import random
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -78,12 +78,28 @@ def _sent(parts: Sequence[Character | Alternative]) -> list[dict[str, Any]]:
     return [{"text": part.text, "confidence": round(part.confidence, 4)} for part in parts]
 
 
+@dataclass
+class Room:
+    """Pixels that the images of a request may still hold."""
+
+    left: int
+
+    def take(self, pixels: int) -> None:
+        """Raises ImageTooLargeError where there is no room for them."""
+        if pixels > self.left:
+            raise ImageTooLargeError(
+                f"the image has {pixels} pixels, and those of one request only {self.left} left; send fewer at a time"
+            )
+        self.left -= pixels
+
+
 class Upload:
     """Bytes of an image, whose header is read once."""
 
-    def __init__(self, data: bytes, limits: Limits) -> None:
+    def __init__(self, data: bytes, limits: Limits, room: Room | None = None) -> None:
         self._data = data
         self._limits = limits
+        self._room = room or Room(limits.max_pixels)
 
     @cached_property
     def is_quick(self) -> bool:
@@ -101,7 +117,9 @@ class Upload:
 
     def decode(self) -> GreyImage:
         """Raises ImageError, as for what is too slender to hold a line."""
-        image = decode_opened(self._opened)
+        opened = self._opened
+        self._room.take(opened.width * opened.height)
+        image = decode_opened(opened)
         check_shape(image)
         return image
 
@@ -116,6 +134,18 @@ class Upload:
     @cached_property
     def _opened(self) -> Image.Image:
         return open_image(self._data, limits=self._limits)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """An upload, and how its text is to be found."""
+
+    upload: Upload
+    decoding: Decoding
+
+    @property
+    def pixels(self) -> int:
+        return self.upload.pixels
 
 
 def check_shape(image: GreyImage) -> None:
@@ -134,6 +164,12 @@ def image_log(settings: ServiceSettings) -> ImageLog:
         retention_bytes=settings.images_retention_bytes,
         on_lost=metrics.images_dropped.inc,
     )
+
+
+def check(settings: ServiceSettings, bundle: Bundle) -> None:
+    """Raises SettingsError or BundleError for what no Reader can be made of."""
+    Choice(settings.keep_images, random.Random())
+    _normal(settings.baseline, bundle)
 
 
 def _normal(folder: str, bundle: Bundle) -> Reference | None:
@@ -200,8 +236,10 @@ class Reader:
             self._priors[lexicon] = self._recognizer.prior(self._bundle.lexicon(lexicon))
         return self._priors[lexicon]
 
-    def upload(self, data: bytes) -> Upload:
-        return Upload(data, self._limits)
+    def uploads(self, images: Iterable[bytes]) -> deque[Upload]:
+        """Of one request."""
+        room = Room(self._limits.max_pixels)
+        return deque(Upload(data, self._limits, room) for data in images)
 
     def read(self, uploads: Sequence[Upload], decoding: Decoding) -> list[Answer | ImageError]:
         """An answer to each, or why there is none."""
@@ -215,6 +253,10 @@ class Reader:
             for image in images
         ]  # fmt: skip
 
+    def read_singly(self, wanted: Sequence[Wanted]) -> list[Answer | ImageError]:
+        """The same where each is to be read in its own way."""
+        return [self.read([one.upload], one.decoding)[0] for one in wanted]
+
     @staticmethod
     def _decoded(upload: Upload) -> GreyImage | ImageError:
         try:
@@ -224,10 +266,16 @@ class Reader:
 
     def observe(self, observed: Sequence[Observed]) -> list[Observation]:
         """Log what was answered, and keep it to be counted; called when the answers have been sent."""
-        return [self._observe(one.answer, one.channel) for one in observed]
+        rows = [self._row(one.answer, one.channel) for one in observed]
+        for one, row in zip(observed, rows, strict=True):
+            self._log.put(row)
+            self._uncounted.append(row)
+            if self._images and self._choice.takes(confidence=row.confidence, unusual=self._unusual(row)):
+                self._images.put(row.reading_id, one.answer.image, at=row.at)
+        return rows
 
-    def _observe(self, answer: Answer, channel: str) -> Observation:
-        row = observe(
+    def _row(self, answer: Answer, channel: str) -> Observation:
+        return observe(
             answer.image,
             answer.reading,
             channel=channel,
@@ -235,11 +283,6 @@ class Reader:
             reading_id=answer.reading_id,
             bundle=self.bundle_id,
         )
-        self._log.put(row)
-        self._uncounted.append(row)
-        if self._images and self._choice.takes(confidence=row.confidence, unusual=self._unusual(row)):
-            self._images.put(row.reading_id, answer.image, at=row.at)
-        return row
 
     @property
     def uncounted(self) -> int:

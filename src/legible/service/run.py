@@ -10,8 +10,10 @@ import urllib.request
 from collections.abc import Iterator
 from subprocess import Popen
 
+from legible.config import ServiceSettings
 from legible.errors import BundleError
 from legible.reader.bundle import find_bundle, load_bundle
+from legible.service.reading import check
 
 PATIENCE_SECONDS = 90.0
 MEMORY = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "1048576", "MALLOC_TRIM_THRESHOLD_": "1048576"}
@@ -19,8 +21,12 @@ MEMORY = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "1048576", "MALLOC_
 
 
 def run(*, host: str, port: int, workers: int) -> None:
-    """Serve until told to end. Raises BundleError before anything is started where there is no sound bundle."""
-    load_bundle(find_bundle())
+    """Serve until told to end.
+
+    Raises BundleError or SettingsError before anything is started where bundle, baseline or settings are not sound: a
+    worker that finds it out is started again and again.
+    """
+    check(ServiceSettings.from_environment(), load_bundle(find_bundle()))
     environment = {
         "LEGIBLE_DRAIN_SECONDS": "0",  # whoever sits before it need not wait; behind a balancer it is set
         **MEMORY,

@@ -9,6 +9,10 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from mangum import Mangum
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Route
 
 from legible.config import ServiceSettings
 from legible.reader.bundle import find_bundle, load_bundle
@@ -22,7 +26,19 @@ Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 def make_handler(settings: ServiceSettings) -> Handler:
     api = Api(settings)
     api.start(Reader(load_bundle(find_bundle()), settings, worker=str(os.getpid())))
-    return Mangum(cast("Any", build_app(api)), lifespan="off")
+    return Mangum(cast("Any", with_health(api)), lifespan="off")
+
+
+def with_health(api: Api) -> Starlette:
+    """The application with `/livez` and `/readyz`, which BentoML answers elsewhere."""
+
+    async def live(_: Request) -> PlainTextResponse:
+        return PlainTextResponse("\n")
+
+    async def ready(_: Request) -> PlainTextResponse:
+        return PlainTextResponse("\n", 200 if api.is_ready else 503)
+
+    return Starlette(routes=[Route("/livez", live), Route("/readyz", ready), Mount("/", build_app(api))])
 
 
 def __getattr__(name: str) -> Handler:

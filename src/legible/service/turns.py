@@ -37,8 +37,8 @@ def pieces(items: deque[Item], *, alone: Callable[[Item], bool]) -> Iterator[lis
         yield piece
 
 
-def is_piece(items: Collection[Sized]) -> bool:
-    return len(items) <= TOGETHER and sum(item.pixels for item in items) <= QUICK_PIXELS
+def is_piece(items: Collection[Sized], *, most: int = TOGETHER) -> bool:
+    return len(items) <= most and sum(item.pixels for item in items) <= QUICK_PIXELS
 
 
 @dataclass(frozen=True)
@@ -61,11 +61,14 @@ class Turns:
 
 
 class Shared(Generic[Item, Result]):
-    """Work that is the same for all who want it done: items in, as many results out."""
+    """Work that is the same for all who want it done: items in, as many results out; a line of its own for a turn."""
 
-    def __init__(self, turns: Turns, work: Callable[[Sequence[Item]], Sequence[Result]]) -> None:
+    def __init__(
+        self, turns: Turns, work: Callable[[Sequence[Item]], Sequence[Result]], *, most: int = TOGETHER
+    ) -> None:
         self._turns = turns
         self._work = work
+        self._most = most
         self._line: deque[_Waiting[Item, Result]] = deque()
         self._worker: asyncio.Task[None] | None = None
 
@@ -87,17 +90,32 @@ class Shared(Generic[Item, Result]):
         """What waits longest, and what makes one piece with it, but for those who have gone; how many items."""
         some: list[_Waiting[Item, Result]] = []
         items: list[Item] = []
-        while self._line and (not items or is_piece([*items, *self._line[0].items])):
+        while self._line and (not items or is_piece([*items, *self._line[0].items], most=self._most)):
             one = self._line.popleft()
             if not one.results.cancelled():
                 some.append(one)
                 items += one.items
         try:
-            results = deque(self._work(items))
+            self._hand_out(some, items)
         except Exception as error:  # noqa: BLE001  # it is raised where it is waited for
-            for one in some:
-                one.results.set_exception(error)
-            return len(items)
-        for one in some:
-            one.results.set_result([results.popleft() for _ in one.items])
+            self._do_each(some, error)
         return len(items)
+
+    def _hand_out(self, some: Sequence[_Waiting[Item, Result]], items: Sequence[Item]) -> None:
+        results = self._work(items)
+        if len(results) != len(items):
+            raise RuntimeError(f"{len(results)} results of {len(items)} items")
+        left = iter(results)
+        for one in some:
+            one.results.set_result([next(left) for _ in one.items])
+
+    def _do_each(self, some: Sequence[_Waiting[Item, Result]], error: Exception) -> None:
+        """A fault is of one item: what waited with it is done without it."""
+        if len(some) == 1:
+            some[0].results.set_exception(error)
+            return
+        for one in some:
+            try:
+                self._hand_out([one], one.items)
+            except Exception as own:  # noqa: BLE001
+                one.results.set_exception(own)

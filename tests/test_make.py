@@ -1,0 +1,234 @@
+"""Make targets that workflows call: what they take from the environment, and what they leave in a repository.
+
+The programs of other people's machines (gh, kubectl, kustomize, JAX) are scripts here that say how they were called.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import PROJECT
+
+BIN = Path(sys.executable).parent
+WORKFLOWS = sorted((PROJECT / ".github/workflows").glob("*.yml"))
+SAYS = '#!/bin/sh\necho "$(basename "$0")" "$@"\n'
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A repository with the Makefile, and programs in bin."""
+    folder = tmp_path / "project"
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin/.ready").touch()
+    shutil.copyfile(PROJECT / "Makefile", folder / "Makefile")
+    (folder / ".gitignore").write_text("bin/\n")
+    git(folder, "init", "-q", "-b", "main")
+    git(folder, "config", "user.name", "legible")
+    git(folder, "config", "user.email", "legible@localhost")
+    return folder
+
+
+def git(folder: Path, *arguments: str) -> str:
+    environment = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull}
+    return subprocess.run(
+        ["git", *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=True
+    ).stdout
+
+
+def program(folder: Path, name: str, script: str = SAYS) -> None:
+    path = folder / "bin" / name
+    path.write_text(script)
+    path.chmod(0o755)
+
+
+def make(folder: Path, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    ready = (argument for name in ("FULL", "GPU") for argument in (f"{name}=bin", "-o", "bin/.ready"))
+    environment = {**os.environ, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}", **variables}
+    environment["GIT_CONFIG_GLOBAL"] = os.devnull
+    return subprocess.run(
+        ["make", "-s", *ready, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def commit(folder: Path, files: dict[str, str]) -> None:
+    """These files and no others beside the Makefile."""
+    for old in git(folder, "ls-files", "models", "data").splitlines():
+        (folder / old).unlink()
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(content)
+    git(folder, "add", "-A")
+    git(folder, "commit", "-q", "-m", "Files")
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_no_workflow_hands_a_value_to_make_that_make_would_expand(path: Path) -> None:
+    assert re.findall(r"\bmake\b.*\w=\"?\$.*", path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    ("target", "variable"),
+    [("gate", "CHAMPION"), ("gate-deploy", "CHAMPION"), ("compare", "CHAMPION"), ("remote", "URL")],
+)
+def test_a_value_of_the_environment_is_taken_as_it_is(project: Path, target: str, variable: str) -> None:
+    program(project, "legible")
+    program(project, "dvc")
+    hostile = f"$(shell touch {project}/pwned)`touch {project}/pwned`none"
+    done = make(project, "STORE=bin", target, **{variable: hostile})
+    assert hostile in done.stdout
+    assert not (project / "pwned").exists()
+
+
+def test_a_champion_is_main_or_for_a_deploy_the_tag_before_unless_one_is_named(project: Path) -> None:
+    program(project, "legible")
+    assert "--champion main " in make(project, "gate").stdout
+    assert "--champion none" in make(project, "gate-deploy").stdout
+    assert "--champion v1.0.0" in make(project, "gate-deploy", CHAMPION="v1.0.0").stdout
+
+
+OLD = {
+    "params.yaml": "seed: 1",
+    "dvc.yaml": "stages: old",
+    "dvc.lock": "old",
+    "models/bundle/card.md": "old",
+    "data/sources.json": "old",
+    "data/raw/iam.dvc": "old",
+}
+
+
+def test_a_rollback_leaves_models_data_and_stages_as_they_were_and_no_file_since(project: Path) -> None:
+    commit(project, OLD)
+    git(project, "tag", "v1.0.0")
+    commit(project, dict.fromkeys([*OLD, "models/bundle/quality.json", "data/raw/own.dvc"], "new"))
+    (project / "data/raw/iam").mkdir()
+    (project / "data/raw/iam/words.txt").write_text("raw, and not in git")
+    done = make(project, "rollback", TO="v1.0.0")
+    assert done.returncode == 0, done.stderr
+    assert git(project, "diff", "--cached", "v1.0.0") == ""
+    assert not (project / "models/bundle/quality.json").exists()
+    assert (project / "data/raw/iam/words.txt").exists()
+
+
+def test_a_rollback_to_a_tag_without_sources_takes_back_what_it_has(project: Path) -> None:
+    commit(project, {name: content for name, content in OLD.items() if not name.startswith("data")})
+    git(project, "tag", "v1.0.0")
+    commit(project, dict.fromkeys(OLD, "new"))
+    assert make(project, "rollback", TO="v1.0.0").returncode == 0
+    assert git(project, "diff", "--cached", "v1.0.0") == ""
+
+
+@pytest.mark.parametrize(("tag", "changed"), [("v9", False), ("v1.0.0", True)], ids=["no tag", "uncommitted work"])
+def test_a_rollback_that_cannot_be_done_changes_nothing(project: Path, tag: str, *, changed: bool) -> None:
+    commit(project, OLD)
+    git(project, "tag", "v1.0.0")
+    commit(project, dict.fromkeys(OLD, "new"))
+    if changed:
+        (project / "models/bundle/card.md").write_text("not committed")
+    before = git(project, "status", "--short")
+    assert make(project, "rollback", TO=tag).returncode != 0
+    assert git(project, "status", "--short") == before
+
+
+def test_a_retraining_that_changed_nothing_proposes_nothing_and_is_no_failure(project: Path) -> None:
+    program(project, "gh")
+    commit(project, OLD)
+    done = make(project, "propose", BRANCH="retrain-1", BODY="comparison.md")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "nothing changed: there is nothing to propose\n"
+    assert git(project, "branch", "--show-current") == "main\n"
+
+
+def test_a_retraining_that_changed_the_bundle_is_pushed_on_a_branch_and_proposed(project: Path) -> None:
+    program(project, "gh")
+    commit(project, OLD)
+    git(project, "init", "-q", "--bare", "../origin")
+    git(project, "remote", "add", "origin", "../origin")
+    (project / "models/bundle/card.md").write_text("better")
+    done = make(project, "propose", BRANCH="retrain-1", BODY="comparison.md")
+    assert done.returncode == 0, done.stderr
+    assert "gh pr create --title Retrained bundle --body-file comparison.md --head retrain-1" in done.stdout
+    assert "models/bundle/card.md" in git(project / "../origin", "show", "--stat", "retrain-1")
+
+
+STAGES = """
+stages:
+  ingest: {cmd: legible ingest, params: [seed], outs: [data]}
+  train: {cmd: legible train, deps: [data], outs: [weights]}
+  pack: {cmd: legible pack, deps: [weights], outs: [bundle]}
+"""
+STAGE = """#!/bin/sh
+echo "$1 in $(basename "$(dirname "$0")"), ${KERAS_BACKEND:-its own} backend" >> ran.txt
+case $1 in ingest) cat params.yaml > data;; train) cat data > weights;; pack) cat weights > bundle;; esac
+"""
+
+
+@pytest.fixture
+def pipeline(project: Path) -> Path:
+    """Three stages, and two environments to run them in."""
+    (project / "bin/dvc").symlink_to(BIN / "dvc")
+    (project / "gpu").mkdir()
+    (project / "gpu/.ready").touch()
+    for folder in ("bin", "gpu"):
+        program(project, f"../{folder}/legible", STAGE)
+    program(project, "../gpu/python", "#!/bin/sh\ntest $JAX_PLATFORMS = cuda\n")
+    (project / ".gitignore").write_text("bin/\ngpu/\nran.txt\n")
+    subprocess.run([BIN / "dvc", "init", "-q"], cwd=project, check=True)
+    commit(project, {"params.yaml": "seed: 1\n", "dvc.yaml": STAGES})
+    return project
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", ["", "seed=2"])
+def test_on_a_gpu_the_training_alone_runs_in_its_environment(pipeline: Path, settings: str) -> None:
+    done = make(pipeline, "GPU=gpu", "-o", "gpu/.ready", "retrain-gpu", SETTINGS=settings)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (pipeline / "ran.txt").read_text().splitlines() == [
+        "ingest in bin, its own backend",
+        "train in gpu, jax backend",
+        "pack in bin, its own backend",
+    ]
+    assert (pipeline / "bundle").read_text().strip() == f"seed: {settings[-1:] or 1}"
+
+
+@pytest.mark.slow
+def test_without_a_gpu_nothing_is_run(pipeline: Path) -> None:
+    program(pipeline, "../gpu/python", "#!/bin/sh\nexit 1\n")
+    done = make(pipeline, "GPU=gpu", "-o", "gpu/.ready", "retrain-gpu")
+    assert done.returncode != 0
+    assert "JAX sees no GPU here" in done.stderr
+    assert not (pipeline / "ran.txt").exists()
+
+
+@pytest.mark.parametrize(("version", "code"), [("v1.2.0", 0), ("v1.3.0", 2), ("1.2.0", 2), ("", 2)])
+def test_a_tag_is_the_version_of_the_package(project: Path, version: str, code: int) -> None:
+    (project / "src/legible").mkdir(parents=True)
+    (project / "src/legible/__init__.py").write_text('__version__ = "1.2.0"\n')
+    done = make(project, "version", VERSION=version)
+    assert done.returncode == code
+    assert ("says v1.2.0; say there what" in done.stderr) == (code > 0)
+
+
+def test_a_deploy_sees_the_version_before_anything_is_pushed() -> None:
+    jobs = (PROJECT / ".github/workflows/deploy.yml").read_text(encoding="utf-8")
+    assert jobs.index("make version") < jobs.index("make remote pull") < jobs.index("make -s push")
+
+
+KUBECTL = """#!/bin/sh
+echo kubectl "$@" >&2
+case "$*" in get*) echo registry/legible@sha256:old;; "rollout status"*) exit 1;; esac
+"""
+
+
+def test_a_roll_out_that_does_not_get_ready_takes_service_and_drift_check_back(project: Path) -> None:
+    (project / "deploy/kubernetes").mkdir(parents=True)
+    program(project, "kustomize")
+    program(project, "kubectl", KUBECTL)
+    done = make(project, "rollout", REGISTRY="registry", DIGEST="sha256:new")
+    assert done.returncode != 0
+    assert "kustomize edit set image legible=registry/legible@sha256:new" in done.stdout
+    assert "kubectl rollout undo deployment/legible" in done.stderr
+    assert "kubectl set image cronjob/legible-drift drift=registry/legible@sha256:old" in done.stderr
