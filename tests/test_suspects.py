@@ -103,6 +103,15 @@ def test_show_writes_a_contact_sheet(tmp_path: Path, print_face: Path) -> None:
         assert sheet.size == (6 * 240, 102)
 
 
+def test_a_contact_sheet_is_spread_over_the_whole_group(tmp_path: Path, print_face: Path) -> None:
+    out = tmp_path / "sheet.png"
+    RUNNER.invoke(app, ["data", "show", *project(tmp_path, print_face), "--count", "3", "--out", str(out)])
+    spread = [samples(print_face)[place] for place in (0, 1, 3)]
+    cells = [Cell(sample.image, (sample.text, sample.writer)) for sample in spread]
+    draw_sheet(tmp_path / "wanted.png", cells, columns=6, picture=(220, 48))
+    assert out.read_bytes() == (tmp_path / "wanted.png").read_bytes()
+
+
 @pytest.mark.parametrize(("command", "option"), [("show", "--count=0"), ("check", "--suspects=-1")])
 def test_a_count_that_makes_no_sense_is_refused(tmp_path: Path, print_face: Path, command: str, option: str) -> None:
     shown = RUNNER.invoke(app, ["data", command, *project(tmp_path, print_face), option])

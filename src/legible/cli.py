@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -523,11 +522,12 @@ def data_show(
     from legible.evaluation.sheet import Cell, draw_sheet
 
     samples, total = _samples(root, split, group)
-    cells = [
-        Cell(sample.image, (sample.text, sample.writer)) for sample in islice(samples, 0, None, max(total // count, 1))
-    ]
-    draw_sheet(out, cells[:count], columns=6, picture=(220, 48))
-    print(f"{out}: {len(cells[:count])} of {total} samples")
+    shown = min(count, total)
+    places = {number * total // shown for number in range(shown)}
+    chosen = (sample for place, sample in enumerate(samples) if place in places)
+    cells = [Cell(sample.image, (sample.text, sample.writer)) for sample in chosen]
+    draw_sheet(out, cells, columns=6, picture=(220, 48))
+    print(f"{out}: {shown} of {total} samples")
 
 
 @data_app.command("check")
