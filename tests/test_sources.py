@@ -150,9 +150,15 @@ def test_an_image_that_is_missing_or_damaged_is_named(tmp_path: Path) -> None:
     ],
 )
 def test_rows_that_lack_a_column_or_have_one_too_many_are_named(tmp_path: Path, lines: str, named: str) -> None:
-    with pytest.raises(DataError, match=f"needs a path, a tab and a text without tabs; mend {named}$"):
+    with pytest.raises(DataError, match=f"needs a path in it, a tab and a text without tabs; mend {named}$"):
         sources.add(tmp_path, kind="transcribed", path=transcribed(tmp_path / "letters", f"path\ttext\n{lines}\n"))
     assert not (tmp_path / "data").exists()
+
+
+def test_an_image_outside_the_folder_is_refused_as_no_copy_would_hold_it(tmp_path: Path) -> None:
+    elsewhere = transcribed(tmp_path / "elsewhere") / "images/1.png"
+    with pytest.raises(DataError, match=r"needs a path in it, .* mend line 2$"):
+        open_transcribed(transcribed(tmp_path / "letters", f"path\ttext\n{elsewhere}\tDear\n"))
 
 
 def test_a_row_may_end_before_its_writer_or_with_a_tab(tmp_path: Path) -> None:

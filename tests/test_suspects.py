@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -64,9 +65,20 @@ def test_a_sample_outside_the_charset_is_passed_by(recognizer: Recognizer, print
 
 def test_a_census_counts_and_names_rare_characters(print_face: Path) -> None:
     report = Census.of(samples(print_face) * 30).report("abe~")
-    assert "train       drawn/word                          150        2" in report
+    assert "train       drawn/word                          150        2                       60, 60, 90" in report
+    assert "writers, most samples first:\ndrawn/w0 90  drawn/w1 60\n" in report
     assert "4 to 7                                          120" in report
     assert "fewer than 50 times: 'b' 30  '~' 0" in report
+
+
+def test_a_census_counts_a_writer_over_splits_and_kinds_and_names_those_of_most(print_face: Path) -> None:
+    word = samples(print_face)[0]
+    many = [replace(word, writer=f"w{n}") for n in range(50) for _ in range(n + 1)]
+    report = Census.of([*many, *(replace(word, writer="w7", kind="line", split="tune") for _ in range(60))]).report("a")
+    rows = report.splitlines()
+    start = rows.index("writers, most samples first:")
+    assert rows[start + 1].startswith("drawn/w7 68  drawn/w49 50  drawn/w48 49  ")
+    assert rows[start + 6] == "and 10 others of 1 to 11"
 
 
 def test_a_sheet_holds_a_picture_for_each_cell(tmp_path: Path) -> None:
@@ -89,6 +101,37 @@ def test_show_writes_a_contact_sheet(tmp_path: Path, print_face: Path) -> None:
     assert shown.stdout == f"{out}: 2 of 5 samples\n"
     with Image.open(out) as sheet:
         assert sheet.size == (6 * 240, 102)
+
+
+def test_a_contact_sheet_is_spread_over_the_whole_group(tmp_path: Path, print_face: Path) -> None:
+    out = tmp_path / "sheet.png"
+    RUNNER.invoke(app, ["data", "show", *project(tmp_path, print_face), "--count", "3", "--out", str(out)])
+    spread = [samples(print_face)[place] for place in (0, 1, 3)]
+    cells = [Cell(sample.image, (sample.text, sample.writer)) for sample in spread]
+    draw_sheet(tmp_path / "wanted.png", cells, columns=6, picture=(220, 48))
+    assert out.read_bytes() == (tmp_path / "wanted.png").read_bytes()
+
+
+@pytest.mark.parametrize(("command", "option"), [("show", "--count=0"), ("check", "--suspects=-1")])
+def test_a_count_that_makes_no_sense_is_refused(tmp_path: Path, print_face: Path, command: str, option: str) -> None:
+    shown = RUNNER.invoke(app, ["data", command, *project(tmp_path, print_face), option])
+    assert shown.exit_code == 2
+    assert option.partition("=")[0] in shown.stderr
+
+
+def test_show_and_check_take_a_slice(tmp_path: Path, print_face: Path) -> None:
+    out, where = tmp_path / "sheet.png", project(tmp_path, print_face)
+    shown = RUNNER.invoke(app, ["data", "show", *where, "--group", "drawn/word/middling", "--out", str(out)])
+    assert shown.stdout == f"{out}: 4 of 4 samples\n"
+    checked = RUNNER.invoke(app, ["data", "check", *where, "--group", "drawn/word/long", "--suspects", "0"])
+    assert "8 to 12                                           1" in checked.stdout
+
+
+@pytest.mark.parametrize("group", ["drawn/word/short", "drawn/word/long/err"])
+def test_a_slice_that_is_not_there_is_named_with_what_is(tmp_path: Path, print_face: Path, group: str) -> None:
+    shown = RUNNER.invoke(app, ["data", "show", *project(tmp_path, print_face), "--group", group])
+    there = "drawn/word, drawn/word/long, drawn/word/middling"
+    assert str(shown.exception) == f"no samples of {group}; there are {there}"
 
 
 def test_check_counts_and_lists_what_is_least_likely(tmp_path: Path, print_face: Path, bundle_folder: Path) -> None:

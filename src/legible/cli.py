@@ -10,11 +10,11 @@ import sys
 import threading
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -502,7 +502,10 @@ def data_list(root: Root = HERE) -> None:
 
 Split = Annotated[str, typer.Option(help="train, tune or validation; else all.")]
 Group = Annotated[
-    str, typer.Option(help="A source and kind as the manifest names it, such as generated-print/word; else all.")
+    str,
+    typer.Option(
+        help="A source and kind, such as generated-print/word, or a slice of it, such as iam/word/long; else all."
+    ),
 ]
 
 
@@ -511,7 +514,7 @@ def data_show(
     *,
     split: Split = "",
     group: Group = "",
-    count: Annotated[int, typer.Option(help="Samples on the sheet.")] = 120,
+    count: Annotated[int, typer.Option(min=1, help="Samples on the sheet.")] = 120,
     out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("contact-sheet.png"),
     root: Root = HERE,
 ) -> None:
@@ -519,11 +522,12 @@ def data_show(
     from legible.evaluation.sheet import Cell, draw_sheet
 
     samples, total = _samples(root, split, group)
-    cells = [
-        Cell(sample.image, (sample.text, sample.writer)) for sample in islice(samples, 0, None, max(total // count, 1))
-    ]
-    draw_sheet(out, cells[:count], columns=6, picture=(220, 48))
-    print(f"{out}: {len(cells[:count])} of {total} samples")
+    shown = min(count, total)
+    places = {number * total // shown for number in range(shown)}
+    chosen = (sample for place, sample in enumerate(samples) if place in places)
+    cells = [Cell(sample.image, (sample.text, sample.writer)) for sample in chosen]
+    draw_sheet(out, cells, columns=6, picture=(220, 48))
+    print(f"{out}: {shown} of {total} samples")
 
 
 @data_app.command("check")
@@ -531,7 +535,7 @@ def data_check(
     *,
     split: Split = "",
     group: Group = "",
-    suspects: Annotated[int, typer.Option(help="Least likely samples to show; 0 counts only.")] = 60,
+    suspects: Annotated[int, typer.Option(min=0, help="Least likely samples to show; 0 counts only.")] = 60,
     out: Annotated[Path, typer.Option(help="Picture of the least likely samples.")] = Path("suspects.png"),
     bundle: Annotated[
         Path | None, typer.Option(help="The bundle that judges; else LEGIBLE_BUNDLE or the shipped.")
@@ -559,13 +563,26 @@ def data_check(
 
 
 def _samples(root: Path, split: str, group: str) -> "tuple[Iterator[Sample], int]":
-    """Those of a split and group, and how many they are."""
+    """Those of a split and group, or of a slice of it, and how many they are."""
     from legible.data.dataset import Dataset
 
     dataset = Dataset.open(root / "data/dataset")
-    total = dataset.count(split=split or None, group=group or None)
-    source, _, kind = group.partition("/")
-    return dataset.samples(split=split or None, source=source or None, kind=kind or None), total
+    source, kind, part = (*group.split("/", 2), "", "")[:3]
+    whole = f"{source}/{kind}" if part else group
+    total = dataset.count(split=split or None, group=whole or None)
+    find = partial(dataset.samples, split=split or None, source=source or None, kind=kind or None)
+    return _slice(find, total, group) if part else (find(), total)
+
+
+def _slice(find: "Callable[[], Iterator[Sample]]", total: int, name: str) -> "tuple[Iterator[Sample], int]":
+    from tqdm import tqdm
+
+    from legible.evaluation.evaluate import case_of
+
+    counts = Counter(n for sample in tqdm(find(), total=total, desc=name, unit="image") for n in case_of(sample).slices)
+    if not counts[name]:
+        raise LegibleError(f"no samples of {name}; there are {', '.join(sorted(counts))}")
+    return (sample for sample in find() if name in case_of(sample).slices), counts[name]
 
 
 class Output(StrEnum):

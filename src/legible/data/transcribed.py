@@ -8,7 +8,7 @@ import io
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from legible.data.dataset import Kind, Tally
@@ -93,7 +93,7 @@ def _rows(content: bytes, place: Path) -> tuple[Transcription, ...]:
     faulty = [str(line) for line, row in numbered if not _is_whole(row)]
     if faulty:
         raise DataError(
-            f"{place}: each row of {INDEX} needs a path, a tab and a text without tabs; mend "
+            f"{place}: each row of {INDEX} needs a path in it, a tab and a text without tabs; mend "
             f"{'line' if len(faulty) == 1 else 'lines'} {', '.join(faulty[:SHOWN])}{' ...' if faulty[SHOWN:] else ''}"
         )
     return tuple(Transcription(row["path"], row["text"], _writer(row)) for _, row in numbered)
@@ -110,7 +110,12 @@ def _text(content: bytes, place: Path) -> str:
 
 def _is_whole(row: Mapping[str | None, Any]) -> bool:
     """Whether it has path and text, which may be empty until it is known, and nothing past the last column."""
-    return bool(row["path"]) and row["text"] is not None and not any(row.get(None, ()))
+    return row["text"] is not None and not any(row.get(None, ())) and _is_inside(row["path"])
+
+
+def _is_inside(path: str) -> bool:
+    """Whether it names a file of the folder, so that a copy of the folder holds all of the source."""
+    return bool(path) and not PurePosixPath(path).is_absolute() and ".." not in PurePosixPath(path).parts
 
 
 def _writer(row: Mapping[str, str]) -> str:
