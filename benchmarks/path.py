@@ -27,7 +27,7 @@ from legible.image.statistics import measure
 from legible.reader.bundle import load_bundle
 from legible.reader.recognizer import TOGETHER, Decoding, Recognizer, interpret
 from legible.service.api import Api, build_app
-from legible.service.reading import Answer, Observed, Reader, Upload
+from legible.service.reading import Answer, Observed, Reader, Upload, Wanted
 
 MILLISECONDS = 1000.0
 
@@ -123,6 +123,9 @@ class _Still:
     def read(self, uploads: Sequence[Upload], decoding: Decoding) -> list[Answer]:
         del decoding
         return [self.answer for _ in uploads]
+
+    def read_singly(self, wanted: Sequence[Wanted]) -> list[Answer]:
+        return [self.answer for _ in wanted]
 
     def observe(self, observed: Sequence[Observed]) -> list[None]:
         return [None for _ in observed]
