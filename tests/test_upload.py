@@ -5,9 +5,9 @@ import io
 import pytest
 from PIL import Image
 
-from legible.errors import ImageTooLargeError
+from legible.errors import DamagedImageError, ImageTooLargeError
 from legible.image.decode import Limits
-from legible.service.reading import Room, Upload
+from legible.service.reading import Reader, Room, Upload
 
 LIMITS = Limits(max_bytes=10_000, max_pixels=1000)
 
@@ -25,6 +25,14 @@ def test_images_of_a_request_have_the_pixels_of_one_together() -> None:
     with pytest.raises(ImageTooLargeError, match=r"300 pixels, and those of one request only 200 left; send fewer"):
         second.decode()
     assert third.decode().shape == (20, 10)
+
+
+def test_an_error_that_is_answered_holds_no_image() -> None:
+    error = Reader.decoded(Upload(png(40, 20)[:-30], LIMITS))
+    assert isinstance(error, DamagedImageError)
+    assert error.__traceback__ is None
+    assert error.__cause__ is None
+    assert error.__context__ is None
 
 
 def test_the_header_says_what_is_quick() -> None:

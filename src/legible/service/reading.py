@@ -118,6 +118,7 @@ class Upload:
     def decode(self) -> GreyImage:
         """Raises ImageError, as for what is too slender to hold a line."""
         opened = self._opened
+        del self._opened  # else its pixels would be held as long as the upload
         self._room.take(opened.width * opened.height)
         image = decode_opened(opened)
         check_shape(image)
@@ -243,7 +244,7 @@ class Reader:
 
     def read(self, uploads: Sequence[Upload], decoding: Decoding) -> list[Answer | ImageError]:
         """An answer to each, or why there is none."""
-        images = [self._decoded(upload) for upload in uploads]
+        images = [self.decoded(upload) for upload in uploads]
         readable = [image for image in images if not isinstance(image, ImageError)]
         at = time.time()
         readings = iter(self._recognizer.read(readable, decoding=decoding))
@@ -258,11 +259,12 @@ class Reader:
         return [self.read([one.upload], one.decoding)[0] for one in wanted]
 
     @staticmethod
-    def _decoded(upload: Upload) -> GreyImage | ImageError:
+    def decoded(upload: Upload) -> GreyImage | ImageError:
         try:
             return upload.decode()
         except ImageError as error:
-            return error
+            error.__cause__ = error.__context__ = None  # in their tracebacks the images would live on in a cycle
+            return error.with_traceback(None)
 
     def observe(self, observed: Sequence[Observed]) -> list[Observation]:
         """Log what was answered, and keep it to be counted; called when the answers have been sent."""
