@@ -98,6 +98,22 @@ def test_nothing_is_done_for_who_has_gone() -> None:
     assert worker.pieces == [["stays"]]
 
 
+def test_a_line_that_is_too_long_is_waited_for() -> None:
+    worker = Worker()
+
+    async def ask() -> int:
+        shared = Shared(Turns(), worker)
+        work = asyncio.gather(*(shared.do([Picture(f"{n}", QUICK_PIXELS)]) for n in range(5)))
+        await asyncio.sleep(0)
+        await shared.at_most(2)
+        done = len(worker.pieces)
+        await work
+        await shared.at_most(0)
+        return done
+
+    assert asyncio.run(ask()) in (3, 4)
+
+
 def test_others_have_their_turn_between_two_pieces() -> None:
     worker, seen = Worker(), list[int]()
 

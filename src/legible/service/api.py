@@ -42,7 +42,7 @@ from legible.service.guards import (
 from legible.service.keys import KeyRing
 from legible.service.openapi import DOCS_PAGE, MOST_ALTERNATIVES, MOST_CORRECTED, describe
 from legible.service.reading import Answer, Observed, Reader, Upload, Wanted
-from legible.service.turns import QUICK_PIXELS, Shared, Turns, pieces
+from legible.service.turns import Shared, Turns, pieces
 
 Number = TypeVar("Number", int, float)
 
@@ -57,6 +57,8 @@ OBSERVED_WITHIN = (0.0, 0.1, 0.3, 0.6)
 COUNTED_WITHIN = 0.2
 """Seconds from a reading to the metrics it counts in."""
 COUNTED_TOGETHER = 200
+MOST_UNOBSERVED = 64
+"""Answers that were sent and hold their images; before there are more, nothing else is read."""
 MOST_JSON_BYTES = 20_000
 """Of a correction, whose text may be spelt in six bytes a character."""
 DEFAULT_CHANNEL = "default"
@@ -175,12 +177,12 @@ class Api:
         """Observations are made after the answer is sent, and counted with those of the next moments."""
 
         async def observe() -> None:
-            for piece in pieces(deque(answers), alone=lambda answer: answer.pixels > QUICK_PIXELS):
+            for piece in pieces(deque(answers), alone=lambda answer: not answer.is_quick):
                 rows = [Observed(answer, channel) for answer in piece]
-                if piece[0].pixels > QUICK_PIXELS:
-                    await self._in_thread(self.reader.observe, rows)
-                else:
+                if piece[0].is_quick:
                     await self._observing.do(rows)
+                else:
+                    await self._in_thread(self.reader.observe, rows)
             self._count_soon()
 
         return JSONResponse(fields, background=BackgroundTask(observe))
@@ -201,6 +203,7 @@ class Api:
         outcomes = list[Answer | ImageError]()
         is_plain = decoding == Decoding()
         for piece in pieces(uploads, alone=lambda upload: not (is_plain and upload.is_quick)):
+            await self._observing.at_most(MOST_UNOBSERVED)
             if not piece[0].is_quick:
                 outcomes += await self._in_thread(self.reader.read, piece, decoding)
             elif is_plain:

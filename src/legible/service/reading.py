@@ -43,6 +43,8 @@ class Answer:
     reading_id: str
     at: float
     """When it was read, in Unix seconds."""
+    is_quick: bool = True
+    """Whether it was read in the event loop, and is to be observed there."""
 
     @property
     def pixels(self) -> int:
@@ -250,8 +252,8 @@ class Reader:
         readings = iter(self._recognizer.read(readable, decoding=decoding))
         return [
             image if isinstance(image, ImageError)
-            else Answer(image, next(readings), new_reading_id(at, self._worker), at)
-            for image in images
+            else Answer(image, next(readings), new_reading_id(at, self._worker), at, upload.is_quick)
+            for image, upload in zip(images, uploads, strict=True)
         ]  # fmt: skip
 
     def read_singly(self, wanted: Sequence[Wanted]) -> list[Answer | ImageError]:

@@ -80,6 +80,11 @@ class Shared(Generic[Item, Result]):
             self._worker = asyncio.create_task(self._work_off())
         return await own.results
 
+    async def at_most(self, most: int) -> None:
+        """Waits until no more than so many pieces wait."""
+        while len(self._line) > most:
+            await asyncio.wait([self._line[0].results])
+
     async def _work_off(self) -> None:
         while self._line:
             done = await self._turns.take(self._do_next)
