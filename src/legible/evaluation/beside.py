@@ -1,38 +1,61 @@
 """The figures of two bundles beside each other, by slice, as a pull request shows them: no verdict."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 FIGURES = ("exact_match", "cer", "wer", "calibration_error")
+TITLES = {"exact_match": "exact match", "cer": "CER", "wer": "WER", "calibration_error": "calibration error"}
+
+Figures = Mapping[str, Mapping[str, Any]]
+"""Of each row, figures by their name."""
 
 
 def figures_beside(candidate: Path, champion: Path) -> str:
-    """A folded Markdown table of evaluation.json of both, on whatever images each was evaluated on."""
-    new, old = (_slices(folder) for folder in (candidate, champion))
+    """Folded Markdown tables of evaluation.json of both, on whatever images each was evaluated on."""
+    old, new = (json.loads((folder / "evaluation.json").read_text("utf-8")) for folder in (champion, candidate))
+    lexicons = [evaluation.get("with_lexicon", {}).get("slices", {}) for evaluation in (old, new)]
+    unchanged = [evaluation.get("same_reading", {}) for evaluation in (old, new)]
+    changes = [name for name in dict.fromkeys(n for row in unchanged[1].values() for n in row) if name != "images"]
+    corrupted = [_by_severity(evaluation.get("corruptions", {}).get("exact_match", {})) for evaluation in (old, new)]
+    severities = [f"severity {number}" for number in range(1, 6)]
     lines = [
         "",
         "<details><summary>Figures of the champion and the candidate, as recorded</summary>",
-        "",
-        "| slice | images | exact match | CER | WER | calibration error |",
-        "|---|---|---|---|---|---|",
-        *(f"| {name} | {_row(old.get(name, {}), new.get(name, {}))} |" for name in sorted(old.keys() | new.keys())),
+        *_table("slice", FIGURES, old["slices"], new["slices"]),
+        *_table("slice, with lexicon", FIGURES, *lexicons),
+        *_table("read the same after a change", changes, *unchanged),
+        *_table("exact match of corrupted images", severities, *corrupted),
         "",
         "</details>",
     ]
     return "\n".join(lines)
 
 
-def _slices(folder: Path) -> Mapping[str, Mapping[str, Any]]:
-    slices: Mapping[str, Mapping[str, Any]] = json.loads((folder / "evaluation.json").read_text("utf-8"))["slices"]
-    return slices
+def _by_severity(curves: Mapping[str, Sequence[float]]) -> Figures:
+    """`{"blur": [0.71, ...]}`; of images as they are, one figure."""
+    return {
+        name: {f"severity {number}": value for number, value in enumerate(values, start=1)}
+        for name, values in curves.items()
+    }
 
 
-def _row(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    counts = f"{old.get('count', '-')} to {new.get('count', '-')}" if old.get("count") != new.get("count") else ""
-    shares = (f"{_share(old.get(name))} to {_share(new.get(name))}" for name in FIGURES)
-    return " | ".join([counts or str(new["count"]), *shares])
+def _table(what: str, names: Sequence[str], old: Figures, new: Figures) -> Iterator[str]:
+    """None where neither has any."""
+    if not old and not new:
+        return
+    yield from ("", f"| {what} | images | {' | '.join(TITLES.get(name, name) for name in names)} |")
+    yield "|---|---|" + "---|" * len(names)
+    for row in sorted(old.keys() | new.keys()):
+        before, after = old.get(row, {}), new.get(row, {})
+        shares = (f"{_share(before.get(name))} to {_share(after.get(name))}" for name in names)
+        yield f"| {row} | {_counts(before, after)} | {' | '.join(shares)} |"
+
+
+def _counts(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    old, new = (row.get("count", row.get("images", "-")) for row in (before, after))
+    return f"{new}" if old == new else f"{old} to {new}"
 
 
 def _share(value: float | None) -> str:
