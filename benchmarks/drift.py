@@ -19,6 +19,7 @@ import numpy as np
 from drift_windows import Half, Pool, evidently_drifts, halves, ks_drifts, psi_drifts, upper_bound
 from tqdm import tqdm
 
+from legible.batched import batched
 from legible.config import ServiceSettings, load_params
 from legible.data.dataset import Dataset, Sample
 from legible.drift.quality import MOST_CORRECTED, Quality, estimated
@@ -29,7 +30,7 @@ from legible.evaluation.corrupted import corrupted, some_of
 from legible.evaluation.reference import few_of_each, measured
 from legible.observations import Observation, new_reading_id, observe, read_back
 from legible.reader.bundle import load_bundle
-from legible.reader.recognizer import TOGETHER, Recognizer, batched
+from legible.reader.recognizer import TOGETHER, Recognizer
 from legible.reading import Reading
 from legible.service.reading import Answer, Observed, Reader
 

@@ -32,10 +32,11 @@ def legible(*, lexicon: str = "") -> Read:
 
 def legible_best_path() -> Read:
     """The likeliest label of each step alone, as the figures of other CTC recognisers are given."""
+    from legible.batched import batched
     from legible.ctc.decode import best_path
     from legible.image.normalize import normalize
     from legible.reader.bundle import find_bundle, load_bundle
-    from legible.reader.recognizer import TOGETHER, Recognizer, batched
+    from legible.reader.recognizer import TOGETHER, Recognizer
 
     recognizer = Recognizer.from_bundle(load_bundle(find_bundle()))
 

@@ -6,7 +6,6 @@ Stands alone: besides the standard library it needs httpx (`pip install legible-
         print(client.read(Path("word.png")).text)
 """
 
-import itertools
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,6 +14,8 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
+
+from legible.batched import batched
 
 RETRIED = frozenset({429, 502, 503, 504})
 """Answers after which the same request may succeed."""
@@ -77,10 +78,8 @@ class Client:
 
         What is refused as too large together is sent in halves, in the end one by one.
         """
-        source = iter(images)
-        batches = iter(lambda: list(itertools.islice(source, batch)), [])
         with _bar(progress) as bar:
-            for some in batches:
+            for some in batched(images, batch):
                 for one in self._read_some(some, options):
                     bar.update(1)
                     yield one

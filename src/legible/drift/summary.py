@@ -3,12 +3,12 @@
 import heapq
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
 
+from legible.batched import batched
 from legible.drift.reference import EDGES, KINDS, Floats, Reference, ranks, table
 from legible.observations import NO_CHECK, Observation, check_of
 
@@ -159,6 +159,4 @@ def unusualness(ranked: Floats) -> Floats:
 
 
 def chunks(observations: Iterable[Observation]) -> Iterator[list[Observation]]:
-    rows = iter(observations)
-    while chunk := list(islice(rows, CHUNK)):
-        yield chunk
+    return batched(observations, CHUNK)

@@ -10,14 +10,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import chain, islice
+from itertools import chain
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter
 
+from legible.batched import batched
 from legible.charset import Charset
 from legible.ctc.beam import UNIFORM, Candidate, prefix_beam_search
 from legible.ctc.decode import Shares, align, best_path, log_probability, softmax
@@ -34,9 +35,6 @@ TOGETHER = 4
 """Images whose steps are done together; measured, more gain nothing."""
 NARROW, WIDE = 4, 12
 """Widths of the beam; measured on `tune`, a wider narrow one changes neither texts nor confidence."""
-
-
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -106,13 +104,6 @@ class Recognizer:
             interpreter = Interpreter(str(self._model), num_threads=1)
             self._threads.runner = interpreter.get_signature_runner()
         return self._threads.runner
-
-
-def batched(items: Iterable[Item], most: int) -> Iterator[list[Item]]:
-    """In order, so many at a time; itertools has it from Python 3.12 on."""
-    left = iter(items)
-    while some := list(islice(left, most)):
-        yield some
 
 
 def artefact_recognizer(folder: Path, *, calibration: Calibration | None = None, workers: int = 1) -> Recognizer:

@@ -9,7 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from legible.reader.recognizer import TOGETHER
 
@@ -53,11 +53,11 @@ class Turns:
     def __init__(self) -> None:
         self._turn = asyncio.Lock()
 
-    async def take(self, call: Callable[..., Result], *arguments: Any) -> Result:
+    async def take(self, call: Callable[[], Result]) -> Result:
         """The result of a call, when its turn has come."""
         async with self._turn:
             await asyncio.sleep(0)
-            return call(*arguments)
+            return call()
 
 
 class Shared(Generic[Item, Result]):
