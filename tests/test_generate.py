@@ -91,6 +91,7 @@ def test_a_run_left_by_other_parameters_is_not_gone_on_with(tmp_path: Path) -> N
     assert digest(tmp_path / "data") == digest(tmp_path / "fresh/data")
 
 
+@pytest.mark.slow
 def test_generated_samples_read_back_through_the_iam_layout(tmp_path: Path) -> None:
     generate(params(), root=tmp_path)
     for kind, words, lines in (("print", 40, 6), ("handwriting", 20, 3), ("strokes", 20, 3)):
@@ -219,6 +220,7 @@ class KilledError(BaseException):
     """As a signal."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["rmtree", "rename", "unlink"])
 def test_a_run_killed_at_its_end_draws_nothing_again(
     tmp_path: Path, step: str, monkeypatch: pytest.MonkeyPatch
@@ -244,6 +246,7 @@ def test_a_run_killed_at_its_end_draws_nothing_again(
     assert digest(tmp_path / "data") == digest(tmp_path / "whole/data")
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_one_clear_error_and_the_next_run_goes_on(tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))

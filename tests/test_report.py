@@ -45,6 +45,7 @@ def staged(root: Path) -> Path:
     return root / "drift"
 
 
+@pytest.mark.slow
 def test_the_stage_writes_reference_rule_and_a_sample_of_rows(tmp_path: Path) -> None:
     folder = staged(tmp_path)
     assert sorted(path.name for path in folder.iterdir()) == [
@@ -77,6 +78,7 @@ def test_few_images_are_kept_of_each_writer_and_each_as_likely() -> None:
     assert np.mean([int(n) for drawn in draws for n in drawn["often"]]) == pytest.approx(149.5, abs=10)
 
 
+@pytest.mark.slow
 def test_torn_observations_stop_the_stage(tmp_path: Path) -> None:
     staged(tmp_path)
     path = tmp_path / "evaluation" / "observations.jsonl"
