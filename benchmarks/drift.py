@@ -63,7 +63,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--bundle", type=Path, default=Path("models/bundle"))
     options.add_argument("--windows", type=int, default=20_000, help="without drift")
-    options.add_argument("--splits", type=int, default=10, help="of the writers into calibration and windows")
+    options.add_argument("--splits", type=int, default=40, help="of the writers into calibration and windows")
     options.add_argument("--peer-windows", type=int, default=20, help="of each size; Evidently takes seconds a window")
     options.add_argument("--images", type=int, default=400, help="corrupted in each way")
     options.add_argument("--tries", type=int, default=200, help="windows of each corruption and size")

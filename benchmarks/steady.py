@@ -27,13 +27,13 @@ def memory(scale: Scale) -> Iterator[Row]:
             asyncio.run(counted_load(service.address, requests, count=scale.readings // steps))
             sizes.append(worker.memory_info().rss / MEGABYTE)
             files.append(worker.num_fds())
-    later = sizes[steps // 4 :]
+    later, open_files = sizes[steps // 4 :], files[steps // 4 :]
     grown = slope(later) * steps / scale.readings * 10_000
     yield Row(f"memory after {scale.readings} readings", sizes[-1], "MB", AT_MOST, 150)
     # fewer readings than this are all warming up, and their slope says nothing
     yield Row("  grown by 10,000 readings", grown, "MB", AT_MOST, 0.5 if scale.readings >= 10_000 else None)  # noqa: PLR2004
     yield Row("  last over first quarter's end", sizes[-1] / later[0], "", AT_MOST, 1.05)
-    yield Row("  open files, last less first", files[-1] - files[0], "", AT_MOST, 0)
+    yield Row("  open files, last less first quarter's end", open_files[-1] - open_files[0], "", AT_MOST, 0)
 
 
 async def counted_load(address: str, requests: Sequence[bytes], *, count: int) -> None:
