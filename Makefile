@@ -66,8 +66,8 @@ tiny: $(FULL)/.ready ## Rehearse the whole pipeline in a scratch folder, in abou
 
 finetune: $(FULL)/.ready ## Fine-tune the shipped weights to a transcribed folder: FOLDER=letters INTO=work/finetune
 	@test -f "$$FOLDER/index.tsv" || ls "$$FOLDER"/*.tar > /dev/null
-	@mkdir -p $(INTO)/data $(INTO)/models && $(FULL)/legible params params.yaml params/finetune.yaml > $(INTO)/params.yaml
-	@cp dvc.yaml $(INTO)/ && cp -r fonts $(INTO)/ && { test -d $(INTO)/start || cp -r models/weights $(INTO)/start; }
+	@mkdir -p $(INTO)/data $(INTO)/models $(INTO)/fonts && $(FULL)/legible params params.yaml params/finetune.yaml > $(INTO)/params.yaml
+	@cp dvc.yaml $(INTO)/ && cp fonts/package.json fonts/package-lock.json fonts/.npmrc $(INTO)/fonts/ && { test -d $(INTO)/start || cp -r models/weights $(INTO)/start; }
 	@test -d $(INTO)/.dvc || { echo '{"version": 1, "sources": []}' > $(INTO)/data/sources.json && \
 	  cd $(INTO) && $(abspath $(FULL))/dvc init -q --no-scm && $(abspath $(FULL))/dvc config core.analytics false; }
 	@test -d $(INTO)/data/raw/own || $(FULL)/legible data add transcribed "$$FOLDER" --name own --root $(INTO)

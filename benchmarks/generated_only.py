@@ -4,13 +4,15 @@
 
 Trains `small` three times, from nothing: on fonts alone, with single-stroke handwriting, with paper and camera too.
 Reads the IAM words of `tune`, or of `validation`, by best path, and with the shipped lexicon. Data sets and
-checkpoints stay in work/generated-only: a run that was cut off goes on. Prints a table and writes
-benchmarks/generated_only.json.
+checkpoints stay in work/generated-only: a run that was cut off goes on, and begins anew where generator, fonts or
+settings changed. Prints a table and writes benchmarks/generated_only.json.
 """
 
 import argparse
 import dataclasses
+import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -89,6 +91,12 @@ def settings(recipe: Recipe, *, size: str, epochs: int) -> Params:
 def trained(name: str, params: Params) -> Path:
     """The folder with the artefact; what is there already is not made again."""
     root = WORK / f"{name}-{params.train.size}"
+    made_from = json.dumps([asdict(params.fonts), asdict(params.generate), _fonts_lock()], sort_keys=True)
+    known = root / "made-from.json"
+    if not known.is_file() or known.read_text(encoding="utf-8") != made_from:
+        shutil.rmtree(root, ignore_errors=True)
+        root.mkdir(parents=True)
+        known.write_text(made_from, encoding="utf-8")
     (root / "data").mkdir(parents=True, exist_ok=True)
     (root / "data/sources.json").write_text('{"version": 1, "sources": []}\n', encoding="utf-8")
     if not (root / "fonts").exists():
@@ -99,6 +107,10 @@ def trained(name: str, params: Params) -> Path:
     train(params, root=root, workers=2)
     export(params, root=root)
     return root
+
+
+def _fonts_lock() -> str:
+    return hashlib.sha256((PROJECT / "fonts/package-lock.json").read_bytes()).hexdigest()
 
 
 def real_words(split: Split) -> list[Sample]:
