@@ -13,7 +13,7 @@ import dataclasses
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,9 +22,10 @@ from legible.ctc.decode import best_path
 from legible.data.dataset import Dataset, Sample, Split
 from legible.data.ingest import ingest
 from legible.errors import DataError
+from legible.image.decode import GreyImage
 from legible.image.normalize import normalize
 from legible.reader.bundle import load_bundle
-from legible.reader.recognizer import Decoding, artefact_recognizer
+from legible.reader.recognizer import Decoding, Recognizer, artefact_recognizer
 from legible.scores import cer, exact_match
 from legible.synth.generate import generate
 from legible.training.export import export
@@ -120,13 +121,19 @@ def real_words(split: Split) -> list[Sample]:
     return words
 
 
+def best_path_texts(recognizer: Recognizer, images: Iterable[GreyImage]) -> list[str]:
+    """What the network alone reads, without a search or a lexicon."""
+    texts = []
+    for image in images:
+        columns = normalize(image, height=recognizer.height, stride=recognizer.stride)
+        texts.append(recognizer.charset.decode([run.label for run in best_path(recognizer.logits(columns))]))
+    return texts
+
+
 def measure(name: str, root: Path, samples: list[Sample], *, split: str) -> Row:
     recognizer = artefact_recognizer(root / "training/artefact", workers=2)
     english = load_bundle(PROJECT / "models/bundle").lexicon("english")
-    plain = []
-    for sample in samples:
-        columns = normalize(sample.image, height=recognizer.height, stride=recognizer.stride)
-        plain.append(recognizer.charset.decode([run.label for run in best_path(recognizer.logits(columns))]))
+    plain = best_path_texts(recognizer, [sample.image for sample in samples])
     readings = recognizer.read([sample.image for sample in samples], decoding=Decoding(recognizer.prior(english)))
     preferred = [reading.text for reading in readings]
     truths = [sample.text for sample in samples]
