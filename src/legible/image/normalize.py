@@ -169,7 +169,7 @@ def _brought_near(image: GreyImage, ink: Ink) -> GreyImage:
     rows, columns = max(int(height * factor), 1), max(int(width * factor), 1)
     kept = (0, 0, min(columns / factor, width), min(rows / factor, height))
     size = (min(columns, WIDEST * 2), rows)
-    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BICUBIC, box=kept))
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR, box=kept))
 
 
 def _text_height(height: float, mask: Mask) -> float:
