@@ -96,6 +96,7 @@ gate: $(FULL)/.ready ## Judge models/bundle against the champion on main; CHAMPI
 	@$(FULL)/legible gate --champion "$${CHAMPION:-main}" --format $(FORMAT)
 
 locked: $(FULL)/.ready ## See that dvc.lock belongs to params.yaml: no stage would run
+	@test -f models/bundle/manifest.json || { echo "models/bundle is not here: git restore models/bundle, or run dvc repro" >&2; exit 1; }
 	@changed=$$($(FULL)/dvc repro --dry --allow-missing) && ! echo "$$changed" | grep "^Running stage" || \
 	{ echo "dvc.lock was made with other parameters, stages or bundle than are here: run dvc repro, commit what it changes" >&2; exit 1; }
 
