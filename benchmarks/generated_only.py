@@ -23,7 +23,6 @@ from legible.data.dataset import Dataset, Sample, Split
 from legible.data.ingest import ingest
 from legible.errors import DataError
 from legible.image.decode import GreyImage
-from legible.image.normalize import normalize
 from legible.reader.bundle import load_bundle
 from legible.reader.recognizer import Decoding, Recognizer, artefact_recognizer
 from legible.scores import cer, exact_match
@@ -125,8 +124,8 @@ def best_path_texts(recognizer: Recognizer, images: Iterable[GreyImage]) -> list
     """What the network alone reads, without a search or a lexicon."""
     texts = []
     for image in images:
-        columns = normalize(image, height=recognizer.height, stride=recognizer.stride)
-        texts.append(recognizer.charset.decode([run.label for run in best_path(recognizer.logits(columns))]))
+        logits = recognizer.logits(recognizer.normalized(image))
+        texts.append(recognizer.charset.decode([run.label for run in best_path(logits)]))
     return texts
 
 

@@ -82,6 +82,12 @@ def test_the_slenderest_ink_stays_within_the_widest_input(shape: tuple[int, int]
     assert 8 <= x.shape[1] <= 4104
 
 
+def test_the_first_version_looks_at_the_image_in_its_own_size() -> None:
+    same, smaller = (normalize(image, height=32, stride=4, version=1) for image in (drawn(), resized(drawn(), 0.7)))
+    assert same.shape[1] == normalize(drawn(), height=32, stride=4).shape[1]
+    assert float(np.abs(same - smaller).mean()) > 0.06  # what the second version mends
+
+
 def test_single_specks_of_noise_are_not_ink() -> None:
     image = np.pad(drawn(), 30, constant_values=250)
     speckled = image.copy()

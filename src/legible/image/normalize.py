@@ -16,6 +16,8 @@ Mask = npt.NDArray[np.bool_]
 Outline = tuple[float, float, float, float]
 """Left, top, right, bottom."""
 
+NEWEST = 2
+"""The version of this preparation; a bundle's manifest says which its model was trained on."""
 MOST_PIXELS = 1_000_000
 """Larger images are reduced first: text is read at a few tens of pixels high."""
 WIDEST = 4096
@@ -74,18 +76,23 @@ class Ink:
     mask: Mask
 
 
-def normalize(image: GreyImage, *, height: int, stride: int) -> npt.NDArray[np.float32]:
-    """Model input of (height, W), W a multiple of stride and at least two strides; a blank image gives blank input."""
+def normalize(image: GreyImage, *, height: int, stride: int, version: int = NEWEST) -> npt.NDArray[np.float32]:
+    """Model input of (height, W), W a multiple of stride and at least two strides; a blank image gives blank input.
+
+    Version 1, of the first bundles, looks for the ink at the image's own size and to whole pixels.
+    """
     dark_on_light = _turned(_reduced(image))
     first = _find_ink(softened(dark_on_light))
     if first is None:
         return np.zeros((height, 2 * stride), np.float32)
-    near = _brought_near(_framed(dark_on_light, box=first.box, paper=first.tones.paper), first)
+    framed = _framed(dark_on_light, box=first.box, paper=first.tones.paper)
+    near = framed if version == 1 else _brought_near(framed, first)
     soft = softened(near)
     second = _find_ink(soft)
     if second is None:  # the ink fills the frame: what the first look found is better
         return _scaled(dark_on_light, first, _whole(first.box), height=height, stride=stride)
-    return _scaled(near, second, _outline(soft, second), height=height, stride=stride)
+    outline = _whole(second.box) if version == 1 else _outline(soft, second)
+    return _scaled(near, second, outline, height=height, stride=stride)
 
 
 def _reduced(image: GreyImage) -> GreyImage:
