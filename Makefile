@@ -66,8 +66,8 @@ tiny: $(FULL)/.ready ## Rehearse the whole pipeline in a scratch folder, in abou
 
 finetune: $(FULL)/.ready ## Fine-tune the shipped weights to a transcribed folder: FOLDER=letters INTO=work/finetune
 	@test -f "$$FOLDER/index.tsv" || ls "$$FOLDER"/*.tar > /dev/null
-	@mkdir -p $(INTO)/data $(INTO)/models && $(FULL)/legible params params.yaml params/finetune.yaml > $(INTO)/params.yaml
-	@cp dvc.yaml $(INTO)/ && cp -r fonts $(INTO)/ && { test -d $(INTO)/start || cp -r models/weights $(INTO)/start; }
+	@mkdir -p $(INTO)/data $(INTO)/models $(INTO)/fonts && $(FULL)/legible params params.yaml params/finetune.yaml > $(INTO)/params.yaml
+	@cp dvc.yaml $(INTO)/ && cp fonts/package.json fonts/package-lock.json fonts/.npmrc $(INTO)/fonts/ && { test -d $(INTO)/start || cp -r models/weights $(INTO)/start; }
 	@test -d $(INTO)/.dvc || { echo '{"version": 1, "sources": []}' > $(INTO)/data/sources.json && \
 	  cd $(INTO) && $(abspath $(FULL))/dvc init -q --no-scm && $(abspath $(FULL))/dvc config core.analytics false; }
 	@test -d $(INTO)/data/raw/own || $(FULL)/legible data add transcribed "$$FOLDER" --name own --root $(INTO)
@@ -96,6 +96,7 @@ gate: $(FULL)/.ready ## Judge models/bundle against the champion on main; CHAMPI
 	@$(FULL)/legible gate --champion "$${CHAMPION:-main}" --format $(FORMAT)
 
 locked: $(FULL)/.ready ## See that dvc.lock belongs to params.yaml: no stage would run
+	@test -f models/bundle/manifest.json || { echo "models/bundle is not here: git restore models/bundle, or run dvc repro" >&2; exit 1; }
 	@changed=$$($(FULL)/dvc repro --dry --allow-missing) && ! echo "$$changed" | grep "^Running stage" || \
 	{ echo "dvc.lock was made with other parameters, stages or bundle than are here: run dvc repro, commit what it changes" >&2; exit 1; }
 

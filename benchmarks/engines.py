@@ -34,14 +34,13 @@ def legible_best_path() -> Read:
     """The likeliest label of each step alone, as the figures of other CTC recognisers are given."""
     from legible.batched import batched
     from legible.ctc.decode import best_path
-    from legible.image.normalize import normalize
     from legible.reader.bundle import find_bundle, load_bundle
     from legible.reader.recognizer import TOGETHER, Recognizer
 
     recognizer = Recognizer.from_bundle(load_bundle(find_bundle()))
 
     def read_some(images: list[np.ndarray]) -> list[str]:
-        columns = [normalize(image, height=recognizer.height, stride=recognizer.stride) for image in images]
+        columns = [recognizer.normalized(image) for image in images]
         logits = [recognizer.logits(own) for own in columns]
         return [recognizer.charset.decode([run.label for run in best_path(own)]) for own in logits]
 

@@ -4,14 +4,16 @@
 
 Trains `small` three times, from nothing: on fonts alone, with single-stroke handwriting, with paper and camera too.
 Reads the IAM words of `tune`, or of `validation`, by best path, and with the shipped lexicon. Data sets and
-checkpoints stay in work/generated-only: a run that was cut off goes on. Prints a table and writes
-benchmarks/generated_only.json.
+checkpoints stay in work/generated-only: a run that was cut off goes on, and begins anew where generator, fonts or
+settings changed. Prints a table and writes benchmarks/generated_only.json.
 """
 
 import argparse
 import dataclasses
+import hashlib
 import json
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -20,9 +22,9 @@ from legible.ctc.decode import best_path
 from legible.data.dataset import Dataset, Sample, Split
 from legible.data.ingest import ingest
 from legible.errors import DataError
-from legible.image.normalize import normalize
+from legible.image.decode import GreyImage
 from legible.reader.bundle import load_bundle
-from legible.reader.recognizer import Decoding, artefact_recognizer
+from legible.reader.recognizer import Decoding, Recognizer, artefact_recognizer
 from legible.scores import cer, exact_match
 from legible.synth.generate import generate
 from legible.training.export import export
@@ -89,6 +91,12 @@ def settings(recipe: Recipe, *, size: str, epochs: int) -> Params:
 def trained(name: str, params: Params) -> Path:
     """The folder with the artefact; what is there already is not made again."""
     root = WORK / f"{name}-{params.train.size}"
+    made_from = json.dumps([asdict(params.fonts), asdict(params.generate), _fonts_lock()], sort_keys=True)
+    known = root / "made-from.json"
+    if not known.is_file() or known.read_text(encoding="utf-8") != made_from:
+        shutil.rmtree(root, ignore_errors=True)
+        root.mkdir(parents=True)
+        known.write_text(made_from, encoding="utf-8")
     (root / "data").mkdir(parents=True, exist_ok=True)
     (root / "data/sources.json").write_text('{"version": 1, "sources": []}\n', encoding="utf-8")
     if not (root / "fonts").exists():
@@ -101,6 +109,10 @@ def trained(name: str, params: Params) -> Path:
     return root
 
 
+def _fonts_lock() -> str:
+    return hashlib.sha256((PROJECT / "fonts/package-lock.json").read_bytes()).hexdigest()
+
+
 def real_words(split: Split) -> list[Sample]:
     words = [one for one in Dataset.open(PROJECT / "data/dataset").samples(split=split) if one.group == "iam/word"]
     if not words:
@@ -108,13 +120,19 @@ def real_words(split: Split) -> list[Sample]:
     return words
 
 
+def best_path_texts(recognizer: Recognizer, images: Iterable[GreyImage]) -> list[str]:
+    """What the network alone reads, without a search or a lexicon."""
+    texts = []
+    for image in images:
+        logits = recognizer.logits(recognizer.normalized(image))
+        texts.append(recognizer.charset.decode([run.label for run in best_path(logits)]))
+    return texts
+
+
 def measure(name: str, root: Path, samples: list[Sample], *, split: str) -> Row:
     recognizer = artefact_recognizer(root / "training/artefact", workers=2)
     english = load_bundle(PROJECT / "models/bundle").lexicon("english")
-    plain = []
-    for sample in samples:
-        columns = normalize(sample.image, height=recognizer.height, stride=recognizer.stride)
-        plain.append(recognizer.charset.decode([run.label for run in best_path(recognizer.logits(columns))]))
+    plain = best_path_texts(recognizer, [sample.image for sample in samples])
     readings = recognizer.read([sample.image for sample in samples], decoding=Decoding(recognizer.prior(english)))
     preferred = [reading.text for reading in readings]
     truths = [sample.text for sample in samples]

@@ -22,7 +22,6 @@ from steady import counted_load
 
 from legible.config import ServiceSettings
 from legible.image.decode import Limits, decode
-from legible.image.normalize import normalize
 from legible.image.statistics import measure
 from legible.reader.bundle import load_bundle
 from legible.reader.recognizer import TOGETHER, Decoding, Recognizer, interpret
@@ -62,9 +61,8 @@ def parts(folder: Path, count: int) -> Iterator[tuple[str, float]]:
     settings = ServiceSettings(observations_folder=str(folder / "observations"), request_log=False)
     bundle = load_bundle(PROJECT / "models/bundle")
     reader, recognizer = Reader(bundle, settings, worker=str(os.getpid())), Recognizer.from_bundle(bundle)
-    shape = {"height": recognizer.height, "stride": recognizer.stride}
     images = [decode(image) for image in IMAGES]
-    columns = [normalize(image, **shape) for image in images]
+    columns = [recognizer.normalized(image) for image in images]
     logits = [recognizer.logits(column) for column in columns]
     uploads = reader.uploads(IMAGES)
     answers = [answer for answer in reader.read(uploads, Decoding()) if isinstance(answer, Answer)]
@@ -74,7 +72,7 @@ def parts(folder: Path, count: int) -> Iterator[tuple[str, float]]:
         interpret(one, bundle.charset, bundle.calibration, Decoding())
 
     yield "decode the image", milliseconds_of(decode, IMAGES, count)
-    yield "normalise it", milliseconds_of(lambda image: normalize(image, **shape), images, count)
+    yield "normalise it", milliseconds_of(recognizer.normalized, images, count)
     yield "run the network", milliseconds_of(recognizer.logits, columns, count)
     yield "find the text and its confidence", milliseconds_of(interpreted, logits, count)
     for together in (1, TOGETHER):

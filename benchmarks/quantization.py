@@ -19,7 +19,6 @@ from legible.charset import Charset
 from legible.ctc.decode import best_path
 from legible.data.dataset import Dataset, Sample
 from legible.evaluation.confidence import spread
-from legible.image.normalize import normalize
 from legible.network.zoo import build_twin, size_named
 from legible.reader.recognizer import Recognizer
 from legible.scores import cer
@@ -59,8 +58,8 @@ def recognizers(folder: Path, *, workers: int) -> dict[str, Recognizer]:
 def texts(recognizer: Recognizer, samples: Sequence[Sample], charset: Charset) -> list[str]:
     found = []
     for sample in samples:
-        columns = normalize(sample.image, height=recognizer.height, stride=recognizer.stride)
-        found.append(charset.decode([run.label for run in best_path(recognizer.logits(columns))]))
+        logits = recognizer.logits(recognizer.normalized(sample.image))
+        found.append(charset.decode([run.label for run in best_path(logits)]))
     return found
 
 

@@ -1,4 +1,4 @@
-"""Draws the pictures of this folder that show what the generator does: hands.png and effects.png.
+"""Draws the pictures of this folder that show what the generator does: hands.png, effects.png and camera.png.
 
 make pictures
 """
@@ -12,8 +12,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from legible.synth.augment import CHANGES, Change, Shift
 from legible.synth.draw import Style, draw_hand_style, draw_text
 from legible.synth.effects import EFFECTS, Effects
+from legible.synth.moved import Moved
+from legible.synth.paper import KINDS, Paper
 
 DOCS = Path(__file__).parent
 WORDS = ("handwriting", "quickly", "The", "Government", "of", "zebras", "1974", "said", "between", "yours,")
@@ -62,6 +65,24 @@ def effects() -> Iterator[list[GreyImage]]:
         yield [named(name), *(in_cell(draw_text("Sample", one, np.random.default_rng(2))) for one in shown)]
 
 
+def camera() -> Iterator[list[GreyImage]]:
+    """Kinds of paper, and what the augmentation does to any image, by strength; the same random numbers in each row."""
+    yield [named("strength"), *(named(f"{strength:g}", width=CELL[0]) for strength in STRENGTHS)]
+    style = hand(4)
+    for kind in KINDS:
+        shown = [dataclasses.replace(style, paper=Paper(kind, 255 - 40 * strength, strength)) for strength in STRENGTHS]
+        yield [named(f"{kind} paper"), *(in_cell(draw_text("Sample", one, np.random.default_rng(2))) for one in shown)]
+    plain = draw_text("Sample", style, np.random.default_rng(2))
+    for change in CHANGES:
+        images = [changed(plain, change, strength) if strength else plain for strength in STRENGTHS]
+        yield [named(change.apply.__name__.strip("_").replace("_", " ")), *map(in_cell, images)]
+
+
+def changed(image: GreyImage, change: Change | Shift, strength: float) -> GreyImage:
+    found = change.apply(image, np.random.default_rng(5), strength)
+    return found.image if isinstance(found, Moved) else found
+
+
 def save(name: str, rows: Iterator[list[GreyImage]]) -> None:
     drawn = [np.hstack(row) for row in rows]
     width = max(row.shape[1] for row in drawn)
@@ -72,3 +93,4 @@ def save(name: str, rows: Iterator[list[GreyImage]]) -> None:
 if __name__ == "__main__":
     save("hands.png", hands())
     save("effects.png", effects())
+    save("camera.png", camera())

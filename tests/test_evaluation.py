@@ -27,7 +27,9 @@ from legible.evaluation.results import (
     thresholds,
     write_results,
 )
+from legible.image.normalize import normalize
 from legible.reader.bundle import MANIFEST, find_bundle, load_bundle, sha256_of
+from legible.reader.recognizer import Recognizer
 
 
 def result(
@@ -423,6 +425,30 @@ def test_a_newer_bundle_is_refused_by_name(tmp_path: Path, bundle_folder: Path) 
     (folder / MANIFEST).write_text(json.dumps({**manifest, "format_version": 2}))
     with pytest.raises(BundleError, match="bundle format 2 is not 1"):
         load_bundle(folder)
+
+
+def with_normalization(tmp_path: Path, bundle_folder: Path, version: int | None) -> Path:
+    folder = tmp_path / str(version)
+    shutil.copytree(bundle_folder, folder)
+    manifest = json.loads((folder / MANIFEST).read_text())
+    manifest.pop("normalization", None)
+    stated = {} if version is None else {"normalization": version}
+    (folder / MANIFEST).write_text(json.dumps({**manifest, **stated}))
+    return folder
+
+
+def test_a_bundle_reads_images_as_it_was_trained_on_them(tmp_path: Path, bundle_folder: Path, print_face: Path) -> None:
+    image = drawn_word("Hamburg", print_face)
+    for stated, version in ((None, 1), (2, 2)):
+        bundle = load_bundle(with_normalization(tmp_path, bundle_folder, stated))
+        recognizer = Recognizer.from_bundle(bundle)
+        wanted = normalize(image, height=recognizer.height, stride=recognizer.stride, version=version)
+        assert np.array_equal(recognizer.normalized(image), wanted)
+
+
+def test_a_bundle_of_a_newer_normalization_is_refused_by_name(tmp_path: Path, bundle_folder: Path) -> None:
+    with pytest.raises(BundleError, match="normalisation 9, newer than the 2 that legible"):
+        load_bundle(with_normalization(tmp_path, bundle_folder, 9))
 
 
 def test_the_environment_names_the_bundle() -> None:

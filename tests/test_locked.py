@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -48,3 +49,11 @@ def test_a_bundle_edited_by_hand_is_seen_and_left_alone(clone: Path) -> None:
     assert outcome.returncode != 0
     assert "run dvc repro, commit what it changes" in outcome.stderr
     assert card.read_text() == "better"
+
+
+@pytest.mark.slow
+def test_a_deleted_bundle_is_seen(clone: Path) -> None:
+    shutil.rmtree(clone / "models/bundle")
+    outcome = locked(clone)
+    assert outcome.returncode != 0
+    assert "git restore models/bundle" in outcome.stderr

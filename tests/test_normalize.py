@@ -63,6 +63,31 @@ def test_twice_the_size_looks_alike() -> None:
     assert abs(small.shape[1] - large.shape[1]) <= 8
 
 
+def resized(image: GreyImage, factor: float) -> GreyImage:
+    size = (round(image.shape[1] * factor), round(image.shape[0] * factor))
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))
+
+
+@pytest.mark.parametrize("factor", [0.7, 1.5])
+def test_an_image_in_another_size_gives_nearly_the_same_input(factor: float) -> None:
+    assert far(drawn(), resized(drawn(), factor)) < 0.04
+
+
+@pytest.mark.parametrize("shape", [(1000, 3), (3, 3000), (5, 90_000)])
+def test_the_slenderest_ink_stays_within_the_widest_input(shape: tuple[int, int]) -> None:
+    image = np.full((shape[0] + 8, shape[1] + 8), 255, np.uint8)
+    image[4:-4, 4:-4] = 0
+    x = normalize(image, height=32, stride=4)
+    assert x.shape[0] == 32
+    assert 8 <= x.shape[1] <= 4104
+
+
+def test_the_first_version_looks_at_the_image_in_its_own_size() -> None:
+    same, smaller = (normalize(image, height=32, stride=4, version=1) for image in (drawn(), resized(drawn(), 0.7)))
+    assert same.shape[1] == normalize(drawn(), height=32, stride=4).shape[1]
+    assert float(np.abs(same - smaller).mean()) > 0.06  # what the second version mends
+
+
 def test_single_specks_of_noise_are_not_ink() -> None:
     image = np.pad(drawn(), 30, constant_values=250)
     speckled = image.copy()

@@ -1,10 +1,14 @@
 """Drawing: fonts, texts, paper and augmentation."""
 
 import dataclasses
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+import wordfreq
+from faker.providers.person.en_GB import Provider
+from fontTools.ttLib import TTFont
 
 from legible.charset import Charset
 from legible.config import FontsParams, load_params
@@ -12,7 +16,9 @@ from legible.errors import DataError
 from legible.synth.augment import augment
 from legible.synth.draw import draw_style, draw_text
 from legible.synth.fonts import Font, find_fonts, install_fonts
+from legible.synth.kerning import kerning
 from legible.synth.paper import KINDS, Ink, Paper, lay
+from legible.synth.typesetting import draw_typesetting, set_text
 from legible.synth.words import Texts
 
 PROJECT = Path(__file__).parents[1]
@@ -92,6 +98,20 @@ def test_a_line_has_so_many_words_with_single_spaces() -> None:
         assert len(line.split(" ")) == count
 
 
+def test_lines_hold_names_with_titles_and_addresses() -> None:
+    texts, generator = Texts(CHARSET), rng()
+    drawn = " ".join(texts.line(generator, words=10) for _ in range(300))
+    assert re.search(r"\b(Mr|Mrs|Dr)\.? [A-Z][a-z]+", drawn)
+    assert re.search(r"[a-z]+@[a-z]+\.|www\.[a-z]+\.", drawn)
+
+
+def test_names_that_are_no_frequent_words_are_drawn_too() -> None:
+    texts, generator = Texts(CHARSET), rng()
+    drawn = {texts.word(generator).strip(",") for _ in range(4000)}
+    frequent = set(wordfreq.top_n_list("en", 40_000))
+    assert {name for name in Provider.last_names if name.lower() not in frequent} & drawn
+
+
 def test_running_words_are_no_lone_signs() -> None:
     texts, generator = Texts(CHARSET), rng()
     assert min(len(texts.running_word(generator)) for _ in range(500)) >= 2
@@ -141,6 +161,26 @@ def test_a_style_stays_while_each_drawing_varies() -> None:
     one, other = draw_text("Hamburg", style, rng(2)), draw_text("Hamburg", style, rng(3))
     assert one.shape != other.shape or not np.array_equal(one, other)
     assert np.array_equal(one, draw_text("Hamburg", style, rng(2)))
+
+
+def advances(face: Path) -> list[float]:
+    return [round(float(change), 3) for change in kerning(face, "AVn")]
+
+
+def test_kerning_brings_pairs_nearer_in_files_of_any_format(print_face: Path, tmp_path: Path) -> None:
+    font = TTFont(print_face)
+    font.flavor = "woff2"
+    font.save(tmp_path / "same.woff2")
+    assert advances(print_face)[0] < -0.02
+    assert advances(print_face)[1:] == [pytest.approx(advances(print_face)[1]), 0]
+    assert advances(tmp_path / "same.woff2") == advances(print_face)
+
+
+def test_a_kerned_style_sets_the_same_text_narrower(print_face: Path) -> None:
+    fonts = [Font(print_face, "Roboto", "print", frozenset("AV"))]
+    loose, kerned = (draw_typesetting(fonts, rng(3), kerned=way) for way in (False, True))
+    widths = [set_text("AVAVAVAV", style, rng(4)).coverage.shape[1] for style in (loose, kerned)]
+    assert widths[1] < widths[0] * 0.97
 
 
 def test_drawn_text_is_ink_on_paper() -> None:

@@ -55,6 +55,8 @@ class GenerateParams:
     """How many and how strong the marks near the writing, the faults of the sheet and of the camera are, 0 to 1."""
     boxes: bool
     """Whether the boxes of characters are written too."""
+    kerning: bool = True
+    """Whether fonts are kerned by their tables of pairs."""
 
 
 @dataclass(frozen=True)

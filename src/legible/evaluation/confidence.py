@@ -22,7 +22,6 @@ from legible.ctc.decode import softmax
 from legible.ctc.lexicon import Lexicon
 from legible.data.dataset import Dataset, Sample
 from legible.errors import DataError
-from legible.image.normalize import normalize
 from legible.reader.calibration import FORMAT_VERSION, CharacterWeights, ReadingWeights, features, logit
 from legible.reader.recognizer import Decoding, Recognizer, artefact_recognizer, character_shares, search
 
@@ -76,7 +75,7 @@ def calibrate(recognizer: Recognizer, samples: Sequence[Sample], lexicon: Lexico
     ways = {"plain": Decoding(), "lexicon": Decoding(recognizer.prior(lexicon))}
     attempts: dict[str, list[Attempt]] = {name: [] for name in ways}
     for sample in tqdm(samples, desc="calibrate", unit="image"):
-        logits = recognizer.logits(normalize(sample.image, height=recognizer.height, stride=recognizer.stride))
+        logits = recognizer.logits(recognizer.normalized(sample.image))
         for name, decoding in ways.items():
             attempts[name].append(_attempt(recognizer, sample, logits, decoding))
     fitted = {name: fit_reading(own) for name, own in attempts.items()}

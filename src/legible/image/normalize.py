@@ -13,7 +13,11 @@ from PIL import Image
 from legible.image.decode import GreyImage
 
 Mask = npt.NDArray[np.bool_]
+Outline = tuple[float, float, float, float]
+"""Left, top, right, bottom."""
 
+NEWEST = 2
+"""The version of this preparation; a bundle's manifest says which its model was trained on."""
 MOST_PIXELS = 1_000_000
 """Larger images are reduced first: text is read at a few tens of pixels high."""
 WIDEST = 4096
@@ -26,6 +30,8 @@ SLENDEREST = 40
 """Ink higher than so many times its width is no text: it gets the rim of ink that is not."""
 LEAST_CONTRAST = 8.0
 """Grey levels between paper and ink under which an image is blank."""
+SEEN_HIGH = 48
+"""Rows of ink at which its edges and tones are looked for, so that an image's own size hardly matters to them."""
 STROKES_HIGH = 3.0
 """A word is at least so many strokes high: keeps dashes and dots from filling the whole height."""
 
@@ -70,17 +76,23 @@ class Ink:
     mask: Mask
 
 
-def normalize(image: GreyImage, *, height: int, stride: int) -> npt.NDArray[np.float32]:
-    """Model input of (height, W), W a multiple of stride and at least two strides; a blank image gives blank input."""
+def normalize(image: GreyImage, *, height: int, stride: int, version: int = NEWEST) -> npt.NDArray[np.float32]:
+    """Model input of (height, W), W a multiple of stride and at least two strides; a blank image gives blank input.
+
+    Version 1, of the first bundles, looks for the ink at the image's own size and to whole pixels.
+    """
     dark_on_light = _turned(_reduced(image))
     first = _find_ink(softened(dark_on_light))
     if first is None:
         return np.zeros((height, 2 * stride), np.float32)
     framed = _framed(dark_on_light, box=first.box, paper=first.tones.paper)
-    second = _find_ink(softened(framed))
+    near = framed if version == 1 else _brought_near(framed, first)
+    soft = softened(near)
+    second = _find_ink(soft)
     if second is None:  # the ink fills the frame: what the first look found is better
-        return _scaled(dark_on_light, first, height=height, stride=stride)
-    return _scaled(framed, second, height=height, stride=stride)
+        return _scaled(dark_on_light, first, _whole(first.box), height=height, stride=stride)
+    outline = _whole(second.box) if version == 1 else _outline(soft, second)
+    return _scaled(near, second, outline, height=height, stride=stride)
 
 
 def _reduced(image: GreyImage) -> GreyImage:
@@ -157,6 +169,21 @@ def _framed(image: GreyImage, *, box: Box, paper: float) -> GreyImage:
     return framed
 
 
+def _brought_near(image: GreyImage, ink: Ink) -> GreyImage:
+    """With SEEN_HIGH rows of this ink, its shape kept but where it would be too wide; less than a pixel is cut off."""
+    factor = SEEN_HIGH / _text_height(ink.box.height, ink.mask)
+    height, width = image.shape
+    rows, columns = max(int(height * factor), 1), max(int(width * factor), 1)
+    kept = (0, 0, min(columns / factor, width), min(rows / factor, height))
+    size = (min(columns, WIDEST * 2), rows)
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR, box=kept))
+
+
+def _text_height(height: float, mask: Mask) -> float:
+    """That of the ink, but never less than a few strokes."""
+    return max(height, STROKES_HIGH * _stroke_width(mask))
+
+
 def _stretched(image: GreyImage, tones: Tones) -> GreyImage:
     """Paper to 0, ink to 255."""
     levels = (tones.paper - LEVELS) * (255 / max(tones.paper - tones.ink, 1.0))
@@ -172,16 +199,38 @@ def _stroke_width(mask: Mask) -> float:
     return 2.0 * int(np.count_nonzero(mask)) / max(outline, 1)
 
 
-def _scaled(image: GreyImage, ink: Ink, *, height: int, stride: int) -> npt.NDArray[np.float32]:
-    box = ink.box
-    scale = (height - 2) / max(box.height, STROKES_HIGH * _stroke_width(ink.mask))
-    rows = min(max(round(box.height * scale), 1), height)
-    columns = min(max(round(box.width * scale), 1), WIDEST)
-    text = Image.fromarray(_stretched(image, ink.tones)).resize(
-        (columns, rows), Image.Resampling.BILINEAR, box=(box.left, box.top, box.right, box.bottom)
-    )
+def _whole(box: Box) -> Outline:
+    return (box.left, box.top, box.right, box.bottom)
+
+
+def _outline(image: GreyImage, ink: Ink) -> Outline:
+    """To parts of a pixel: where the darkest of the rows and of the columns cross the threshold."""
+    box, threshold = ink.box, ink.tones.threshold
+    left, right = _span(image.min(axis=0), box.left, box.right, threshold)
+    top, bottom = _span(image.min(axis=1), box.top, box.bottom, threshold)
+    return left, top, right, bottom
+
+
+def _span(darkest: GreyImage, start: int, stop: int, threshold: float) -> tuple[float, float]:
+    """From `start` to before `stop`, where it is as dark as the threshold, each moved by half a pixel at most."""
+    low, high = float(start), float(stop)
+    if start > 0:
+        outer, inner = int(darkest[start - 1]), int(darkest[start])
+        low += (outer - threshold) / (outer - inner) - 0.5
+    if stop < len(darkest):
+        inner, outer = int(darkest[stop - 1]), int(darkest[stop])
+        high += (threshold - inner) / (outer - inner) - 0.5
+    return (low, high) if high - low >= 1 else (start, stop)
+
+
+def _scaled(image: GreyImage, ink: Ink, outline: Outline, *, height: int, stride: int) -> npt.NDArray[np.float32]:
+    left, top, right, bottom = outline
+    scale = (height - 2) / _text_height(bottom - top, ink.mask)
+    rows = min(max(round((bottom - top) * scale), 1), height)
+    columns = min(max(round((right - left) * scale), 1), WIDEST)
+    text = Image.fromarray(_stretched(image, ink.tones)).resize((columns, rows), Image.Resampling.BILINEAR, box=outline)
     width = max(-(-(columns + 2 * SIDE_MARGIN) // stride), 2) * stride
     canvas = np.zeros((height, width), np.float32)
-    top, left = (height - rows) // 2, (width - columns) // 2
-    canvas[top : top + rows, left : left + columns] = np.asarray(text, np.float32) / 255
+    above, before = (height - rows) // 2, (width - columns) // 2
+    canvas[above : above + rows, before : before + columns] = np.asarray(text, np.float32) / 255
     return canvas

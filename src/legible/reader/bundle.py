@@ -15,6 +15,7 @@ import legible
 from legible.charset import Charset
 from legible.ctc.lexicon import Lexicon
 from legible.errors import BundleError, SettingsError
+from legible.image.normalize import NEWEST
 from legible.reader.calibration import Calibration
 
 FORMAT_VERSION = 1
@@ -38,6 +39,8 @@ class Manifest:
     sources: tuple[str, ...]
     backend: str
     device: str
+    normalization: int = 1
+    """The version of `image.normalize` that the model was trained on."""
 
     @property
     def bundle_id(self) -> str:
@@ -112,6 +115,11 @@ def read_manifest(folder: Path) -> Manifest:
         raise BundleError(
             f"{folder}: bundle format {version!r} is not {FORMAT_VERSION}, the one that legible "
             f"{legible.__version__} reads; install the legible that packed it"
+        )
+    if content.get("normalization", 1) > NEWEST:
+        raise BundleError(
+            f"{folder}: trained on normalisation {content['normalization']}, newer than the {NEWEST} that legible "
+            f"{legible.__version__} knows; install the legible that packed it"
         )
     return Manifest(**{**content, "sources": tuple(content["sources"])})
 

@@ -25,7 +25,7 @@ from legible.ctc.decode import Shares, align, best_path, log_probability, softma
 from legible.ctc.lexicon import Lexicon, LexiconPrior
 from legible.errors import BundleError
 from legible.image.decode import GreyImage
-from legible.image.normalize import normalize
+from legible.image.normalize import NEWEST, normalize
 from legible.reader.bundle import CHARSET, MODEL, Bundle
 from legible.reader.calibration import Calibration
 from legible.reading import Alternative, Character, Reading
@@ -54,11 +54,18 @@ class Recognizer:
     """Reads grey images with a LiteRT model; safe to call from several threads."""
 
     def __init__(
-        self, model: Path, charset: Charset, *, calibration: Calibration | None = None, workers: int = 1
+        self,
+        model: Path,
+        charset: Charset,
+        *,
+        calibration: Calibration | None = None,
+        normalization: int = NEWEST,
+        workers: int = 1,
     ) -> None:
         self._model = model
         self.charset = charset
         self._calibration = calibration or Calibration()
+        self._normalization = normalization
         self._threads = threading.local()
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="recognizer") if workers > 1 else None
         self.height = int(self._runner().get_input_details()["image"]["shape"][1])
@@ -67,7 +74,10 @@ class Recognizer:
 
     @staticmethod
     def from_bundle(bundle: Bundle, *, workers: int = 1) -> "Recognizer":
-        return Recognizer(bundle.model, bundle.charset, calibration=bundle.calibration, workers=workers)
+        normalization = bundle.manifest.normalization
+        return Recognizer(
+            bundle.model, bundle.charset, calibration=bundle.calibration, normalization=normalization, workers=workers
+        )
 
     def read(self, images: Sequence[GreyImage], *, decoding: Decoding | None = None) -> list[Reading]:
         """A reading for each image, in order."""
@@ -83,6 +93,10 @@ class Recognizer:
         """The prior of a lexicon over the labels of this model; make it once, it remembers what it weighed."""
         return LexiconPrior(lexicon, self.charset)
 
+    def normalized(self, image: GreyImage) -> npt.NDArray[np.float32]:
+        """Model input (height, W), as this model was trained on."""
+        return normalize(image, height=self.height, stride=self.stride, version=self._normalization)
+
     def logits(self, columns: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Logits (T, V) of a normalised image (height, W)."""
         output: dict[str, Any] = self._runner()(image=columns[None, :, :, None])
@@ -91,11 +105,11 @@ class Recognizer:
 
     def log_probability(self, image: GreyImage, text: str) -> float:
         """Of the text, summed over all paths that spell it; minus infinity where the image has too few steps for it."""
-        logits = self.logits(normalize(image, height=self.height, stride=self.stride))
+        logits = self.logits(self.normalized(image))
         return log_probability(logits, self.charset.encode(text))
 
     def _read_some(self, images: Sequence[GreyImage], decoding: Decoding) -> list[Reading]:
-        columns = [normalize(image, height=self.height, stride=self.stride) for image in images]
+        columns = [self.normalized(image) for image in images]
         logits = [self.logits(own) for own in columns]
         return [interpret(own, self.charset, self._calibration, decoding) for own in logits]
 

@@ -43,9 +43,9 @@ class Style:
         return self.letters.font.draws(text)
 
 
-def draw_style(fonts: Sequence[Font], rng: np.random.Generator, *, strength: float) -> Style:
+def draw_style(fonts: Sequence[Font], rng: np.random.Generator, *, strength: float, kerned: bool = False) -> Style:
     """A style from the random state, set in one of the fonts."""
-    return _on_paper(draw_typesetting(fonts, rng), rng, strength=strength)
+    return _on_paper(draw_typesetting(fonts, rng, kerned=kerned), rng, strength=strength)
 
 
 def draw_hand_style(rng: np.random.Generator, *, strength: float) -> Style:

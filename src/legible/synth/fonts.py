@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.metadata import entry_points
+from importlib.resources import files
 from pathlib import Path
 from typing import Literal
 
@@ -21,47 +22,6 @@ ENTRY_POINTS = "fonts_ttf"
 """Where Python packages of fonts announce themselves."""
 NO_CHARACTER = "\U0010ffff"
 """Drawn as the font's sign for a missing glyph."""
-HANDWRITING = frozenset(
-    [
-        "amatic",
-        "architects",
-        "bad-script",
-        "caveat",
-        "cedarville",
-        "dancing",
-        "dawning",
-        "delius",
-        "give-you-glory",
-        "gloria",
-        "handlee",
-        "indie",
-        "just-me",
-        "la-belle",
-        "liu-jian",
-        "long-cang",
-        "loved-by",
-        "marck",
-        "meddon",
-        "mr-dafoe",
-        "mr-de",
-        "mrs-saint",
-        "nanum-brush",
-        "nanum-pen",
-        "nothing-you",
-        "over-the",
-        "qwigley",
-        "reenie",
-        "sacramento",
-        "sedgwick",
-        "shadows",
-        "short-stack",
-        "sue-ellen",
-        "swanky",
-        "waiting-for",
-        "patrick-hand",
-    ]
-)
-"""How the names of handwriting families begin."""
 
 FontKind = Literal["print", "handwriting"]
 
@@ -81,16 +41,16 @@ class Font:
 
 def install_fonts(params: Params, *, root: Path) -> None:
     """Run `npm ci` in root/fonts and keep what is drawn with, licences beside it, in root/fonts/files/<family>."""
-    files = root / "fonts/files"
-    shutil.rmtree(files, ignore_errors=True)
-    files.mkdir(parents=True)
+    kept = root / "fonts/files"
+    shutil.rmtree(kept, ignore_errors=True)
+    kept.mkdir(parents=True)
     if not params.fonts.folders:
         return
     outcome = subprocess.run(["npm", "ci"], cwd=root / "fonts", capture_output=True, text=True, check=False)  # noqa: S607
     if outcome.returncode:
         raise DataError(f"npm ci failed in fonts/: {outcome.stderr.strip() or outcome.stdout.strip()}")
     for package in sorted((root / "fonts/node_modules/@fontsource").iterdir()):
-        _keep(package, files / package.name)
+        _keep(package, kept / package.name)
 
 
 def _keep(package: Path, folder: Path) -> None:
@@ -121,6 +81,13 @@ def is_unseen(font: Font, params: FontsParams) -> bool:
     return font.family in params.unseen
 
 
+@lru_cache(maxsize=1)
+def _handwriting() -> tuple[str, ...]:
+    """How the names of handwriting families begin."""
+    lines = (files("legible.synth") / "handwriting_families.txt").read_text(encoding="utf-8").splitlines()
+    return tuple(line for line in lines if line and not line.startswith("#"))
+
+
 @lru_cache(maxsize=256)
 def load_face(path: Path, size: int) -> ImageFont.FreeTypeFont:
     """The font at so many pixels an em."""
@@ -146,7 +113,7 @@ def _open(path: Path, characters: str) -> Font:
     except OSError as error:
         raise DataError(f"{path}: no font ({error}); take it out of the folder") from error
     family = _family(path, face)
-    kind: FontKind = "handwriting" if _slug(family).startswith(tuple(HANDWRITING)) else "print"
+    kind: FontKind = "handwriting" if _slug(family).startswith(_handwriting()) else "print"
     return Font(path, family, kind, frozenset(_drawn(face, characters)))
 
 

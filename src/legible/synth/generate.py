@@ -58,6 +58,7 @@ class Job:
     strength: float
     effects: float
     boxes: bool
+    kerning: bool
     charset: Charset
     fonts: tuple[Font, ...]
 
@@ -161,6 +162,7 @@ def _jobs(params: Params, shares: Mapping[Kind, float], fonts: Sequence[Font]) -
                 asked.strength,
                 asked.effects,
                 asked.boxes,
+                asked.kerning,
                 params.charset.build(),
                 allowed,
             )
@@ -268,7 +270,7 @@ def _style(job: Job, number: int) -> Style:
     if job.kind == "strokes":
         style = draw_hand_style(rng, strength=job.strength)
     else:
-        style = draw_style(job.fonts, rng, strength=job.strength)
+        style = draw_style(job.fonts, rng, strength=job.strength, kerned=job.kerning)
     return dataclasses.replace(style, effects=draw_effects(rng, strength=job.effects))
 
 

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from legible.errors import DataError, NoInkError
 from legible.synth.fonts import Font, load_face
+from legible.synth.kerning import kerning
 from legible.synth.moved import Boxes, Lettering, Places, around_corners
 
 Coverage = npt.NDArray[np.float32]
@@ -33,9 +34,11 @@ class Typesetting:
     """How far single letters leave the line and their size."""
     wave: float
     """How far the base line swings."""
+    kerned: bool = False
+    """Whether pairs of letters stand as near as the font says."""
 
 
-def draw_typesetting(fonts: Sequence[Font], rng: np.random.Generator) -> Typesetting:
+def draw_typesetting(fonts: Sequence[Font], rng: np.random.Generator, *, kerned: bool) -> Typesetting:
     """A typesetting from the random state; printed ones are straight, handwritten ones are not."""
     if not fonts:
         raise DataError("no font is left to draw with; fewer families in fonts.unseen, or more fonts")
@@ -51,6 +54,7 @@ def draw_typesetting(fonts: Sequence[Font], rng: np.random.Generator) -> Typeset
         weight=rng.normal(0, 0.5),
         jitter=rng.uniform(0, 0.05) if by_hand and rng.random() < 0.6 else 0.0,  # noqa: PLR2004
         wave=rng.uniform(0, 0.06) if by_hand else 0.0,
+        kerned=kerned,
     )
 
 
@@ -62,7 +66,7 @@ def set_text(text: str, style: Typesetting, rng: np.random.Generator) -> Letteri
 def _letters(text: str, style: Typesetting, rng: np.random.Generator) -> Lettering:
     """The text as the font sets it, letter by letter only where the style asks for it."""
     face = load_face(style.font.path, style.size)
-    by_letter = style.jitter > 0 or style.spacing != 0 or style.word_spacing > 0
+    by_letter = style.kerned or style.jitter > 0 or style.spacing != 0 or style.word_spacing > 0
     left, top, right, bottom = face.getbbox(text)
     extra = round(len(text) * style.size * (max(style.spacing, 0) + style.word_spacing * 0.5)) if by_letter else 0
     pad = style.size // 3
@@ -83,16 +87,21 @@ def _set_letters(
     """Draws each letter; their boxes."""
     boxes = []
     x, y = start
+    nearer = kerning(style.font.path, text) * style.size if style.kerned else None
     for place, letter in enumerate(text):
         size = style.size if not style.jitter else max(round(style.size * (1 + rng.normal(0, style.jitter))), 8)
         face = load_face(style.font.path, size)
         lift = rng.normal(0, style.jitter) * style.size + (style.size - size) * 0.8
         pen.text((x, y + lift), letter, font=face, fill=255)
         boxes.append(_box(face, letter, (x, y + lift)))
-        following = text[place + 1 : place + 2]
-        kerning = face.getlength(letter + following) - face.getlength(following) if following else 0
-        x += kerning + style.size * (style.spacing + (style.word_spacing * 0.5 if letter == " " else 0))
+        x += _advance(face, text[place : place + 2]) if nearer is None else face.getlength(letter) + nearer[place]
+        x += style.size * (style.spacing + (style.word_spacing * 0.5 if letter == " " else 0))
     return boxes
+
+
+def _advance(face: ImageFont.FreeTypeFont, pair: str) -> float:
+    """Of the first of two letters, kerned where the font has the old table; of the last letter 0."""
+    return face.getlength(pair) - face.getlength(pair[1]) if len(pair) > 1 else 0
 
 
 def _box(face: ImageFont.FreeTypeFont, letter: str, place: tuple[float, float]) -> tuple[float, ...]:

@@ -54,7 +54,9 @@ class Texts:
 
     def line(self, rng: Rng, *, words: int) -> str:
         """So many words with single spaces; the first is often a capital, the last often closed."""
-        parts = [self._within(lambda: self._running(rng)) for _ in range(words)]
+        parts: list[str] = []
+        while len(parts) < words:
+            parts += self._within(lambda: self._in_line(rng)).split(" ")[: words - len(parts)]
         if rng.random() < 0.4:  # noqa: PLR2004
             parts[0] = _capitalized(parts[0])
         text = " ".join(parts)
@@ -74,8 +76,14 @@ class Texts:
 
     def _kinds(self, rng: Rng) -> str:
         kinds: Sequence[tuple[float, Callable[[Rng], str]]] = (
-            (0.60, self._dressed), (0.06, _mark), (0.07, _number), (0.04, _amount), (0.03, _date), (0.02, _time),
-            (0.03, self._address), (0.05, _code), (0.05, self._letters), (0.05, self._joined),
+            (0.57, self._dressed), (0.03, _name), (0.06, _mark), (0.07, _number), (0.04, _amount), (0.03, _date),
+            (0.02, _time), (0.03, self._address), (0.05, _code), (0.05, self._letters), (0.05, self._joined),
+        )  # fmt: skip
+        return self._choose(rng, kinds)
+
+    def _in_line(self, rng: Rng) -> str:
+        kinds: Sequence[tuple[float, Callable[[Rng], str]]] = (
+            (0.92, self._running), (0.03, _titled), (0.03, _name), (0.02, self._address),
         )  # fmt: skip
         return self._choose(rng, kinds)
 
@@ -135,6 +143,30 @@ def _cased(word: str, rng: Rng) -> str:
     if chance < 0.7:  # noqa: PLR2004
         return "I" + word[1:] if word == "i" or word.startswith("i'") else word
     return _capitalized(word) if chance < 0.9 else word.upper()  # noqa: PLR2004
+
+
+@lru_cache(maxsize=1)
+def _names() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """First and last names of Great Britain and the United States."""
+    from faker.providers.person.en_GB import Provider as British  # noqa: PLC0415
+    from faker.providers.person.en_US import Provider as American  # noqa: PLC0415
+
+    first, last = ({*British.first_names, *American.first_names}, {*British.last_names, *American.last_names})
+    return tuple(sorted(first)), tuple(sorted(last))
+
+
+def _name(rng: Rng) -> str:
+    """A first or last name, at times in capitals or another's."""
+    names = _names()[int(rng.integers(2))]
+    name = names[int(rng.integers(len(names)))]
+    return str(rng.choice([name, name.upper(), f"{name}'s", f"{name},"], p=[0.6, 0.15, 0.1, 0.15]))
+
+
+def _titled(rng: Rng) -> str:
+    """A person as a line has them: by title, initials or all names."""
+    first, last = (names[int(rng.integers(len(names)))] for names in _names())
+    title = str(rng.choice(["Mr", "Mr.", "Mrs", "Mrs.", "Miss", "Ms", "Dr", "Dr.", "Sir", "Lord", "Lady", "Prof."]))
+    return str(rng.choice([f"{title} {last}", f"{title} {first} {last}", f"{first[0]}. {last}", f"{first} {last}"]))
 
 
 def _mark(rng: Rng) -> str:

@@ -7,6 +7,7 @@ batch, many words or few lines: little padding, and few shapes where a backend c
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -48,6 +49,14 @@ class Prepared:
     @property
     def padded_width(self) -> int:
         return next(width for width in WIDTHS if width >= self.columns.shape[1])
+
+
+class Prepares(Protocol):
+    """What a training draws its inputs from."""
+
+    def prepared(self, plan: npt.NDArray[np.int64], *, epoch: int) -> Iterator[Prepared]:
+        """Each sample of a plan, in its order."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from legible.errors import DataError, SettingsError
 from legible.network.loss import CTCModel
 from legible.network.zoo import STRIDE, build_network, size_named
 from legible.scores import cer, exact_match
-from legible.training.batches import Planner, Preparation, epoch_batches, make_batch, prepare
+from legible.training.batches import Planner, Preparation, Prepared, Prepares, epoch_batches, make_batch, prepare
 from legible.training.checkpoint import Checkpoints, EpochFigures, fingerprint
 from legible.training.preparers import Preparers
 from legible.training.weights import average_with, load_matching, save_weights
@@ -141,12 +141,12 @@ def compiled(model: CTCModel, params: TrainParams) -> CTCModel:
 
 
 def train_epoch(
-    model: CTCModel, preparers: Preparers, plan: npt.NDArray[np.int64], params: TrainParams, *, epoch: int
+    model: CTCModel, source: Prepares, plan: npt.NDArray[np.int64], params: TrainParams, *, epoch: int
 ) -> float:
     """One pass over a plan; the mean loss of its batches."""
     losses: list[float] = []
     done = 0
-    batches = epoch_batches(preparers.prepared(plan, epoch=epoch), batch_columns=params.batch_columns)
+    batches = epoch_batches(source.prepared(plan, epoch=epoch), batch_columns=params.batch_columns)
     with tqdm(total=len(plan), unit="image", desc=f"epoch {epoch + 1}/{params.epochs}", mininterval=2) as bar:
         for batch in batches:
             progress = (epoch + min(done / len(plan), 1.0)) / params.epochs
@@ -170,18 +170,22 @@ def learning_rate(progress: float, params: TrainParams) -> float:
 def read_samples(model: CTCModel, samples: Sequence[Sample], preparation: Preparation) -> list[str]:
     """Best-path texts by the network in training, for its curves only; figures come from the exported artefact."""
     plain = dataclasses.replace(preparation, strength=0.0)
-    by_width = sorted(range(len(samples)), key=lambda place: samples[place].image.shape[1])
-    texts = [""] * len(samples)
-    for start in range(0, len(samples), READ_TOGETHER):
+    rng = np.random.default_rng(0)
+    prepared = [prepare(sample.image, sample.text, plain, rng) for sample in samples]
+    return read_prepared(model, prepared, charset=plain.charset, stride=plain.stride)
+
+
+def read_prepared(model: CTCModel, prepared: Sequence[Prepared], *, charset: Charset, stride: int) -> list[str]:
+    """Best-path texts of model inputs, in their order."""
+    by_width = sorted(range(len(prepared)), key=lambda place: prepared[place].columns.shape[1])
+    texts = [""] * len(prepared)
+    for start in range(0, len(prepared), READ_TOGETHER):
         places = by_width[start : start + READ_TOGETHER]
-        prepared = [
-            prepare(samples[place].image, samples[place].text, plain, np.random.default_rng(0)) for place in places
-        ]
-        batch = make_batch(prepared, width=max(one.padded_width for one in prepared))
+        batch = make_batch([prepared[place] for place in places], width=prepared[places[-1]].padded_width)
         logits = np.asarray(model.predict_on_batch({"image": batch.image, "mask": batch.mask}), np.float32)
         for row, place in enumerate(places):
-            steps = int(batch.mask[row].sum()) // plain.stride
-            texts[place] = _text(logits[row, :steps], plain.charset)
+            steps = int(batch.mask[row].sum()) // stride
+            texts[place] = _text(logits[row, :steps], charset)
     return texts
 
 

@@ -1,0 +1,42 @@
+"""The pair kerning of a font, as HarfBuzz applies it; Pillow without Raqm sees only the old `kern` table."""
+
+import io
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import uharfbuzz as hb
+from fontTools.ttLib import TTFont
+from fontTools.ttLib.sfnt import SFNTWriter
+
+TABLES = {"GDEF", "GPOS", "GSUB", "cmap", "head", "hhea", "kern", "maxp"}
+"""What kerning is read from; the difference that it makes needs no widths."""
+UNJOINED = {"liga": False, "clig": False, "calt": False}
+"""Letters are drawn one by one, so none may become another or one with its neighbour."""
+
+
+def kerning(path: Path, text: str) -> npt.NDArray[np.float64]:
+    """How much wider each character's advance is than without kerning: shares of the em, (len(text),)."""
+    face = _face(path)
+    change = np.zeros(len(text))
+    for sign, kern in ((1, True), (-1, False)):
+        buffer = hb.Buffer()
+        buffer.add_str(text)
+        buffer.guess_segment_properties()
+        hb.shape(hb.Font(face), buffer, {**UNJOINED, "kern": kern})
+        for glyph, place in zip(buffer.glyph_infos, buffer.glyph_positions, strict=True):
+            change[glyph.cluster] += sign * place.x_advance / face.upem
+    return change
+
+
+@lru_cache(maxsize=1024)
+def _face(path: Path) -> hb.Face:
+    """Of any file that fontTools opens: HarfBuzz itself reads no WOFF2."""
+    with TTFont(path, lazy=True) as font, io.BytesIO() as file:
+        tables = font.reader.keys() & TABLES
+        writer = SFNTWriter(file, numTables=len(tables))
+        for tag in sorted(tables):
+            writer[tag] = font.reader[tag]
+        writer.close()
+        return hb.Face(file.getvalue())
