@@ -281,6 +281,7 @@ def drawn_cases(face: Path) -> list[Case]:
     ]
 
 
+@pytest.mark.slow
 def test_a_poisoned_bundle_is_found_out_when_it_reads_again(make_bundle: Bundles, print_face: Path) -> None:
     """Its records are the champion's, its characters are mixed up."""
     old, new = make_bundle("old", many(10)), make_bundle("new", many(10))
@@ -293,6 +294,7 @@ def test_a_poisoned_bundle_is_found_out_when_it_reads_again(make_bundle: Bundles
     assert any(reason.startswith("all: exact match fell by") for reason in verdict.reasons)
 
 
+@pytest.mark.slow
 def test_reading_again_gives_an_identical_bundle_its_due(make_bundle: Bundles, print_face: Path) -> None:
     bundle = make_bundle("same", many(0, count=320, slices=("drawn",)))
     verdict = gate(bundle, bundle, floors={"drawn": 0.5}, cases=drawn_cases(print_face))
@@ -344,6 +346,7 @@ def test_a_deploy_on_a_part_of_the_images_is_refused_and_says_what_is_missing(
     )
 
 
+@pytest.mark.slow
 def test_a_deploy_may_have_other_images_than_the_champion_if_not_far_fewer(
     make_bundle: Bundles, print_face: Path
 ) -> None:

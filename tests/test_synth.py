@@ -99,15 +99,15 @@ def test_a_line_has_so_many_words_with_single_spaces() -> None:
 
 
 def test_lines_hold_names_with_titles_and_addresses() -> None:
-    texts, generator = Texts(CHARSET), rng()
+    texts, generator = Texts(CHARSET, names=True), rng()
     drawn = " ".join(texts.line(generator, words=10) for _ in range(300))
     assert re.search(r"\b(Mr|Mrs|Dr)\.? [A-Z][a-z]+", drawn)
     assert re.search(r"[a-z]+@[a-z]+\.|www\.[a-z]+\.", drawn)
 
 
 def test_names_that_are_no_frequent_words_are_drawn_too() -> None:
-    texts, generator = Texts(CHARSET), rng()
-    drawn = {texts.word(generator).strip(",") for _ in range(4000)}
+    texts, generator = Texts(CHARSET, names=True), rng()
+    drawn = {texts.word(generator).strip(",") for _ in range(12_000)}
     frequent = set(wordfreq.top_n_list("en", 40_000))
     assert {name for name in Provider.last_names if name.lower() not in frequent} & drawn
 

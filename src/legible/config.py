@@ -55,8 +55,10 @@ class GenerateParams:
     """How many and how strong the marks near the writing, the faults of the sheet and of the camera are, 0 to 1."""
     boxes: bool
     """Whether the boxes of characters are written too."""
-    kerning: bool = True
+    kerning: bool = False
     """Whether fonts are kerned by their tables of pairs."""
+    names: bool = False
+    """Whether people's names stand among the words, and names with titles, and addresses, in the lines."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,8 @@ class TrainParams:
     """Weights to fine-tune from; empty to start afresh."""
     then: tuple[ThenParams, ...]
     """Further trainings, each from the weights of the one before."""
+    normalization: int = 1
+    """The version of `image.normalize` that images are trained on, and then read with."""
     averaged: int = 1
     """Of how many of the last trainings' weights the result is the mean; 1: the last one's alone."""
 

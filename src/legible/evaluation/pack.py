@@ -12,7 +12,6 @@ from legible.config import Params
 from legible.data.dataset import Dataset
 from legible.errors import BundleError
 from legible.evaluation.card import write_card
-from legible.image.normalize import NEWEST
 from legible.reader.bundle import (
     CHARSET,
     CONFIDENCE,
@@ -77,7 +76,7 @@ def make_manifest(folder: Path, params: Params, *, data_set: str, sources: Any, 
         sources=tuple(sources),
         backend=trained["backend"],
         device=trained.get("device", "cpu"),
-        normalization=NEWEST,
+        normalization=trained.get("normalization", 1),
     )
 
 

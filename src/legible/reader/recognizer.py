@@ -5,6 +5,7 @@ workers, each with an interpreter of its own on one thread, that takes a few ima
 network fills the processor's caches, and what comes after it, image by image, would start cold each time.
 """
 
+import json
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -124,7 +125,15 @@ def artefact_recognizer(folder: Path, *, calibration: Calibration | None = None,
     """Of an exported artefact that is not packed yet."""
     if not (folder / MODEL).is_file():
         raise BundleError(f"{folder}: no {MODEL} here; run legible export (or dvc repro export)")
-    return Recognizer(folder / MODEL, Charset.load(folder / CHARSET), calibration=calibration, workers=workers)
+    described = folder / "description.json"  # the first artefacts had none
+    normalization = json.loads(described.read_text(encoding="utf-8"))["normalization"] if described.is_file() else 1
+    return Recognizer(
+        folder / MODEL,
+        Charset.load(folder / CHARSET),
+        calibration=calibration,
+        normalization=normalization,
+        workers=workers,
+    )
 
 
 def interpret(

@@ -59,6 +59,7 @@ class Job:
     effects: float
     boxes: bool
     kerning: bool
+    names: bool
     charset: Charset
     fonts: tuple[Font, ...]
 
@@ -106,7 +107,7 @@ def generate(params: Params, *, root: Path, processes: int = 1) -> None:
 def _checked_jobs(params: Params, *, root: Path) -> list[tuple[Job, int]]:
     charset, shares = params.charset.build(), _shares(params)
     check_asked(params.generate, charset)
-    texts = Texts(charset)
+    texts = Texts(charset, names=params.generate.names)
     fonts = find_fonts(params.fonts, root=root, characters=charset.characters)
     jobs = list(_jobs(params, shares, fonts))
     if not jobs:
@@ -163,6 +164,7 @@ def _jobs(params: Params, shares: Mapping[Kind, float], fonts: Sequence[Font]) -
                 asked.effects,
                 asked.boxes,
                 asked.kerning,
+                asked.names,
                 params.charset.build(),
                 allowed,
             )
@@ -242,7 +244,7 @@ def _draw_sample(job: Job, number: int) -> Drawn:
     rng = np.random.default_rng([job.seed, KINDS.index(job.kind), UNITS.index(job.unit), number])
     style_number = int(rng.integers(job.styles))
     style = _style(job, style_number)
-    text, drawing = draw_some(_texts(job.charset), rng, unit=job.unit, style=style)
+    text, drawing = draw_some(_texts(job.charset, job.names), rng, unit=job.unit, style=style)
     height, width = drawing.image.shape
     boxes = tuple(_rounded(box) for box in drawing.boxes) if job.boxes else ()
     return Drawn(number, style_number, text, height, width, boxes, _png(drawing.image))
@@ -275,8 +277,8 @@ def _style(job: Job, number: int) -> Style:
 
 
 @lru_cache(maxsize=4)
-def _texts(charset: Charset) -> Texts:
-    return Texts(charset)
+def _texts(charset: Charset, names: bool) -> Texts:  # noqa: FBT001
+    return Texts(charset, names=names)
 
 
 def _png(image: npt.NDArray[np.uint8]) -> bytes:

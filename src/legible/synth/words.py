@@ -36,10 +36,11 @@ def _vocabulary() -> tuple[tuple[str, ...], tuple[float, ...]]:
 
 
 class Texts:
-    """Draws words and lines within a charset."""
+    """Draws words and lines within a charset, people's names and addresses in lines among them where asked for."""
 
-    def __init__(self, charset: Charset) -> None:
+    def __init__(self, charset: Charset, *, names: bool = False) -> None:
         self._charset = charset
+        self._names = names
         words, cumulated = _vocabulary()
         kept = [i for i, word in enumerate(words) if not charset.unknown(word)]
         self._words = [words[i] for i in kept]
@@ -76,12 +77,14 @@ class Texts:
 
     def _kinds(self, rng: Rng) -> str:
         kinds: Sequence[tuple[float, Callable[[Rng], str]]] = (
-            (0.57, self._dressed), (0.03, _name), (0.06, _mark), (0.07, _number), (0.04, _amount), (0.03, _date),
-            (0.02, _time), (0.03, self._address), (0.05, _code), (0.05, self._letters), (0.05, self._joined),
+            (0.60, self._dressed), (0.06, _mark), (0.07, _number), (0.04, _amount), (0.03, _date), (0.02, _time),
+            (0.03, self._address), (0.05, _code), (0.05, self._letters), (0.05, self._joined),
         )  # fmt: skip
-        return self._choose(rng, kinds)
+        return self._choose(rng, (*kinds, (0.03, _name)) if self._names else kinds)
 
     def _in_line(self, rng: Rng) -> str:
+        if not self._names:
+            return self._running(rng)
         kinds: Sequence[tuple[float, Callable[[Rng], str]]] = (
             (0.92, self._running), (0.03, _titled), (0.03, _name), (0.02, self._address),
         )  # fmt: skip

@@ -17,7 +17,7 @@ from legible.charset import Charset
 from legible.data.dataset import Sample
 from legible.errors import DataError
 from legible.image.decode import GreyImage
-from legible.image.normalize import normalize
+from legible.image.normalize import NEWEST, normalize
 from legible.synth.augment import augment
 
 WIDTHS = (64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024, 1280, 1536, 2048, 3072, 4128)
@@ -30,13 +30,14 @@ LEAST_ROWS = 20
 
 @dataclass(frozen=True)
 class Preparation:
-    """How a sample becomes input: rows of the input, columns of a time step, strength of augmentation, and seed."""
+    """How a sample becomes input: its rows, columns of a time step, strength of augmentation, and normalisation."""
 
     charset: Charset
     height: int
     stride: int
     strength: float
     seed: int
+    normalization: int = NEWEST
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,8 @@ def prepare(image: npt.NDArray[np.uint8], text: str, preparation: Preparation, r
     labels = preparation.charset.encode(text)
     if preparation.strength > 0:
         image = resized(augment(image, rng, preparation.strength), rng)
-    columns = normalize(image, height=preparation.height, stride=preparation.stride)
+    version = preparation.normalization
+    columns = normalize(image, height=preparation.height, stride=preparation.stride, version=version)
     missing = (steps_needed(labels) + 1) * preparation.stride - columns.shape[1]
     return Prepared(np.pad(columns, ((0, 0), (0, max(missing, 0))))[:, : WIDTHS[-1]], labels)
 

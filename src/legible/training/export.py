@@ -17,13 +17,14 @@ QUANTIZATIONS = ("dynamic", "none")
 
 
 def export(params: Params, *, root: Path) -> None:
-    """Write root/training/artefact/{model.tflite, charset.json} from root/models/weights."""
+    """Write root/training/artefact/{model.tflite, charset.json, description.json} from root/models/weights."""
     network, description, charset = load_network(root / "models/weights")
     twin = build_twin(network, size_named(description.size), labels=charset.size, height=description.height)
     content = convert(twin, quantization=params.export.quantization)
     folder = root / "training/artefact"
     folder.mkdir(parents=True, exist_ok=True)
     charset.save(folder / "charset.json")
+    description.save(folder)
     fresh = folder / "model.tflite.new"
     fresh.write_bytes(content)
     fresh.rename(folder / "model.tflite")

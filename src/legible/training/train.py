@@ -23,6 +23,7 @@ from legible.config import Params, TrainParams
 from legible.ctc.decode import best_path
 from legible.data.dataset import Dataset, Sample
 from legible.errors import DataError, SettingsError
+from legible.image.normalize import NEWEST
 from legible.network.loss import CTCModel
 from legible.network.zoo import STRIDE, build_network, size_named
 from legible.scores import cer, exact_match
@@ -89,7 +90,8 @@ def train_once(
         load_matching(model, root / params.train.start_from, charset=charset)
     history = checkpoints.restore(model)
     planner = Planner(loaded.train, params.train.mixture, seed=params.seed)
-    preparation = Preparation(charset, params.train.height, STRIDE, params.train.strength, params.seed)
+    asked = params.train
+    preparation = Preparation(charset, asked.height, STRIDE, asked.strength, params.seed, asked.normalization)
     live = Live(dir=str(root / "training" / curves), dvcyaml=None, save_dvc_exp=False, monitor_system=False)
     with live, Preparers(loaded.train, preparation, workers=workers) as preparers:
         for figures in history:
@@ -117,6 +119,8 @@ def build_model(params: TrainParams, *, labels: int) -> CTCModel:
     """The network of this size with its optimizer, both built, so that a checkpoint can be loaded into them."""
     if params.precision not in PRECISIONS:
         raise SettingsError(f"train.precision is {params.precision!r}; known: {', '.join(PRECISIONS)}")
+    if not 1 <= params.normalization <= NEWEST:
+        raise SettingsError(f"train.normalization is {params.normalization!r}; known: 1 to {NEWEST}")
     usual = keras.config.dtype_policy()
     keras.config.set_dtype_policy(params.precision)
     try:

@@ -17,6 +17,7 @@ from legible.network.loss import CTCModel
 from legible.network.zoo import build_network, size_named
 
 FORMAT_VERSION = 1
+DESCRIPTION = "description.json"
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,12 @@ class Description:
     height: int
     backend: str
     device: str = "cpu"
+    normalization: int = 1
+    """The version of `image.normalize` they were trained on."""
+
+    def save(self, folder: Path) -> None:
+        content = json.dumps(dataclasses.asdict(self), indent=1) + "\n"
+        (folder / DESCRIPTION).write_text(content, encoding="utf-8")
 
 
 def save_weights(model: CTCModel, folder: Path, params: TrainParams, *, charset: Charset) -> None:
@@ -35,9 +42,10 @@ def save_weights(model: CTCModel, folder: Path, params: TrainParams, *, charset:
     fresh = folder.with_name(folder.name + ".new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
-    description = Description(FORMAT_VERSION, params.size, params.height, keras.backend.backend(), _device())
-    content = json.dumps(dataclasses.asdict(description), indent=1) + "\n"
-    (fresh / "description.json").write_text(content, encoding="utf-8")
+    description = Description(
+        FORMAT_VERSION, params.size, params.height, keras.backend.backend(), _device(), params.normalization
+    )
+    description.save(fresh)
     charset.save(fresh / "charset.json")
     _without_optimizer(model, params, labels=charset.size).save_weights(fresh / "model.weights.h5")
     shutil.rmtree(folder, ignore_errors=True)
@@ -46,7 +54,7 @@ def save_weights(model: CTCModel, folder: Path, params: TrainParams, *, charset:
 
 def load_network(folder: Path) -> tuple[CTCModel, Description, Charset]:
     """The network that was saved. Raises DataError for a folder without one or of another format."""
-    path = folder / "description.json"
+    path = folder / DESCRIPTION
     if not path.is_file():
         raise DataError(f"{folder}: no weights here; train first (dvc repro train), or name a folder that holds them")
     description = Description(**json.loads(path.read_text(encoding="utf-8")))
