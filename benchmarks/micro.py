@@ -3,8 +3,8 @@
     python benchmarks/micro.py                        (--hard: random backgrounds, tones and turns; --sizes 9k,46k)
 
 Trains networks of about a thousand to a million parameters, each from nothing, and counts epochs until every one of the
-500 words is read. They see the same rows of each picture: cut to its ink above and below, as elsewhere in legible, `oxo` is
-the same as `OXO`. Prints a table beside that project's README and writes benchmarks/micro.json or
+500 words is read. They see the same rows of each picture: cut to its ink above and below, as elsewhere in legible,
+`oxo` is the same as `OXO`. Prints a table beside that project's README and writes benchmarks/micro.json or
 micro-hard.json.
 """
 
