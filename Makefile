@@ -6,6 +6,7 @@ LEAN := .venv-serve/bin
 WATCH := .venv-monitor/bin
 PEERS := .venv-bench/bin
 TRDG := .venv-trdg/bin
+FONT_PINS := fonts/package.json fonts/package-lock.json fonts/.npmrc
 DEPLOY := .venv-deploy/bin
 ACCELERATE := .venv-accelerate/bin
 GPU := .venv-gpu/bin
@@ -59,7 +60,7 @@ check: $(FULL)/.ready ## Lint, format and types; workflows, YAML and scripts
 tiny: $(FULL)/.ready ## Rehearse the whole pipeline in a scratch folder, in about a minute
 	@rm -rf $(TINY) && mkdir -p $(TINY)/fonts $(TINY)/data
 	@$(FULL)/legible params params.yaml params/tiny.yaml > $(TINY)/params.yaml
-	@cp dvc.yaml $(TINY)/ && cp fonts/package.json fonts/package-lock.json fonts/.npmrc $(TINY)/fonts/
+	@cp dvc.yaml $(TINY)/ && cp $(FONT_PINS) $(TINY)/fonts/
 	@echo '{"version": 1, "sources": []}' > $(TINY)/data/sources.json
 	@export PATH=$(abspath $(FULL)):$$PATH && cd $(TINY) && \
 	  dvc init -q --no-scm && dvc config core.analytics false && dvc repro
@@ -67,7 +68,7 @@ tiny: $(FULL)/.ready ## Rehearse the whole pipeline in a scratch folder, in abou
 finetune: $(FULL)/.ready ## Fine-tune the shipped weights to a transcribed folder: FOLDER=letters INTO=work/finetune
 	@test -f "$$FOLDER/index.tsv" || ls "$$FOLDER"/*.tar > /dev/null
 	@mkdir -p $(INTO)/data $(INTO)/models $(INTO)/fonts && $(FULL)/legible params params.yaml params/finetune.yaml > $(INTO)/params.yaml
-	@cp dvc.yaml $(INTO)/ && cp fonts/package.json fonts/package-lock.json fonts/.npmrc $(INTO)/fonts/ && { test -d $(INTO)/start || cp -r models/weights $(INTO)/start; }
+	@cp dvc.yaml $(INTO)/ && cp $(FONT_PINS) $(INTO)/fonts/ && { test -d $(INTO)/start || cp -r models/weights $(INTO)/start; }
 	@test -d $(INTO)/.dvc || { echo '{"version": 1, "sources": []}' > $(INTO)/data/sources.json && \
 	  cd $(INTO) && $(abspath $(FULL))/dvc init -q --no-scm && $(abspath $(FULL))/dvc config core.analytics false; }
 	@test -d $(INTO)/data/raw/own || $(FULL)/legible data add transcribed "$$FOLDER" --name own --root $(INTO)

@@ -172,7 +172,7 @@ def test_kerning_brings_pairs_nearer_in_files_of_any_format(print_face: Path, tm
     font.flavor = "woff2"
     font.save(tmp_path / "same.woff2")
     assert advances(print_face)[0] < -0.02
-    assert advances(print_face)[1:] == [pytest.approx(advances(print_face)[1]), 0]
+    assert advances(print_face)[-1] == 0  # of the last letter, which has no neighbour
     assert advances(tmp_path / "same.woff2") == advances(print_face)
 
 

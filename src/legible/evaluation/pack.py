@@ -15,6 +15,7 @@ from legible.evaluation.card import write_card
 from legible.reader.bundle import (
     CHARSET,
     CONFIDENCE,
+    DESCRIPTION,
     FORMAT_VERSION,
     LEXICON,
     LEXICON_SUFFIX,
@@ -54,7 +55,7 @@ def pack(params: Params, *, root: Path) -> None:
     for name, place in parts.items():
         shutil.copyfile(root / place, fresh / name)
     data_set = Dataset.open(root / "data/dataset").manifest
-    trained = json.loads((root / "models/weights/description.json").read_text(encoding="utf-8"))
+    trained = json.loads((root / "models/weights" / DESCRIPTION).read_text(encoding="utf-8"))
     write_card(fresh, params, data_set=data_set, trained=trained, root=root)
     manifest = make_manifest(fresh, params, data_set=data_set.fingerprint, sources=data_set.present, trained=trained)
     content = json.dumps(dataclasses.asdict(manifest), indent=1) + "\n"

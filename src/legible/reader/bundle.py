@@ -21,6 +21,8 @@ from legible.reader.calibration import Calibration
 FORMAT_VERSION = 1
 MODEL = "model.tflite"
 CHARSET = "charset.json"
+DESCRIPTION = "description.json"
+"""Beside weights and artefacts, not in a bundle."""
 CONFIDENCE = "confidence.json"
 LEXICON, LEXICON_SUFFIX = "lexicon-", ".gz"
 MANIFEST = "manifest.json"

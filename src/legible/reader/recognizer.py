@@ -27,7 +27,7 @@ from legible.ctc.lexicon import Lexicon, LexiconPrior
 from legible.errors import BundleError
 from legible.image.decode import GreyImage
 from legible.image.normalize import NEWEST, normalize
-from legible.reader.bundle import CHARSET, MODEL, Bundle
+from legible.reader.bundle import CHARSET, DESCRIPTION, MODEL, Bundle
 from legible.reader.calibration import Calibration
 from legible.reading import Alternative, Character, Reading
 
@@ -125,7 +125,7 @@ def artefact_recognizer(folder: Path, *, calibration: Calibration | None = None,
     """Of an exported artefact that is not packed yet."""
     if not (folder / MODEL).is_file():
         raise BundleError(f"{folder}: no {MODEL} here; run legible export (or dvc repro export)")
-    described = folder / "description.json"  # the first artefacts had none
+    described = folder / DESCRIPTION  # the first artefacts had none
     normalization = json.loads(described.read_text(encoding="utf-8"))["normalization"] if described.is_file() else 1
     return Recognizer(
         folder / MODEL,

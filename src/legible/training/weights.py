@@ -15,9 +15,9 @@ from legible.config import TrainParams
 from legible.errors import DataError
 from legible.network.loss import CTCModel
 from legible.network.zoo import build_network, size_named
+from legible.reader.bundle import DESCRIPTION
 
 FORMAT_VERSION = 1
-DESCRIPTION = "description.json"
 
 
 @dataclass(frozen=True)
