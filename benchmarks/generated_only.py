@@ -82,6 +82,8 @@ def settings(recipe: Recipe, *, size: str, epochs: int) -> Params:
             mixture=recipe.mixture,
             start_from="",
             averaged=1,
+            batch_columns=2048,
+            renormalized=True,
             precision="mixed_bfloat16",
             then=(),
         ),

@@ -1,17 +1,23 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
 from legible.charset import Charset
 from legible.data.dataset import Sample
 from legible.errors import DataError
+from legible.image.decode import GreyImage
 from legible.training.batches import (
     LEAST_ROWS,
     SIZES,
     Planner,
     Preparation,
+    Prepared,
     batch_size,
     epoch_batches,
     group_samples,
+    make_batch,
+    masked,
     prepare,
     resized,
     steps_needed,
@@ -102,6 +108,45 @@ def test_images_come_in_many_sizes_of_the_same_shape_and_never_fewer_rows_than_c
     assert all(abs(width / height - 3) < 0.2 for height, width in sizes)
     assert min(resized(image[:24], rng).shape[0] for _ in range(50)) >= LEAST_ROWS
     assert resized(image[:12], rng).shape[0] >= 12
+
+
+def test_two_views_of_a_sample_show_the_same_letters_at_the_same_steps_in_other_ink() -> None:
+    samples = many(24)
+    paired = dataclasses.replace(preparation(strength=0.6), paired=True)
+    for one in Preparers(samples, paired, workers=1).prepared(np.arange(24), epoch=0):
+        assert one.twin is not None
+        assert one.twin.shape == one.columns.shape
+    drawn = [sample_of(number) for number in range(12)]
+    pairs = [prepare(image, "12", paired, np.random.default_rng(n)) for n, image in enumerate(drawn)]
+    apart = [float(np.abs(one.columns - one.twin).mean()) for one in pairs if one.twin is not None]
+    assert max(apart) > 0.01, "some views differ"
+    assert np.median(apart) < 0.12, "but show the same"
+
+
+def test_masks_hide_a_tenth_of_the_columns_and_never_most_of_a_letter() -> None:
+    rng = np.random.default_rng(0)
+    long, short = np.ones((4, 400), np.float32), np.ones((4, 16), np.float32)
+    assert np.mean([np.mean(masked(long, rng) < 1) for _ in range(200)]) == pytest.approx(0.1, abs=0.02)
+    assert max(np.mean(masked(short, rng) < 1) for _ in range(200)) <= 0.75
+    assert long.min() == 1, "a copy"
+
+
+def sample_of(number: int) -> GreyImage:
+    """Bars at places of their own: a view moved by a step would differ by most of its ink."""
+    image = np.full((40, 160), 240, np.uint8)
+    for place in np.random.default_rng(number).choice(np.arange(12, 148, 12), 6, replace=False):
+        image[8:32, place : place + 5] = 30
+    return image
+
+
+def test_a_batch_of_pairs_holds_the_second_views_after_the_first() -> None:
+    ones = [Prepared(np.full((4, 8), n, np.float32), [n + 1], np.full((4, 8), n + 10, np.float32)) for n in range(3)]
+    batch = make_batch(ones, width=16)
+    assert batch.image[:, 0, 0, 0].tolist() == [0, 1, 2, 10, 11, 12]
+    assert batch.labels[:, 0].tolist() == [1, 2, 3, 1, 2, 3]
+    assert batch.size == 3
+    with pytest.raises(ValueError, match="1 of 2 samples have a twin"):
+        make_batch([ones[0], Prepared(np.zeros((4, 8), np.float32), [1])], width=16)
 
 
 def test_the_mask_covers_the_image_and_nothing_beyond() -> None:

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from legible.errors import SettingsError
-from legible.network.loss import CTCModel
+from legible.network.loss import CTCModel, disagreement
 from legible.network.normalization import BatchNormalization
 from legible.network.zoo import STRIDE, ZOO, build_network, build_twin, size_named
 
@@ -95,6 +95,52 @@ def test_normalization_is_that_of_keras_in_values_gradients_and_moving_averages(
     expected = with_gradients(theirs, by_parts)
     for one, other in zip(found, expected, strict=True):
         assert np.allclose(one, other, atol=1e-4)
+
+
+@pytest.mark.parametrize("active", [True, False])
+def test_renormalized_a_batch_comes_out_as_it_will_be_read_and_its_gradient_counts_its_own_moments(
+    *, active: bool
+) -> None:
+    rng = np.random.default_rng(5)
+    y = tf.constant(rng.normal(1.2, 1, (3, 4, 8, 5)), tf.float32)
+    mask = tf.constant(np.arange(8) < np.array([[[8]], [[5]], [[2]]]), tf.float32)
+    above = tf.constant(rng.normal(0, 1, y.shape), tf.float32)
+    gamma, beta, moving_mean, moving_variance = weights = [rng.uniform(0.5, 1.5, 5).astype(np.float32) for _ in "gbmv"]
+    layer = BatchNormalization(active=active)
+    layer.build(y.shape)
+    layer.set_weights(weights)
+    as_read = layer(y, mask=mask, training=False)
+    layer.renormalized = True
+    with tf.GradientTape() as tape:
+        tape.watch(y)
+        out = layer(y, mask=mask, training=True)
+    found = tape.gradient(out, [y, *(variable.value for variable in layer.trainable_variables)], above)
+    assert np.allclose(out, as_read, atol=1e-5)
+
+    gamma, beta = tf.constant(gamma), tf.constant(beta)
+    with tf.GradientTape() as tape:
+        tape.watch([y, gamma, beta])
+        mean, variance = tf.nn.weighted_moments(y, [0, 1, 2], tf.broadcast_to(mask[..., None], y.shape))
+        deviation, moving = tf.sqrt(variance + layer.epsilon), tf.sqrt(moving_variance + layer.epsilon)
+        scaled, shifted = (tf.stop_gradient(part) for part in (deviation / moving, (mean - moving_mean) / moving))
+        normal = ((y - mean) / deviation * scaled + shifted) * gamma + beta
+        expected_out = (tf.nn.relu(normal) if active else normal) * mask[..., None]
+    for one, other in zip(found, tape.gradient(expected_out, [y, gamma, beta], above), strict=True):
+        assert np.allclose(one, other, atol=1e-4)
+
+
+def test_two_views_part_by_the_divergence_of_their_real_steps_both_ways() -> None:
+    logits = np.random.default_rng(0).normal(size=(4, 3, 5)).astype(np.float32)
+    shares = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+    steps = [3, 2, 3, 2]
+    asked = sum(
+        float((shares[there, t] * np.log(shares[there, t] / shares[here, t])).sum())
+        for here, there in ((0, 2), (1, 3), (2, 0), (3, 1))
+        for t in range(steps[here])
+    )
+    counted = np.array(steps, np.int32)
+    assert float(disagreement(logits, counted)) == pytest.approx(asked, rel=1e-4)
+    assert float(disagreement(np.concatenate([logits[:2]] * 2), counted)) == pytest.approx(0, abs=1e-6)
 
 
 def brute_force_loss(logits: np.ndarray, labels: list[int]) -> float:

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from legible.config import Params, ThenParams, load_params
 from legible.data.dataset import Sample, write_dataset
-from legible.errors import DataError
+from legible.errors import DataError, SettingsError
 from legible.training import train as training
 from legible.training.weights import load_network
 
@@ -108,6 +108,18 @@ def test_two_trainings_in_one_stage_equal_two_stages(trained_at_once: Path, tmp_
         assert np.array_equal(one, other)
 
 
+def test_a_training_starts_from_the_mean_of_as_many_before_it_as_asked(tmp_path: Path) -> None:
+    changes = {"learning_rate": 0.001, "warmup_epochs": 0.5, "dropout": 0.0, "strength": 0.2}
+    then = ThenParams(epochs=1, epoch_samples=64, mixture={"drawn/word": 1.0}, precision="float32", **changes)  # type: ignore[arg-type]
+    still = dataclasses.replace(then, from_mean_of=2, learning_rate=0.0)
+    root = project(tmp_path)
+    training.train(small_params(epochs=1, averaging=0.0, weight_decay=0.0, then=(then, still)), root=root)
+    first, second = (load_network(root / f"training/weights-{n}")[0].trainable_variables for n in (1, 2))
+    last = load_network(root / "models/weights")[0].trainable_variables
+    for one, other, mean in zip(first, second, last, strict=True):
+        assert np.allclose(mean, (np.asarray(one) + np.asarray(other)) / 2, atol=1e-6)
+
+
 def test_the_last_of_three_trainings_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     root = project(tmp_path)
     then = ThenParams(
@@ -138,6 +150,22 @@ def test_the_result_is_the_mean_of_as_many_of_the_last_trainings_as_asked(tmp_pa
     second = load_network(alone / "training/weights-2")[0].get_weights()
     for mean, one, other in zip(final_weights(root), second, final_weights(alone), strict=True):
         assert np.allclose(mean, (one + other) / 2, atol=1e-6)
+
+
+def test_a_training_on_pairs_counts_the_agreement_of_their_views_in_its_loss(tmp_path: Path) -> None:
+    root = project(tmp_path)
+    losses = []
+    for consistency in (1e-9, 5.0):
+        shutil.rmtree(root / "training", ignore_errors=True)
+        training.train(small_params(epochs=1, consistency=consistency), root=root)
+        rows = (root / "training/live/plots/metrics/loss.tsv").read_text().splitlines()
+        losses.append(float(rows[1].split("\t")[-1]))
+    assert losses[1] > losses[0] + 0.01
+
+
+def test_pairs_need_augmentation(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="compares two augmented views"):
+        training.train(small_params(epochs=1, consistency=0.2, strength=0.0), root=project(tmp_path))
 
 
 def test_a_data_set_without_training_samples_is_refused(tmp_path: Path) -> None:

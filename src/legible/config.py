@@ -86,6 +86,12 @@ class ThenParams:
     strength: float
     mixture: Mapping[str, float]
     precision: str = "float32"
+    batch_columns: int = 0
+    """0: as many as in the first."""
+    consistency: float = 0.0
+    renormalized: bool = False
+    from_mean_of: int = 1
+    """It starts from the mean of the weights of so many trainings before it; 1: from the last one's."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +125,12 @@ class TrainParams:
     """The version of `image.normalize` that images are trained on, and then read with."""
     averaged: int = 1
     """Of how many of the last trainings' weights the result is the mean; 1: the last one's alone."""
+    consistency: float = 0.0
+    """Weight of how far two augmented views of each image are read apart; 0: one view."""
+    renormalized: bool = False
+    """Whether batches are normalised by the moving averages, as readings are, in place of by their own moments."""
+    start_with: tuple[str, ...] = ()
+    """Further weights of the same size; the start is the mean of all."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,9 @@ from keras import layers, ops
 
 Tensor = Any
 """A symbolic or real tensor of whichever backend runs."""
+MOST_SCALED = 3.0
+MOST_SHIFTED = 5.0
+"""How far a batch of images of one width is brought to where the moving averages would have it."""
 
 
 class BatchNormalization(layers.BatchNormalization):
@@ -22,6 +25,11 @@ class BatchNormalization(layers.BatchNormalization):
     def __init__(self, *, active: bool, **named: Any) -> None:
         super().__init__(**named)
         self.active = active
+        self.renormalized = False
+        """Whether a training normalises by the moving averages, as a reading does (Ioffe 2017, batch renormalisation).
+
+        A batch holds images of one width: short words and lone signs, whose features differ from those of all images.
+        """
 
     def compute_mask(self, inputs: Tensor, previous_mask: Tensor) -> None:
         """None for the layers behind: the blocks hand it on themselves."""
@@ -29,8 +37,10 @@ class BatchNormalization(layers.BatchNormalization):
     def call(self, inputs: Tensor, training: Any = None, mask: Tensor = None) -> Tensor:
         cut = ops.expand_dims(ops.cast(mask, inputs.dtype), -1)
         count = ops.sum(ops.cast(mask, "float32")) * inputs.shape[1]
+        gamma, beta = self.gamma.value, self.beta.value
         if training:
             mean, variance = moments(ops.stop_gradient(inputs), cut, count)
+            gamma, beta = self._renormalized(mean, variance) if self.renormalized else (gamma, beta)
             for moving, new in ((self.moving_mean, mean), (self.moving_variance, variance)):
                 moving.assign(moving * self.momentum + new * (1.0 - self.momentum))
         else:
@@ -40,7 +50,16 @@ class BatchNormalization(layers.BatchNormalization):
             return _normalized(*passed, active=self.active, epsilon=self.epsilon)
 
         apply = ops.custom_gradient(normalized)
-        return apply(inputs, cut, ops.stack([self.gamma.value, self.beta.value, mean, variance]), count)
+        return apply(inputs, cut, ops.stack([gamma, beta, mean, variance]), count)
+
+    def _renormalized(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+        """Gamma and beta (C,) by which a batch of these moments comes out as by the moving averages, within limits."""
+        deviation = ops.sqrt(self.moving_variance.value + self.epsilon)
+        scaled = ops.sqrt(variance + self.epsilon) / deviation
+        shifted = (mean - self.moving_mean.value) / deviation
+        scaled = ops.stop_gradient(ops.clip(scaled, 1 / MOST_SCALED, MOST_SCALED))
+        shifted = ops.stop_gradient(ops.clip(shifted, -MOST_SHIFTED, MOST_SHIFTED))
+        return self.gamma.value * scaled, self.beta.value + self.gamma.value * shifted
 
 
 def _normalized(

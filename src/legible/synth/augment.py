@@ -4,7 +4,7 @@ Every change has its own chance and size, both of which grow with `strength`, 0 
 resampling. What lies outside the image is paper.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -33,7 +33,17 @@ def augment_moved(image: GreyImage, rng: np.random.Generator, strength: float) -
     """As `augment`, with where each point went; an elastic change, at most a few hundredths of the height, left out."""
     if strength <= 0:
         return Moved(image, STILL)
+    return _changed(_warp(image, rng, strength), rng, strength)
+
+
+def augmented_views(image: GreyImage, rng: np.random.Generator, strength: float, *, views: int) -> Iterator[GreyImage]:
+    """So many copies with one slant, turn, stretch and elastic change, each with its own ink, light and noise."""
     warped = _warp(image, rng, strength)
+    for _ in range(views):
+        yield _changed(warped, rng, strength).image
+
+
+def _changed(warped: Moved[GreyImage], rng: np.random.Generator, strength: float) -> Moved[GreyImage]:
     changed, matrix = warped.image, warped.matrix
     for change in CHANGES:
         if rng.random() < change.chance * strength:

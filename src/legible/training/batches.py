@@ -18,7 +18,7 @@ from legible.data.dataset import Sample
 from legible.errors import DataError
 from legible.image.decode import GreyImage
 from legible.image.normalize import NEWEST, normalize
-from legible.synth.augment import augment
+from legible.synth.augment import augmented_views
 
 WIDTHS = (64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024, 1280, 1536, 2048, 3072, 4128)
 """Columns that batches are padded to."""
@@ -26,6 +26,12 @@ SIZES = (0.6, 1.6)
 """An image is trained on at between so many times its own size."""
 LEAST_ROWS = 20
 """No image is made smaller than this."""
+MASKED = 0.1
+"""Share of the columns that masks hide in each of two views."""
+MASK = (2, 12)
+"""Columns of a mask, at least and at most; never more than a quarter of the view."""
+NEAR = 0.1
+"""Two views of an image differ in width by this share at most, or the second is taken for spoilt."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,8 @@ class Preparation:
     strength: float
     seed: int
     normalization: int = NEWEST
+    paired: bool = False
+    """Whether each augmented sample comes in two views."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,8 @@ class Prepared:
 
     columns: npt.NDArray[np.float32]
     labels: list[int]
+    twin: npt.NDArray[np.float32] | None = None
+    """A second view of the sample, of the same shape, whose time steps show the same letters."""
 
     @property
     def padded_width(self) -> int:
@@ -62,15 +72,16 @@ class Prepares(Protocol):
 
 @dataclass(frozen=True)
 class Batch:
-    """image: (B, height, W, 1); mask: (B, 1, W), 1 where there is image; labels: (B, L), padded with 0."""
+    """image: (B, height, W, 1); mask: (B, 1, W), 1 where there is image; labels: (B, L), padded with 0.
+
+    Where samples have twins, the second half of the rows are those of the first, in their order.
+    """
 
     image: npt.NDArray[np.float32]
     mask: npt.NDArray[np.float32]
     labels: npt.NDArray[np.int32]
-
-    @property
-    def size(self) -> int:
-        return len(self.image)
+    size: int
+    """Samples."""
 
 
 def group_samples(samples: Sequence[Sample], mixture: Mapping[str, float]) -> dict[str, list[int]]:
@@ -138,12 +149,30 @@ def prepare(image: npt.NDArray[np.uint8], text: str, preparation: Preparation, r
     An image too narrow for its text, as CTC needs a step for each label, gets paper at its right.
     """
     labels = preparation.charset.encode(text)
-    if preparation.strength > 0:
-        image = resized(augment(image, rng, preparation.strength), rng)
+    if preparation.strength <= 0:
+        return Prepared(_input(image, labels, preparation), labels)
+    seen = augmented_views(image, rng, preparation.strength, views=2 if preparation.paired else 1)
+    first, *second = (_input(resized(view, rng), labels, preparation) for view in seen)
+    if not second:
+        return Prepared(first, labels)
+    return Prepared(masked(first, rng), labels, masked(_alike(second[0], first), rng))
+
+
+def _input(image: GreyImage, labels: Sequence[int], preparation: Preparation) -> npt.NDArray[np.float32]:
     version = preparation.normalization
     columns = normalize(image, height=preparation.height, stride=preparation.stride, version=version)
     missing = (steps_needed(labels) + 1) * preparation.stride - columns.shape[1]
-    return Prepared(np.pad(columns, ((0, 0), (0, max(missing, 0))))[:, : WIDTHS[-1]], labels)
+    return np.pad(columns, ((0, 0), (0, max(missing, 0))))[:, : WIDTHS[-1]]
+
+
+def _alike(second: npt.NDArray[np.float32], first: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The second view as wide as the first, so that their time steps agree; the first where it is no view of it."""
+    (height, width), found = first.shape, second.shape[1]
+    if found == width:
+        return second
+    if abs(found - width) > max(NEAR * width, 4):
+        return first
+    return np.asarray(cv2.resize(second, (width, height), interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def resized(image: GreyImage, rng: np.random.Generator) -> GreyImage:
@@ -155,18 +184,36 @@ def resized(image: GreyImage, rng: np.random.Generator) -> GreyImage:
     return np.asarray(cv2.resize(image, size, interpolation=int(way)), np.uint8)
 
 
+def masked(columns: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:
+    """Strips of grey over some columns (SpecAugment, Park et al. 2019): what they hide is told from its neighbours.
+
+    Half way from paper to ink from top to bottom, so that no strip is taken for the space between letters.
+    """
+    width, hidden = columns.shape[1], columns.copy()
+    for _ in range(rng.poisson(width * MASKED / np.mean(MASK))):
+        strip = min(int(rng.integers(MASK[0], MASK[1] + 1)), width // 4)
+        start = int(rng.integers(0, width - strip + 1))
+        hidden[:, start : start + strip] = 0.5
+    return hidden
+
+
 def steps_needed(labels: Sequence[int]) -> int:
     """CTC needs a step for each label and a blank between equal ones: `[1, 1, 2] -> 4`."""
     return len(labels) + sum(a == b for a, b in pairwise(labels))
 
 
 def make_batch(prepared: Sequence[Prepared], *, width: int) -> Batch:
-    height = prepared[0].columns.shape[0]
-    image = np.zeros((len(prepared), height, width, 1), np.float32)
-    mask = np.zeros((len(prepared), 1, width), np.float32)
-    labels = np.zeros((len(prepared), max(len(one.labels) for one in prepared)), np.int32)
-    for row, one in enumerate(prepared):
-        image[row, :, : one.columns.shape[1], 0] = one.columns
-        mask[row, 0, : one.columns.shape[1]] = 1
-        labels[row, : len(one.labels)] = one.labels
-    return Batch(image, mask, labels)
+    """Raises ValueError where some of the samples have a twin and others none."""
+    twins = [one.twin for one in prepared if one.twin is not None]
+    if len(twins) not in {0, len(prepared)}:
+        raise ValueError(f"{len(twins)} of {len(prepared)} samples have a twin; all or none must")
+    views = [*(one.columns for one in prepared), *twins]
+    texts = [one.labels for one in prepared] * (len(views) // len(prepared))
+    image = np.zeros((len(views), views[0].shape[0], width, 1), np.float32)
+    mask = np.zeros((len(views), 1, width), np.float32)
+    labels = np.zeros((len(views), max(map(len, texts))), np.int32)
+    for row, (columns, text) in enumerate(zip(views, texts, strict=True)):
+        image[row, :, : columns.shape[1], 0] = columns
+        mask[row, 0, : columns.shape[1]] = 1
+        labels[row, : len(text)] = text
+    return Batch(image, mask, labels, len(prepared))

@@ -25,6 +25,7 @@ from legible.data.dataset import Dataset, Sample
 from legible.errors import DataError, SettingsError
 from legible.image.normalize import NEWEST
 from legible.network.loss import CTCModel
+from legible.network.normalization import BatchNormalization
 from legible.network.zoo import STRIDE, build_network, size_named
 from legible.scores import cer, exact_match
 from legible.training.batches import Planner, Preparation, Prepared, Prepares, epoch_batches, make_batch, prepare
@@ -68,6 +69,9 @@ def trainings(params: Params) -> list[Params]:
     runs = [dataclasses.replace(params.train, then=())]
     for number, then in enumerate(params.train.then, start=1):
         changes = {field.name: getattr(then, field.name) for field in dataclasses.fields(then)}
+        changes["batch_columns"] = then.batch_columns or params.train.batch_columns
+        others = range(max(number - changes.pop("from_mean_of") + 1, 1), number)
+        changes["start_with"] = tuple(_weights_of(other) for other in others)
         runs.append(dataclasses.replace(runs[-1], start_from=_weights_of(number), **changes))
     return [dataclasses.replace(params, train=run) for run in runs]
 
@@ -88,10 +92,14 @@ def train_once(
     model = build_model(params.train, labels=charset.size)
     if params.train.start_from:
         load_matching(model, root / params.train.start_from, charset=charset)
+        average_with(model, [root / other for other in params.train.start_with])
     history = checkpoints.restore(model)
     planner = Planner(loaded.train, params.train.mixture, seed=params.seed)
     asked = params.train
-    preparation = Preparation(charset, asked.height, STRIDE, asked.strength, params.seed, asked.normalization)
+    paired = asked.consistency > 0
+    preparation = Preparation(
+        charset, asked.height, STRIDE, asked.strength, params.seed, asked.normalization, paired=paired
+    )
     live = Live(dir=str(root / "training" / curves), dvcyaml=None, save_dvc_exp=False, monitor_system=False)
     with live, Preparers(loaded.train, preparation, workers=workers) as preparers:
         for figures in history:
@@ -121,6 +129,8 @@ def build_model(params: TrainParams, *, labels: int) -> CTCModel:
         raise SettingsError(f"train.precision is {params.precision!r}; known: {', '.join(PRECISIONS)}")
     if not 1 <= params.normalization <= NEWEST:
         raise SettingsError(f"train.normalization is {params.normalization!r}; known: 1 to {NEWEST}")
+    if params.consistency > 0 and params.strength <= 0:
+        raise SettingsError("train.consistency compares two augmented views of an image; raise train.strength above 0")
     usual = keras.config.dtype_policy()
     keras.config.set_dtype_policy(params.precision)
     try:
@@ -139,6 +149,10 @@ def compiled(model: CTCModel, params: TrainParams) -> CTCModel:
         ema_momentum=params.averaging or None,
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    model.consistency = params.consistency
+    for layer in model.layers:
+        if isinstance(layer, BatchNormalization):
+            layer.renormalized = params.renormalized
     model.compile(optimizer=optimizer, jit_compile="auto" if keras.backend.backend() == "jax" else False)
     optimizer.build(model.trainable_variables)
     return model
@@ -150,7 +164,8 @@ def train_epoch(
     """One pass over a plan; the mean loss of its batches."""
     losses: list[float] = []
     done = 0
-    batches = epoch_batches(source.prepared(plan, epoch=epoch), batch_columns=params.batch_columns)
+    columns = params.batch_columns // (2 if params.consistency > 0 else 1)
+    batches = epoch_batches(source.prepared(plan, epoch=epoch), batch_columns=columns)
     with tqdm(total=len(plan), unit="image", desc=f"epoch {epoch + 1}/{params.epochs}", mininterval=2) as bar:
         for batch in batches:
             progress = (epoch + min(done / len(plan), 1.0)) / params.epochs
