@@ -128,7 +128,10 @@ class TrainParams:
     consistency: float = 0.0
     """Weight of how far two augmented views of each image are read apart; 0: one view."""
     renormalized: bool = False
-    """Whether batches are normalised by the moving averages, as readings are, in place of by their own moments."""
+    """Whether batches are normalised by the moving averages, as readings are, in place of by their own moments.
+
+    A mean of several trainings then gets moving averages of its own.
+    """
     start_with: tuple[str, ...] = ()
     """Further weights of the same size; the start is the mean of all."""
 

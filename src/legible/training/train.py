@@ -35,6 +35,7 @@ from legible.training.weights import average_with, load_matching, save_weights
 
 PRECISIONS = ("float32", "mixed_bfloat16")
 READ_TOGETHER = 32
+SETTLING_SAMPLES = 12_288
 TUNE_SAMPLES = 512
 """Samples of `tune` read after each epoch, for the curves; choices are made on all of it."""
 
@@ -60,8 +61,28 @@ def train(params: Params, *, root: Path, workers: int = 1) -> None:
         if not which:
             former = range(max(number - params.train.averaged + 1, 1), number)
             average_with(model, [root / _weights_of(one) for one in former])
+            if former and run.train.renormalized:
+                settle_averages(model, loaded.train, run, workers=workers)
         target = root / (_weights_of(number) if which else "models/weights")
         save_weights(model, target, run.train, charset=run.charset.build())
+
+
+def settle_averages(model: CTCModel, samples: Sequence[Sample], params: Params, *, workers: int) -> None:
+    """Moving averages for a mean of weights, which has none of its own (Izmailov et al. 2018), from training images."""
+    preparation = Preparation(
+        params.charset.build(),
+        params.train.height,
+        STRIDE,
+        params.train.strength,
+        params.seed,
+        params.train.normalization,
+    )
+    epoch = params.train.epochs  # the first that was not trained on
+    plan = Planner(samples, params.train.mixture, seed=params.seed).plan(epoch, samples=SETTLING_SAMPLES)
+    with Preparers(samples, preparation, workers=workers) as preparers:
+        batches = epoch_batches(preparers.prepared(plan, epoch=epoch), batch_columns=params.train.batch_columns)
+        for batch in tqdm(batches, desc="settle averages", unit="batch"):
+            model({"image": batch.image, "mask": batch.mask}, training=True)
 
 
 def trainings(params: Params) -> list[Params]:
