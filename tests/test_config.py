@@ -32,7 +32,7 @@ def test_an_empty_mapping_empties_what_it_is_merged_over() -> None:
 def test_parameters_of_before_mean_what_they_meant(tmp_path: Path) -> None:
     """One further training and no mean of weights, as before there could be several."""
     content = yaml.safe_load((PROJECT / "params.yaml").read_text(encoding="utf-8"))
-    (then, _) = content["train"]["then"]
+    then, *_ = content["train"]["then"]
     del content["train"]["averaged"], then["precision"]
     content["train"]["then"] = then
     train = load_params(with_line(tmp_path, yaml.safe_dump(content))).train
