@@ -135,6 +135,11 @@ class TrainParams:
     start_with: tuple[str, ...] = ()
     """Further weights of the same size; the start is the mean of all."""
 
+    @property
+    def paired(self) -> bool:
+        """Whether each image is trained on in two views."""
+        return self.consistency > 0
+
 
 @dataclass(frozen=True)
 class ExportParams:

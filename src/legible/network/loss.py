@@ -25,10 +25,10 @@ class CTCModel(keras.Model):
         steps = ops.cast(ops.sum(x["mask"][:, 0, :: self.stride], axis=-1), "int32")
         lengths = ops.sum(ops.cast(labels > 0, "int32"), axis=-1)
         losses = ops.ctc_loss(labels, ops.cast(y_pred, "float32"), lengths, steps, mask_index=0)
-        loss = ops.sum(losses) / ops.cast(ops.sum(lengths), losses.dtype)
-        if not self.consistency:
-            return loss
-        return loss + self.consistency * disagreement(y_pred, steps) / ops.cast(ops.sum(lengths), losses.dtype)
+        total = ops.sum(losses)
+        if self.consistency:
+            total += self.consistency * disagreement(y_pred, steps)
+        return total / ops.cast(ops.sum(lengths), losses.dtype)
 
 
 def disagreement(logits: Any, steps: Any) -> Any:

@@ -36,6 +36,7 @@ from legible.training.weights import average_with, load_matching, save_weights
 PRECISIONS = ("float32", "mixed_bfloat16")
 READ_TOGETHER = 32
 SETTLING_SAMPLES = 12_288
+"""Of `train`, that the moving averages of a mean of weights are found on."""
 TUNE_SAMPLES = 512
 """Samples of `tune` read after each epoch, for the curves; choices are made on all of it."""
 
@@ -59,8 +60,8 @@ def train(params: Params, *, root: Path, workers: int = 1) -> None:
         checkpoints = Checkpoints(root / f"training/checkpoint{which}", identity)
         model = train_once(run, loaded, checkpoints, root=root, curves=f"live{which}", workers=workers)
         if not which:
-            former = range(max(number - params.train.averaged + 1, 1), number)
-            average_with(model, [root / _weights_of(one) for one in former])
+            former = _weights_before(number, params.train.averaged)
+            average_with(model, [root / one for one in former])
             if former and run.train.renormalized:
                 settle_averages(model, loaded.train, run, workers=workers)
         target = root / (_weights_of(number) if which else "models/weights")
@@ -69,14 +70,7 @@ def train(params: Params, *, root: Path, workers: int = 1) -> None:
 
 def settle_averages(model: CTCModel, samples: Sequence[Sample], params: Params, *, workers: int) -> None:
     """Moving averages for a mean of weights, which has none of its own (Izmailov et al. 2018), from training images."""
-    preparation = Preparation(
-        params.charset.build(),
-        params.train.height,
-        STRIDE,
-        params.train.strength,
-        params.seed,
-        params.train.normalization,
-    )
+    preparation = dataclasses.replace(_preparation(params), paired=False)
     epoch = params.train.epochs  # the first that was not trained on
     plan = Planner(samples, params.train.mixture, seed=params.seed).plan(epoch, samples=SETTLING_SAMPLES)
     with Preparers(samples, preparation, workers=workers) as preparers:
@@ -91,8 +85,7 @@ def trainings(params: Params) -> list[Params]:
     for number, then in enumerate(params.train.then, start=1):
         changes = {field.name: getattr(then, field.name) for field in dataclasses.fields(then)}
         changes["batch_columns"] = then.batch_columns or params.train.batch_columns
-        others = range(max(number - changes.pop("from_mean_of") + 1, 1), number)
-        changes["start_with"] = tuple(_weights_of(other) for other in others)
+        changes["start_with"] = _weights_before(number, changes.pop("from_mean_of"))
         runs.append(dataclasses.replace(runs[-1], start_from=_weights_of(number), **changes))
     return [dataclasses.replace(params, train=run) for run in runs]
 
@@ -100,6 +93,18 @@ def trainings(params: Params) -> list[Params]:
 def _weights_of(number: int) -> str:
     """Where a training that others follow leaves its weights, under the project's folder."""
     return f"training/weights-{number}"
+
+
+def _weights_before(number: int, count: int) -> tuple[str, ...]:
+    """Of the trainings before this one, those that make `count` together with it, or all there are."""
+    return tuple(_weights_of(one) for one in range(max(number - count + 1, 1), number))
+
+
+def _preparation(params: Params) -> Preparation:
+    asked, charset = params.train, params.charset.build()
+    return Preparation(
+        charset, asked.height, STRIDE, asked.strength, params.seed, asked.normalization, paired=asked.paired
+    )
 
 
 def train_once(
@@ -116,11 +121,7 @@ def train_once(
         average_with(model, [root / other for other in params.train.start_with])
     history = checkpoints.restore(model)
     planner = Planner(loaded.train, params.train.mixture, seed=params.seed)
-    asked = params.train
-    paired = asked.consistency > 0
-    preparation = Preparation(
-        charset, asked.height, STRIDE, asked.strength, params.seed, asked.normalization, paired=paired
-    )
+    preparation = _preparation(params)
     live = Live(dir=str(root / "training" / curves), dvcyaml=None, save_dvc_exp=False, monitor_system=False)
     with live, Preparers(loaded.train, preparation, workers=workers) as preparers:
         for figures in history:
@@ -150,7 +151,7 @@ def build_model(params: TrainParams, *, labels: int) -> CTCModel:
         raise SettingsError(f"train.precision is {params.precision!r}; known: {', '.join(PRECISIONS)}")
     if not 1 <= params.normalization <= NEWEST:
         raise SettingsError(f"train.normalization is {params.normalization!r}; known: 1 to {NEWEST}")
-    if params.consistency > 0 and params.strength <= 0:
+    if params.paired and params.strength <= 0:
         raise SettingsError("train.consistency compares two augmented views of an image; raise train.strength above 0")
     usual = keras.config.dtype_policy()
     keras.config.set_dtype_policy(params.precision)
@@ -185,7 +186,7 @@ def train_epoch(
     """One pass over a plan; the mean loss of its batches."""
     losses: list[float] = []
     done = 0
-    columns = params.batch_columns // (2 if params.consistency > 0 else 1)
+    columns = params.batch_columns // (2 if params.paired else 1)
     batches = epoch_batches(source.prepared(plan, epoch=epoch), batch_columns=columns)
     with tqdm(total=len(plan), unit="image", desc=f"epoch {epoch + 1}/{params.epochs}", mininterval=2) as bar:
         for batch in batches:
