@@ -5,7 +5,7 @@
 Trains `small` three times, from nothing: on fonts alone, with single-stroke handwriting, with paper and camera too.
 Reads the IAM words of `tune`, or of `validation`, by best path, and with the shipped lexicon. Data sets and
 checkpoints stay in work/generated-only: a run that was cut off goes on, and begins anew where generator, fonts or
-settings changed. Prints a table and writes benchmarks/generated_only.json.
+settings changed. Prints a table and puts its rows among those of benchmarks/generated_only.json.
 """
 
 import argparse
@@ -44,7 +44,7 @@ class Recipe:
 
 
 FONTS = {"generated-print/word": 0.5, "generated-handwriting/word": 3.0}
-STROKES = {"generated-print/word": 0.3, "generated-handwriting/word": 1.5, "generated-strokes/word": 3.0}
+STROKES = {"generated-print/word": 0.3, "generated-handwriting/word": 2.2, "generated-strokes/word": 2.3}
 RECIPES = {
     "fonts": Recipe({"print": 0.2, "handwriting": 0.8}, 0.0, FONTS),
     "strokes": Recipe({"print": 0.1, "handwriting": 0.4, "strokes": 0.5}, 0.0, STROKES),
@@ -54,9 +54,11 @@ RECIPES = {
 
 @dataclass(frozen=True)
 class Row:
-    """Of one recipe, on IAM words of a split."""
+    """Of one recipe, so many epochs on what this revision of the generator draws, on IAM words of a split."""
 
     recipe: str
+    epochs: int
+    revision: int
     split: str
     images: int
     exact_match: float
@@ -70,7 +72,13 @@ def settings(recipe: Recipe, *, size: str, epochs: int) -> Params:
     return dataclasses.replace(
         params,
         generate=dataclasses.replace(
-            params.generate, words=80_000, lines=0, styles=4000, shares=recipe.shares, effects=recipe.effects
+            params.generate,
+            words=80_000,
+            lines=0,
+            styles=4000,
+            shares=recipe.shares,
+            effects=recipe.effects,
+            flattening=0.9,
         ),
         train=dataclasses.replace(
             params.train,
@@ -131,7 +139,7 @@ def best_path_texts(recognizer: Recognizer, images: Iterable[GreyImage]) -> list
     return texts
 
 
-def measure(name: str, root: Path, samples: list[Sample], *, split: str) -> Row:
+def measure(name: str, root: Path, samples: list[Sample], *, split: str, params: Params) -> Row:
     recognizer = artefact_recognizer(root / "training/artefact", workers=2)
     english = load_bundle(PROJECT / "models/bundle").lexicon("english")
     plain = best_path_texts(recognizer, [sample.image for sample in samples])
@@ -139,7 +147,16 @@ def measure(name: str, root: Path, samples: list[Sample], *, split: str) -> Row:
     preferred = [reading.text for reading in readings]
     truths = [sample.text for sample in samples]
     scores = [score(truths=truths, predictions=texts) for texts in (plain, preferred) for score in (exact_match, cer)]
-    return Row(name, split, len(samples), *scores)
+    return Row(name, params.train.epochs, params.generate.revision, split, len(samples), *scores)
+
+
+def write_row(row: Row) -> None:
+    """Among those of other recipes, epochs, revisions or splits that are there already."""
+    path = PROJECT / "benchmarks/generated_only.json"
+    there = [Row(**kept) for kept in json.loads(path.read_text(encoding="utf-8"))] if path.is_file() else []
+    every = {(one.revision, one.split, one.epochs, one.recipe): one for one in (*there, row)}
+    content = json.dumps([asdict(every[key]) for key in sorted(every)], indent=1) + "\n"
+    path.write_text(content, encoding="utf-8")
 
 
 def main() -> None:
@@ -152,17 +169,15 @@ def main() -> None:
     split: Split = "validation" if asked.validation else "tune"
     samples = real_words(split)
     print("| trained on | IAM words | exact match / CER | with lexicon |\n|---|---|---|---|")
-    rows = []
     for name in asked.recipes.split(","):
-        root = trained(name, settings(RECIPES[name], size=asked.size, epochs=asked.epochs))
-        rows.append(row := measure(name, root, samples, split=split))
+        params = settings(RECIPES[name], size=asked.size, epochs=asked.epochs)
+        row = measure(name, trained(name, params), samples, split=split, params=params)
+        write_row(row)
         print(
             f"| {row.recipe} | {row.images} of {row.split} | {row.exact_match:.1%} / {row.cer:.1%} | "
             f"{row.exact_match_with_lexicon:.1%} / {row.cer_with_lexicon:.1%} |",
             flush=True,
         )
-    content = json.dumps([asdict(row) for row in rows], indent=1) + "\n"
-    (PROJECT / "benchmarks/generated_only.json").write_text(content, encoding="utf-8")
 
 
 if __name__ == "__main__":

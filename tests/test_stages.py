@@ -263,6 +263,16 @@ def test_the_card_states_speed_for_the_model_that_was_measured_alone(
         assert (f"not measured for this model ({known})" in card) != shown
 
 
+@pytest.mark.parametrize("said", ["", "`small` reads 1 of 3 words."])
+def test_the_card_says_what_generated_images_alone_give_where_it_is_stated(
+    made: Path, params: Params, tmp_path: Path, said: str
+) -> None:
+    stated = dataclasses.replace(params, pack=dataclasses.replace(params.pack, generated_only=said))
+    card = carded(copy_of(made, tmp_path), stated)
+    assert (f"## From generated images alone\n\n{said}\n" in card) == bool(said)
+    assert ("generated images alone" in card) == bool(said)
+
+
 def test_the_card_shows_what_corruption_does(made: Path, params: Params, tmp_path: Path) -> None:
     found: dict[str, list[float]] = evaluation(made)["corruptions"]["exact_match"]  # type: ignore[assignment]
     assert {name: len(shares) for name, shares in found.items()} == {

@@ -13,8 +13,9 @@ from fontTools.ttLib import TTFont
 from legible.charset import Charset
 from legible.config import FontsParams, load_params
 from legible.errors import DataError
+from legible.synth import draw
 from legible.synth.augment import augment
-from legible.synth.draw import draw_style, draw_text
+from legible.synth.draw import draw_hand_style, draw_style, draw_text, draw_with_boxes
 from legible.synth.fonts import Font, find_fonts, install_fonts
 from legible.synth.kerning import kerning
 from legible.synth.paper import KINDS, Ink, Paper, lay
@@ -112,6 +113,22 @@ def test_names_that_are_no_frequent_words_are_drawn_too() -> None:
     assert {name for name in Provider.last_names if name.lower() not in frequent} & drawn
 
 
+def test_common_words_come_more_often_the_less_their_frequencies_are_flattened() -> None:
+    found = []
+    for flattening in (0.6, 0.8, 1.0):
+        texts, generator = Texts(CHARSET, flattening=flattening), rng()
+        found.append(sum(texts.word(generator).lower() == "the" for _ in range(3000)))
+    assert found == sorted(found)
+    assert found[0] * 4 < found[2]
+
+
+def test_most_lone_signs_are_full_stops_and_commas() -> None:
+    texts, generator = Texts(CHARSET), rng()
+    signs = [word for word in (texts.word(generator) for _ in range(3000)) if len(word) == 1 and not word.isalnum()]
+    assert 0.08 * 3000 < len(signs) < 0.16 * 3000
+    assert sum(sign in ".," for sign in signs) > 0.4 * len(signs)
+
+
 def test_running_words_are_no_lone_signs() -> None:
     texts, generator = Texts(CHARSET), rng()
     assert min(len(texts.running_word(generator)) for _ in range(500)) >= 2
@@ -189,3 +206,39 @@ def test_drawn_text_is_ink_on_paper() -> None:
         image = draw_text("word", style, rng(seed))
         assert image.min() < 100
         assert image.max() > 200
+
+
+@pytest.mark.parametrize("text", [".", "-", "Tagus"])
+def test_a_picture_cut_out_ends_where_its_characters_do(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(draw, "CUT_OUT", 1.0)
+    for seed in range(20):
+        drawing = draw_with_boxes(text, draw_hand_style(rng(seed), strength=0.0), rng(seed))
+        height, width = drawing.image.shape
+        assert min(height, width) >= draw.LEAST_CUT_OUT
+        edges = [*drawing.boxes[:, :2].min(axis=0), *drawing.boxes[:, 2:].max(axis=0)]
+        assert np.abs(np.subtract(edges, [0, 0, width, height])).max() < draw.LEAST_CUT_OUT
+
+
+def test_the_cut_follows_slant_turn_and_stretch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(draw, "CUT_OUT", 1.0)
+    for seed in range(20):
+        image = draw_text("Tagus", draw_hand_style(rng(seed), strength=0.3), rng(seed)).astype(int)
+        far = np.abs(image - np.median(image))
+        ink = far > 0.4 * np.percentile(far, 99)
+        assert all(edge.any() for edge in (ink[:3], ink[-3:], ink[:, :3], ink[:, -3:])), seed
+
+
+def test_some_pictures_are_cut_out_and_most_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    style = draw_hand_style(rng(), strength=0.0)
+    drawn = [draw_text("Tagus", style, rng(seed)).shape for seed in range(100)]
+    monkeypatch.setattr(draw, "CUT_OUT", 0.0)
+    whole = [draw_text("Tagus", style, rng(seed)).shape for seed in range(100)]
+    assert 15 < sum(np.not_equal(drawn, whole).any(axis=1)) < 45
+
+
+def test_pictures_with_margins_asked_for_are_not_cut_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(draw, "CUT_OUT", 1.0)
+    style = dataclasses.replace(draw_hand_style(rng(), strength=0.0), margins=(0.5, 0.5))
+    image = draw_text(".", style, rng())
+    monkeypatch.setattr(draw, "CUT_OUT", 0.0)
+    assert np.array_equal(image, draw_text(".", style, rng()))

@@ -18,6 +18,9 @@ from legible.errors import SettingsError
 
 Section = TypeVar("Section")
 
+FLATTENING = 0.6
+"""Of the words of `evaluate.print`, and of what is generated where nothing else is asked for."""
+
 
 @dataclass(frozen=True)
 class CharsetParams:
@@ -59,6 +62,8 @@ class GenerateParams:
     """Whether fonts are kerned by their tables of pairs."""
     names: bool = False
     """Whether people's names stand among the words, and names with titles, and addresses, in the lines."""
+    flattening: float = FLATTENING
+    """Words are drawn by their frequency to this power: 1 as running text has them, less where rare ones count."""
 
 
 @dataclass(frozen=True)
@@ -214,6 +219,8 @@ class PackParams:
     """Least exact match for each slice, by name."""
     measured: Mapping[str, str]
     """Speed and memory for the card, by the first twelve digits of the model's sha256: another model's is left out."""
+    generated_only: str = ""
+    """How well a network that saw generated images alone reads real words, for the card; nothing where empty."""
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ def write_card(folder: Path, params: Params, *, data_set: DataManifest, trained:
         _confidence(evaluation, calibration),
         _corruptions(evaluation["corruptions"]),
         _speed(folder, params),
+        *_generated_only(params),
         _limits(),
         _how_to_reproduce(data_set),
     ]
@@ -165,6 +166,12 @@ def _speed(folder: Path, params: Params) -> str:
     known = sha256_of(folder / MODEL)[:MEASURED_DIGITS]
     unknown = f"not measured for this model ({known}); `make bench` prints the line for `params.yaml: pack.measured`"
     return f"## Speed and memory\n\n{params.pack.measured.get(known, unknown)}.\n"
+
+
+def _generated_only(params: Params) -> list[str]:
+    """What `benchmarks/generated_only.py` gave with a network of its own; no part where nothing is stated."""
+    said = params.pack.generated_only
+    return [f"## From generated images alone\n\n{said}\n"] if said else []
 
 
 def _how_to_reproduce(data_set: DataManifest) -> str:

@@ -17,7 +17,7 @@ Letters = Mapping[str, frozenset[str]]
 """The characters that each font, or the pen paths, draw."""
 
 LEAST = {"words": 0, "lines": 0, "styles": 1}
-UP_TO_ONE = ("strength", "effects")
+UP_TO_ONE = ("strength", "effects", "flattening")
 PROBES, LEAST_DRAWN = 100, 10
 """Of so many texts so many at least are drawn by each font: a sample is drawn again only so often."""
 

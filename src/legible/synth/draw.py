@@ -11,12 +11,18 @@ from legible.synth.augment import augment_moved
 from legible.synth.effects import NO_EFFECTS, Effects
 from legible.synth.fonts import Font
 from legible.synth.handwriting import Hand, draw_hand, write
-from legible.synth.moved import STILL, Boxes, Moved, move_boxes, shifted
+from legible.synth.moved import STILL, Boxes, Matrix, Moved, move_boxes, shifted
 from legible.synth.paper import Ink, Paper, draw_ink, draw_paper, lay
 from legible.synth.typesetting import Typesetting, draw_typesetting, set_text
 
 GreyImage = npt.NDArray[np.uint8]
 Coverage = npt.NDArray[np.float32]
+
+CUT_OUT = 0.3
+"""Share of the pictures cut out at their ink, as a program that parts a page into words does: of a full stop no paper
+is left but in the corners, and it is no longer certain which is paper and which ink."""
+LEAST_CUT_OUT = 4
+"""Rows and columns left at least."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,7 @@ class Style:
     paper: Paper
     strength: float
     margins: tuple[float, float] | None = None
-    """Least and most paper around the ink, as shares of its height; else tight as a crop or loose as a cut-out."""
+    """Least and most paper around the ink, as shares of its height; else tight or loose, at times none."""
     effects: Effects = NO_EFFECTS
 
     @property
@@ -75,7 +81,11 @@ def draw_with_boxes(text: str, style: Style, rng: np.random.Generator) -> Drawin
     surrounded = _surrounded(lay(inked.image, style.paper, style.ink, rng), style.effects, rng)
     changed = augment_moved(surrounded.image, rng, style.strength)
     matrix = changed.matrix @ surrounded.matrix @ inked.matrix @ framed.matrix
-    return Drawing(changed.image, move_boxes(written.boxes, matrix))
+    drawn = changed.image
+    if style.margins is None and rng.random() < CUT_OUT:
+        cut = _cut_out(drawn, written.coverage, matrix)
+        drawn, matrix = cut.image, cut.matrix @ matrix
+    return Drawing(drawn, move_boxes(written.boxes, matrix))
 
 
 def _surrounded(image: GreyImage, effects: Effects, rng: np.random.Generator) -> Moved[GreyImage]:
@@ -94,3 +104,15 @@ def _margins(coverage: Coverage, style: Style, rng: np.random.Generator) -> Move
     least, most = style.margins or (0.0, 0.1 if rng.random() < 0.5 else 0.5)  # noqa: PLR2004
     top, bottom, left, right = (rng.uniform(least, most, 4) * coverage.shape[0]).astype(int) + 1
     return Moved(np.pad(coverage, ((top, bottom), (left, right))), shifted(right=left, down=top))
+
+
+def _cut_out(image: GreyImage, coverage: Coverage, matrix: Matrix) -> Moved[GreyImage]:
+    """The part of the picture in which the ink lies that the matrix brought there, to whole pixels."""
+    inked = coverage > coverage.max() / 2
+    rows = np.flatnonzero(inked.any(axis=1))
+    first, last = inked[rows].argmax(axis=1), inked.shape[1] - inked[rows, ::-1].argmax(axis=1)
+    ink = move_boxes(np.stack([first, rows, last, rows + 1], axis=1).astype(np.float64), matrix)
+    (height, width), low, high = image.shape, ink[:, :2].min(axis=0), ink[:, 2:].max(axis=0)
+    left, top = np.clip(np.round(low).astype(int), 0, [max(width - LEAST_CUT_OUT, 0), max(height - LEAST_CUT_OUT, 0)])
+    right, bottom = np.maximum(np.round(high).astype(int), [left + LEAST_CUT_OUT, top + LEAST_CUT_OUT])
+    return Moved(image[top:bottom, left:right], shifted(right=-float(left), down=-float(top)))

@@ -60,6 +60,7 @@ class Job:
     boxes: bool
     kerning: bool
     names: bool
+    flattening: float
     charset: Charset
     fonts: tuple[Font, ...]
 
@@ -107,7 +108,7 @@ def generate(params: Params, *, root: Path, processes: int = 1) -> None:
 def _checked_jobs(params: Params, *, root: Path) -> list[tuple[Job, int]]:
     charset, shares = params.charset.build(), _shares(params)
     check_asked(params.generate, charset)
-    texts = Texts(charset, names=params.generate.names)
+    texts = Texts(charset, names=params.generate.names, flattening=params.generate.flattening)
     fonts = find_fonts(params.fonts, root=root, characters=charset.characters)
     jobs = list(_jobs(params, shares, fonts))
     if not jobs:
@@ -165,6 +166,7 @@ def _jobs(params: Params, shares: Mapping[Kind, float], fonts: Sequence[Font]) -
                 asked.boxes,
                 asked.kerning,
                 asked.names,
+                asked.flattening,
                 params.charset.build(),
                 allowed,
             )
@@ -244,7 +246,7 @@ def _draw_sample(job: Job, number: int) -> Drawn:
     rng = np.random.default_rng([job.seed, KINDS.index(job.kind), UNITS.index(job.unit), number])
     style_number = int(rng.integers(job.styles))
     style = _style(job, style_number)
-    text, drawing = draw_some(_texts(job.charset, job.names), rng, unit=job.unit, style=style)
+    text, drawing = draw_some(_texts(job.charset, job.names, job.flattening), rng, unit=job.unit, style=style)
     height, width = drawing.image.shape
     boxes = tuple(_rounded(box) for box in drawing.boxes) if job.boxes else ()
     return Drawn(number, style_number, text, height, width, boxes, _png(drawing.image))
@@ -277,8 +279,8 @@ def _style(job: Job, number: int) -> Style:
 
 
 @lru_cache(maxsize=4)
-def _texts(charset: Charset, names: bool) -> Texts:  # noqa: FBT001
-    return Texts(charset, names=names)
+def _texts(charset: Charset, names: bool, flattening: float) -> Texts:  # noqa: FBT001
+    return Texts(charset, names=names, flattening=flattening)
 
 
 def _png(image: npt.NDArray[np.uint8]) -> bytes:

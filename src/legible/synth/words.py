@@ -9,39 +9,42 @@ import numpy as np
 import wordfreq
 
 from legible.charset import Charset
+from legible.config import FLATTENING
 from legible.errors import DataError
 
 Rng = np.random.Generator
 
 VOCABULARY = 40_000
-FLATTENING = 0.6
-"""Frequencies are raised to this power: rare words are seen, common ones stay common."""
 MONTHS = ("January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
           "December", "Jan", "Feb", "Mar", "Apr", "Jun", "Jul", "Aug", "Sept", "Oct", "Nov", "Dec")  # fmt: skip
 DOMAINS = ("com", "org", "net", "co.uk", "edu", "de", "io")
 SIGNS_ALONE = 0.5
 """Of the strings of any characters: the rarest signs of a charset stand in no word."""
-MARKS = ".,,,...;:!?-'\"()"
+MARKS = ".......,,,,,,,\"\"--'':;!?()"
+"""Half of them full stops and commas, as in running text, where they are more."""
 TRIES = 500
 """A text is drawn again so often where the charset, or a style, lacks a character of it."""
 CLOSING = ("", "", "", "", "", "", ",", ",", ".", ".", ";", ":", "!", "?", "'s", "-")
 
 
-@lru_cache(maxsize=1)
-def _vocabulary() -> tuple[tuple[str, ...], tuple[float, ...]]:
+@lru_cache(maxsize=4)
+def _vocabulary(flattening: float) -> tuple[tuple[str, ...], tuple[float, ...]]:
     """Words and their cumulated shares."""
     words = wordfreq.top_n_list("en", VOCABULARY)
-    shares = np.array([wordfreq.word_frequency(word, "en") for word in words]) ** FLATTENING
+    shares = np.array([wordfreq.word_frequency(word, "en") for word in words]) ** flattening
     return tuple(words), tuple(accumulate(shares / shares.sum()))
 
 
 class Texts:
-    """Draws words and lines within a charset, people's names and addresses in lines among them where asked for."""
+    """Draws words and lines within a charset, people's names and addresses in lines among them where asked for.
 
-    def __init__(self, charset: Charset, *, names: bool = False) -> None:
+    Words come by their frequency to the power of `flattening`: below 1 rare ones are seen, common ones stay common.
+    """
+
+    def __init__(self, charset: Charset, *, names: bool = False, flattening: float = FLATTENING) -> None:
         self._charset = charset
         self._names = names
-        words, cumulated = _vocabulary()
+        words, cumulated = _vocabulary(flattening)
         kept = [i for i, word in enumerate(words) if not charset.unknown(word)]
         self._words = [words[i] for i in kept]
         shares = np.diff(np.array(cumulated), prepend=0)[kept]
@@ -77,7 +80,7 @@ class Texts:
 
     def _kinds(self, rng: Rng) -> str:
         kinds: Sequence[tuple[float, Callable[[Rng], str]]] = (
-            (0.60, self._dressed), (0.06, _mark), (0.07, _number), (0.04, _amount), (0.03, _date), (0.02, _time),
+            (0.60, self._dressed), (0.12, _mark), (0.07, _number), (0.04, _amount), (0.03, _date), (0.02, _time),
             (0.03, self._address), (0.05, _code), (0.05, self._letters), (0.05, self._joined),
         )  # fmt: skip
         return self._choose(rng, (*kinds, (0.03, _name)) if self._names else kinds)
