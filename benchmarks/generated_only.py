@@ -57,6 +57,7 @@ class Row:
     """Of one recipe, so many epochs on what this revision of the generator draws, on IAM words of a split."""
 
     recipe: str
+    size: str
     epochs: int
     revision: int
     split: str
@@ -147,14 +148,14 @@ def measure(name: str, root: Path, samples: list[Sample], *, split: str, params:
     preferred = [reading.text for reading in readings]
     truths = [sample.text for sample in samples]
     scores = [score(truths=truths, predictions=texts) for texts in (plain, preferred) for score in (exact_match, cer)]
-    return Row(name, params.train.epochs, params.generate.revision, split, len(samples), *scores)
+    return Row(name, params.train.size, params.train.epochs, params.generate.revision, split, len(samples), *scores)
 
 
 def write_row(row: Row) -> None:
     """Among those of other recipes, epochs, revisions or splits that are there already."""
     path = PROJECT / "benchmarks/generated_only.json"
     there = [Row(**kept) for kept in json.loads(path.read_text(encoding="utf-8"))] if path.is_file() else []
-    every = {(one.revision, one.split, one.epochs, one.recipe): one for one in (*there, row)}
+    every = {(one.revision, one.split, one.size, one.epochs, one.recipe): one for one in (*there, row)}
     content = json.dumps([asdict(every[key]) for key in sorted(every)], indent=1) + "\n"
     path.write_text(content, encoding="utf-8")
 

@@ -84,11 +84,14 @@ def test_a_mark_is_where_the_matrix_says_after_augmentation(seed: int) -> None:
 @pytest.mark.parametrize("name", ["beside", "perspective"])
 def test_boxes_follow_an_effect_that_moves_the_picture(name: str) -> None:
     for seed in range(6):
-        style = dataclasses.replace(styles(seed)[0], effects=Effects((name,), 1.0, 1.0))
+        style = dataclasses.replace(styles(seed)[0], effects=Effects((name,), 1.0, 1.0), margins=(0.0, 0.5))
         drawing = draw_with_boxes("Hamburg", style, rng(seed, 1))
         without = draw_with_boxes("Hamburg", dataclasses.replace(style, effects=Effects()), rng(seed, 1))
         dark = [
-            [picture.image[int(t) : int(b) + 1, int(left) : int(r) + 1].mean() for left, t, r, b in picture.boxes]
+            [
+                picture.image[int(max(t, 0)) : int(b) + 1, int(max(left, 0)) : int(r) + 1].mean()
+                for left, t, r, b in picture.boxes
+            ]
             for picture in (drawing, without)
         ]
         assert np.abs(np.subtract(*dark)).max() < 60

@@ -50,6 +50,17 @@ def test_the_same_bytes_on_one_two_and_three_processes(tmp_path: Path) -> None:
     assert len(digests) == 1
 
 
+def test_flattening_decides_how_often_common_words_come(tmp_path: Path) -> None:
+    found = []
+    for flattening in (0.0, 1.0):
+        root = tmp_path / str(flattening)
+        generate(params(words=300, lines=0, flattening=flattening, shares={"strokes": 1.0}), root=root)
+        rows = (root / "data/generated/strokes/words.txt").read_text().splitlines()
+        texts = [row.split()[-1].lower() for row in rows if not row.startswith("#")]
+        found.append(sum(text in {"the", "of", "and", "to", "a", "in"} for text in texts))
+    assert found[0] + 10 < found[1]
+
+
 @pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     wanted = tmp_path / "whole"
@@ -170,6 +181,7 @@ GREEK = "".join(map(chr, range(0x3B1, 0x3CA)))
 NOTHING_DRAWN = [
     (params(words=-5, styles=0), "words is -5; it needs 0 or more; generate.styles is 0; it needs 1 or more"),
     (params(strength=1.5, effects=-0.1), "strength is 1.5; it needs 0 to 1; generate.effects is -0.1"),
+    (params(flattening=1.1), "flattening is 1.1; it needs 0 to 1"),
     (params(words=0, lines=0), "give no sample of any kind"),
     (with_charset("!?"), "charset 'own' lacks the space"),
     (with_charset("!?", lines=0), "neither letters of a word nor digits"),

@@ -124,9 +124,9 @@ def test_common_words_come_more_often_the_less_their_frequencies_are_flattened()
 
 def test_most_lone_signs_are_full_stops_and_commas() -> None:
     texts, generator = Texts(CHARSET), rng()
-    signs = [word for word in (texts.word(generator) for _ in range(3000)) if len(word) == 1 and not word.isalnum()]
-    assert 0.08 * 3000 < len(signs) < 0.16 * 3000
-    assert sum(sign in ".," for sign in signs) > 0.4 * len(signs)
+    signs = [word for word in (texts.word(generator) for _ in range(9000)) if len(word) == 1 and not word.isalnum()]
+    assert 0.1 * 9000 < len(signs) < 0.14 * 9000
+    assert sum(sign in ".," for sign in signs) > 0.5 * len(signs)
 
 
 def test_running_words_are_no_lone_signs() -> None:
@@ -225,7 +225,8 @@ def test_the_cut_follows_slant_turn_and_stretch(monkeypatch: pytest.MonkeyPatch)
         image = draw_text("Tagus", draw_hand_style(rng(seed), strength=0.3), rng(seed)).astype(int)
         far = np.abs(image - np.median(image))
         ink = far > 0.4 * np.percentile(far, 99)
-        assert all(edge.any() for edge in (ink[:3], ink[-3:], ink[:, :3], ink[:, -3:])), seed
+        rim = 3 + round(0.05 * 0.3 * len(ink))  # as far as the elastic change moves, which the cut does not follow
+        assert all(edge.any() for edge in (ink[:rim], ink[-rim:], ink[:, :rim], ink[:, -rim:])), seed
 
 
 def test_some_pictures_are_cut_out_and_most_are_not(monkeypatch: pytest.MonkeyPatch) -> None:

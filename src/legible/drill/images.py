@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import count, cycle
 from pathlib import Path
 
@@ -12,11 +13,10 @@ from legible.config import Params
 from legible.errors import DataError, ImageError
 from legible.image.decode import GreyImage, decode
 from legible.synth.corrupt import corrupt
-from legible.synth.draw import draw_style, draw_text
+from legible.synth.draw import draw_style
 from legible.synth.fonts import find_fonts, is_unseen
+from legible.synth.generate import draw_some
 from legible.synth.words import Texts
-
-TRIES = 50
 
 
 def images_of(folder: Path) -> Iterator[GreyImage]:
@@ -39,14 +39,13 @@ def drawn(params: Params, *, root: Path, seed: int) -> Iterator[GreyImage]:
     """Words in the fonts that are trained with, each in a style of its own."""
     fonts = find_fonts(params.fonts, root=root, characters=params.charset.characters)
     known = [font for font in fonts if not is_unseen(font, params.fonts)]
-    texts = Texts(params.charset.build())
+    asked = params.generate
+    texts = Texts(params.charset.build(), names=asked.names, flattening=asked.flattening)
     for number in count():
         rng = np.random.default_rng([seed, number])
-        style = draw_style(known, rng, strength=params.generate.strength)
-        words = (texts.word(rng) for _ in range(TRIES))
-        text = next((word for word in words if style.draws(word)), None)
-        if text is not None:
-            yield draw_text(text, style, rng)
+        style = draw_style(known, rng, strength=asked.strength, kerned=asked.kerning)
+        with suppress(DataError):  # a style that draws hardly any text
+            yield draw_some(texts, rng, unit="words", style=style)[1].image
 
 
 def corrupted(images: Iterator[GreyImage], name: str, severity: int, *, seed: int) -> Iterator[GreyImage]:
