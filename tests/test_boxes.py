@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from test_synth import packaged
 
+from legible.synth import draw
 from legible.synth.augment import _warp, augment_moved
 from legible.synth.draw import Style, draw_hand_style, draw_style, draw_with_boxes
 from legible.synth.effects import Effects
-from legible.synth.moved import move_boxes, scaled, shifted
+from legible.synth.moved import STILL, Moved, move_boxes, scaled, shifted
+from legible.synth.typesetting import Typesetting
 
 SEEDS = range(12)
 
@@ -35,6 +37,30 @@ def inside(boxes: np.ndarray, shape: tuple[int, int], *, slack: float) -> np.nda
             max(int(left - slack), 0) : int(np.ceil(right + slack)),
         ] = True
     return mask
+
+
+@pytest.mark.parametrize("text", ["'", ".", "g_"])
+def test_boxes_of_fonts_and_pens_end_where_the_ink_does(text: str) -> None:
+    for seed in SEEDS:
+        for style in styles(seed):
+            still = dataclasses.replace(style, margins=(0.3, 0.3))
+            if isinstance(style.letters, Typesetting):
+                letters = dataclasses.replace(style.letters, slant=0.0, wave=0.0, jitter=0.0)
+                still = dataclasses.replace(still, letters=letters)
+            drawing = draw_with_boxes(text, still, rng(seed, 1))
+            rows, columns = np.nonzero(drawing.image < 128)
+            ink = [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]
+            edges = [*drawing.boxes[:, :2].min(axis=0), *drawing.boxes[:, 2:].max(axis=0)]
+            assert np.abs(np.subtract(edges, ink)).max() < 4, style.name
+
+
+def test_what_is_cut_off_has_no_box(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(draw, "_cut_out", lambda image, *_: Moved(image[:, : image.shape[1] // 2], STILL))
+    monkeypatch.setattr(draw, "CUT_OUT", 1.0)
+    drawing = draw_with_boxes("Hamburg", styles(1)[0], rng(1))
+    assert np.nanmax(drawing.boxes[:, 2]) == drawing.image.shape[1]
+    assert not np.isnan(drawing.boxes[0]).any()
+    assert np.isnan(drawing.boxes[-1]).all()
 
 
 def test_boxes_move_as_their_corners_do() -> None:

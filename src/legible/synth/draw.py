@@ -85,7 +85,7 @@ def draw_with_boxes(text: str, style: Style, rng: np.random.Generator) -> Drawin
     if style.margins is None and rng.random() < CUT_OUT:
         cut = _cut_out(drawn, written.coverage, matrix)
         drawn, matrix = cut.image, cut.matrix @ matrix
-    return Drawing(drawn, move_boxes(written.boxes, matrix))
+    return Drawing(drawn, _within(move_boxes(written.boxes, matrix), drawn))
 
 
 def _surrounded(image: GreyImage, effects: Effects, rng: np.random.Generator) -> Moved[GreyImage]:
@@ -104,6 +104,14 @@ def _margins(coverage: Coverage, style: Style, rng: np.random.Generator) -> Move
     least, most = style.margins or (0.0, 0.1 if rng.random() < 0.5 else 0.5)  # noqa: PLR2004
     top, bottom, left, right = (rng.uniform(least, most, 4) * coverage.shape[0]).astype(int) + 1
     return Moved(np.pad(coverage, ((top, bottom), (left, right))), shifted(right=left, down=top))
+
+
+def _within(boxes: Boxes, image: GreyImage) -> Boxes:
+    """What of the boxes is in the picture; not a number where nothing is."""
+    height, width = image.shape
+    kept = np.clip(boxes, 0, [width, height, width, height])
+    kept[(kept[:, 0] >= kept[:, 2]) | (kept[:, 1] >= kept[:, 3])] = np.nan
+    return kept
 
 
 def _cut_out(image: GreyImage, coverage: Coverage, matrix: Matrix) -> Moved[GreyImage]:

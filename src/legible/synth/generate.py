@@ -75,7 +75,7 @@ class Drawn:
     height: int
     width: int
     boxes: tuple[tuple[float, ...] | None, ...]
-    """Left, top, right, bottom of each character in pixels, None for spaces; none where they are not asked for."""
+    """Left, top, right, bottom of each character in pixels, None for spaces and what is cut off."""
     image: bytes
 
 

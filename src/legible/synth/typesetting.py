@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -77,7 +79,10 @@ def _letters(text: str, style: Typesetting, rng: np.random.Generator) -> Letteri
         boxes = _set_letters(pen, text, style, rng, start=start)
     else:
         pen.text(start, text, font=face, fill=255)
-        boxes = [_box(face, letter, (start[0] + face.getlength(text[:n]), start[1])) for n, letter in enumerate(text)]
+        boxes = [
+            _box(style.font, style.size, letter, (start[0] + face.getlength(text[:n]), start[1]))
+            for n, letter in enumerate(text)
+        ]
     return _trimmed(np.asarray(canvas, np.float32) / np.float32(255), np.array(boxes), text)
 
 
@@ -93,7 +98,7 @@ def _set_letters(
         face = load_face(style.font.path, size)
         lift = rng.normal(0, style.jitter) * style.size + (style.size - size) * 0.8
         pen.text((x, y + lift), letter, font=face, fill=255)
-        boxes.append(_box(face, letter, (x, y + lift)))
+        boxes.append(_box(style.font, size, letter, (x, y + lift)))
         x += _advance(face, text[place : place + 2]) if nearer is None else face.getlength(letter) + nearer[place]
         x += style.size * (style.spacing + (style.word_spacing * 0.5 if letter == " " else 0))
     return boxes
@@ -104,12 +109,20 @@ def _advance(face: ImageFont.FreeTypeFont, pair: str) -> float:
     return face.getlength(pair) - face.getlength(pair[1]) if len(pair) > 1 else 0
 
 
-def _box(face: ImageFont.FreeTypeFont, letter: str, place: tuple[float, float]) -> tuple[float, ...]:
-    left, top, right, bottom = face.getbbox(letter)
-    if letter.isspace() or right <= left or bottom <= top:
-        return (np.nan,) * 4
+def _box(font: Font, size: int, letter: str, place: tuple[float, float]) -> tuple[float, ...]:
+    left, top, right, bottom = _ink_box(font.path, size, letter)
     x, y = place
     return (x + left, y + top, x + right, y + bottom)
+
+
+@lru_cache(maxsize=50_000)
+def _ink_box(path: Path, size: int, letter: str) -> tuple[float, ...]:
+    """From where the pen starts; `getbbox` would reach from there to the base line, wherever the ink is."""
+    mask, (left, top) = load_face(path, size).getmask2(letter, "L")
+    ink = mask.getbbox()
+    if ink is None:
+        return (np.nan,) * 4
+    return (left + ink[0], top + ink[1], left + ink[2], top + ink[3])
 
 
 def _trimmed(coverage: Coverage, boxes: Boxes, text: str) -> Lettering:
