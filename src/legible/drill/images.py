@@ -15,8 +15,7 @@ from legible.image.decode import GreyImage, decode
 from legible.synth.corrupt import corrupt
 from legible.synth.draw import draw_style
 from legible.synth.fonts import find_fonts, is_unseen
-from legible.synth.generate import draw_some
-from legible.synth.words import Texts
+from legible.synth.generate import draw_some, texts_of
 
 
 def images_of(folder: Path) -> Iterator[GreyImage]:
@@ -39,8 +38,7 @@ def drawn(params: Params, *, root: Path, seed: int) -> Iterator[GreyImage]:
     """Words in the fonts that are trained with, each in a style of its own."""
     fonts = find_fonts(params.fonts, root=root, characters=params.charset.characters)
     known = [font for font in fonts if not is_unseen(font, params.fonts)]
-    asked = params.generate
-    texts = Texts(params.charset.build(), names=asked.names, flattening=asked.flattening)
+    asked, texts = params.generate, texts_of(params)
     for number in count():
         rng = np.random.default_rng([seed, number])
         style = draw_style(known, rng, strength=asked.strength, kerned=asked.kerning)

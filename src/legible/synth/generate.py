@@ -75,7 +75,7 @@ class Drawn:
     height: int
     width: int
     boxes: tuple[tuple[float, ...] | None, ...]
-    """Left, top, right, bottom of each character in pixels, None for spaces and what is cut off."""
+    """Left, top, right, bottom of each character in pixels, None for spaces and what is cut; () if not asked for."""
     image: bytes
 
 
@@ -108,7 +108,7 @@ def generate(params: Params, *, root: Path, processes: int = 1) -> None:
 def _checked_jobs(params: Params, *, root: Path) -> list[tuple[Job, int]]:
     charset, shares = params.charset.build(), _shares(params)
     check_asked(params.generate, charset)
-    texts = Texts(charset, names=params.generate.names, flattening=params.generate.flattening)
+    texts = texts_of(params)
     fonts = find_fonts(params.fonts, root=root, characters=charset.characters)
     jobs = list(_jobs(params, shares, fonts))
     if not jobs:
@@ -276,6 +276,11 @@ def _style(job: Job, number: int) -> Style:
     else:
         style = draw_style(job.fonts, rng, strength=job.strength, kerned=job.kerning)
     return dataclasses.replace(style, effects=draw_effects(rng, strength=job.effects))
+
+
+def texts_of(params: Params) -> Texts:
+    """The texts that `generate` asks for."""
+    return _texts(params.charset.build(), params.generate.names, params.generate.flattening)
 
 
 @lru_cache(maxsize=4)
