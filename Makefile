@@ -13,6 +13,7 @@ GPU := .venv-gpu/bin
 STORE := .venv-store/bin
 TINY := work/tiny
 INTO := work/finetune
+SHORT := train.size=small train.epochs=2 train.epoch_samples=32768 train.start_from= train.then=[] train.averaged=1
 FORMAT := table
 TESTS :=
 ENGINE := docker
@@ -28,7 +29,7 @@ export BENTOML_DO_NOT_TRACK := True
 export TF_CPP_MIN_LOG_LEVEL := 2
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-fast test-slow check tiny finetune retrain retrain-gpu train-on gate locked audit monitor stand bench pictures bento wheel lock \
+.PHONY: help serve test test-fast test-slow check tiny finetune experiment retrain retrain-gpu train-on gate locked audit monitor stand bench pictures bento wheel lock \
   bench-service soak gate-deploy compare card remote pull push-data rollback bundle image smoke-image sbom version release publish push rollout propose
 
 help: ## List the commands
@@ -76,6 +77,10 @@ finetune: $(FULL)/.ready ## Fine-tune the shipped weights to a transcribed folde
 
 retrain: $(FULL)/.ready ## Data to bundle, as params.yaml says; SETTINGS="train.epochs=40" changes it first
 	@$(call reproduce,)
+
+experiment: $(FULL)/.ready ## Try a setting with `small`, aside, and keep it as a DVC experiment: NAME=columns SETTINGS="train.batch_columns=2048"
+	@$(call set_settings,$(SHORT) $$SETTINGS); dvc exp run --temp --name "$$NAME" "$$@" train
+	@$(FULL)/dvc exp show --only-changed --drop 'Created|step|learning_rate|(data|models|training)/.*' --md
 
 retrain-gpu: $(FULL)/.ready $(GPU)/.ready ## The same, its training by JAX on an NVIDIA GPU, and not at all without one
 	@JAX_PLATFORMS=cuda $(GPU)/python -c "import jax; print('training on', *jax.devices())" || \
@@ -251,8 +256,11 @@ endef
 
 # To a target, or to the end; with dvc and legible of the full environment.
 define reproduce
-PATH=$(abspath $(FULL)):$$PATH; set --; for setting in $$SETTINGS; do set -- "$$@" -S "$$setting"; done; \
-if [ $$# -gt 0 ]; then dvc exp run "$$@" $(1); else dvc repro $(1); fi
+$(call set_settings,$$SETTINGS); if [ $$# -gt 0 ]; then dvc exp run "$$@" $(1); else dvc repro $(1); fi
+endef
+
+define set_settings
+PATH=$(abspath $(FULL)):$$PATH; set --; for setting in $(1); do set -- "$$@" -S "$$setting"; done
 endef
 
 define install

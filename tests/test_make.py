@@ -195,6 +195,15 @@ def test_on_a_gpu_the_training_alone_runs_in_its_environment(pipeline: Path, set
 
 
 @pytest.mark.slow
+def test_an_experiment_is_kept_by_its_name_and_leaves_the_checkout_alone(pipeline: Path) -> None:
+    done = make(pipeline, "experiment", "SHORT=", NAME="another-seed", SETTINGS="seed=2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"another-seed\] +\| 2 +\|", done.stdout)
+    assert git(pipeline, "status", "--porcelain") == ""
+    assert not (pipeline / "weights").exists()
+
+
+@pytest.mark.slow
 def test_without_a_gpu_nothing_is_run(pipeline: Path) -> None:
     program(pipeline, "../gpu/python", "#!/bin/sh\nexit 1\n")
     done = make(pipeline, "GPU=gpu", "-o", "gpu/.ready", "retrain-gpu")

@@ -37,7 +37,7 @@ PRECISIONS = ("float32", "mixed_bfloat16")
 READ_TOGETHER = 32
 SETTLING_SAMPLES = 12_288
 """Of `train`, that the moving averages of a mean of weights are found on."""
-TUNE_SAMPLES = 512
+TUNE_SAMPLES = 2048
 """Samples of `tune` read after each epoch, for the curves; choices are made on all of it."""
 
 
