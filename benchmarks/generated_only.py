@@ -13,18 +13,17 @@ import dataclasses
 import hashlib
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from legible.config import Params, load_params
-from legible.ctc.decode import best_path
 from legible.data.dataset import Dataset, Sample, Split
 from legible.data.ingest import ingest
 from legible.errors import DataError
-from legible.image.decode import GreyImage
+from legible.evaluation.evaluate import best_path_texts
 from legible.reader.bundle import load_bundle
-from legible.reader.recognizer import Decoding, Recognizer, artefact_recognizer
+from legible.reader.recognizer import Decoding, artefact_recognizer
 from legible.scores import cer, exact_match
 from legible.synth.generate import generate
 from legible.training.export import export
@@ -129,15 +128,6 @@ def real_words(split: Split) -> list[Sample]:
     if not words:
         raise DataError("data/dataset holds no IAM words to read; see docs/data.md")
     return words
-
-
-def best_path_texts(recognizer: Recognizer, images: Iterable[GreyImage]) -> list[str]:
-    """What the network alone reads, without a search or a lexicon."""
-    texts = []
-    for image in images:
-        logits = recognizer.logits(recognizer.normalized(image))
-        texts.append(recognizer.charset.decode([run.label for run in best_path(logits)]))
-    return texts
 
 
 def measure(name: str, root: Path, samples: list[Sample], *, split: str, params: Params) -> Row:

@@ -13,9 +13,10 @@ import statistics
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from generated_only import best_path_texts, real_words
+from generated_only import real_words
 
 from legible.config import Params, load_params
+from legible.evaluation.evaluate import best_path_texts
 from legible.reader.recognizer import artefact_recognizer
 from legible.scores import cer, exact_match
 from legible.synth.generate import print_recipe

@@ -2,28 +2,18 @@
 
 import math
 from collections.abc import Hashable
-from itertools import groupby, product
 
 import keras
 import numpy as np
 import pytest
+from every_path import probability_of_each_text
 
 from legible.ctc.beam import prefix_beam_search
-from legible.ctc.decode import best_path, log_probability, log_softmax, softmax
+from legible.ctc.decode import best_path, log_probability, softmax
 
 
 def some_logits(seed: int, *, steps: int = 6, labels: int = 4, sharpness: float = 2.0) -> np.ndarray:
     return (np.random.default_rng(seed).normal(size=(steps, labels)) * sharpness).astype(np.float32)
-
-
-def probability_of_each_text(logits: np.ndarray) -> dict[tuple[int, ...], float]:
-    """By going through every path there is."""
-    shares = np.exp(log_softmax(logits))
-    found: dict[tuple[int, ...], float] = {}
-    for path in product(range(logits.shape[1]), repeat=len(logits)):
-        text = tuple(label for label, _ in groupby(path) if label)
-        found[text] = found.get(text, 0.0) + math.prod(shares[step, label] for step, label in enumerate(path))
-    return found
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -6,8 +6,7 @@ import pytest
 from legible.charset import Charset
 from legible.errors import SettingsError
 from legible.network.zoo import STRIDE, ZOO, build_network, build_twin
-from legible.reader.calibration import Calibration, ReadingWeights
-from legible.reader.recognizer import Decoding, Recognizer, interpret
+from legible.reader.recognizer import Recognizer
 from legible.training.export import convert
 
 CHARSET = Charset("digits", "0123456789")
@@ -56,44 +55,3 @@ def test_a_reading_does_not_depend_on_its_neighbours_or_on_threads(recognizers: 
 def test_an_unknown_quantization_is_refused() -> None:
     with pytest.raises(SettingsError, match="'int4'; known: dynamic, none"):
         convert(None, quantization="int4")
-
-
-def shares(*rows: tuple[float, ...]) -> np.ndarray:
-    return np.log(np.array(rows) + 1e-12).astype(np.float32)
-
-
-AB = Charset("ab", "ab")
-DOUBTFUL = shares((0.1, 0.9, 0.0), (0.8, 0.1, 0.1), (0.0, 0.25, 0.75))
-
-
-def test_uncalibrated_confidence_is_the_probability_of_the_text_over_all_its_paths() -> None:
-    reading = interpret(DOUBTFUL, AB, Calibration(), Decoding())
-    paths = {"a-b": 0.9 * 0.8 * 0.75, "aab": 0.9 * 0.1 * 0.75, "abb": 0.9 * 0.1 * 0.75, "-ab": 0.1 * 0.1 * 0.75}
-    assert reading.text == "ab"
-    assert reading.confidence == pytest.approx(sum(paths.values()), rel=1e-4)
-    assert [c.confidence for c in reading.characters] == pytest.approx([0.9, 0.75], rel=1e-4)
-
-
-def test_alternatives_come_when_asked_for_and_share_what_is_left() -> None:
-    assert interpret(DOUBTFUL, AB, Calibration(), Decoding()).alternatives == ()
-    reading = interpret(DOUBTFUL, AB, Calibration(), Decoding(alternatives=3))
-    texts = [other.text for other in reading.alternatives]
-    assert texts[0] == "aa"
-    assert len(set(texts) | {reading.text}) == 4
-    given = [other.confidence for other in reading.alternatives]
-    assert given == sorted(given, reverse=True)
-    assert reading.confidence + sum(given) <= 1 + 1e-9
-
-
-def test_characters_stand_for_the_text_also_where_best_path_says_another() -> None:
-    reading = interpret(shares((0.6, 0.4), (0.6, 0.4)), Charset("a", "a"), Calibration(), Decoding())
-    assert reading.text == "a"
-    assert [c.confidence for c in reading.characters] == pytest.approx([0.4], rel=1e-4)
-
-
-def test_one_doubtful_character_lowers_the_confidence() -> None:
-    clear = shares((0.1, 0.9, 0.0), (0.8, 0.1, 0.1), (0.0, 0.05, 0.95))
-    weights = ReadingWeights(bias=-0.5, odds=0.8, margin=0.3)
-    sure, doubtful = (interpret(x, AB, Calibration(plain=weights), Decoding()) for x in (clear, DOUBTFUL))
-    assert sure.text == doubtful.text
-    assert sure.confidence > doubtful.confidence + 0.05

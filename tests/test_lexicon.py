@@ -1,11 +1,14 @@
 """The lexicon: what it prefers, and what it leaves free."""
 
 import gzip
+import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from every_path import probability_of_each_text
 
 from legible.charset import Charset
 from legible.ctc.beam import prefix_beam_search
@@ -13,18 +16,22 @@ from legible.ctc.decode import softmax
 from legible.ctc.lexicon import Lexicon, LexiconPrior, LexiconWeights, words_of
 from legible.errors import DataError
 
-CHARSET = Charset("letters", " '-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
-WEIGHTS = LexiconWeights(trust=1.0, unknown=-7.0, letter=-2.5, free=-2.0, capital=-2.0, capitals=-4.0)
+CHARSET = Charset("letters", " '()-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+WEIGHTS = LexiconWeights(trust=1.0, unknown=-7.0, letter=-2.5, free=-2.0, space=-0.5, capital=-2.0, capitals=-4.0)
 SHARES = {"the": 0.05, "on": 0.01, "then": 0.001, "i'll": 0.0005}
 LEXICON = Lexicon({word: math.log(share) for word, share in SHARES.items()}, WEIGHTS)
 PRIOR = LexiconPrior(LEXICON, CHARSET)
 
 
 def weight(text: str, *, whole: bool = True) -> float:
-    state = PRIOR.start()
-    for label in CHARSET.encode(text):
-        state = PRIOR.step(state, label)
-    return PRIOR.weight(state, whole=whole)
+    return weight_by(PRIOR, CHARSET.encode(text), whole=whole)
+
+
+def weight_by(prior: LexiconPrior, labels: Iterable[int], *, whole: bool = True) -> float:
+    state = prior.start()
+    for label in labels:
+        state = prior.step(state, label)
+    return prior.weight(state, whole=whole)
 
 
 def logits(*steps: str) -> np.ndarray:
@@ -44,7 +51,8 @@ def test_words_weigh_what_their_share_says() -> None:
     assert weight("the") == pytest.approx(math.log(0.05))
     assert weight("The") == pytest.approx(math.log(0.05) - 2)
     assert weight("THE") == pytest.approx(math.log(0.05) - 4)
-    assert weight("on the") == pytest.approx(math.log(0.01) - 2 + math.log(0.05))
+    assert weight("on the") == pytest.approx(math.log(0.01) - 0.5 + math.log(0.05))
+    assert weight("on-the") == pytest.approx(math.log(0.01) - 2 + math.log(0.05))
     assert weight("I'll") == pytest.approx(math.log(0.0005) - 2)
 
 
@@ -64,6 +72,37 @@ def test_a_prefix_weighs_as_much_as_the_best_word_that_it_may_become() -> None:
         assert weight(text, whole=False) >= weight(text, whole=True) - 1e-9
 
 
+@pytest.mark.parametrize("text", ["I'm", "I'M", "O'Brien", "DON'T", "D'", "The", "THE", "McDonald", "Don't I'll", "x"])
+def test_no_text_weighs_more_than_what_it_began_with(text: str) -> None:
+    words = {"i'm": 0.01, "o'brien": 0.001, "don't": 0.01, "the": 0.05, "i'll": 0.0005}
+    prior = LexiconPrior(Lexicon({word: math.log(share) for word, share in words.items()}, WEIGHTS), CHARSET)
+    states = [prior.start()]
+    for label in CHARSET.encode(text):
+        states.append(prior.step(states[-1], label))
+    bounds = [prior.weight(state, whole=False) for state in states]
+    assert bounds == sorted(bounds, reverse=True)
+    assert all(prior.weight(state, whole=True) <= bound for state, bound in zip(states, bounds, strict=True))
+
+
+def test_a_word_with_an_apostrophe_is_capitalised_as_people_write_it() -> None:
+    prior = LexiconPrior(Lexicon({"o'brien": math.log(0.001)}, WEIGHTS), CHARSET)
+    assert weight_by(prior, CHARSET.encode("O'Brien")) == pytest.approx(math.log(0.001) - 2)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_wide_beam_finds_the_text_of_the_greatest_probability_times_weight(seed: int) -> None:
+    letters = Charset("few", " 'aT")
+    prior = LexiconPrior(Lexicon({"at": math.log(0.2), "a": math.log(0.1)}, WEIGHTS), letters)
+    steps = np.random.default_rng(seed).normal(size=(6, letters.size)).astype(np.float32) * 2
+    truth = {
+        text: math.log(probability) + weight_by(prior, text)
+        for text, probability in probability_of_each_text(steps).items()
+    }
+    found = prefix_beam_search(softmax(steps), width=10_000, prior=prior, least_share=0.0)
+    assert {one.labels: pytest.approx(one.score, abs=1e-4) for one in found} == truth
+    assert found[0].labels == max(truth, key=truth.__getitem__)
+
+
 def test_a_doubtful_letter_is_settled_by_the_words() -> None:
     assert read("t", "lh", "e") == "the"
     assert read("o", "mn") == "on"
@@ -78,6 +117,18 @@ def test_a_clear_unknown_word_or_number_stands() -> None:
 def test_a_space_is_put_where_it_makes_words() -> None:
     assert read("o", "n", "_ ", "t", "h", "e") == "on the"
     assert read("o", "_", "n") == "on"
+
+
+def test_a_space_between_numbers_stands() -> None:
+    assert read("1", "2", " _", "3", "4") == "12 34"
+    assert read("(", "a", ")", " _", "t", "h", "e") == "(a) the"
+
+
+def test_in_a_lexicon_of_the_first_format_a_space_weighs_as_other_signs(tmp_path: Path) -> None:
+    weights = {"trust": 0.5, "unknown": -7.0, "letter": -2.5, "free": -3.0, "capital": -2.5, "capitals": -4.0}
+    content = {"version": 1, "weights": weights, "words": ["on"], "log_shares": [-2.0]}
+    (tmp_path / "old.gz").write_bytes(gzip.compress(json.dumps(content).encode()))
+    assert Lexicon.load(tmp_path / "old.gz").weights == LexiconWeights(**weights, space=-3.0)
 
 
 def test_a_lexicon_is_saved_and_loaded_with_the_same_bytes(tmp_path: Path) -> None:

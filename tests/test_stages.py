@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ from legible.evaluation.pack import pack
 from legible.evaluation.reference import reference
 from legible.evaluation.results import read_results
 from legible.reader.bundle import load_bundle, sha256_of
-from legible.reader.calibration import Calibration, ReadingWeights
+from legible.reader.calibration import FORMAT_VERSION, Calibration, ReadingWeights, WayWeights
 from legible.reader.recognizer import Recognizer, artefact_recognizer
 from legible.synth.corrupt import CORRUPTIONS, SEVERITIES
 
@@ -138,8 +139,8 @@ def test_workers_change_no_figure(made: Path, params: Params, tmp_path: Path) ->
 @pytest.mark.slow
 def test_results_carry_the_calibrated_confidence(made: Path, params: Params, tmp_path: Path) -> None:
     copy_inputs(made, tmp_path)
-    doubting = Calibration(plain=ReadingWeights(bias=-2.0))
-    content = {"version": 2, **dataclasses.asdict(doubting)}
+    doubting = Calibration(plain=WayWeights(ReadingWeights(bias=-2.0)))
+    content = {"version": FORMAT_VERSION, **dataclasses.asdict(doubting)}
     (tmp_path / "training/confidence.json").write_text(json.dumps(content))
     evaluate(params, root=tmp_path)
     images = [one.image for one in Dataset.open(made / "data/dataset").samples(split="validation")]
@@ -184,13 +185,34 @@ def test_the_expected_share_of_right_readings_is_theirs_on_what_was_fitted(made:
 def test_a_model_that_is_never_right_is_calibrated_too(made: Path) -> None:
     tune = [dataclasses.replace(one, text="~~~") for one in Dataset.open(made / "data/dataset").samples(split="tune")]
     report = calibrate(artefact_recognizer(made / "training/artefact"), tune, Lexicon.load(made / LEXICON))
-    assert max(report.errors["calibrated"].values()) < 0.05
+    errors = report.errors["calibrated, plain"].values()
+    assert max(error for group in errors for error in group.values()) < 0.05
 
 
 def test_figures_with_the_lexicon_stand_beside_those_without(made: Path) -> None:
     content = evaluation(made)
     assert content["with_lexicon"]["slices"].keys() == content["slices"].keys()
+    assert content["with_lexicon"]["thresholds"].keys() == content["thresholds"].keys()
     assert 0 < content["lexicon_coverage"]["print"] <= 1
+
+
+def test_figures_by_best_path_are_those_of_the_network_alone(made: Path) -> None:
+    recognizer = artefact_recognizer(made / "training/artefact")
+    own = [one for one in Dataset.open(made / "data/dataset").samples(split="validation") if one.kind == "word"]
+    own = [one for one in own if one.group == own[0].group]
+    logits = [recognizer.logits(recognizer.normalized(one.image)) for one in own]
+    labels = [[label for label, _ in groupby(found.argmax(axis=1)) if label] for found in logits]
+    right = [recognizer.charset.decode(found) == one.text for found, one in zip(labels, own, strict=True)]
+    figures = evaluation(made)["best_path"][own[0].group]
+    assert figures["count"] == len(own)
+    assert figures["exact_match"] == pytest.approx(np.mean(right))
+
+
+def test_the_characters_of_each_group_are_judged(made: Path) -> None:
+    content = evaluation(made)
+    for found in (content["characters"], content["with_lexicon"]["characters"]):
+        assert found
+        assert all(0 <= row["right"] <= 1 and 0 <= row["calibration_error"] <= 1 for row in found.values())
 
 
 @pytest.mark.parametrize(

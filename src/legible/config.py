@@ -155,7 +155,7 @@ class ExportParams:
 
 @dataclass(frozen=True)
 class LexiconParams:
-    """Of the words that readings with a lexicon prefer; the last six are explained at `ctc.lexicon.LexiconWeights`."""
+    """Of the words that readings with a lexicon prefer; the last seven: `ctc.lexicon.LexiconWeights`."""
 
     revision: int
     name: str
@@ -167,6 +167,7 @@ class LexiconParams:
     unknown: float
     letter: float
     free: float
+    space: float
     capital: float
     capitals: float
 

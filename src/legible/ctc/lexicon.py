@@ -19,10 +19,11 @@ import numpy as np
 from legible.charset import Charset
 from legible.errors import DataError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 AFTER_ALL = "\U0010ffff"
 """Sorts behind every character."""
 APOSTROPHE = "'"
+SPACE = " "
 CACHED_PREFIXES = 100_000
 
 
@@ -31,13 +32,15 @@ class LexiconWeights:
     """How much the lexicon counts, and the chances that stand in for what it does not hold.
 
     `trust` is the exponent of all that follows against the image. The others are natural logs: of a word's being
-    unknown, of each letter of such a word, of each character between words, of a word's having a capital or capitals.
+    unknown, of each letter of such a word, of each character between words but a space, of a space, of a word's having
+    a capital or capitals.
     """
 
     trust: float
     unknown: float
     letter: float
     free: float
+    space: float
     capital: float
     capitals: float
 
@@ -89,10 +92,13 @@ class Lexicon:
         """Raises DataError for a file that is no lexicon, or one of another format."""
         try:
             content = json.loads(gzip.decompress(path.read_bytes()))
-            if content["version"] != FORMAT_VERSION:
-                raise DataError(f"{path}: lexicon format {content['version']!r} is not {FORMAT_VERSION}; make it again")
+            version, weights = content["version"], content["weights"]
+            if version not in (1, FORMAT_VERSION):
+                raise DataError(f"{path}: lexicon format {version!r} is not {FORMAT_VERSION}; make it again")
+            if version == 1:  # in which a space was one of the characters between words
+                weights = {"space": weights["free"], **weights}
             shares = dict(zip(content["words"], content["log_shares"], strict=True))
-            return Lexicon(shares, LexiconWeights(**content["weights"]))
+            return Lexicon(shares, LexiconWeights(**weights))
         except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{path}: no lexicon ({error}); make it again: legible lexicon") from error
 
@@ -122,7 +128,8 @@ class LexiconPrior:
         character = self._characters[label - 1]
         if self._is_letter[label - 1] or (character == APOSTROPHE and state.word):
             return Progress(state.done, state.word + character)
-        return Progress(state.done + self._word_weight(state.word) + self._weights.free, "")
+        between = self._weights.space if character == SPACE else self._weights.free
+        return Progress(state.done + self._word_weight(state.word) + between, "")
 
     def weight(self, state: Progress, *, whole: bool) -> float:
         word = self._word_weight(state.word) if whole else self._prefix_weight(state.word)
@@ -152,7 +159,8 @@ class LexiconPrior:
         """Log chance of the way a word is capitalised; None for ways that words are not."""
         if word.islower():
             return 0.0
-        if word[0].isupper() and (len(word) == 1 or word[1:].islower()):
+        parts = word.split(APOSTROPHE)  # `O'Brien`
+        if word[0].isupper() and all(len(part) <= 1 or part[1:].islower() for part in parts):
             return self._weights.capital
         return self._weights.capitals if word.isupper() else None
 

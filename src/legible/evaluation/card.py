@@ -71,27 +71,45 @@ def _count(data_set: DataManifest, split: str, source: str) -> int:
 
 
 def _figures(evaluation: Mapping[str, Any]) -> str:
-    preferring = evaluation["with_lexicon"]
     lines = [
         "## How well it reads",
         "",
         f"The served artefact on `validation` and on the print recipe `{evaluation['print_recipe']}` (families never",
         "trained on), prefix beam search, case-sensitive; in brackets the 95 % interval of exact match, resampled by",
-        f"writer. The last two columns: exact match and CER where the lexicon `{preferring['name']}` is asked for.",
+        "writer.",
         "",
-        "| slice | images | writers | exact match | CER | WER | calibration error | with lexicon | CER |",
-        "|---|---|---|---|---|---|---|---|---|",
+        "| slice | images | writers | exact match | CER | WER | calibration error |",
+        "|---|---|---|---|---|---|---|",
     ]
     for name, row in evaluation["slices"].items():
+        lines.append(
+            f"| {name} | {row['count']} | {row['writers']} | {_with_interval(row)} | {row['cer']:.2%} | "
+            f"{row['wer']:.1%} | {row['calibration_error']:.3f} |"
+        )
+    return "\n".join([*lines, "", *_otherwise_decoded(evaluation), ""])
+
+
+def _with_interval(row: Mapping[str, float]) -> str:
+    return f"{row['exact_match']:.1%} ({row['low']:.1%} to {row['high']:.1%})"
+
+
+def _otherwise_decoded(evaluation: Mapping[str, Any]) -> list[str]:
+    """The same by best path, and where a lexicon is asked for."""
+    preferring = evaluation["with_lexicon"]
+    covered = (f"{share:.1%} of {group}" for group, share in evaluation["lexicon_coverage"].items())
+    lines = [
+        f"By best path, which is the network alone, and where the lexicon `{preferring['name']}` is asked for:",
+        "",
+        "| slice | by best path | CER | with lexicon | CER | calibration error |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, row in evaluation["best_path"].items():
         other = preferring["slices"][name]
         lines.append(
-            f"| {name} | {row['count']} | {row['writers']} | {row['exact_match']:.1%} "
-            f"({row['low']:.1%} to {row['high']:.1%}) | {row['cer']:.2%} | {row['wer']:.1%} | "
-            f"{row['calibration_error']:.3f} | {other['exact_match']:.1%} | {other['cer']:.2%} |"
+            f"| {name} | {_with_interval(row)} | {row['cer']:.2%} | {_with_interval(other)} | {other['cer']:.2%} | "
+            f"{other['calibration_error']:.3f} |"
         )
-    covered = (f"{share:.1%} of {group}" for group, share in evaluation["lexicon_coverage"].items())
-    lines += ["", f"The lexicon (the most frequent words by wordfreq) holds of all words {', '.join(covered)}."]
-    return "\n".join([*lines, ""])
+    return [*lines, "", f"The lexicon (the most frequent words by wordfreq) holds of all words {', '.join(covered)}."]
 
 
 def _same_reading(evaluation: Mapping[str, Any]) -> str:
@@ -131,14 +149,35 @@ def _confidence(evaluation: Mapping[str, Any], calibration: Mapping[str, Any]) -
         f"Fitted on {calibration['samples']} samples of `tune` (the formula: `reader.calibration`). On `validation`,",
         "what accepting readings from a confidence on accepts, and how many of them are right:",
         "",
-        "| slice | " + " | ".join(f"from {threshold}" for threshold in evaluation["thresholds"]["all"]) + " |",
-        "|---" * (1 + len(evaluation["thresholds"]["all"])) + "|",
+        *_thresholds(evaluation["thresholds"]),
+        "",
+        "With the lexicon:",
+        "",
+        *_thresholds(evaluation["with_lexicon"]["thresholds"]),
+        "",
+        "Characters: how many of those that were read are right, and the calibration error of their confidence:",
+        "",
+        "| slice | right | calibration error | with lexicon | calibration error |",
+        "|---|---|---|---|---|",
     ]
-    for name, rows in evaluation["thresholds"].items():
-        said = " | ".join(f"{row['accepted']:.1%}, {_right(row)}" for row in rows.values())
-        lines.append(f"| {name} | {said} |")
+    preferring = evaluation["with_lexicon"]["characters"]
+    for name, row in evaluation["characters"].items():
+        other = preferring.get(name, row)
+        said = (f"{one['right']:.1%} | {one['calibration_error']:.3f}" for one in (row, other))
+        lines.append(f"| {name} | {' | '.join(said)} |")
     lines += ["", "![How many readings of a confidence are right](reliability.svg)"]
     return "\n".join([*lines, ""])
+
+
+def _thresholds(found: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    lines = [
+        "| slice | " + " | ".join(f"from {threshold}" for threshold in found["all"]) + " |",
+        "|---" * (1 + len(found["all"])) + "|",
+    ]
+    for name, rows in found.items():
+        said = " | ".join(f"{row['accepted']:.1%}, {_right(row)}" for row in rows.values())
+        lines.append(f"| {name} | {said} |")
+    return lines
 
 
 def _right(threshold: Mapping[str, Any]) -> str:

@@ -5,8 +5,9 @@ counts alike, so that each is calibrated, whatever its size.
 """
 
 import json
+import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,8 +23,8 @@ from legible.ctc.decode import softmax
 from legible.ctc.lexicon import Lexicon
 from legible.data.dataset import Dataset, Sample
 from legible.errors import DataError
-from legible.reader.calibration import FORMAT_VERSION, CharacterWeights, ReadingWeights, features, logit
-from legible.reader.recognizer import Decoding, Recognizer, artefact_recognizer, character_shares, search
+from legible.reader.calibration import FORMAT_VERSION, CharacterWeights, ReadingWeights, WayWeights, features, logit
+from legible.reader.recognizer import Decoding, Recognizer, artefact_recognizer, character_shares, search, search_others
 
 Member = TypeVar("Member")
 
@@ -38,10 +39,9 @@ class CalibrationReport:
 
     version: int
     samples: int
-    plain: ReadingWeights
-    lexicon: ReadingWeights
-    character: CharacterWeights
-    errors: dict[str, dict[str, float]]
+    plain: WayWeights
+    lexicon: WayWeights
+    errors: dict[str, dict[str, dict[str, float]]]
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,9 @@ class Attempt:
 
     group: str
     candidates: list[Candidate]
-    right: int | None
-    """Place of the truth among the candidates; None where it is not there."""
+    right: bool
+    elsewhere: bool
+    """Whether the truth is among the other candidates of a wide beam."""
     shares: list[float]
     spelled: list[bool]
     """Whether each character of the best candidate is right."""
@@ -78,32 +79,26 @@ def calibrate(recognizer: Recognizer, samples: Sequence[Sample], lexicon: Lexico
         logits = recognizer.logits(recognizer.normalized(sample.image))
         for name, decoding in ways.items():
             attempts[name].append(_attempt(recognizer, sample, logits, decoding))
-    fitted = {name: fit_reading(own) for name, own in attempts.items()}
-    return CalibrationReport(
-        FORMAT_VERSION,
-        len(samples),
-        fitted["plain"],
-        fitted["lexicon"],
-        fit_character(attempts["plain"]),
-        {
-            "raw": errors_by_group(attempts["plain"], ReadingWeights()),
-            "calibrated": errors_by_group(attempts["plain"], fitted["plain"]),
-            "raw, with lexicon": errors_by_group(attempts["lexicon"], ReadingWeights()),
-            "calibrated, with lexicon": errors_by_group(attempts["lexicon"], fitted["lexicon"]),
-        },
-    )
+    fitted = {name: WayWeights(fit_reading(own), fit_character(own)) for name, own in attempts.items()}
+    errors = {}
+    for name, own in attempts.items():
+        errors[f"raw, {name}"] = errors_by_group(own, WayWeights())
+        errors[f"calibrated, {name}"] = errors_by_group(own, fitted[name])
+    return CalibrationReport(FORMAT_VERSION, len(samples), fitted["plain"], fitted["lexicon"], errors)
 
 
 def _attempt(recognizer: Recognizer, sample: Sample, logits: npt.NDArray[np.float32], decoding: Decoding) -> Attempt:
     shares = softmax(logits)
     candidates = search(shares, decoding)
-    texts = [recognizer.charset.decode(candidate.labels) for candidate in candidates]
+    truth = tuple(recognizer.charset.encode(sample.text))
+    others = search_others(shares, decoding, candidates)
     return Attempt(
         sample.group,
         candidates,
-        texts.index(sample.text) if sample.text in texts else None,
+        candidates[0].labels == truth,
+        truth in (other.labels for other in others),
         character_shares(shares, candidates[0].labels),
-        characters_right(sample.text, texts[0]),
+        characters_right(sample.text, recognizer.charset.decode(candidates[0].labels)),
     )
 
 
@@ -118,14 +113,21 @@ def characters_right(truth: str, prediction: str) -> list[bool]:
 
 def fit_reading(attempts: Sequence[Attempt]) -> ReadingWeights:
     """Weights under which whether the best candidates are right is likeliest."""
-    right = [attempt.right == 0 for attempt in attempts]
-    inputs = np.array([features(attempt.candidates) for attempt in attempts])
-    bias, (odds, margin, length, prior) = _logistic(
-        inputs, right, _group_weights([attempt.group for attempt in attempts])
-    )
-    wrong = [attempt for attempt in attempts if attempt.right != 0 and len(attempt.candidates) > 1]
-    found = sum(attempt.right is not None for attempt in wrong)
-    return ReadingWeights(bias, odds, margin, length, prior, elsewhere=round((found + 1) / (len(wrong) + 2), 4))
+    groups = [attempt.group for attempt in attempts]
+    inputs = np.array([features(attempt.candidates, attempt.shares) for attempt in attempts])
+    weights = ReadingWeights(*_logistic(inputs, [attempt.right for attempt in attempts], _group_weights(groups)))
+    elsewhere, by_length = _fit_elsewhere([attempt for attempt in attempts if not attempt.right])
+    return replace(weights, elsewhere=elsewhere, elsewhere_length=by_length)
+
+
+def _fit_elsewhere(wrong: Sequence[Attempt]) -> tuple[float, float]:
+    """Weights under which whether the truth is among the other candidates is likeliest."""
+    if not wrong:
+        return logit(0.5), 0.0
+    lengths = np.array([[math.log1p(len(attempt.candidates[0].labels))] for attempt in wrong])
+    groups = _group_weights([attempt.group for attempt in wrong])
+    bias, length = _logistic(lengths, [attempt.elsewhere for attempt in wrong], groups)
+    return bias, length
 
 
 def fit_character(attempts: Sequence[Attempt]) -> CharacterWeights:
@@ -134,12 +136,11 @@ def fit_character(attempts: Sequence[Attempt]) -> CharacterWeights:
     right = [one for attempt in attempts for one in attempt.spelled]
     if not right:
         return CharacterWeights()
-    bias, (odds,) = _logistic(inputs, right, np.ones(len(right)))
-    return CharacterWeights(bias, odds)
+    return CharacterWeights(*_logistic(inputs, right, np.ones(len(right))))
 
 
-def _logistic(inputs: Floats, right: Sequence[bool], weights: Floats) -> tuple[float, list[float]]:
-    """Bias and weights of standardised logistic regression, given for the inputs as they are.
+def _logistic(inputs: Floats, right: Sequence[bool], weights: Floats) -> list[float]:
+    """Bias and then weights of standardised logistic regression, given for the inputs as they are.
 
     Each row stands as right and as wrong with the weights of Platt's targets, so that none is ever certain.
     """
@@ -155,7 +156,7 @@ def _logistic(inputs: Floats, right: Sequence[bool], weights: Floats) -> tuple[f
         sample_weight=np.concatenate([weights * target, weights * (1 - target)]),
     )
     slopes = model.coef_[0] / scale
-    return round(float(model.intercept_[0] - slopes @ center), 4), [round(float(slope), 4) for slope in slopes]
+    return [round(float(weight), 4) for weight in (model.intercept_[0] - slopes @ center, *slopes)]
 
 
 def _group_weights(groups: Sequence[str]) -> Floats:
@@ -164,14 +165,25 @@ def _group_weights(groups: Sequence[str]) -> Floats:
     return np.asarray(len(groups) / len(names) / counts[places], np.float64)
 
 
-def errors_by_group(attempts: Sequence[Attempt], weights: ReadingWeights) -> dict[str, float]:
-    """Calibration error of the readings of each group."""
+def errors_by_group(attempts: Sequence[Attempt], weights: WayWeights) -> dict[str, dict[str, float]]:
+    """Calibration error of the readings and of the characters of each group."""
     found = {}
     for group in sorted({attempt.group for attempt in attempts}):
         own = [attempt for attempt in attempts if attempt.group == group]
-        given = np.array([weights.confidence(attempt.candidates) for attempt in own])
-        found[group] = calibration_error(given, np.array([attempt.right == 0 for attempt in own], np.float64))
+        readings = [(weights.reading.confidence(attempt.candidates, attempt.shares), attempt.right) for attempt in own]
+        characters = [
+            (weights.character.confidence(share), right)
+            for attempt in own
+            for share, right in zip(attempt.shares, attempt.spelled, strict=True)
+        ]
+        found[group] = {"readings": _error_of(readings), "characters": _error_of(characters)}
     return found
+
+
+def _error_of(given: Sequence[tuple[float, bool]]) -> float:
+    """Of what was given beside whether it was right; 0 where nothing was."""
+    pairs = np.array(given, np.float64).reshape(-1, 2)
+    return calibration_error(pairs[:, 0], pairs[:, 1]) if len(pairs) else 0.0
 
 
 def cross_entropy(given: Floats, right: Floats) -> float:

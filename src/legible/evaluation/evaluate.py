@@ -5,17 +5,19 @@ Its folder holds images of the worst errors and so stays out of git.
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 from tqdm import tqdm
 
 from legible import observations
 from legible.config import Params
+from legible.ctc.decode import best_path
 from legible.ctc.lexicon import Lexicon, words_of
 from legible.data.dataset import Dataset, Sample
-from legible.evaluation.confidence import spread
+from legible.evaluation.confidence import calibration_error, characters_right, spread
 from legible.evaluation.corrupted import AT, corrupted, shares_right, some_of, write_corrupted
 from legible.evaluation.invariance import same_readings
 from legible.evaluation.reliability import draw_reliability
@@ -61,7 +63,8 @@ def evaluate(params: Params, *, root: Path, workers: int = 2) -> None:
     cases = [*validation, *print_cases(params, root=root)]
     readings = _read(recognizer, cases, Decoding(), said="evaluate")
     results = _results(cases, readings)
-    preferring = _results(cases, _read(recognizer, cases, Decoding(recognizer.prior(lexicon)), said="with lexicon"))
+    preferred = _read(recognizer, cases, Decoding(recognizer.prior(lexicon)), said="with lexicon")
+    preferring = _results(cases, preferred)
     folder = root / "evaluation"
     folder.mkdir(parents=True, exist_ok=True)
     write_results(folder / "results.jsonl", results)
@@ -74,7 +77,14 @@ def evaluate(params: Params, *, root: Path, workers: int = 2) -> None:
     write_corrupted(folder / "corrupted.jsonl", changed)
     content = {
         **summary(results, print_recipe_name=params.evaluate.print.name),
-        "with_lexicon": {"name": params.lexicon.name, "slices": figures_by_slice(preferring)},
+        "characters": character_errors(cases, readings),
+        "best_path": read_by_best_path(recognizer, cases),
+        "with_lexicon": {
+            "name": params.lexicon.name,
+            "slices": figures_by_slice(preferring),
+            "thresholds": accepted(preferring),
+            "characters": character_errors(cases, preferred),
+        },
         "lexicon_coverage": coverage(cases, lexicon),
         "same_reading": same_reading(recognizer, cases, readings),
         "corruptions": {"images": len(some), "exact_match": shares_right(changed)},
@@ -134,9 +144,50 @@ def summary(results: Sequence[Result], *, print_recipe_name: str) -> dict[str, o
         "all": asdict(figures(results)),
         "slices": figures_by_slice(results),
         "writers": [asdict(row) for row in by_writer(results)],
-        "thresholds": {
-            name: {str(row.confidence): asdict(row) for row in thresholds(own)} for name, own in groups(results).items()
-        },
+        "thresholds": accepted(results),
+    }
+
+
+def accepted(results: Sequence[Result]) -> dict[str, dict[str, dict[str, float | None]]]:
+    """Of each source and kind, what each threshold of confidence accepts."""
+    return {
+        name: {str(row.confidence): asdict(row) for row in thresholds(own)} for name, own in groups(results).items()
+    }
+
+
+def read_by_best_path(recognizer: Recognizer, cases: Sequence[Case]) -> dict[str, dict[str, float]]:
+    """Exact match with its interval, and CER, of each slice, where each time step's likeliest label is taken."""
+    texts = best_path_texts(recognizer, tqdm([case.image for case in cases], desc="best path", unit="image"))
+    results = _results(cases, [Reading(text, 0.0, ()) for text in texts])
+    wanted = ("count", "exact_match", "low", "high", "cer")
+    return {name: {one: row[one] for one in wanted} for name, row in figures_by_slice(results).items()}
+
+
+def best_path_texts(recognizer: Recognizer, images: Iterable[GreyImage]) -> list[str]:
+    """What the network alone reads, without a search or a lexicon."""
+    texts = []
+    for image in images:
+        logits = recognizer.logits(recognizer.normalized(image))
+        texts.append(recognizer.charset.decode([run.label for run in best_path(logits)]))
+    return texts
+
+
+def character_errors(cases: Sequence[Case], readings: Sequence[Reading]) -> dict[str, dict[str, float]]:
+    """Of each source and kind: how many characters were read, the share that is right, their calibration error."""
+    given: dict[str, list[tuple[float, bool]]] = {}
+    for case, reading in zip(cases, readings, strict=True):
+        right = characters_right(case.text, reading.text)
+        given.setdefault(case.slices[0], []).extend(
+            (character.confidence, one) for character, one in zip(reading.characters, right, strict=True)
+        )
+    return {
+        group: {
+            "count": len(own),
+            "right": sum(right for _, right in own) / len(own),
+            "calibration_error": calibration_error(*np.array(own, np.float64).T),
+        }
+        for group, own in sorted(given.items())
+        if own
     }
 
 

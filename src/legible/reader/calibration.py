@@ -2,17 +2,19 @@
 
 A reading is right with probability
 
-    sigma(bias + odds * logit(p) + margin * min(s1 - s2, MOST_MARGIN) + length * log(1 + n) + prior * w)
+    sigma(bias + odds * logit(p) + margin * min(s1 - s2, MOST_MARGIN) + length * log(1 + n) + prior * w
+          + weakest * logit(q) + single * (1 where n is 1))
 
 with p the probability of its text summed over the paths in the beam, s1 and s2 the scores (log of p, and w) of the
-two best candidates, n its characters and w the log weight of its prior; a character with sigma(bias + odds * logit(q)),
-q its greatest share in the time steps that spell it. Of the rest, `elsewhere` belongs to the other candidates, each its
-share.
+two best candidates, n its characters, w the log weight of its prior and q the least of its characters' shares; a
+character with sigma(bias + odds * logit(share)), its share the greatest in the time steps that spell it. Where a
+reading is wrong, its truth is among the other candidates of a wide beam with probability
+sigma(elsewhere + elsewhere_length * log(1 + n)), each of them by its share of exp(s).
 """
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,8 @@ from typing import Any
 from legible.ctc.beam import Candidate
 from legible.errors import BundleError
 
-FORMAT_VERSION = 2
+FORMAT_VERSION, OLDER_VERSION = 3, 2
+WAYS = ("plain", "lexicon")
 MOST_MARGIN = 12.0
 LEAST = 1e-6
 """Probabilities are taken to be this far from 0 and 1 at least."""
@@ -28,26 +31,28 @@ LEAST = 1e-6
 
 @dataclass(frozen=True)
 class ReadingWeights:
-    """Of the formula for a reading; and the share of wrong readings whose truth is among the other candidates."""
+    """Of the formulas for a reading, and for its alternatives."""
 
     bias: float = 0.0
     odds: float = 1.0
     margin: float = 0.0
     length: float = 0.0
     prior: float = 0.0
-    elsewhere: float = 1.0
+    weakest: float = 0.0
+    single: float = 0.0
+    elsewhere: float = math.inf
+    elsewhere_length: float = 0.0
 
-    def confidence(self, candidates: Sequence[Candidate]) -> float:
-        """Of the first of the candidates, which come best first."""
-        of = (self.odds, self.margin, self.length, self.prior)
-        return sigma(self.bias + sum(w * x for w, x in zip(of, features(candidates), strict=True)))
+    def confidence(self, candidates: Sequence[Candidate], shares: Sequence[float]) -> float:
+        """Of the first of the candidates, which come best first, with the shares of its characters."""
+        of = (self.odds, self.margin, self.length, self.prior, self.weakest, self.single)
+        return sigma(self.bias + sum(w * x for w, x in zip(of, features(candidates, shares), strict=True)))
 
-    def confidences(self, candidates: Sequence[Candidate]) -> list[float]:
-        """Of each of the candidates; an alternative is never likelier than the reading before it."""
-        first = self.confidence(candidates)
-        others = [math.exp(candidate.score - candidates[0].score) for candidate in candidates[1:]]
-        rest = (1.0 - first) * self.elsewhere
-        return [first, *(min(rest * other / sum(others), first) for other in others)]
+    def of_others(self, confidence: float, candidates: Sequence[Candidate], others: Sequence[Candidate]) -> list[float]:
+        """Of each of the others of a wide beam; none is likelier than the first of the candidates, the reading."""
+        among = sigma(self.elsewhere + self.elsewhere_length * math.log1p(len(candidates[0].labels)))
+        weights = [math.exp(other.score - candidates[0].score) for other in others]
+        return [min((1.0 - confidence) * among * weight / sum(weights), confidence) for weight in weights]
 
 
 @dataclass(frozen=True)
@@ -62,31 +67,46 @@ class CharacterWeights:
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """Weights without a lexicon, with one, and of characters; the defaults take probabilities as they are."""
+class WayWeights:
+    """Of one way to decode; the defaults take probabilities as they are."""
 
-    plain: ReadingWeights = ReadingWeights()
-    lexicon: ReadingWeights = ReadingWeights()
+    reading: ReadingWeights = ReadingWeights()
     character: CharacterWeights = CharacterWeights()
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Without a lexicon, and with one."""
+
+    plain: WayWeights = WayWeights()
+    lexicon: WayWeights = WayWeights()
 
     @staticmethod
     def load(path: Path) -> "Calibration":
-        """Of a confidence.json. Raises BundleError for a format other than this one's."""
+        """Of a confidence.json. Raises BundleError for a format that this version does not read."""
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if content.get("version") != FORMAT_VERSION:
+        version = content.get("version")
+        if version not in (OLDER_VERSION, FORMAT_VERSION):
             raise BundleError(
-                f"{path}: confidence format {content.get('version')!r} is not {FORMAT_VERSION}, the one that this "
+                f"{path}: confidence format {version!r} is not {FORMAT_VERSION}, the one that this "
                 "legible reads; run legible confidence again, or install the legible that wrote it"
             )
-        return Calibration(
-            ReadingWeights(**content["plain"]),
-            ReadingWeights(**content["lexicon"]),
-            CharacterWeights(**content["character"]),
-        )
+        ways = (_newer(content, name) if version == OLDER_VERSION else content[name] for name in WAYS)
+        return Calibration(*map(_way, ways))
 
 
-def features(candidates: Sequence[Candidate]) -> tuple[float, float, float, float]:
-    """What the formula for a reading weighs: its logit, margin, length and prior."""
+def _way(content: Mapping[str, Mapping[str, float]]) -> WayWeights:
+    return WayWeights(ReadingWeights(**content["reading"]), CharacterWeights(**content["character"]))
+
+
+def _newer(content: Mapping[str, Mapping[str, float]], way: str) -> dict[str, dict[str, float]]:
+    """Of the older format, in which characters had one formula and `elsewhere` was a probability."""
+    reading = {**content[way], "elsewhere": logit(content[way]["elsewhere"])}
+    return {"reading": reading, "character": dict(content["character"])}
+
+
+def features(candidates: Sequence[Candidate], shares: Sequence[float]) -> tuple[float, ...]:
+    """What the formula for a reading weighs: its logit, margin, length, prior, weakest character, and being single."""
     best = candidates[0]
     margin = best.score - candidates[1].score if len(candidates) > 1 else MOST_MARGIN
     return (
@@ -94,6 +114,8 @@ def features(candidates: Sequence[Candidate]) -> tuple[float, float, float, floa
         min(margin, MOST_MARGIN),
         math.log1p(len(best.labels)),
         best.log_weight,
+        logit(min(shares)) if shares else 0.0,
+        float(len(shares) == 1),
     )
 
 

@@ -35,7 +35,7 @@ PROBE_WIDTH = 64
 TOGETHER = 4
 """Images whose steps are done together; measured, more gain nothing."""
 NARROW, WIDE = 4, 12
-"""Widths of the beam; measured on `tune`, a wider narrow one changes neither texts nor confidence."""
+"""Widths of the beam; measured on `tune`, a wider narrow one changes no text."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,12 @@ class Decoding:
     @property
     def width(self) -> int:
         """Prefixes in the beam: few suffice for the best text alone."""
-        return max(WIDE, self.alternatives + 1) if self.prior or self.alternatives else NARROW
+        return WIDE if self.prior else NARROW
+
+    @property
+    def width_of_others(self) -> int:
+        """In the beam in which alternatives are looked for; they change neither the reading nor its confidence."""
+        return max(WIDE, self.alternatives + 1)
 
 
 class Recognizer:
@@ -143,24 +148,32 @@ def interpret(
     steps = softmax(logits)
     candidates = search(steps, decoding)
     weights = calibration.lexicon if decoding.prior else calibration.plain
-    confidences = weights.confidences(candidates)
-    texts = [charset.decode(candidate.labels) for candidate in candidates]
-    others = zip(texts[1:], confidences[1:], strict=True)
-    shares = character_shares(steps, candidates[0].labels)
-    return Reading(
-        texts[0],
-        confidences[0],
-        tuple(
-            Character(character, calibration.character.confidence(share))
-            for character, share in zip(texts[0], shares, strict=True)
-        ),
-        tuple(Alternative(text, confidence) for text, confidence in others)[: decoding.alternatives],
+    text, shares = charset.decode(candidates[0].labels), character_shares(steps, candidates[0].labels)
+    characters = (
+        Character(character, weights.character.confidence(share)) for character, share in zip(text, shares, strict=True)
     )
+    confidence = weights.reading.confidence(candidates, shares)
+    others = search_others(steps, decoding, candidates) if decoding.alternatives else []
+    alternatives = (
+        Alternative(charset.decode(other.labels), likely)
+        for other, likely in zip(others, weights.reading.of_others(confidence, candidates, others), strict=True)
+    )
+    return Reading(text, confidence, tuple(characters), tuple(alternatives)[: decoding.alternatives])
 
 
 def search(shares: Shares, decoding: Decoding) -> list[Candidate]:
     """The candidates of the probabilities of each step's labels (T, V), best first."""
     return prefix_beam_search(shares, width=decoding.width, prior=decoding.prior or UNIFORM)
+
+
+def search_others(shares: Shares, decoding: Decoding, candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The texts of a wide beam beside the best of the candidates that are there, best first."""
+    if decoding.width_of_others > decoding.width:
+        candidates = [
+            candidates[0],
+            *prefix_beam_search(shares, width=decoding.width_of_others, prior=decoding.prior or UNIFORM),
+        ]
+    return [candidate for candidate in candidates if candidate.labels != candidates[0].labels]
 
 
 def character_shares(shares: Shares, labels: Sequence[int]) -> list[float]:
