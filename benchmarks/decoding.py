@@ -40,7 +40,7 @@ class Row:
 
 
 def timed(decode: Callable[[Shares], object], images: Sequence[Shares]) -> np.ndarray:
-    """Milliseconds of each image, each decoded once: what a prior remembers of one helps with the next, as in service."""
+    """Milliseconds of each image, decoded once; what a prior remembers of one helps with the next, as in service."""
     marks = [time.perf_counter()]
     for image in images:
         decode(image)
