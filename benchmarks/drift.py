@@ -2,7 +2,8 @@
 
 Needs data/dataset, and evaluation/ of the bundle's pipeline. Reads `validation` images, corrupted, with the bundle; the
 signatures are of `tune` images. Windows are drawn from rows by writers that the calibration has not seen. Prints a
-table and writes drift.json. Evidently's preset, a KS test at 0.05 a column and PSI at 0.2 see the same windows.
+table and writes drift.json. Evidently's preset, a KS test at 0.05 a column and PSI at 0.2 see other windows, drawn
+alike.
 """
 
 import argparse
