@@ -1,13 +1,14 @@
 """What a killed run needs to go on as if nothing had happened: weights, optimizer, random states and the history.
 
 Written beside its place and renamed, so that a kill while writing costs one epoch and no more. A checkpoint belongs
-to one fingerprint of parameters and data set; another one starts afresh.
+to one fingerprint of parameters, data set and first weights; another one starts afresh.
 """
 
 import dataclasses
 import hashlib
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,13 +79,18 @@ def restore_random_states(model: keras.Model, states: dict[str, Any]) -> None:
         variable.assign(states[str(number)])
 
 
-def fingerprint(params: Params, *, data_set: str) -> str:
-    """Of all that decides the weights: the section `train`, the charset, the seed, the data set and the backend."""
-    decisive = {
+def fingerprint(params: Params, *, data_set: str, start: Sequence[str] = ()) -> str:
+    """Of all that decides the weights: the section `train`, the charset, the seed, the data set and the backend.
+
+    start: sums of the weights that it starts from, or the fingerprint of the training that makes them.
+    """
+    decisive: dict[str, Any] = {
         "train": dataclasses.asdict(params.train),
         "charset": dataclasses.asdict(params.charset),
         "seed": params.seed,
         "data_set": data_set,
         "backend": keras.backend.backend(),
     }
+    if start:
+        decisive["start"] = list(start)
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()

@@ -15,9 +15,10 @@ from legible.config import TrainParams
 from legible.errors import DataError
 from legible.network.loss import CTCModel
 from legible.network.zoo import build_network, size_named
-from legible.reader.bundle import DESCRIPTION
+from legible.reader.bundle import DESCRIPTION, sha256_of
 
 FORMAT_VERSION = 1
+WEIGHTS = "model.weights.h5"
 
 
 @dataclass(frozen=True)
@@ -47,23 +48,34 @@ def save_weights(model: CTCModel, folder: Path, params: TrainParams, *, charset:
     )
     description.save(fresh)
     charset.save(fresh / "charset.json")
-    _without_optimizer(model, params, labels=charset.size).save_weights(fresh / "model.weights.h5")
+    _without_optimizer(model, params, labels=charset.size).save_weights(fresh / WEIGHTS)
     shutil.rmtree(folder, ignore_errors=True)
     fresh.rename(folder)
 
 
 def load_network(folder: Path) -> tuple[CTCModel, Description, Charset]:
     """The network that was saved. Raises DataError for a folder without one or of another format."""
+    description = _described(folder)
+    charset = Charset.load(folder / "charset.json")
+    model = build_network(size_named(description.size), labels=charset.size, height=description.height)
+    model.load_weights(folder / WEIGHTS)
+    return model, description, charset
+
+
+def sum_of_weights(folder: Path) -> str:
+    """sha256 of the weights alone. Raises DataError for a folder without any."""
+    _described(folder)
+    return sha256_of(folder / WEIGHTS)
+
+
+def _described(folder: Path) -> Description:
     path = folder / DESCRIPTION
     if not path.is_file():
         raise DataError(f"{folder}: no weights here; train first (dvc repro train), or name a folder that holds them")
     description = Description(**json.loads(path.read_text(encoding="utf-8")))
     if description.version != FORMAT_VERSION:
         raise DataError(f"{path}: weights format {description.version} is not {FORMAT_VERSION}; use the legible of it")
-    charset = Charset.load(folder / "charset.json")
-    model = build_network(size_named(description.size), labels=charset.size, height=description.height)
-    model.load_weights(folder / "model.weights.h5")
-    return model, description, charset
+    return description
 
 
 def average_with(model: CTCModel, others: Sequence[Path]) -> None:
