@@ -7,7 +7,6 @@ to one fingerprint of parameters, data set and first weights; another one starts
 import dataclasses
 import hashlib
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import keras
 import numpy as np
 
 from legible.config import Params
+from legible.folders import mend, rewritten
 
 
 @dataclass(frozen=True)
@@ -39,18 +39,15 @@ class Checkpoints:
     fingerprint: str
 
     def save(self, model: keras.Model, history: list[EpochFigures]) -> None:
-        fresh = self.folder.with_name(self.folder.name + ".new")
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir(parents=True)
-        model.save_weights(fresh / "model.weights.h5")
-        np.savez(fresh / "random_states.npz", **random_states(model))
         state = {"fingerprint": self.fingerprint, "history": [dataclasses.asdict(line) for line in history]}
-        (fresh / "state.json").write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
-        shutil.rmtree(self.folder, ignore_errors=True)
-        fresh.rename(self.folder)
+        with rewritten(self.folder) as fresh:
+            model.save_weights(fresh / "model.weights.h5")
+            np.savez(fresh / "random_states.npz", **random_states(model))
+            (fresh / "state.json").write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
 
     def restore(self, model: keras.Model) -> list[EpochFigures]:
         """Put the model, which has its optimizer built, where the run stopped; the epochs that are done."""
+        mend(self.folder)
         history = self.history()
         if history:
             model.load_weights(self.folder / "model.weights.h5")
