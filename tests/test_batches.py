@@ -1,4 +1,5 @@
 import dataclasses
+import multiprocessing
 
 import numpy as np
 import pytest
@@ -60,6 +61,12 @@ def test_an_epoch_is_the_same_each_time_and_on_any_number_of_workers() -> None:
     for others in (again, threaded):
         assert len(once) == len(others)
         assert all(np.array_equal(a, b) for a, b in zip(once, others, strict=True))
+
+
+def test_one_worker_is_the_training_itself() -> None:
+    with Preparers(many(2), preparation(), workers=1) as preparers:
+        assert len(list(preparers.prepared(np.arange(2), epoch=0))) == 2
+        assert multiprocessing.active_children() == []
 
 
 def test_another_epoch_is_another_one() -> None:
