@@ -79,6 +79,13 @@ def test_every_batch_of_a_width_has_one_size() -> None:
         assert image.shape[0] == batch_size(image.shape[2], 512)
 
 
+def test_without_repeats_each_sample_is_there_once() -> None:
+    prepared = Preparers(many(), preparation(), workers=1).prepared(np.arange(40), epoch=0)
+    batches = list(epoch_batches(prepared, batch_columns=512, filled=False))
+    assert sum(batch.size for batch in batches) == 40
+    assert all(batch.size <= batch_size(batch.image.shape[2], 512) for batch in batches)
+
+
 def test_no_sample_comes_again_before_all_others_of_its_group() -> None:
     planner = Planner(many(10), {"drawn/word": 1.0}, seed=3)
     drawn = np.concatenate([planner.plan(epoch, samples=5) for epoch in range(4)])

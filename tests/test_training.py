@@ -164,7 +164,10 @@ def test_the_result_is_the_mean_of_as_many_of_the_last_trainings_as_asked(tmp_pa
         assert np.allclose(mean, (one + other) / 2, atol=1e-6)
 
 
-def test_the_mean_of_renormalized_trainings_gets_moving_averages_of_its_own(tmp_path: Path) -> None:
+def test_the_mean_of_renormalized_trainings_gets_moving_averages_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "SETTLING_SAMPLES", 120)
     then = ThenParams(1, 64, 0.001, 0.5, 0.0, 0.2, {"drawn/word": 1.0}, renormalized=True)
     root, alone = project(tmp_path / "averaged"), project(tmp_path / "alone")
     for averaged, folder in ((2, root), (1, alone)):

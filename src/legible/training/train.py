@@ -25,7 +25,7 @@ from legible.data.dataset import Dataset, Sample
 from legible.errors import DataError, SettingsError
 from legible.image.normalize import NEWEST
 from legible.network.loss import CTCModel
-from legible.network.normalization import BatchNormalization
+from legible.network.normalization import BatchNormalization, settle
 from legible.network.zoo import STRIDE, build_network, size_named
 from legible.scores import cer, exact_match
 from legible.training.batches import Planner, Preparation, Prepared, Prepares, epoch_batches, make_batch, prepare
@@ -70,14 +70,17 @@ def train(params: Params, *, root: Path, workers: int = 1) -> None:
 
 
 def settle_averages(model: CTCModel, samples: Sequence[Sample], params: Params, *, workers: int) -> None:
-    """Moving averages for a mean of weights, which has none of its own (Izmailov et al. 2018), from training images."""
+    """Moving averages for a mean of weights, which has none of its own (Izmailov et al. 2018), from training images.
+
+    Every column of image counts the same, also in the last batch of a width, which is not filled up with repeats.
+    """
     preparation = dataclasses.replace(_preparation(params), paired=False)
     epoch = params.train.epochs  # the first that was not trained on
     plan = Planner(samples, params.train.mixture, seed=params.seed).plan(epoch, samples=SETTLING_SAMPLES)
     with Preparers(samples, preparation, workers=workers) as preparers:
-        batches = epoch_batches(preparers.prepared(plan, epoch=epoch), batch_columns=params.train.batch_columns)
-        for batch in tqdm(batches, desc="settle averages", unit="batch"):
-            model({"image": batch.image, "mask": batch.mask}, training=True)
+        prepared = tqdm(preparers.prepared(plan, epoch=epoch), desc="settle averages", total=len(plan), unit="image")
+        batches = list(epoch_batches(prepared, batch_columns=params.train.batch_columns, filled=False))
+    settle(model, [{"image": batch.image, "mask": batch.mask} for batch in batches])
 
 
 def trainings(params: Params) -> list[Params]:
