@@ -51,7 +51,7 @@ def recognizers(folder: Path, *, workers: int) -> dict[str, Recognizer]:
     for quantization in ("none", "dynamic"):
         path = folder / f"{quantization}.tflite"
         path.write_bytes(convert(twin, quantization=quantization))
-        made[quantization] = Recognizer(path, charset, workers=workers)
+        made[quantization] = Recognizer(path, charset, normalization=description.normalization, workers=workers)
     return made
 
 

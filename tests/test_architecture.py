@@ -8,7 +8,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "src/legible"
 FLOORS = (
-    ("errors", "batched", "config", "charset", "reading", "scores"),
+    ("errors", "batched", "folders", "config", "charset", "reading", "scores"),
     ("image", "ctc"),
     ("reader", "data"),
     ("observations", "synth", "network"),

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from test_training import project, small_params
 
-from legible.config import dump_params
+from legible.config import dump_params, load_params
+from legible.data.dataset import Dataset
+from legible.training import train as training
 from legible.training.export import export
 from legible.training.weights import load_network
 
@@ -23,6 +25,32 @@ pytestmark = [
 
 SHORT = """
 train: {epochs: 1, epoch_samples: 96, batch_columns: 2048, precision: mixed_bfloat16, mixture: {drawn/word: 1.0}}
+"""
+THEN = """
+train:
+  epochs: 1
+  epoch_samples: 64
+  batch_columns: 2048
+  mixture: {drawn/word: 1.0}
+  averaged: 2
+  then:
+    - epochs: 1
+      epoch_samples: 64
+      learning_rate: 0.001
+      warmup_epochs: 0.5
+      dropout: 0.1
+      strength: 0.2
+      consistency: 0.2
+      renormalized: true
+      mixture: {drawn/word: 1.0}
+"""
+SETTLED_ON = 60
+TRAIN = f"""
+from pathlib import Path
+from legible.config import load_params
+from legible.training import train as training
+training.SETTLING_SAMPLES = {SETTLED_ON}
+training.train(load_params(Path("params.yaml")), root=Path())
 """
 LOGITS = """
 import numpy as np
@@ -43,12 +71,17 @@ def with_jax(root: Path, *arguments: str) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = project(tmp_path_factory.mktemp("jax"))
-    (root / "short.yaml").write_text(SHORT, encoding="utf-8")
+def asked(root: Path, changes: str) -> Path:
+    project(root)
+    (root / "short.yaml").write_text(changes, encoding="utf-8")
     params = dump_params(PROJECT / "params.yaml", PROJECT / "params/tiny.yaml", root / "short.yaml")
     (root / "params.yaml").write_text(params, encoding="utf-8")
+    return root
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = asked(tmp_path_factory.mktemp("jax"), SHORT)
     with_jax(root, "-m", "legible", "train", "--workers", "2")
     return root
 
@@ -72,3 +105,23 @@ def test_and_are_exported_here(trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained / "models", tmp_path / "models")
     export(small_params(epochs=1), root=tmp_path)
     assert (tmp_path / "training/artefact/model.tflite").stat().st_size > 0
+
+
+def test_a_training_on_pairs_after_another_ends_in_their_mean_settled_as_it_is_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = asked(tmp_path, THEN)
+    with_jax(root, "-c", TRAIN)
+    network = load_network(root / "models/weights")[0]
+    there = [np.array(weight) for weight in network.get_weights()]
+    first = load_network(root / "training/weights-1")[0].get_weights()
+    assert all(np.isfinite(weight).all() for weight in there)
+    assert not any(np.array_equal(one, other) for one, other in zip(first, there, strict=True))
+    monkeypatch.setattr(training, "SETTLING_SAMPLES", SETTLED_ON)
+    last = training.trainings(load_params(root / "params.yaml"))[-1]
+    samples = list(Dataset.open(root / "data/dataset").samples(split="train"))
+    for average in network.non_trainable_variables:
+        average.assign(np.ones(average.shape))
+    training.settle_averages(network, samples, last, workers=1)
+    for one, other in zip(there, network.get_weights(), strict=True):
+        assert np.allclose(one, other, atol=1e-4)

@@ -1,4 +1,5 @@
 import dataclasses
+import multiprocessing
 
 import numpy as np
 import pytest
@@ -62,6 +63,12 @@ def test_an_epoch_is_the_same_each_time_and_on_any_number_of_workers() -> None:
         assert all(np.array_equal(a, b) for a, b in zip(once, others, strict=True))
 
 
+def test_one_worker_is_the_training_itself() -> None:
+    with Preparers(many(2), preparation(), workers=1) as preparers:
+        assert len(list(preparers.prepared(np.arange(2), epoch=0))) == 2
+        assert multiprocessing.active_children() == []
+
+
 def test_another_epoch_is_another_one() -> None:
     first, second = all_batches(many()), all_batches(many(), epoch=1)
     assert any(a.shape != b.shape or not np.array_equal(a, b) for a, b in zip(first, second, strict=False))
@@ -70,6 +77,13 @@ def test_another_epoch_is_another_one() -> None:
 def test_every_batch_of_a_width_has_one_size() -> None:
     for image in all_batches(many()):
         assert image.shape[0] == batch_size(image.shape[2], 512)
+
+
+def test_without_repeats_each_sample_is_there_once() -> None:
+    prepared = Preparers(many(), preparation(), workers=1).prepared(np.arange(40), epoch=0)
+    batches = list(epoch_batches(prepared, batch_columns=512, filled=False))
+    assert sum(batch.size for batch in batches) == 40
+    assert all(batch.size <= batch_size(batch.image.shape[2], 512) for batch in batches)
 
 
 def test_no_sample_comes_again_before_all_others_of_its_group() -> None:

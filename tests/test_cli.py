@@ -7,11 +7,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import typer.main
 from conftest import PROJECT, drawn_word
 from PIL import Image
 from typer.testing import CliRunner
 
-from legible.cli import app
+from legible.cli import ALL_CORES, app
 
 RUNNER = CliRunner()
 
@@ -28,6 +29,12 @@ def scans(tmp_path: Path, print_face: Path) -> Path:
 def legible(*arguments: str, folder: Path = PROJECT) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "legible", *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(("command", "option"), [("generate", "processes"), ("train", "workers")])
+def test_a_stage_that_takes_long_takes_every_core(command: str, option: str) -> None:
+    stage = typer.main.get_command(app).commands[command]  # type: ignore[attr-defined]
+    assert {parameter.name: parameter.default for parameter in stage.params}[option] == ALL_CORES
 
 
 def test_a_folder_is_read_to_a_table(scans: Path, bundle_folder: Path) -> None:

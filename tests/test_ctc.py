@@ -3,7 +3,7 @@ from itertools import groupby, product
 import numpy as np
 import pytest
 
-from legible.ctc.decode import Run, align, best_path, log_softmax
+from legible.ctc.decode import Run, align, best_path, log_softmax, softmax
 
 
 def one_hot(labels: list[int], *, size: int = 5) -> np.ndarray:
@@ -48,6 +48,13 @@ def test_alignment_is_the_likeliest_of_the_paths_that_spell_the_labels(seed: int
     spelling = [path for path in product(range(3), repeat=6) if [x for x, _ in groupby(path) if x] == labels]
     best = max(spelling, key=lambda path: sum(scores[step, label] for step, label in enumerate(path)))
     assert align(logits, labels) == best_path(one_hot(list(best), size=3))
+
+
+def test_log_probabilities_are_aligned_as_their_logits_and_the_best_path_is_that_of_probabilities_too() -> None:
+    logits = np.random.default_rng(0).normal(size=(15, 4)).astype(np.float32) * 3
+    labels = [run.label for run in best_path(logits)]
+    assert align(log_softmax(logits), labels[1:]) == align(logits, labels[1:])
+    assert best_path(softmax(logits)) == best_path(log_softmax(logits)) == best_path(logits)
 
 
 def test_alignment_of_nothing_is_nothing_and_of_too_much_is_refused() -> None:

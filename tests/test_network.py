@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from legible.errors import SettingsError
 from legible.network.loss import CTCModel, disagreement
-from legible.network.normalization import BatchNormalization
+from legible.network.normalization import BatchNormalization, settle
 from legible.network.zoo import STRIDE, ZOO, build_network, build_twin, size_named
 
 LABELS = 97
@@ -127,6 +127,50 @@ def test_renormalized_a_batch_comes_out_as_it_will_be_read_and_its_gradient_coun
         expected_out = (tf.nn.relu(normal) if active else normal) * mask[..., None]
     for one, other in zip(found, tape.gradient(expected_out, [y, gamma, beta], above), strict=True):
         assert np.allclose(one, other, atol=1e-4)
+
+
+BATCHES = ((96, (96, 60)), (64, (64, 64, 33)), (160, (121,)))
+"""Of three widths: the columns of their images."""
+
+
+def settled(network: CTCModel, batches: list[dict[str, np.ndarray]]) -> list[np.ndarray]:
+    for layer in network.layers:
+        if isinstance(layer, BatchNormalization):
+            layer.renormalized = True
+    settle(network, batches)
+    return [np.array(weight) for weight in network.get_weights()]
+
+
+def test_settled_averages_are_the_mean_moments_of_what_a_reading_hands_each_layer() -> None:
+    network = with_random_normalization(build_network(ZOO["micro"], labels=LABELS, height=HEIGHT, dropout=0.5))
+    batches = [padded_batch(width=width, columns=columns) for width, columns in BATCHES]
+    settled(network, batches)
+    for layer in network.layers:
+        if not isinstance(layer, BatchNormalization):
+            continue
+        features = keras.Model(network.input, layer.input[0])
+        means, variances, places = [], [], []
+        for batch, (width, columns) in zip(batches, BATCHES, strict=True):
+            met = np.asarray(features(batch, training=False), np.float64)
+            shown = [-(-own * met.shape[2] // width) for own in columns]
+            pixels = np.concatenate([met[row, :, :own].reshape(-1, met.shape[3]) for row, own in enumerate(shown)])
+            means.append(pixels.mean(axis=0))
+            variances.append(pixels.var(axis=0))
+            places.append(len(pixels))
+        assert np.allclose(layer.moving_mean, np.average(means, axis=0, weights=places), atol=1e-4)
+        assert np.allclose(layer.moving_variance, np.average(variances, axis=0, weights=places), atol=1e-4)
+
+
+def test_settled_averages_depend_neither_on_the_order_of_batches_nor_on_what_they_were() -> None:
+    batches = [padded_batch(width=width, columns=columns) for width, columns in BATCHES]
+    network = with_random_normalization(build_network(ZOO["micro"], labels=LABELS, height=HEIGHT))
+    forth = settled(network, batches)
+    for layer in network.layers:
+        if isinstance(layer, BatchNormalization):
+            layer.moving_mean.assign(layer.moving_mean + 3.0)
+            layer.moving_variance.assign(layer.moving_variance * 9.0)
+    for one, other in zip(forth, settled(network, batches[::-1]), strict=True):
+        assert np.allclose(one, other, atol=1e-5)
 
 
 def test_two_views_part_by_the_divergence_of_their_real_steps_both_ways() -> None:

@@ -83,6 +83,18 @@ def test_other_parameters_start_afresh() -> None:
     assert training.fingerprint(first, data_set="a") != training.fingerprint(second, data_set="a")
 
 
+def test_a_changed_first_training_is_followed_by_the_others(tmp_path: Path) -> None:
+    then = ThenParams(1, 64, 0.001, 0.5, 0.0, 0.2, {"drawn/word": 1.0})
+    changed, afresh = project(tmp_path / "changed"), project(tmp_path / "afresh")
+    training.train(small_params(epochs=1, then=(then,)), root=changed)
+    before = final_weights(changed)
+    for root in (changed, afresh):
+        training.train(small_params(epochs=2, then=(then,)), root=root)
+    for first, one, other in zip(before, final_weights(changed), final_weights(afresh), strict=True):
+        assert np.array_equal(one, other)
+        assert not np.array_equal(one, first)
+
+
 def test_curves_hold_a_line_for_each_epoch(trained_at_once: Path) -> None:
     lines = (trained_at_once / "training/live/plots/metrics/loss.tsv").read_text().splitlines()
     assert len(lines) == 1 + 3
@@ -152,7 +164,10 @@ def test_the_result_is_the_mean_of_as_many_of_the_last_trainings_as_asked(tmp_pa
         assert np.allclose(mean, (one + other) / 2, atol=1e-6)
 
 
-def test_the_mean_of_renormalized_trainings_gets_moving_averages_of_its_own(tmp_path: Path) -> None:
+def test_the_mean_of_renormalized_trainings_gets_moving_averages_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "SETTLING_SAMPLES", 120)
     then = ThenParams(1, 64, 0.001, 0.5, 0.0, 0.2, {"drawn/word": 1.0}, renormalized=True)
     root, alone = project(tmp_path / "averaged"), project(tmp_path / "alone")
     for averaged, folder in ((2, root), (1, alone)):

@@ -184,7 +184,7 @@ def ingest(root: Root = HERE) -> None:
 
 
 @app.command()
-def train(root: Root = HERE, workers: Processes = 1) -> None:
+def train(root: Root = HERE, workers: Processes = ALL_CORES) -> None:
     """Stage: data/dataset into models/weights; continues where it was stopped."""
     from legible.training.train import train as run
 

@@ -27,7 +27,10 @@ class Run:
 
 
 def best_path(logits: Logits | Shares) -> list[Run]:
-    """Runs of the likeliest labels without blanks, of logits or shares (T, V): [1, 1, 0, 1, 2] -> [1, 1, 2]."""
+    """Runs of the likeliest labels without blanks: [1, 1, 0, 1, 2] -> [1, 1, 2].
+
+    logits: (T, V); or their probabilities or log-probabilities, among which the same labels are the likeliest.
+    """
     likeliest = np.argmax(logits, axis=-1)
     bounds = [0, *(np.flatnonzero(likeliest[1:] != likeliest[:-1]) + 1).tolist(), len(likeliest)]
     labels = likeliest.tolist() or [BLANK]
@@ -35,8 +38,9 @@ def best_path(logits: Logits | Shares) -> list[Run]:
 
 
 def align(logits: Logits | Shares, labels: Sequence[int]) -> list[Run]:
-    """The likeliest steps for each of given labels (Viterbi over the path that spells them); logits (T, V).
+    """The likeliest steps for each of given labels (Viterbi over the path that spells them).
 
+    logits: (T, V); or log-probabilities, which a softmax leaves as they are; not probabilities.
     Raises ValueError for more labels, and blanks between equal ones, than there are steps.
     """
     spelled, may_skip = _spelled(labels)

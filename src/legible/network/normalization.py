@@ -4,8 +4,12 @@ Keras' own layer gives the same numbers from some twenty passes over the feature
 a training went there. This one takes half as many, on every backend.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import keras
+import numpy as np
+import numpy.typing as npt
 from keras import layers, ops
 
 Tensor = Any
@@ -35,8 +39,7 @@ class BatchNormalization(layers.BatchNormalization):
         """None for the layers behind: the blocks hand it on themselves."""
 
     def call(self, inputs: Tensor, training: Any = None, mask: Tensor = None) -> Tensor:
-        cut = ops.expand_dims(ops.cast(mask, inputs.dtype), -1)
-        count = ops.sum(ops.cast(mask, "float32")) * inputs.shape[1]
+        cut, count = _places(inputs, mask)
         gamma, beta = self.gamma.value, self.beta.value
         if training:
             mean, variance = moments(ops.stop_gradient(inputs), cut, count)
@@ -51,6 +54,19 @@ class BatchNormalization(layers.BatchNormalization):
 
         apply = ops.custom_gradient(normalized)
         return apply(inputs, cut, ops.stack([gamma, beta, mean, variance]), count)
+
+    def settle(self, met: Iterable[tuple[Tensor, Tensor]]) -> None:
+        """Moving averages as the mean of the moments of features and their mask, each by its places of image."""
+        counts: list[float] = []
+        found: list[npt.NDArray[np.float32]] = []
+        for features, mask in met:
+            exact = ops.cast(features, "float32")
+            cut, count = _places(exact, mask)
+            counts.append(float(count))
+            found.append(ops.convert_to_numpy(ops.stack(moments(exact, cut, count))))
+        mean, variance = np.average(found, axis=0, weights=counts)
+        self.moving_mean.assign(mean)
+        self.moving_variance.assign(variance)
 
     def _renormalized(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
         """Gamma and beta (C,) by which a batch of these moments comes out as by the moving averages, within limits."""
@@ -87,6 +103,23 @@ def _normalized(
         return above * ops.cast(scale, y.dtype) - by_moments, ops.zeros_like(cut), to_channels, ops.zeros_like(count)
 
     return out, gradient
+
+
+def settle(model: keras.Model, inputs: Sequence[Mapping[str, Tensor]]) -> None:
+    """Moving averages of a network from batches of inputs, in whatever order, and whatever they were before.
+
+    Layer after layer, each from what a reading hands it, as the layers before it are settled by then.
+    """
+    for layer in model.layers:
+        if isinstance(layer, BatchNormalization):
+            before = keras.Model(model.input, layer.input)
+            layer.settle(before(batch, training=False) for batch in inputs)
+
+
+def _places(y: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """The mask (B, 1, W) over features (B, H, W, C), (B, 1, W, 1), and how many places of each channel it leaves."""
+    cut = ops.expand_dims(ops.cast(mask, y.dtype), -1)
+    return cut, ops.sum(ops.cast(mask, "float32")) * y.shape[1]
 
 
 def moments(y: Tensor, cut: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:

@@ -122,8 +122,8 @@ def _round_robin(members: int, count: int, epoch: int, *, seed: tuple[int, int])
     return np.array([shuffled[int(r)][p % members] for r, p in zip(rounds, places, strict=True)], np.int64)
 
 
-def epoch_batches(prepared: Iterable[Prepared], *, batch_columns: int) -> Iterator[Batch]:
-    """All samples in full batches; the last of each width are filled up with repeats."""
+def epoch_batches(prepared: Iterable[Prepared], *, batch_columns: int, filled: bool = True) -> Iterator[Batch]:
+    """All samples in full batches; the last of each width are filled up with repeats, or smaller."""
     waiting: dict[int, list[Prepared]] = {}
     for one in prepared:
         width = one.padded_width
@@ -132,7 +132,8 @@ def epoch_batches(prepared: Iterable[Prepared], *, batch_columns: int) -> Iterat
         if len(gathered) == batch_size(width, batch_columns):
             yield make_batch(waiting.pop(width), width=width)
     for width, rest in sorted(waiting.items()):
-        yield make_batch(_filled_up(rest, batch_size(width, batch_columns)), width=width)
+        size = batch_size(width, batch_columns) if filled else len(rest)
+        yield make_batch(_filled_up(rest, size), width=width)
 
 
 def batch_size(width: int, batch_columns: int) -> int:

@@ -1,13 +1,13 @@
 """What a killed run needs to go on as if nothing had happened: weights, optimizer, random states and the history.
 
 Written beside its place and renamed, so that a kill while writing costs one epoch and no more. A checkpoint belongs
-to one fingerprint of parameters and data set; another one starts afresh.
+to one fingerprint of parameters, data set and first weights; another one starts afresh.
 """
 
 import dataclasses
 import hashlib
 import json
-import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import keras
 import numpy as np
 
 from legible.config import Params
+from legible.folders import mend, rewritten
 
 
 @dataclass(frozen=True)
@@ -38,18 +39,15 @@ class Checkpoints:
     fingerprint: str
 
     def save(self, model: keras.Model, history: list[EpochFigures]) -> None:
-        fresh = self.folder.with_name(self.folder.name + ".new")
-        shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir(parents=True)
-        model.save_weights(fresh / "model.weights.h5")
-        np.savez(fresh / "random_states.npz", **random_states(model))
         state = {"fingerprint": self.fingerprint, "history": [dataclasses.asdict(line) for line in history]}
-        (fresh / "state.json").write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
-        shutil.rmtree(self.folder, ignore_errors=True)
-        fresh.rename(self.folder)
+        with rewritten(self.folder) as fresh:
+            model.save_weights(fresh / "model.weights.h5")
+            np.savez(fresh / "random_states.npz", **random_states(model))
+            (fresh / "state.json").write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
 
     def restore(self, model: keras.Model) -> list[EpochFigures]:
         """Put the model, which has its optimizer built, where the run stopped; the epochs that are done."""
+        mend(self.folder)
         history = self.history()
         if history:
             model.load_weights(self.folder / "model.weights.h5")
@@ -78,13 +76,18 @@ def restore_random_states(model: keras.Model, states: dict[str, Any]) -> None:
         variable.assign(states[str(number)])
 
 
-def fingerprint(params: Params, *, data_set: str) -> str:
-    """Of all that decides the weights: the section `train`, the charset, the seed, the data set and the backend."""
-    decisive = {
+def fingerprint(params: Params, *, data_set: str, start: Sequence[str] = ()) -> str:
+    """Of all that decides the weights: the section `train`, the charset, the seed, the data set and the backend.
+
+    start: sums of the weights that it starts from, or the fingerprint of the training that makes them.
+    """
+    decisive: dict[str, Any] = {
         "train": dataclasses.asdict(params.train),
         "charset": dataclasses.asdict(params.charset),
         "seed": params.seed,
         "data_set": data_set,
         "backend": keras.backend.backend(),
     }
+    if start:
+        decisive["start"] = list(start)
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()

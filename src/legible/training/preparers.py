@@ -3,13 +3,15 @@
 What comes out depends on the seed, the epoch and the place in the plan alone, never on the number of workers.
 """
 
+import os
 import tempfile
+import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -113,7 +115,16 @@ _reach: list[tuple[Opened, Preparation]] = []
 
 def _open(stored: Stored, preparation: Preparation) -> None:
     cv2.setNumThreads(1)
+    threading.Thread(target=_end_with_the_training, args=(stored.path,), daemon=True).start()
     _reach[:] = [(stored.opened(), preparation)]
+
+
+def _end_with_the_training(images: Path) -> None:
+    """A killed training ends none of its workers, which would wait for work for ever, and leaves its images."""
+    if (training := parent_process()) is not None:
+        training.join()
+    images.unlink(missing_ok=True)
+    os._exit(1)
 
 
 def _prepare_chunk(numbers: npt.NDArray[np.int64], epoch: int, start: int) -> list[Prepared]:

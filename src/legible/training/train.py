@@ -25,13 +25,13 @@ from legible.data.dataset import Dataset, Sample
 from legible.errors import DataError, SettingsError
 from legible.image.normalize import NEWEST
 from legible.network.loss import CTCModel
-from legible.network.normalization import BatchNormalization
+from legible.network.normalization import BatchNormalization, settle
 from legible.network.zoo import STRIDE, build_network, size_named
 from legible.scores import cer, exact_match
 from legible.training.batches import Planner, Preparation, Prepared, Prepares, epoch_batches, make_batch, prepare
 from legible.training.checkpoint import Checkpoints, EpochFigures, fingerprint
 from legible.training.preparers import Preparers
-from legible.training.weights import average_with, load_matching, save_weights
+from legible.training.weights import average_with, load_matching, save_weights, sum_of_weights
 
 PRECISIONS = ("float32", "mixed_bfloat16")
 READ_TOGETHER = 32
@@ -54,9 +54,10 @@ def train(params: Params, *, root: Path, workers: int = 1) -> None:
     data_set = Dataset.open(root / "data/dataset")
     loaded = Loaded(_split(data_set, "train"), _evenly(_split(data_set, "tune"), TUNE_SAMPLES))
     runs = trainings(params)
-    for number, run in enumerate(runs, start=1):
+    start = first_weights(params.train, root=root)
+    identities = fingerprints(runs, data_set=data_set.manifest.fingerprint, start=start)
+    for number, (run, identity) in enumerate(zip(runs, identities, strict=True), start=1):
         which = "" if number == len(runs) else f"-{number}"
-        identity = fingerprint(run, data_set=data_set.manifest.fingerprint)
         checkpoints = Checkpoints(root / f"training/checkpoint{which}", identity)
         model = train_once(run, loaded, checkpoints, root=root, curves=f"live{which}", workers=workers)
         if not which:
@@ -69,14 +70,17 @@ def train(params: Params, *, root: Path, workers: int = 1) -> None:
 
 
 def settle_averages(model: CTCModel, samples: Sequence[Sample], params: Params, *, workers: int) -> None:
-    """Moving averages for a mean of weights, which has none of its own (Izmailov et al. 2018), from training images."""
+    """Moving averages for a mean of weights, which has none of its own (Izmailov et al. 2018), from training images.
+
+    Every column of image counts the same, also in the last batch of a width, which is not filled up with repeats.
+    """
     preparation = dataclasses.replace(_preparation(params), paired=False)
     epoch = params.train.epochs  # the first that was not trained on
     plan = Planner(samples, params.train.mixture, seed=params.seed).plan(epoch, samples=SETTLING_SAMPLES)
     with Preparers(samples, preparation, workers=workers) as preparers:
-        batches = epoch_batches(preparers.prepared(plan, epoch=epoch), batch_columns=params.train.batch_columns)
-        for batch in tqdm(batches, desc="settle averages", unit="batch"):
-            model({"image": batch.image, "mask": batch.mask}, training=True)
+        prepared = tqdm(preparers.prepared(plan, epoch=epoch), desc="settle averages", total=len(plan), unit="image")
+        batches = list(epoch_batches(prepared, batch_columns=params.train.batch_columns, filled=False))
+    settle(model, [{"image": batch.image, "mask": batch.mask} for batch in batches])
 
 
 def trainings(params: Params) -> list[Params]:
@@ -88,6 +92,19 @@ def trainings(params: Params) -> list[Params]:
         changes["start_with"] = _weights_before(number, changes.pop("from_mean_of"))
         runs.append(dataclasses.replace(runs[-1], start_from=_weights_of(number), **changes))
     return [dataclasses.replace(params, train=run) for run in runs]
+
+
+def first_weights(params: TrainParams, *, root: Path) -> list[str]:
+    """Sums of the weights that the first training starts from: their folders may come to hold others."""
+    return [sum_of_weights(root / folder) for folder in (params.start_from, *params.start_with) if params.start_from]
+
+
+def fingerprints(runs: Sequence[Params], *, data_set: str, start: Sequence[str]) -> list[str]:
+    """Of trainings one after the other: each has the one before in it, and the first what it starts from."""
+    found: list[str] = []
+    for run in runs:
+        found.append(fingerprint(run, data_set=data_set, start=found[-1:] or start))
+    return found
 
 
 def _weights_of(number: int) -> str:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +12,13 @@ import numpy as np
 from legible.charset import Charset
 from legible.config import TrainParams
 from legible.errors import DataError
+from legible.folders import rewritten, whole
 from legible.network.loss import CTCModel
 from legible.network.zoo import build_network, size_named
-from legible.reader.bundle import DESCRIPTION
+from legible.reader.bundle import DESCRIPTION, sha256_of
 
 FORMAT_VERSION = 1
+WEIGHTS = "model.weights.h5"
 
 
 @dataclass(frozen=True)
@@ -39,31 +40,40 @@ class Description:
 
 def save_weights(model: CTCModel, folder: Path, params: TrainParams, *, charset: Charset) -> None:
     """Write description.json, charset.json and model.weights.h5, beside their place first."""
-    fresh = folder.with_name(folder.name + ".new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
     description = Description(
         FORMAT_VERSION, params.size, params.height, keras.backend.backend(), _device(), params.normalization
     )
-    description.save(fresh)
-    charset.save(fresh / "charset.json")
-    _without_optimizer(model, params, labels=charset.size).save_weights(fresh / "model.weights.h5")
-    shutil.rmtree(folder, ignore_errors=True)
-    fresh.rename(folder)
+    plain = _without_optimizer(model, params, labels=charset.size)
+    with rewritten(folder) as fresh:
+        description.save(fresh)
+        charset.save(fresh / "charset.json")
+        plain.save_weights(fresh / WEIGHTS)
 
 
 def load_network(folder: Path) -> tuple[CTCModel, Description, Charset]:
     """The network that was saved. Raises DataError for a folder without one or of another format."""
+    folder, description = _found(folder)
+    charset = Charset.load(folder / "charset.json")
+    model = build_network(size_named(description.size), labels=charset.size, height=description.height)
+    model.load_weights(folder / WEIGHTS)
+    return model, description, charset
+
+
+def sum_of_weights(folder: Path) -> str:
+    """sha256 of the weights alone. Raises DataError for a folder without any."""
+    return sha256_of(_found(folder)[0] / WEIGHTS)
+
+
+def _found(folder: Path) -> tuple[Path, Description]:
+    """Where the weights of this folder are, and what they belong to."""
+    folder = whole(folder)
     path = folder / DESCRIPTION
     if not path.is_file():
         raise DataError(f"{folder}: no weights here; train first (dvc repro train), or name a folder that holds them")
     description = Description(**json.loads(path.read_text(encoding="utf-8")))
     if description.version != FORMAT_VERSION:
         raise DataError(f"{path}: weights format {description.version} is not {FORMAT_VERSION}; use the legible of it")
-    charset = Charset.load(folder / "charset.json")
-    model = build_network(size_named(description.size), labels=charset.size, height=description.height)
-    model.load_weights(folder / "model.weights.h5")
-    return model, description, charset
+    return folder, description
 
 
 def average_with(model: CTCModel, others: Sequence[Path]) -> None:

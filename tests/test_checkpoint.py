@@ -1,0 +1,101 @@
+"""What a checkpoint belongs to, and that no kill loses it."""
+
+import dataclasses
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import PROJECT
+from kills import KilledError, killed_after
+from test_training import final_weights, project, small_params
+
+from legible.charset import Charset
+from legible.config import Params, ThenParams, load_params
+from legible.errors import DataError
+from legible.network.loss import CTCModel
+from legible.network.zoo import ZOO, build_network
+from legible.training import train as training
+from legible.training.train import fingerprints, first_weights, trainings
+from legible.training.weights import save_weights
+
+DIGITS = Charset("digits", "0123456789")
+THEN = ThenParams(1, 64, 0.001, 0.5, 0.0, 0.2, {"drawn/word": 1.0})
+
+
+def params(**changes: object) -> Params:
+    asked = load_params(PROJECT / "params.yaml", PROJECT / "params/tiny.yaml")
+    train = dataclasses.replace(asked.train, **{"then": (THEN, THEN), **changes})  # type: ignore[arg-type]
+    return dataclasses.replace(asked, train=train)
+
+
+def found(asked: Params, *, data_set: str = "a", start: tuple[str, ...] = ()) -> list[str]:
+    return fingerprints(trainings(asked), data_set=data_set, start=start)
+
+
+def weights(folder: Path, *, seed: int) -> Path:
+    network = build_network(ZOO["micro"], labels=DIGITS.size, height=32)
+    rng = np.random.default_rng(seed)
+    network.set_weights([rng.normal(size=weight.shape) for weight in network.get_weights()])
+    save_weights(network, folder, params().train, charset=DIGITS)
+    return folder
+
+
+def test_what_changes_the_first_training_changes_all_that_follow() -> None:
+    for changed in (found(params(epochs=9)), found(params(), data_set="b"), found(params(), start=("other",))):
+        assert not set(changed) & set(found(params()))
+
+
+def test_what_changes_a_later_training_leaves_those_before_it() -> None:
+    changed = found(params(then=(THEN, dataclasses.replace(THEN, epochs=2))))
+    assert [one == other for one, other in zip(changed, found(params()), strict=True)] == [True, True, False]
+
+
+def test_the_first_weights_are_known_by_what_they_hold(tmp_path: Path) -> None:
+    shutil.copytree(weights(tmp_path / "start", seed=1), tmp_path / "copy")
+    asked = params(start_from="start", start_with=("copy",)).train
+    before = first_weights(asked, root=tmp_path)
+    assert before[0] == before[1]
+    for folder in ("start", "copy"):
+        weights(tmp_path / folder, seed=2)
+    assert not set(first_weights(asked, root=tmp_path)) & set(before)
+    assert first_weights(params().train, root=tmp_path) == []
+
+
+def test_a_folder_without_weights_to_start_from_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="start: no weights here"):
+        first_weights(params(start_from="start").train, root=tmp_path)
+
+
+STEPS = 1 + 3 + 3
+"""Renamings and deletions: of the first checkpoint, which has no former one, of the second, and of the weights."""
+
+
+@pytest.fixture
+def drawn_by_lot(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Epochs that take no time: the weights go a random step from where they are."""
+
+    def step(model: CTCModel, *unused: object, epoch: int) -> float:
+        del unused
+        rng = np.random.default_rng(epoch)
+        model.set_weights([weight * 0.9 + rng.normal(size=weight.shape) for weight in model.get_weights()])
+        return 0.0
+
+    monkeypatch.setattr(training, "train_epoch", step)
+    monkeypatch.setattr(training, "_tune_scores", lambda *_: {"tune_cer": 1.0, "tune_exact": 0.0})
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("drawn_by_lot")
+def test_a_run_killed_as_it_puts_folders_in_their_place_goes_on_to_the_same_final_bits(tmp_path: Path) -> None:
+    asked, root = small_params(epochs=2, averaging=0.0), project(tmp_path)
+    training.train(asked, root=root)
+    at_once = final_weights(root)
+    for step in range(STEPS):
+        shutil.rmtree(root / "training")
+        with killed_after(step), pytest.raises(KilledError):
+            training.train(asked, root=root)
+        training.train(asked, root=root)
+        assert [path for path in root.rglob("*") if path.suffix in {".new", ".old"}] == []
+        for once, resumed in zip(at_once, final_weights(root), strict=True):
+            assert np.array_equal(once, resumed)
