@@ -67,12 +67,14 @@ tiny: $(FULL)/.ready ## Rehearse the whole pipeline in a scratch folder, in abou
 	  dvc init -q --no-scm && dvc config core.analytics false && dvc repro
 
 finetune: $(FULL)/.ready ## Fine-tune the shipped weights to a transcribed folder: FOLDER=letters INTO=work/finetune
-	@test -f "$$FOLDER/index.tsv" || ls "$$FOLDER"/*.tar > /dev/null
-	@mkdir -p $(INTO)/data $(INTO)/models $(INTO)/fonts && $(FULL)/legible params params.yaml params/finetune.yaml > $(INTO)/params.yaml
-	@cp dvc.yaml $(INTO)/ && cp $(FONT_PINS) $(INTO)/fonts/ && { test -d $(INTO)/start || cp -r models/weights $(INTO)/start; }
-	@test -d $(INTO)/.dvc || { echo '{"version": 1, "sources": []}' > $(INTO)/data/sources.json && \
-	  cd $(INTO) && $(abspath $(FULL))/dvc init -q --no-scm && $(abspath $(FULL))/dvc config core.analytics false; }
-	@test -d $(INTO)/data/raw/own || $(FULL)/legible data add transcribed "$$FOLDER" --name own --root $(INTO)
+	@test -n "$$FOLDER" && { test -f "$$FOLDER/index.tsv" || ls "$$FOLDER"/*.tar; } > /dev/null 2>&1 || \
+	{ echo "FOLDER is to name a folder with index.tsv and its images, or with a tar of them: make finetune FOLDER=letters" >&2; exit 1; }
+	@mkdir -p $(INTO)/fonts && cp dvc.yaml $(INTO)/ && cp $(FONT_PINS) $(INTO)/fonts/
+	@$(FULL)/legible params params.yaml params/finetune.yaml > $(INTO)/params.yaml
+	@diff -rq models/weights $(INTO)/start > /dev/null 2>&1 || { cd $(INTO) && rm -rf start start.new models/weights training/checkpoint* && \
+	  cp -r $(abspath models/weights) start.new && mv start.new start; }
+	@test -d $(INTO)/.dvc || { cd $(INTO) && $(abspath $(FULL))/dvc init -q --no-scm && $(abspath $(FULL))/dvc config core.analytics false; }
+	@$(FULL)/legible data add transcribed "$$FOLDER" --name own --root $(INTO)
 	@PATH=$(abspath $(FULL)):$$PATH && cd $(INTO) && dvc repro
 
 retrain: $(FULL)/.ready ## Data to bundle, as params.yaml says; SETTINGS="train.epochs=40" changes it first

@@ -212,6 +212,102 @@ def test_without_a_gpu_nothing_is_run(pipeline: Path) -> None:
     assert not (pipeline / "ran.txt").exists()
 
 
+ADDS = """#!/bin/sh
+case $1 in
+  params) echo "seed: 1";;
+  data) echo "legible $*"; test ! -f fails || exit 3; mkdir -p work/finetune/data/raw/own;;
+  train) mkdir -p models/weights; echo "from $(cat start/model.weights.h5)" | tee models/weights/model.weights.h5;;
+esac
+"""
+INITIALISES = """#!/bin/sh
+echo "dvc $*"
+case $1 in init) mkdir .dvc;; esac
+"""
+
+
+@pytest.fixture
+def tuned(project: Path) -> Path:
+    """A project with weights, and two folders that somebody transcribed."""
+    for name in ("dvc.yaml", "params.yaml", "fonts/package.json", "fonts/package-lock.json", "fonts/.npmrc",
+                 "models/weights/model.weights.h5", "a/index.tsv", "b/letters.tar"):  # fmt: skip
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text("first")
+    program(project, "legible", ADDS)
+    program(project, "dvc", INITIALISES)
+    return project
+
+
+def added(done: "subprocess.CompletedProcess[str]") -> list[str]:
+    return re.findall(r"legible data add transcribed (\S+) --name own --root work/finetune", done.stdout)
+
+
+def test_a_fine_tuning_takes_the_folder_that_is_named_each_time(tuned: Path) -> None:
+    for folder in ("a", "b", "b"):
+        done = make(tuned, "finetune", FOLDER=folder)
+        assert done.returncode == 0, done.stderr
+        assert added(done) == [folder]
+        assert done.stdout.endswith("dvc repro\n")
+
+
+def test_a_fine_tuning_whose_source_could_not_be_added_trains_on_nothing_and_adds_it_the_next_time(tuned: Path) -> None:
+    (tuned / "work/finetune/data/raw/own").mkdir(parents=True)
+    (tuned / "fails").touch()
+    done = make(tuned, "finetune", FOLDER="a")
+    assert done.returncode != 0
+    assert "dvc repro" not in done.stdout
+    (tuned / "fails").unlink()
+    assert added(make(tuned, "finetune", FOLDER="a")) == ["a"]
+
+
+@pytest.mark.parametrize("folder", ["", "nowhere", "models", "$(shell touch pwned)"])
+def test_a_fine_tuning_without_a_folder_says_in_one_line_what_it_needs(tuned: Path, folder: str) -> None:
+    done = make(tuned, "finetune", FOLDER=folder)
+    assert done.returncode != 0
+    (said,) = (line for line in done.stderr.splitlines() if not line.lower().startswith("make"))
+    assert said.startswith("FOLDER is to name a folder with index.tsv and its images, or with a tar of them")
+    assert not (tuned / "work").exists()
+    assert not (tuned / "pwned").exists()
+
+
+def test_a_fine_tuning_starts_from_the_weights_that_are_there_though_a_copy_was_cut_off(tuned: Path) -> None:
+    root, weights = tuned / "work/finetune", tuned / "models/weights/model.weights.h5"
+    (root / "start.new").mkdir(parents=True)
+    (root / "start.new/left").touch()
+    (root / "start").mkdir()
+    for content in ("first", "pulled"):
+        weights.write_text(content)
+        assert make(tuned, "finetune", FOLDER="a").returncode == 0
+        assert [path.name for path in (root / "start").iterdir()] == ["model.weights.h5"]
+        assert (root / "start/model.weights.h5").read_text() == content
+        assert not (root / "start.new").exists()
+
+
+TRAINS = """
+stages:
+  ingest: {cmd: legible ingest, outs: [data/dataset]}
+  train:
+    cmd: legible train
+    deps: [data/dataset]
+    outs: [models/weights: {cache: false, persist: true}]
+"""
+
+
+@pytest.mark.slow
+def test_a_fine_tuning_trains_again_from_other_weights_and_only_then(tuned: Path) -> None:
+    (tuned / "bin/dvc").unlink()
+    (tuned / "bin/dvc").symlink_to(BIN / "dvc")
+    (tuned / "dvc.yaml").write_text(TRAINS)
+    program(tuned, "legible", ADDS.replace("esac", "  ingest) echo images > data/dataset;;\nesac"))
+    checkpoint = tuned / "work/finetune/training/checkpoint"
+    for content, trained in (("first", ["from first"]), ("first", []), ("pulled", ["from pulled"])):
+        (tuned / "models/weights/model.weights.h5").write_text(content)
+        done = make(tuned, "finetune", FOLDER="a")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert re.findall("from .*", done.stdout) == trained
+        assert not checkpoint.exists() or not trained
+        checkpoint.mkdir(parents=True, exist_ok=True)
+
+
 @pytest.mark.parametrize(("version", "code"), [("v1.2.0", 0), ("v1.3.0", 2), ("1.2.0", 2), ("", 2)])
 def test_a_tag_is_the_version_of_the_package(project: Path, version: str, code: int) -> None:
     (project / "src/legible").mkdir(parents=True)

@@ -28,7 +28,16 @@ from legible.network.loss import CTCModel
 from legible.network.normalization import BatchNormalization
 from legible.network.zoo import STRIDE, build_network, size_named
 from legible.scores import cer, exact_match
-from legible.training.batches import Planner, Preparation, Prepared, Prepares, epoch_batches, make_batch, prepare
+from legible.training.batches import (
+    Planner,
+    Preparation,
+    Prepared,
+    Prepares,
+    check_mixture,
+    epoch_batches,
+    make_batch,
+    prepare,
+)
 from legible.training.checkpoint import Checkpoints, EpochFigures, fingerprint
 from legible.training.preparers import Preparers
 from legible.training.weights import average_with, load_matching, save_weights
@@ -54,6 +63,8 @@ def train(params: Params, *, root: Path, workers: int = 1) -> None:
     data_set = Dataset.open(root / "data/dataset")
     loaded = Loaded(_split(data_set, "train"), _evenly(_split(data_set, "tune"), TUNE_SAMPLES))
     runs = trainings(params)
+    for run in runs:
+        check_mixture(run.train.mixture, data_set.manifest)
     for number, run in enumerate(runs, start=1):
         which = "" if number == len(runs) else f"-{number}"
         identity = fingerprint(run, data_set=data_set.manifest.fingerprint)
