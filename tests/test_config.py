@@ -21,6 +21,12 @@ def test_what_differs_is_merged_over_the_whole() -> None:
     assert tiny.train.height == load_params(PROJECT / "params.yaml").train.height
 
 
+@pytest.mark.parametrize("over", ["tiny", "finetune"])
+def test_what_is_stated_of_the_shipped_data_set_is_not_stated_of_another(over: str) -> None:
+    pack = load_params(PROJECT / "params.yaml", PROJECT / f"params/{over}.yaml").pack
+    assert (pack.floors, pack.generated_only) == ({}, {})
+
+
 def test_merging_joins_nested_sections() -> None:
     assert merge({"a": {"b": 1, "c": 2}}, {"a": {"c": 3}, "d": 4}) == {"a": {"b": 1, "c": 3}, "d": 4}
 
