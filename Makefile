@@ -14,6 +14,8 @@ STORE := .venv-store/bin
 TINY := work/tiny
 INTO := work/finetune
 SHORT := train.size=small train.epochs=2 train.epoch_samples=32768 train.start_from= train.then=[] train.averaged=1
+LOCK := requirements/gpu.txt
+PLATFORM = $(if $(findstring gpu,$(LOCK)),cuda,cpu)
 FORMAT := table
 TESTS :=
 ENGINE := docker
@@ -91,12 +93,16 @@ retrain-gpu: $(FULL)/.ready $(GPU)/.ready ## The same, its training by JAX on an
 	@PATH=$(abspath $(GPU)):$$PATH KERAS_BACKEND=jax JAX_PLATFORMS=cuda,cpu $(abspath $(FULL))/dvc repro --single-item train
 	@PATH=$(abspath $(FULL)):$$PATH dvc repro
 
-train-on: $(FULL)/.ready ## Train on another machine (ssh, rsync) and bring weights and curves back: HOST=user@gpu EXTRA="jax[cuda12]"
-	@rsync -aR pyproject.toml README.md LICENSE params.yaml requirements/accelerate.txt src models/bundle data/dataset \
-	  "$$HOST:legible-training/"
-	@ssh "$$HOST" 'cd legible-training && python3 -m venv .venv && .venv/bin/pip install -q -r requirements/accelerate.txt && \
-	  .venv/bin/pip install -q --no-deps -e . && { test -z "'"$$EXTRA"'" || .venv/bin/pip install -q "'"$$EXTRA"'"; } && \
-	  KERAS_BACKEND=jax .venv/bin/legible train --workers $$(nproc)'
+train-on: $(FULL)/.ready ## Train on the NVIDIA GPU of another machine (ssh, rsync), weights and curves back: HOST=user@gpu; LOCK=requirements/accelerate.txt for its processor
+	@test -n "$$HOST" || { echo "HOST is to name a machine that ssh reaches: make train-on HOST=user@gpu" >&2; exit 1; }
+	@rsync -aR $(LOCK) "$$HOST:legible-training/"
+	@ssh "$$HOST" 'cd legible-training && python3 -m venv .venv && .venv/bin/pip install -q --require-hashes -r $(LOCK) && \
+	  { JAX_PLATFORMS=$(PLATFORM) .venv/bin/python -c "import jax; print(\"training on\", *jax.devices())" || \
+	  { echo "JAX sees no $(PLATFORM) there: nvidia-smi says whether its driver does; LOCK=requirements/accelerate.txt trains on the processor" >&2; exit 1; }; }'
+	@$(call reproduce,ingest)
+	@rsync -aR --exclude __pycache__ params.yaml src $(wildcard models/weights) data/dataset "$$HOST:legible-training/"
+	@ssh "$$HOST" 'cd legible-training && KERAS_BACKEND=jax JAX_PLATFORMS=$(PLATFORM:cuda=cuda,cpu) PYTHONPATH=src \
+	  .venv/bin/python -m legible train --workers $$(nproc)'
 	@rsync -a "$$HOST:legible-training/models/weights" models/ && rsync -a "$$HOST:legible-training/training" .
 	@$(FULL)/dvc commit -f train
 

@@ -1,6 +1,7 @@
 """Make targets that workflows call: what they take from the environment, and what they leave in a repository.
 
-The programs of other people's machines (gh, kubectl, kustomize, JAX) are scripts here that say how they were called.
+The programs of other people's machines (gh, kubectl, kustomize, ssh, rsync, JAX) are scripts here that say how they
+were called.
 """
 
 import os
@@ -306,6 +307,87 @@ def test_a_fine_tuning_trains_again_from_other_weights_and_only_then(tuned: Path
         assert re.findall("from .*", done.stdout) == trained
         assert not checkpoint.exists() or not trained
         checkpoint.mkdir(parents=True, exist_ok=True)
+
+
+EIGHT = "#!/bin/sh\necho 8\n"
+SSH = """#!/bin/sh
+echo "on $1"
+cd there && exec sh -c "$2"
+"""
+VENV = """#!/bin/sh
+mkdir -p .venv/bin
+printf '#!/bin/sh\necho pip "$@"\n' > .venv/bin/pip
+cp ../python .venv/bin/python
+chmod +x .venv/bin/*
+"""
+REMOTE = """#!/bin/sh
+echo "python $* by ${KERAS_BACKEND:-none} on $JAX_PLATFORMS, ${PYTHONPATH:-no source}"
+test ! -f ../blind
+"""
+
+
+@pytest.fixture
+def beside(project: Path) -> Path:
+    """A project with another machine beside it, whose home is the folder `there`."""
+    (project / "there/legible-training").mkdir(parents=True)
+    (project / "models/weights").mkdir(parents=True)
+    for name, script in (
+        ("ssh", SSH),
+        ("python3", VENV),
+        ("rsync", SAYS),
+        ("dvc", SAYS),
+        ("nproc", "#!/bin/sh\necho 8\n"),
+    ):
+        program(project, name, script)
+    (project / "there/python").write_text(REMOTE)
+    return project
+
+
+def test_a_training_on_another_machine_installs_what_is_locked_sees_a_gpu_and_takes_the_weights_along(
+    beside: Path,
+) -> None:
+    done = make(beside, "train-on", HOST="me@gpu", PYTHONPATH="")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "rsync -aR requirements/gpu.txt me@gpu:legible-training/",
+        "on me@gpu",
+        "pip install -q --require-hashes -r requirements/gpu.txt",
+        'python -c import jax; print("training on", *jax.devices()) by none on cuda, no source',
+        "dvc repro ingest",
+        "rsync -aR --exclude __pycache__ params.yaml src models/weights data/dataset me@gpu:legible-training/",
+        "on me@gpu",
+        "python -m legible train --workers 8 by jax on cuda,cpu, src",
+        "rsync -a me@gpu:legible-training/models/weights models/",
+        "rsync -a me@gpu:legible-training/training .",
+        "dvc commit -f train",
+    ]
+
+
+def test_a_training_on_another_machine_that_has_no_gpu_is_none_and_sends_nothing(beside: Path) -> None:
+    (beside / "there/blind").touch()
+    done = make(beside, "train-on", HOST="me@gpu")
+    assert done.returncode != 0
+    assert "JAX sees no cuda there" in done.stderr
+    assert "dvc" not in done.stdout
+    assert "data/dataset" not in done.stdout
+
+
+def test_a_training_on_the_processor_of_another_machine_is_asked_for(beside: Path) -> None:
+    done = make(beside, "train-on", "LOCK=requirements/accelerate.txt", HOST="me@gpu", PYTHONPATH="")
+    assert "pip install -q --require-hashes -r requirements/accelerate.txt" in done.stdout
+    assert "python -m legible train --workers 8 by jax on cpu, src" in done.stdout
+
+
+def test_a_training_on_another_machine_takes_settings(beside: Path) -> None:
+    done = make(beside, "train-on", HOST="me@gpu", SETTINGS="train.epochs=40 train.start_from=models/weights")
+    assert "dvc exp run -S train.epochs=40 -S train.start_from=models/weights ingest" in done.stdout
+
+
+def test_a_training_on_another_machine_without_one_says_in_one_line_what_it_needs(beside: Path) -> None:
+    done = make(beside, "train-on", HOST="")
+    assert done.returncode != 0
+    assert "HOST is to name a machine that ssh reaches" in done.stderr
+    assert done.stdout == ""
 
 
 @pytest.mark.parametrize(("version", "code"), [("v1.2.0", 0), ("v1.3.0", 2), ("1.2.0", 2), ("", 2)])
