@@ -283,6 +283,12 @@ def test_a_fine_tuning_starts_from_the_weights_that_are_there_though_a_copy_was_
         assert not (root / "start.new").exists()
 
 
+def test_a_fine_tuning_into_the_project_itself_touches_nothing(tuned: Path) -> None:
+    assert make(tuned, "finetune", "INTO=.", FOLDER="a").returncode != 0
+    assert (tuned / "params.yaml").read_text() == "first"
+    assert (tuned / "models/weights/model.weights.h5").read_text() == "first"
+
+
 TRAINS = """
 stages:
   ingest: {cmd: legible ingest, outs: [data/dataset]}
