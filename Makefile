@@ -14,6 +14,8 @@ STORE := .venv-store/bin
 TINY := work/tiny
 INTO := work/finetune
 SHORT := train.size=small train.epochs=2 train.epoch_samples=32768 train.start_from= train.then=[] train.averaged=1
+LOCK := requirements/gpu.txt
+PLATFORM = $(if $(findstring gpu,$(LOCK)),cuda,cpu)
 FORMAT := table
 TESTS :=
 ENGINE := docker
@@ -67,12 +69,14 @@ tiny: $(FULL)/.ready ## Rehearse the whole pipeline in a scratch folder, in abou
 	  dvc init -q --no-scm && dvc config core.analytics false && dvc repro
 
 finetune: $(FULL)/.ready ## Fine-tune the shipped weights to a transcribed folder: FOLDER=letters INTO=work/finetune
-	@test -f "$$FOLDER/index.tsv" || ls "$$FOLDER"/*.tar > /dev/null
-	@mkdir -p $(INTO)/data $(INTO)/models $(INTO)/fonts && $(FULL)/legible params params.yaml params/finetune.yaml > $(INTO)/params.yaml
-	@cp dvc.yaml $(INTO)/ && cp $(FONT_PINS) $(INTO)/fonts/ && { test -d $(INTO)/start || cp -r models/weights $(INTO)/start; }
-	@test -d $(INTO)/.dvc || { echo '{"version": 1, "sources": []}' > $(INTO)/data/sources.json && \
-	  cd $(INTO) && $(abspath $(FULL))/dvc init -q --no-scm && $(abspath $(FULL))/dvc config core.analytics false; }
-	@test -d $(INTO)/data/raw/own || $(FULL)/legible data add transcribed "$$FOLDER" --name own --root $(INTO)
+	@test -n "$$FOLDER" && { test -f "$$FOLDER/index.tsv" || ls "$$FOLDER"/*.tar; } > /dev/null 2>&1 || \
+	{ echo "FOLDER is to name a folder with index.tsv and its images, or with a tar of them: make finetune FOLDER=letters" >&2; exit 1; }
+	@mkdir -p $(INTO)/fonts && cp dvc.yaml $(INTO)/ && cp $(FONT_PINS) $(INTO)/fonts/
+	@$(FULL)/legible params params.yaml params/finetune.yaml > $(INTO)/params.yaml
+	@diff -rq models/weights $(INTO)/start > /dev/null 2>&1 || { cd $(INTO) && rm -rf start start.new models/weights training/checkpoint* && \
+	  cp -r $(abspath models/weights) start.new && mv start.new start; }
+	@test -d $(INTO)/.dvc || { cd $(INTO) && $(abspath $(FULL))/dvc init -q --no-scm && $(abspath $(FULL))/dvc config core.analytics false; }
+	@$(FULL)/legible data add transcribed "$$FOLDER" --name own --root $(INTO)
 	@PATH=$(abspath $(FULL)):$$PATH && cd $(INTO) && dvc repro
 
 retrain: $(FULL)/.ready ## Data to bundle, as params.yaml says; SETTINGS="train.epochs=40" changes it first
@@ -89,12 +93,16 @@ retrain-gpu: $(FULL)/.ready $(GPU)/.ready ## The same, its training by JAX on an
 	@PATH=$(abspath $(GPU)):$$PATH KERAS_BACKEND=jax JAX_PLATFORMS=cuda,cpu $(abspath $(FULL))/dvc repro --single-item train
 	@PATH=$(abspath $(FULL)):$$PATH dvc repro
 
-train-on: $(FULL)/.ready ## Train on another machine (ssh, rsync) and bring weights and curves back: HOST=user@gpu EXTRA="jax[cuda12]"
-	@rsync -aR pyproject.toml README.md LICENSE params.yaml requirements/accelerate.txt src models/bundle data/dataset \
-	  "$$HOST:legible-training/"
-	@ssh "$$HOST" 'cd legible-training && python3 -m venv .venv && .venv/bin/pip install -q -r requirements/accelerate.txt && \
-	  .venv/bin/pip install -q --no-deps -e . && { test -z "'"$$EXTRA"'" || .venv/bin/pip install -q "'"$$EXTRA"'"; } && \
-	  KERAS_BACKEND=jax .venv/bin/legible train --workers $$(nproc)'
+train-on: $(FULL)/.ready ## Train on the NVIDIA GPU of another machine (ssh, rsync), weights and curves back: HOST=user@gpu; LOCK=requirements/accelerate.txt for its processor
+	@test -n "$$HOST" || { echo "HOST is to name a machine that ssh reaches: make train-on HOST=user@gpu" >&2; exit 1; }
+	@rsync -aR $(LOCK) "$$HOST:legible-training/"
+	@ssh "$$HOST" 'cd legible-training && python3 -m venv .venv && .venv/bin/pip install -q --require-hashes -r $(LOCK) && \
+	  { JAX_PLATFORMS=$(PLATFORM) .venv/bin/python -c "import jax; print(\"training on\", *jax.devices())" || \
+	  { echo "JAX sees no $(PLATFORM) there: nvidia-smi says whether its driver does; LOCK=requirements/accelerate.txt trains on the processor" >&2; exit 1; }; }'
+	@$(call reproduce,ingest)
+	@rsync -aR --exclude __pycache__ params.yaml src $(wildcard models/weights) data/dataset "$$HOST:legible-training/"
+	@ssh "$$HOST" 'cd legible-training && KERAS_BACKEND=jax JAX_PLATFORMS=$(PLATFORM:cuda=cuda,cpu) PYTHONPATH=src \
+	  .venv/bin/python -m legible train --workers $$(nproc)'
 	@rsync -a "$$HOST:legible-training/models/weights" models/ && rsync -a "$$HOST:legible-training/training" .
 	@$(FULL)/dvc commit -f train
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from legible.config import ServiceSettings, dump_params, load_params, merge
+from legible.config import ServiceSettings, TrainParams, dump_params, load_params, merge
 from legible.errors import SettingsError
 
 PROJECT = Path(__file__).parents[1]
@@ -19,6 +19,39 @@ def test_what_differs_is_merged_over_the_whole() -> None:
     tiny = load_params(PROJECT / "params.yaml", PROJECT / "params/tiny.yaml")
     assert tiny.train.size == "micro"
     assert tiny.train.height == load_params(PROJECT / "params.yaml").train.height
+
+
+@pytest.mark.parametrize("over", ["tiny", "finetune"])
+def test_what_is_stated_of_the_shipped_data_set_is_not_stated_of_another(over: str) -> None:
+    pack = load_params(PROJECT / "params.yaml", PROJECT / f"params/{over}.yaml").pack
+    assert (pack.floors, pack.generated_only) == ({}, {})
+
+
+def finetuned() -> TrainParams:
+    return load_params(PROJECT / "params.yaml", PROJECT / "params/finetune.yaml").train
+
+
+def test_fine_tuning_trains_as_the_last_training_of_the_shipped_weights_did() -> None:
+    tuned, last = finetuned(), load_params(PROJECT / "params.yaml").train.then[-1]
+    for name in ("renormalized", "dropout", "batch_columns"):
+        assert getattr(tuned, name) == getattr(last, name)
+
+
+@pytest.mark.parametrize(
+    ("said", "lacking"),
+    [
+        ("words and lines of one's own {:.0%}", ""),
+        ("words alone {:.0%}", "own/line"),
+        ("lines alone {:.0%}", "own/word"),
+    ],
+)
+def test_how_much_of_a_fine_tuning_is_ones_own_is_what_is_said(said: str, lacking: str) -> None:
+    mixture = finetuned().mixture.items()
+    there = {group: weight for group, weight in mixture if group != lacking and group.startswith(("own", "generated"))}
+    own = sum(weight for group, weight in there.items() if group.startswith("own/")) / sum(there.values())
+    for place in ("params/finetune.yaml", "docs/pipeline.md"):
+        text = " ".join((PROJECT / place).read_text(encoding="utf-8").replace(" of it is own", "").split())
+        assert said.format(own).replace("%", " %") in text
 
 
 def test_merging_joins_nested_sections() -> None:

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from iam_layout import as_archives
+from iam_layout import as_archives, picture
 
 from legible.config import IngestParams, Params, load_params
 from legible.data import sources
@@ -73,3 +73,72 @@ def test_a_writer_is_in_one_split_and_shares_hold() -> None:
     assert np.mean([split == "validation" for split in splits]) == pytest.approx(0.2, abs=0.03)
     assert np.mean([split == "tune" for split in splits]) == pytest.approx(0.08, abs=0.02)
     assert splits == [split_of("drawn", f"w{number}", shares) for number in range(4000)]
+
+
+def with_transcribed(root: Path, writers: list[str], *, name: str = "own") -> Path:
+    """A word of each writer in turn."""
+    folder = root / "there"
+    folder.mkdir()
+    rows = ["path\ttext\twriter"]
+    for number, writer in enumerate(writers):
+        (folder / f"{number}.png").write_bytes(picture(number))
+        rows.append(f"{number}.png\tword\t{writer}")
+    (folder / "index.tsv").write_text("\n".join(rows), encoding="utf-8")
+    sources.add(root, kind="transcribed", path=folder, name=name)
+    return root
+
+
+@pytest.mark.parametrize("writer", [f"w{number}" for number in range(6)])
+def test_the_images_of_one_hand_are_parted_into_all_splits_whoever_wrote_them(tmp_path: Path, writer: str) -> None:
+    shares = params(validation_share=0.25, tune_share=0.15)
+    manifest = ingest(shares, root=with_transcribed(tmp_path, [writer] * 60))
+    counts = {split: groups["own/word"] for split, groups in manifest.counts.items()}
+    assert counts == {"train": 38, "tune": 5, "validation": 17}
+    assert manifest.by_image == ["own"]
+    assert manifest.summary().endswith("split by image, for want of writers: own")
+    assert Dataset.open(tmp_path / "data/dataset").manifest == manifest
+    assert {sample.writer for sample in Dataset.open(tmp_path / "data/dataset").samples()} == {writer}
+
+
+def test_a_source_whose_writers_would_leave_a_split_empty_is_split_by_image(tmp_path: Path) -> None:
+    shares = params(validation_share=0.25)
+    alike = [w for number in range(40) if split_of("own", w := f"w{number}", shares.ingest) == "train"][:4]
+    manifest = ingest(shares, root=with_transcribed(tmp_path, alike * 10))
+    assert manifest.by_image == ["own"]
+    assert manifest.counts["validation"]["own/word"] > 0
+    asked = ingest(params(validation_share=0.0), root=tmp_path)
+    assert asked.by_image == [], "nobody asked for validation"
+    assert "validation" not in asked.counts
+
+
+def test_a_source_of_many_writers_is_split_by_them_and_its_manifest_says_nothing_new(tmp_path: Path) -> None:
+    shares = params(validation_share=0.25)
+    manifest = ingest(shares, root=with_transcribed(tmp_path, [f"w{number % 20}" for number in range(60)]))
+    assert manifest.by_image == []
+    assert "by_image" not in (tmp_path / "data/dataset/manifest.json").read_text()
+    for sample in Dataset.open(tmp_path / "data/dataset").samples():
+        assert sample.split == split_of("own", sample.writer, shares.ingest)
+
+
+def test_a_source_with_official_lists_is_split_by_them_however_few_wrote_it(tmp_path: Path) -> None:
+    assert ingest(params(), root=with_iam(tmp_path)).by_image == []
+
+
+def test_a_source_in_the_iam_layout_of_few_writers_is_split_by_line_and_words_go_with_theirs(tmp_path: Path) -> None:
+    sources.add(tmp_path, kind="iam", path=as_archives(tmp_path / "there"), name="iam")
+    shares = params(validation_share=0.001)
+    assert ingest(shares, root=tmp_path).by_image == ["iam"]
+    for sample in Dataset.open(tmp_path / "data/dataset").samples():
+        line = "-".join(sample.id.split("/")[-1].split("-")[:3])
+        assert sample.split == split_of("iam", line, shares.ingest)
+
+
+def test_generated_samples_are_split_by_style_however_few_there_are(tmp_path: Path) -> None:
+    as_archives(tmp_path / "there").rename(tmp_path / "drawn")
+    (tmp_path / "data/generated").mkdir(parents=True)
+    (tmp_path / "drawn").rename(tmp_path / "data/generated/print")
+    manifest = ingest(params(), root=tmp_path)
+    assert manifest.present == ["generated-print"]
+    assert manifest.by_image == []
+    for sample in Dataset.open(tmp_path / "data/dataset").samples():
+        assert sample.split == split_of("generated-print", sample.writer, params().ingest)

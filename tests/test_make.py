@@ -1,6 +1,7 @@
 """Make targets that workflows call: what they take from the environment, and what they leave in a repository.
 
-The programs of other people's machines (gh, kubectl, kustomize, JAX) are scripts here that say how they were called.
+The programs of other people's machines (gh, kubectl, kustomize, ssh, rsync, JAX) are scripts here that say how they
+were called.
 """
 
 import os
@@ -210,6 +211,189 @@ def test_without_a_gpu_nothing_is_run(pipeline: Path) -> None:
     assert done.returncode != 0
     assert "JAX sees no GPU here" in done.stderr
     assert not (pipeline / "ran.txt").exists()
+
+
+ADDS = """#!/bin/sh
+case $1 in
+  params) echo "seed: 1";;
+  data) echo "legible $*"; test ! -f fails || exit 3; mkdir -p work/finetune/data/raw/own;;
+  train) mkdir -p models/weights; echo "from $(cat start/model.weights.h5)" | tee models/weights/model.weights.h5;;
+esac
+"""
+INITIALISES = """#!/bin/sh
+echo "dvc $*"
+case $1 in init) mkdir .dvc;; esac
+"""
+
+
+@pytest.fixture
+def tuned(project: Path) -> Path:
+    """A project with weights, and two folders that somebody transcribed."""
+    for name in ("dvc.yaml", "params.yaml", "fonts/package.json", "fonts/package-lock.json", "fonts/.npmrc",
+                 "models/weights/model.weights.h5", "a/index.tsv", "b/letters.tar"):  # fmt: skip
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text("first")
+    program(project, "legible", ADDS)
+    program(project, "dvc", INITIALISES)
+    return project
+
+
+def added(done: "subprocess.CompletedProcess[str]") -> list[str]:
+    return re.findall(r"legible data add transcribed (\S+) --name own --root work/finetune", done.stdout)
+
+
+def test_a_fine_tuning_takes_the_folder_that_is_named_each_time(tuned: Path) -> None:
+    for folder in ("a", "b", "b"):
+        done = make(tuned, "finetune", FOLDER=folder)
+        assert done.returncode == 0, done.stderr
+        assert added(done) == [folder]
+        assert done.stdout.endswith("dvc repro\n")
+
+
+def test_a_fine_tuning_whose_source_could_not_be_added_trains_on_nothing_and_adds_it_the_next_time(tuned: Path) -> None:
+    (tuned / "work/finetune/data/raw/own").mkdir(parents=True)
+    (tuned / "fails").touch()
+    done = make(tuned, "finetune", FOLDER="a")
+    assert done.returncode != 0
+    assert "dvc repro" not in done.stdout
+    (tuned / "fails").unlink()
+    assert added(make(tuned, "finetune", FOLDER="a")) == ["a"]
+
+
+@pytest.mark.parametrize("folder", ["", "nowhere", "models", "$(shell touch pwned)"])
+def test_a_fine_tuning_without_a_folder_says_in_one_line_what_it_needs(tuned: Path, folder: str) -> None:
+    done = make(tuned, "finetune", FOLDER=folder)
+    assert done.returncode != 0
+    (said,) = (line for line in done.stderr.splitlines() if not line.lower().startswith("make"))
+    assert said.startswith("FOLDER is to name a folder with index.tsv and its images, or with a tar of them")
+    assert not (tuned / "work").exists()
+    assert not (tuned / "pwned").exists()
+
+
+def test_a_fine_tuning_starts_from_the_weights_that_are_there_though_a_copy_was_cut_off(tuned: Path) -> None:
+    root, weights = tuned / "work/finetune", tuned / "models/weights/model.weights.h5"
+    (root / "start.new").mkdir(parents=True)
+    (root / "start.new/left").touch()
+    (root / "start").mkdir()
+    for content in ("first", "pulled"):
+        weights.write_text(content)
+        assert make(tuned, "finetune", FOLDER="a").returncode == 0
+        assert [path.name for path in (root / "start").iterdir()] == ["model.weights.h5"]
+        assert (root / "start/model.weights.h5").read_text() == content
+        assert not (root / "start.new").exists()
+
+
+def test_a_fine_tuning_into_the_project_itself_touches_nothing(tuned: Path) -> None:
+    assert make(tuned, "finetune", "INTO=.", FOLDER="a").returncode != 0
+    assert (tuned / "params.yaml").read_text() == "first"
+    assert (tuned / "models/weights/model.weights.h5").read_text() == "first"
+
+
+TRAINS = """
+stages:
+  ingest: {cmd: legible ingest, outs: [data/dataset]}
+  train:
+    cmd: legible train
+    deps: [data/dataset]
+    outs: [models/weights: {cache: false, persist: true}]
+"""
+
+
+@pytest.mark.slow
+def test_a_fine_tuning_trains_again_from_other_weights_and_only_then(tuned: Path) -> None:
+    (tuned / "bin/dvc").unlink()
+    (tuned / "bin/dvc").symlink_to(BIN / "dvc")
+    (tuned / "dvc.yaml").write_text(TRAINS)
+    program(tuned, "legible", ADDS.replace("esac", "  ingest) echo images > data/dataset;;\nesac"))
+    checkpoint = tuned / "work/finetune/training/checkpoint"
+    for content, trained in (("first", ["from first"]), ("first", []), ("pulled", ["from pulled"])):
+        (tuned / "models/weights/model.weights.h5").write_text(content)
+        done = make(tuned, "finetune", FOLDER="a")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert re.findall("from .*", done.stdout) == trained
+        assert not checkpoint.exists() or not trained
+        checkpoint.mkdir(parents=True, exist_ok=True)
+
+
+EIGHT = "#!/bin/sh\necho 8\n"
+SSH = """#!/bin/sh
+echo "on $1"
+cd there && exec sh -c "$2"
+"""
+VENV = """#!/bin/sh
+mkdir -p .venv/bin
+printf '#!/bin/sh\necho pip "$@"\n' > .venv/bin/pip
+cp ../python .venv/bin/python
+chmod +x .venv/bin/*
+"""
+REMOTE = """#!/bin/sh
+echo "python $* by ${KERAS_BACKEND:-none} on $JAX_PLATFORMS, ${PYTHONPATH:-no source}"
+test ! -f ../blind
+"""
+
+
+@pytest.fixture
+def beside(project: Path) -> Path:
+    """A project with another machine beside it, whose home is the folder `there`."""
+    (project / "there/legible-training").mkdir(parents=True)
+    (project / "models/weights").mkdir(parents=True)
+    for name, script in (
+        ("ssh", SSH),
+        ("python3", VENV),
+        ("rsync", SAYS),
+        ("dvc", SAYS),
+        ("nproc", "#!/bin/sh\necho 8\n"),
+    ):
+        program(project, name, script)
+    (project / "there/python").write_text(REMOTE)
+    return project
+
+
+def test_a_training_on_another_machine_installs_what_is_locked_sees_a_gpu_and_takes_the_weights_along(
+    beside: Path,
+) -> None:
+    done = make(beside, "train-on", HOST="me@gpu", PYTHONPATH="")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "rsync -aR requirements/gpu.txt me@gpu:legible-training/",
+        "on me@gpu",
+        "pip install -q --require-hashes -r requirements/gpu.txt",
+        'python -c import jax; print("training on", *jax.devices()) by none on cuda, no source',
+        "dvc repro ingest",
+        "rsync -aR --exclude __pycache__ params.yaml src models/weights data/dataset me@gpu:legible-training/",
+        "on me@gpu",
+        "python -m legible train --workers 8 by jax on cuda,cpu, src",
+        "rsync -a me@gpu:legible-training/models/weights models/",
+        "rsync -a me@gpu:legible-training/training .",
+        "dvc commit -f train",
+    ]
+
+
+def test_a_training_on_another_machine_that_has_no_gpu_is_none_and_sends_nothing(beside: Path) -> None:
+    (beside / "there/blind").touch()
+    done = make(beside, "train-on", HOST="me@gpu")
+    assert done.returncode != 0
+    assert "JAX sees no cuda there" in done.stderr
+    assert "dvc" not in done.stdout
+    assert "data/dataset" not in done.stdout
+
+
+def test_a_training_on_the_processor_of_another_machine_is_asked_for(beside: Path) -> None:
+    done = make(beside, "train-on", "LOCK=requirements/accelerate.txt", HOST="me@gpu", PYTHONPATH="")
+    assert "pip install -q --require-hashes -r requirements/accelerate.txt" in done.stdout
+    assert "python -m legible train --workers 8 by jax on cpu, src" in done.stdout
+
+
+def test_a_training_on_another_machine_takes_settings(beside: Path) -> None:
+    done = make(beside, "train-on", HOST="me@gpu", SETTINGS="train.epochs=40 train.start_from=models/weights")
+    assert "dvc exp run -S train.epochs=40 -S train.start_from=models/weights ingest" in done.stdout
+
+
+def test_a_training_on_another_machine_without_one_says_in_one_line_what_it_needs(beside: Path) -> None:
+    done = make(beside, "train-on", HOST="")
+    assert done.returncode != 0
+    assert "HOST is to name a machine that ssh reaches" in done.stderr
+    assert done.stdout == ""
 
 
 @pytest.mark.parametrize(("version", "code"), [("v1.2.0", 0), ("v1.3.0", 2), ("1.2.0", 2), ("", 2)])

@@ -88,6 +88,34 @@ def test_a_source_is_added_again_under_its_name(tmp_path: Path) -> None:
     assert [source.counts["line"] for source in sources.listed(tmp_path)] == [1]
 
 
+def test_a_source_added_again_unchanged_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = transcribed(tmp_path / "letters")
+    added = sources.add(tmp_path, kind="transcribed", path=folder)
+    monkeypatch.setattr(sources, "count_samples", None)
+    assert sources.add(tmp_path, kind="transcribed", path=folder) == added
+    assert sources.listed(tmp_path) == [added]
+
+
+@pytest.mark.parametrize("changed", ["letters/images/1.png", "data/raw/letters/images/1.png"])
+def test_a_source_whose_files_or_copy_have_changed_is_taken_anew(tmp_path: Path, changed: str) -> None:
+    folder = transcribed(tmp_path / "letters")
+    sources.add(tmp_path, kind="transcribed", path=folder)
+    (tmp_path / changed).write_bytes(picture(3))
+    added = sources.add(tmp_path, kind="transcribed", path=folder)
+    assert sources.listed(tmp_path) == [added]
+    for name in added.sha256:
+        assert (tmp_path / "data/raw/letters" / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_a_copy_that_was_never_listed_is_taken_anew_and_listed(tmp_path: Path) -> None:
+    folder = transcribed(tmp_path / "letters")
+    transcribed(tmp_path / "data/raw/letters")
+    (tmp_path / "data/raw/letters/left").touch()
+    added = sources.add(tmp_path, kind="transcribed", path=folder)
+    assert sources.listed(tmp_path) == [added]
+    assert not (tmp_path / "data/raw/letters/left").exists()
+
+
 @pytest.mark.parametrize("within", ["data/raw/letters/inner", "."])
 def test_a_source_within_its_copy_or_around_it_is_refused(tmp_path: Path, within: str) -> None:
     transcribed(tmp_path / within)

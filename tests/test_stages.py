@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import shutil
 from itertools import groupby
 from pathlib import Path
@@ -285,14 +286,45 @@ def test_the_card_states_speed_for_the_model_that_was_measured_alone(
         assert (f"not measured for this model ({known})" in card) != shown
 
 
-@pytest.mark.parametrize("said", ["", "`small` reads 1 of 3 words."])
-def test_the_card_says_what_generated_images_alone_give_where_it_is_stated(
-    made: Path, params: Params, tmp_path: Path, said: str
+@pytest.mark.parametrize(
+    ("revision", "words", "shown"),
+    [("4", "iam/word", True), ("3", "iam/word", False), ("4", "own/word", False)],
+    ids=["this", "another revision of generate", "a bundle without the words that it speaks of"],
+)
+def test_the_card_says_what_generated_images_alone_give_where_it_speaks_of_them_and_of_its_words(
+    made: Path, params: Params, tmp_path: Path, revision: str, words: str, *, shown: bool
 ) -> None:
-    stated = dataclasses.replace(params, pack=dataclasses.replace(params.pack, generated_only=said))
-    card = carded(copy_of(made, tmp_path), stated)
-    assert (f"## From generated images alone\n\n{said}\n" in card) == bool(said)
-    assert ("generated images alone" in card) == bool(said)
+    root = copy_of(made, tmp_path)
+    manifest = json.loads((root / "data/dataset/manifest.json").read_text())
+    manifest["counts"]["validation"][words] = 7
+    (root / "data/dataset/manifest.json").write_text(json.dumps(manifest))
+    said = {revision: "`small` reads 1 of 3 words."}
+    stated = dataclasses.replace(
+        params,
+        generate=dataclasses.replace(params.generate, revision=4),
+        pack=dataclasses.replace(params.pack, generated_only=said),
+    )
+    card = carded(root, stated)
+    assert ("## From generated images alone\n\n`small` reads 1 of 3 words.\n" in card) == shown
+    assert ("generated images alone" in card) == shown
+
+
+def test_the_card_says_of_its_training_what_it_knows_and_of_few_writers_that_they_are_few(
+    made: Path, params: Params, tmp_path: Path
+) -> None:
+    root = copy_of(made, tmp_path)
+    manifest = json.loads((root / "data/dataset/manifest.json").read_text())
+    (root / "data/dataset/manifest.json").write_text(json.dumps({**manifest, "by_image": ["drawn"]}))
+    found = evaluation(root)
+    found["slices"]["drawn/word"]["writers"] = 1  # type: ignore[assignment, index, unused-ignore]
+    (root / "evaluation/evaluation.json").write_text(json.dumps(found))
+    card = carded(root, params)
+    assert "Splits are by writer or writer style, of drawn, which few wrote, by image." in card
+    assert re.search(r"\| drawn/word \| 60 \| 1 \| [\d.]+% \(one writer\) \|", card)
+    data_set = Dataset.open(root / "data/dataset").manifest.fingerprint[:12]
+    assert f"dvc repro: data set {data_set}, weights by tensorflow, bundle" in card
+    assert "may stem from trainings on earlier data sets" in card
+    assert "same commit" not in card
 
 
 def test_the_card_shows_what_corruption_does(made: Path, params: Params, tmp_path: Path) -> None:

@@ -199,3 +199,13 @@ def test_a_data_set_without_training_samples_is_refused(tmp_path: Path) -> None:
     write_dataset(tmp_path / "data/dataset", [digits(1, split="tune")], present=["drawn"])
     with pytest.raises(DataError, match="holds no train samples"):
         training.train(small_params(epochs=1), root=tmp_path)
+
+
+def test_a_source_of_a_later_mixture_with_no_training_samples_is_refused_before_any_training(tmp_path: Path) -> None:
+    samples = [digits(n, split="train") for n in range(4)] + [digits(9, split="tune")]
+    samples.append(dataclasses.replace(digits(8, split="tune"), source="own", id="own/8"))
+    write_dataset(tmp_path / "data/dataset", samples, present=["drawn", "own"])
+    later = ThenParams(1, 96, 0.001, 0.5, 0.0, 0.3, mixture={"drawn/word": 1.0, "own/word": 1.0})
+    with pytest.raises(DataError, match="names own/word, and no sample of that is in `train`"):
+        training.train(small_params(epochs=1, then=(later,)), root=tmp_path)
+    assert not (tmp_path / "training").exists()

@@ -63,6 +63,8 @@ class Manifest:
     """Samples left out, by reason."""
     shards: Mapping[str, str]
     """sha256 of each shard."""
+    by_image: Sequence[str] = ()
+    """Sources whose images are parted into splits, not their writers; left out of the file where there are none."""
 
     @property
     def fingerprint(self) -> str:
@@ -74,15 +76,18 @@ class Manifest:
         lines += [f"dropped: {count} ({reason})" for reason, count in self.dropped.items()]
         lines += [f"damaged: {', '.join(self.damaged)}"] if self.damaged else []
         lines += [f"absent: {', '.join(self.absent)}"] if self.absent else []
+        if self.by_image:
+            lines.append(f"split by image, for want of writers: {', '.join(self.by_image)}")
         return "\n".join(lines)
 
 
 @dataclass
 class Tally:
-    """Counted while samples stream by: what was damaged or left out, and why."""
+    """Gathered while samples stream by: what was damaged or left out, and why, and which sources are split by image."""
 
     damaged: list[str] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
+    by_image: list[str] = field(default_factory=list)
 
 
 def write_dataset(
@@ -111,8 +116,10 @@ def write_dataset(
         damaged=seen.damaged,
         dropped=dict(seen.dropped),
         shards={path.name: _sha256(path) for path in sorted(fresh.glob("*.tar"))},
+        by_image=sorted(seen.by_image),
     )
-    content = json.dumps(dataclasses.asdict(manifest), indent=1, ensure_ascii=False) + "\n"
+    stated = {name: value for name, value in dataclasses.asdict(manifest).items() if name != "by_image" or value}
+    content = json.dumps(stated, indent=1, ensure_ascii=False) + "\n"
     (fresh / "manifest.json").write_text(content, encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
     fresh.rename(folder)

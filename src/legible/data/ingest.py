@@ -1,7 +1,10 @@
-"""Stage `ingest`: generated samples and the listed sources -> data/dataset, split by writer."""
+"""Stage `ingest`: generated samples and the listed sources -> data/dataset, split by writer.
+
+A listed source of few writers is split by image: one hand alone would lie in one split, and be trained on or judged by.
+"""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from tqdm import tqdm
@@ -14,6 +17,9 @@ from legible.data.emnist import open_emnist, paste
 from legible.data.iam import IamFolder, join_handwritten, open_iam
 from legible.data.transcribed import open_transcribed
 from legible.errors import DataError
+
+FEWEST_WRITERS = 3
+"""Of a source that is split by them."""
 
 
 def ingest(params: Params, *, root: Path) -> Manifest:
@@ -47,30 +53,42 @@ def _all_samples(
     for source in listed:
         folder = sources.raw_folder(root, source.name)
         if source.kind == "iam":
-            yield from _iam_samples(open_iam(folder, join_tokens=join_handwritten), source.name, params.ingest, tally)
+            layout = open_iam(folder, join_tokens=join_handwritten)
+            writers = {entry.writer for entry in layout.entries.values()}
+            by_image = not layout.has_lists and _noted_by_image(source.name, writers, params.ingest, tally)
+            yield from _iam_samples(layout, source.name, params.ingest, tally, by_image=by_image)
         elif source.kind == "emnist":
             yield from _pasted_samples(folder, source.name, params)
         else:
             yield from _transcribed_samples(folder, source.name, params.ingest, tally)
 
 
-def _iam_samples(layout: IamFolder, source: str, params: IngestParams, tally: Tally) -> Iterator[Sample]:
+def _iam_samples(
+    layout: IamFolder, source: str, params: IngestParams, tally: Tally, *, by_image: bool = False
+) -> Iterator[Sample]:
     for entry, image in layout.images(tally):
         if entry.segmentation not in params.segmentation:
             tally.dropped[f"{source}: segmentation {entry.segmentation}"] += 1
         elif layout.has_lists and entry.split is None:
             tally.dropped[f"{source}: form in none of the lists"] += 1
         else:
-            split = split_of(source, entry.writer, params, official=entry.split)
+            split = split_of(source, _line_of(entry.id) if by_image else entry.writer, params, official=entry.split)
             yield Sample(
                 id=f"{source}/{entry.kind}/{entry.id}", image=image, text=entry.text, writer=entry.writer,
                 source=source, split=split, kind=entry.kind, segmentation=entry.segmentation,
             )  # fmt: skip
 
 
+def _line_of(name: str) -> str:
+    """`a01-000u-00-03`, a word, and `a01-000u-00`, the line that it is cut from -> `a01-000u-00`"""
+    return "-".join(name.split("-")[:3])
+
+
 def _transcribed_samples(folder: Path, source: str, params: IngestParams, tally: Tally) -> Iterator[Sample]:
-    for number, (row, image) in enumerate(open_transcribed(folder).images(tally)):
-        split = split_of(source, row.writer, params)
+    opened = open_transcribed(folder)
+    by_image = _noted_by_image(source, {row.writer for row in opened.rows if row.text}, params, tally)
+    for number, (row, image) in enumerate(opened.images(tally)):
+        split = split_of(source, row.path if by_image else row.writer, params)
         yield Sample(
             id=f"{source}/{number:06}", image=image, text=row.text, writer=row.writer,
             source=source, split=split, kind=row.kind,
@@ -87,8 +105,21 @@ def _pasted_samples(folder: Path, source: str, params: Params) -> Iterator[Sampl
             )  # fmt: skip
 
 
+def _noted_by_image(source: str, writers: Collection[str], params: IngestParams, tally: Tally) -> bool:
+    """Whether a source is split by image, as too few wrote it for `train` and `validation`; noted in the tally."""
+    found = {split_of(source, writer, params) for writer in writers}
+    train_lacks = "train" not in found and max(params.validation_share, params.tune_share) < 1
+    validation_lacks = "validation" not in found and params.validation_share > 0
+    few = len(writers) < FEWEST_WRITERS or train_lacks or validation_lacks
+    tally.by_image.extend([source] if few else [])
+    return few
+
+
 def split_of(source: str, writer: str, params: IngestParams, *, official: Split | None = None) -> Split:
-    """The official split where there is one, else by a hash of the writer; `tune` is cut out of training writers."""
+    """The official split where there is one, else by a hash of the writer; `tune` is cut out of training writers.
+
+    Of a source that is split by image an image stands in the writer's place.
+    """
     if official == "validation":
         return "validation"
     if official is None and _share(source, writer, "validation") < params.validation_share:

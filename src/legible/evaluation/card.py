@@ -13,6 +13,8 @@ from legible.reader.bundle import CARD, MODEL, sha256_of
 
 MEASURED_DIGITS = 12
 """Of a model's sha256, to say which model `pack.measured` speaks of."""
+REAL_WORDS = "iam/word"
+"""The group that `benchmarks/generated_only.py` reads, and `pack.generated_only` speaks of."""
 OWN_SOURCES = {
     "generated-print": "drawn by `legible generate` in printed fonts under open licences",
     "generated-handwriting": "drawn by `legible generate` in handwriting fonts under open licences",
@@ -33,9 +35,9 @@ def write_card(folder: Path, params: Params, *, data_set: DataManifest, trained:
         _confidence(evaluation, calibration),
         _corruptions(evaluation["corruptions"]),
         _speed(folder, params),
-        *_generated_only(params),
+        *_generated_only(params, data_set),
         _limits(),
-        _how_to_reproduce(data_set),
+        _how_to_reproduce(data_set, trained),
     ]
     (folder / CARD).write_text("\n".join(parts), encoding="utf-8")
 
@@ -49,8 +51,8 @@ printed or handwritten, and answers with its text and the probability that all o
 
 - Network `{trained["size"]}`, convolutions and CTC, {trained["height"]} pixels high and of free width; served by LiteRT
   with quantization `{params.export.quantization}` in {kilobytes} kB.
-- Trained by `dvc repro` with {trained["backend"]} on a {trained.get("device", "cpu").upper()}, from the `params.yaml`
-  and `dvc.lock` of the same commit.
+- Trained with {trained["backend"]} on a {trained.get("device", "cpu").upper()}; `manifest.json` beside this card states
+  the sums of data set and parameters, and the revision of each stage.
 """
 
 
@@ -62,7 +64,9 @@ def _sources(data_set: DataManifest, terms: Mapping[str, str]) -> str:
         lines.append(f"| {source} | {counts[0]} | {counts[1]} | {counts[2]} | {said} |")
     if data_set.absent:
         lines += ["", f"Not used: {', '.join(data_set.absent)}."]
-    return "\n".join([*lines, "", "Splits are by writer or writer style. `validation` is for figures only.", ""])
+    by_image = f", of {' and '.join(data_set.by_image)}, which few wrote, by image" if data_set.by_image else ""
+    splits = f"Splits are by writer or writer style{by_image}. `validation` is for figures only."
+    return "\n".join([*lines, "", splits, ""])
 
 
 def _count(data_set: DataManifest, split: str, source: str) -> int:
@@ -90,7 +94,8 @@ def _figures(evaluation: Mapping[str, Any]) -> str:
 
 
 def _with_interval(row: Mapping[str, float]) -> str:
-    return f"{row['exact_match']:.1%} ({row['low']:.1%} to {row['high']:.1%})"
+    between = f"{row['low']:.1%} to {row['high']:.1%}" if row["writers"] > 1 else "one writer"
+    return f"{row['exact_match']:.1%} ({between})"
 
 
 def _otherwise_decoded(evaluation: Mapping[str, Any]) -> list[str]:
@@ -207,24 +212,28 @@ def _speed(folder: Path, params: Params) -> str:
     return f"## Speed and memory\n\n{params.pack.measured.get(known, unknown)}.\n"
 
 
-def _generated_only(params: Params) -> list[str]:
-    """What `benchmarks/generated_only.py` gave with a network of its own; no part where nothing is stated."""
-    said = params.pack.generated_only
+def _generated_only(params: Params, data_set: DataManifest) -> list[str]:
+    """What `benchmarks/generated_only.py` gave with a network of its own, of this revision's images on these words."""
+    said = params.pack.generated_only.get(str(params.generate.revision), "")
+    said = said if data_set.counts.get("validation", {}).get(REAL_WORDS) else ""
     return [f"## From generated images alone\n\n{said}\n"] if said else []
 
 
-def _how_to_reproduce(data_set: DataManifest) -> str:
+def _how_to_reproduce(data_set: DataManifest, trained: Mapping[str, Any]) -> str:
+    made = f"data set {data_set.fingerprint[:MEASURED_DIGITS]}, weights by {trained['backend']}"
     return f"""## How to reproduce it
 
-On the commit that holds this card, with the sources named above (`dvc pull`, or `legible data add` for one that may not
-be shared; `legible data drop NAME` does without):
+With the parameters whose sum `manifest.json` states, and the sources named above (`dvc pull`, or `legible data add` for
+one that may not be shared; `legible data drop NAME` does without):
 
 ```
-make retrain      # dvc repro: data set {data_set.fingerprint[:MEASURED_DIGITS]}, weights, bundle and this card
+make retrain      # dvc repro: {made}, bundle and this card
 make gate         # the bundle made beside the one on main
 ```
 
-The same data set and seed give the same weights on a CPU; a GPU, or another processor, may differ in last digits.
+`dvc repro` trains so; weights that are committed under `models/weights` may stem from trainings on earlier data sets:
+`docs/recipe.md` tells their history. The same data set, parameters and seed give the same weights on a CPU; a GPU, or
+another processor, may differ in last digits.
 """
 
 

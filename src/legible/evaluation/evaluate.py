@@ -159,7 +159,7 @@ def read_by_best_path(recognizer: Recognizer, cases: Sequence[Case]) -> dict[str
     """Exact match with its interval, and CER, of each slice, where each time step's likeliest label is taken."""
     texts = best_path_texts(recognizer, tqdm([case.image for case in cases], desc="best path", unit="image"))
     results = _results(cases, [Reading(text, 0.0, ()) for text in texts])
-    wanted = ("count", "exact_match", "low", "high", "cer")
+    wanted = ("count", "writers", "exact_match", "low", "high", "cer")
     return {name: {one: row[one] for one in wanted} for name, row in figures_by_slice(results).items()}
 
 

@@ -28,14 +28,23 @@ from legible.network.loss import CTCModel
 from legible.network.normalization import BatchNormalization, settle
 from legible.network.zoo import STRIDE, build_network, size_named
 from legible.scores import cer, exact_match
-from legible.training.batches import Planner, Preparation, Prepared, Prepares, epoch_batches, make_batch, prepare
+from legible.training.batches import (
+    Planner,
+    Preparation,
+    Prepared,
+    Prepares,
+    check_mixture,
+    epoch_batches,
+    make_batch,
+    prepare,
+)
 from legible.training.checkpoint import Checkpoints, EpochFigures, fingerprint
 from legible.training.preparers import Preparers
 from legible.training.weights import average_with, load_matching, save_weights, sum_of_weights
 
 PRECISIONS = ("float32", "mixed_bfloat16")
 READ_TOGETHER = 32
-SETTLING_SAMPLES = 12_288
+SETTLING_SAMPLES = 4096
 """Of `train`, that the moving averages of a mean of weights are found on."""
 TUNE_SAMPLES = 2048
 """Samples of `tune` read after each epoch, for the curves; choices are made on all of it."""
@@ -54,6 +63,8 @@ def train(params: Params, *, root: Path, workers: int = 1) -> None:
     data_set = Dataset.open(root / "data/dataset")
     loaded = Loaded(_split(data_set, "train"), _evenly(_split(data_set, "tune"), TUNE_SAMPLES))
     runs = trainings(params)
+    for run in runs:
+        check_mixture(run.train.mixture, data_set.manifest)
     start = first_weights(params.train, root=root)
     identities = fingerprints(runs, data_set=data_set.manifest.fingerprint, start=start)
     for number, (run, identity) in enumerate(zip(runs, identities, strict=True), start=1):
