@@ -2,7 +2,9 @@
 
 import dataclasses
 import shutil
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +14,7 @@ from legible.config import Params, ThenParams, load_params
 from legible.data.dataset import Sample, write_dataset
 from legible.errors import DataError, SettingsError
 from legible.training import train as training
-from legible.training.weights import load_network
+from legible.training.weights import load_network, save_weights
 
 pytestmark = pytest.mark.slow
 
@@ -209,3 +211,17 @@ def test_a_source_of_a_later_mixture_with_no_training_samples_is_refused_before_
     with pytest.raises(DataError, match="names own/word, and no sample of that is in `train`"):
         training.train(small_params(epochs=1, then=(later,)), root=tmp_path)
     assert not (tmp_path / "training").exists()
+
+
+@pytest.mark.parametrize(("seen", "device"), [(True, "gpu"), (False, "cpu")])
+def test_weights_say_on_which_device_pytorch_trained_them(
+    *, seen: bool, device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    params = small_params(epochs=1)
+    model = training.build_model(params.train, labels=params.charset.build().size)
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=SimpleNamespace(is_available=lambda: seen)))
+    monkeypatch.setattr("legible.training.weights.keras.backend.backend", lambda: "torch")
+    save_weights(model, tmp_path / "weights", params.train, charset=params.charset.build())
+    monkeypatch.undo()
+    description = load_network(tmp_path / "weights")[1]
+    assert (description.backend, description.device) == ("torch", device)

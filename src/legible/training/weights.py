@@ -108,6 +108,10 @@ def _take(layer: keras.Layer, former: CTCModel) -> int:
 
 def _device() -> str:
     """`gpu` or `tpu` where the backend sees one, else `cpu`."""
+    if keras.backend.backend() == "torch":  # of whose devices Keras makes no list
+        import torch  # only where it is the backend  # noqa: PLC0415
+
+        return "gpu" if torch.cuda.is_available() else "cpu"
     return str(keras.distribution.list_devices()[0]).split(":")[0].lower()
 
 
