@@ -68,7 +68,7 @@ tiny: $(FULL)/.ready ## Rehearse the whole pipeline in a scratch folder, in abou
 	@export PATH=$(abspath $(FULL)):$$PATH && cd $(TINY) && \
 	  dvc init -q --no-scm && dvc config core.analytics false && dvc repro
 
-finetune: $(FULL)/.ready ## Fine-tune the shipped weights to a transcribed folder: FOLDER=letters INTO=work/finetune
+finetune: $(FULL)/.ready ## Fine-tune the shipped weights to a transcribed folder: FOLDER=letters INTO=work/finetune TERMS="CC BY 4.0"
 	@test -n "$$FOLDER" && { test -f "$$FOLDER/index.tsv" || ls "$$FOLDER"/*.tar; } > /dev/null 2>&1 || \
 	{ echo "FOLDER is to name a folder with index.tsv and its images, or with a tar of them: make finetune FOLDER=letters" >&2; exit 1; }
 	@mkdir -p $(INTO)/fonts && cp dvc.yaml $(INTO)/ && cp $(FONT_PINS) $(INTO)/fonts/
@@ -76,7 +76,7 @@ finetune: $(FULL)/.ready ## Fine-tune the shipped weights to a transcribed folde
 	@diff -rq models/weights $(INTO)/start > /dev/null 2>&1 || { cd $(INTO) && rm -rf start start.new models/weights training/checkpoint* && \
 	  cp -r $(abspath models/weights) start.new && mv start.new start; }
 	@test -d $(INTO)/.dvc || { cd $(INTO) && $(abspath $(FULL))/dvc init -q --no-scm && $(abspath $(FULL))/dvc config core.analytics false; }
-	@$(FULL)/legible data add transcribed "$$FOLDER" --name own --root $(INTO)
+	@$(FULL)/legible data add transcribed "$$FOLDER" --name own --terms "$$TERMS" --root $(INTO)
 	@PATH=$(abspath $(FULL)):$$PATH && cd $(INTO) && dvc repro
 
 retrain: $(FULL)/.ready ## Data to bundle, as params.yaml says; SETTINGS="train.epochs=40" changes it first

@@ -239,7 +239,11 @@ def tuned(project: Path) -> Path:
 
 
 def added(done: "subprocess.CompletedProcess[str]") -> list[str]:
-    return re.findall(r"legible data add transcribed (\S+) --name own --root work/finetune", done.stdout)
+    return re.findall(r"legible data add transcribed (\S+) --name own --terms .*--root work/finetune", done.stdout)
+
+
+def test_a_fine_tuning_hands_on_the_terms_of_its_images(tuned: Path) -> None:
+    assert "--name own --terms CC BY 4.0 --root" in make(tuned, "finetune", FOLDER="a", TERMS="CC BY 4.0").stdout
 
 
 def test_a_fine_tuning_takes_the_folder_that_is_named_each_time(tuned: Path) -> None:

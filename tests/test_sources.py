@@ -242,3 +242,12 @@ def test_an_archive_that_is_none_or_cut_off_is_one_clear_error(tmp_path: Path, k
 def test_an_index_without_its_columns_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="lacks the column text"):
         open_transcribed(transcribed(tmp_path / "letters", rows="path\tlabel\n"))
+
+
+def test_a_source_added_again_keeps_its_terms_unless_others_are_given(tmp_path: Path) -> None:
+    folder = transcribed(tmp_path / "letters")
+    given = [
+        sources.add(tmp_path, kind="transcribed", path=folder, terms=terms).terms for terms in ("ours", "", "theirs")
+    ]
+    assert given == ["ours", "ours", "theirs"]
+    assert [source.terms for source in sources.listed(tmp_path)] == ["theirs"]

@@ -70,7 +70,8 @@ def require(root: Path) -> list[Source]:
 def add(root: Path, *, kind: str, path: Path, name: str = "", terms: str = "") -> Source:
     """Check a source, copy it to data/raw, list it and put it under DVC. Raises DataError for one without images.
 
-    One that is listed already is read anew only where its files, or those of its copy, have changed.
+    One that is listed is read anew only where its files, or those of its copy, have changed; where no terms are given
+    it keeps its own.
     """
     if kind not in KINDS:
         raise DataError(f"{kind!r} is no kind of source; known: {', '.join(KINDS)}")
@@ -80,23 +81,23 @@ def add(root: Path, *, kind: str, path: Path, name: str = "", terms: str = "") -
     _check_name(root, name, kind)
     folder = raw_folder(root, name)
     _check_apart(path.resolve(), folder.resolve())
-    others = [source for source in listed(root) if source.name != name]
-    counts = _unchanged(root, name, path)
+    known = {source.name: source for source in listed(root)}
+    former = known.pop(name, None)
+    terms = terms or (former.terms if former else "")
+    counts = _unchanged(former, folder, path)
     if counts is None:
         counts = count_samples(kind, path)
         if folder.resolve() != path.resolve():
             _copy(path, folder)
     source = Source(name, kind, terms, counts, _sums(folder))
-    _write(root, [*others, source])
+    _write(root, [*known.values(), source])
     _track(root, name)
     return source
 
 
-def _unchanged(root: Path, name: str, path: Path) -> Mapping[str, int] | None:
-    """The counts of a source that is listed with the files that are at path and in its copy; None where any differ."""
-    listed_as = [source for source in listed(root) if source.name == name]
-    known = [one for one in listed_as if one.sha256 == _sums(path) == _sums(raw_folder(root, name))]
-    return known[0].counts if known else None
+def _unchanged(former: Source | None, folder: Path, path: Path) -> Mapping[str, int] | None:
+    """The counts of a listed source whose files are at path and in its folder; None where any differ."""
+    return former.counts if former and former.sha256 == _sums(path) == _sums(folder) else None
 
 
 def drop(root: Path, name: str) -> None:
