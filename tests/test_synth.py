@@ -1,6 +1,7 @@
 """Drawing: fonts, texts, paper and augmentation."""
 
 import dataclasses
+import io
 import re
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from fontTools.ttLib import TTFont
 from legible.charset import Charset
 from legible.config import FontsParams, load_params
 from legible.errors import DataError
-from legible.synth import draw
+from legible.synth import draw, fonts
 from legible.synth.augment import augment
 from legible.synth.draw import draw_hand_style, draw_style, draw_text, draw_with_boxes
 from legible.synth.fonts import Font, find_fonts, install_fonts
@@ -184,13 +185,41 @@ def advances(face: Path) -> list[float]:
     return [round(float(change), 3) for change in kerning(face, "AVn")]
 
 
-def test_kerning_brings_pairs_nearer_in_files_of_any_format(print_face: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def packed_face(print_face: Path, tmp_path: Path) -> Path:
+    """The same font as a WOFF2."""
     font = TTFont(print_face)
     font.flavor = "woff2"
     font.save(tmp_path / "same.woff2")
+    return tmp_path / "same.woff2"
+
+
+def test_kerning_brings_pairs_nearer_in_files_of_any_format(print_face: Path, packed_face: Path) -> None:
     assert advances(print_face)[0] < -0.02
     assert advances(print_face)[-1] == 0  # of the last letter, which has no neighbour
-    assert advances(tmp_path / "same.woff2") == advances(print_face)
+    assert advances(packed_face) == advances(print_face)
+
+
+def test_a_packed_font_draws_the_same_however_often_it_is_opened(packed_face: Path) -> None:
+    drawn = []
+    for _ in range(2):
+        fonts.load_face.cache_clear()
+        faces = [fonts.load_face(packed_face, size) for size in range(12, 42)]
+        drawn.append([bytes(face.getmask("Hamburg, 1905")) for face in faces])
+    assert isinstance(faces[-1].path, io.BytesIO)  # from what was unpacked by then
+    assert drawn[0] == drawn[1]
+
+
+def test_a_font_that_is_opened_often_is_unpacked_once(packed_face: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unpacked: list[object] = []
+    plain = fonts.woff2.decompress
+    monkeypatch.setattr(fonts.woff2, "decompress", lambda *files: (unpacked.append(files), plain(*files)))
+    for size in range(10, 10 + fonts.OPENINGS_WORTH_UNPACKING):
+        fonts.load_face(packed_face, size)
+    assert unpacked == []
+    for size in range(100, 110):
+        fonts.load_face(packed_face, size)
+    assert len(unpacked) == 1
 
 
 def test_a_kerned_style_sets_the_same_text_narrower(print_face: Path) -> None:
