@@ -33,7 +33,7 @@ def legible(*, lexicon: str = "") -> Read:
 def legible_best_path() -> Read:
     """The likeliest label of each step alone, as the figures of other CTC recognisers are given."""
     from legible.batched import batched
-    from legible.ctc.decode import best_path
+    from legible.ctc.decode import best_path_text
     from legible.reader.bundle import find_bundle, load_bundle
     from legible.reader.recognizer import TOGETHER, Recognizer
 
@@ -42,7 +42,7 @@ def legible_best_path() -> Read:
     def read_some(images: list[np.ndarray]) -> list[str]:
         columns = [recognizer.normalized(image) for image in images]
         logits = [recognizer.logits(own) for own in columns]
-        return [recognizer.charset.decode([run.label for run in best_path(own)]) for own in logits]
+        return [best_path_text(own, recognizer.charset) for own in logits]
 
     return lambda images: [text for some in batched(images, TOGETHER) for text in read_some(some)]
 

@@ -28,7 +28,7 @@ from PIL import Image, ImageDraw
 
 from legible.charset import Charset
 from legible.config import TrainParams, load_params
-from legible.ctc.decode import best_path
+from legible.ctc.decode import best_path_text
 from legible.data.dataset import Sample, Split
 from legible.image.normalize import SIDE_MARGIN, normalize
 from legible.network.zoo import STRIDE, ZOO, Size, build_network, build_twin
@@ -202,7 +202,7 @@ def read_by_artefact(artefact: bytes, prepared: Sequence[Prepared]) -> list[str]
         path.write_bytes(artefact)
         recognizer = Recognizer(path, CHARSET)
         logits = [recognizer.logits(one.columns) for one in prepared]
-    return [CHARSET.decode([run.label for run in best_path(one)]) for one in logits]
+    return [best_path_text(one, CHARSET) for one in logits]
 
 
 def main() -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from legible.charset import Charset
-from legible.ctc.decode import best_path
+from legible.ctc.decode import best_path_text
 from legible.data.dataset import Dataset, Sample
 from legible.evaluation.confidence import spread
 from legible.network.zoo import build_twin, size_named
@@ -59,7 +59,7 @@ def texts(recognizer: Recognizer, samples: Sequence[Sample], charset: Charset) -
     found = []
     for sample in samples:
         logits = recognizer.logits(recognizer.normalized(sample.image))
-        found.append(charset.decode([run.label for run in best_path(logits)]))
+        found.append(best_path_text(logits, charset))
     return found
 
 

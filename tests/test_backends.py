@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from test_training import project, small_params
+from test_training import asked, pairs_after, project, small_params
 
-from legible.config import dump_params, load_params
+from legible.config import load_params
 from legible.data.dataset import Dataset
 from legible.training import train as training
 from legible.training.export import export
@@ -25,24 +25,6 @@ pytestmark = [
 
 SHORT = """
 train: {epochs: 1, epoch_samples: 96, batch_columns: 2048, precision: mixed_bfloat16, mixture: {drawn/word: 1.0}}
-"""
-THEN = """
-train:
-  epochs: 1
-  epoch_samples: 64
-  batch_columns: 2048
-  mixture: {drawn/word: 1.0}
-  averaged: 2
-  then:
-    - epochs: 1
-      epoch_samples: 64
-      learning_rate: 0.001
-      warmup_epochs: 0.5
-      dropout: 0.1
-      strength: 0.2
-      consistency: 0.2
-      renormalized: true
-      mixture: {drawn/word: 1.0}
 """
 SETTLED_ON = 60
 TRAIN = f"""
@@ -71,17 +53,10 @@ def with_jax(root: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def asked(root: Path, changes: str) -> Path:
-    project(root)
-    (root / "short.yaml").write_text(changes, encoding="utf-8")
-    params = dump_params(PROJECT / "params.yaml", PROJECT / "params/tiny.yaml", root / "short.yaml")
-    (root / "params.yaml").write_text(params, encoding="utf-8")
-    return root
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = asked(tmp_path_factory.mktemp("jax"), SHORT)
+    root = project(tmp_path_factory.mktemp("jax"))
+    asked(root, SHORT)
     with_jax(root, "-m", "legible", "train", "--workers", "2")
     return root
 
@@ -110,7 +85,8 @@ def test_and_are_exported_here(trained: Path, tmp_path: Path) -> None:
 def test_a_training_on_pairs_after_another_ends_in_their_mean_settled_as_it_is_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    root = asked(tmp_path, THEN)
+    root = project(tmp_path)
+    asked(root, pairs_after(epochs=1))
     with_jax(root, "-c", TRAIN)
     network = load_network(root / "models/weights")[0]
     there = [np.array(weight) for weight in network.get_weights()]

@@ -11,42 +11,16 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
-from conftest import PROJECT
 from kills import KilledError
-from test_training import final_weights, project
+from test_training import asked, final_weights, pairs_after, project
 
-from legible.config import Params, dump_params, load_params
 from legible.training import train as training
 
 pytestmark = pytest.mark.slow
 
 EPOCHS = 4
 """Of the second training."""
-SHORT = f"""
-train:
-  epochs: 1
-  epoch_samples: 64
-  batch_columns: 2048
-  mixture: {{drawn/word: 1.0}}
-  averaged: 2
-  then:
-    - epochs: {EPOCHS}
-      epoch_samples: 64
-      learning_rate: 0.001
-      warmup_epochs: 0.5
-      dropout: 0.1
-      strength: 0.2
-      consistency: 0.2
-      renormalized: true
-      mixture: {{drawn/word: 1.0}}
-"""
-
-
-def asked(root: Path) -> Params:
-    (root / "short.yaml").write_text(SHORT, encoding="utf-8")
-    content = dump_params(PROJECT / "params.yaml", PROJECT / "params/tiny.yaml", root / "short.yaml")
-    (root / "params.yaml").write_text(content, encoding="utf-8")
-    return load_params(root / "params.yaml")
+ASKED = pairs_after(epochs=EPOCHS)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -59,7 +33,7 @@ def _few_to_settle() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def at_once(tmp_path_factory: pytest.TempPathFactory) -> list[np.ndarray]:
     root = project(tmp_path_factory.mktemp("at_once"))
-    training.train(asked(root), root=root)
+    training.train(asked(root, ASKED), root=root)
     return final_weights(root)
 
 
@@ -87,10 +61,10 @@ def test_a_second_training_killed_between_epochs_goes_on_to_the_same_final_bits_
 
     monkeypatch.setattr(training, "train_epoch", killed)
     with pytest.raises(KilledError):
-        training.train(asked(root), root=root, workers=2)
+        training.train(asked(root, ASKED), root=root, workers=2)
     assert epochs_done(root) == 1
     monkeypatch.setattr(training, "train_epoch", original)
-    training.train(asked(root), root=root, workers=2)
+    training.train(asked(root, ASKED), root=root, workers=2)
     assert_same(at_once, final_weights(root))
 
 
@@ -98,7 +72,7 @@ def test_a_training_that_the_system_kills_leaves_no_worker_and_goes_on_to_the_sa
     at_once: list[np.ndarray], tmp_path: Path
 ) -> None:
     root = project(tmp_path)
-    params = asked(root)
+    params = asked(root, ASKED)
     command = [sys.executable, "-m", "legible", "train", "--workers", "2"]
     with subprocess.Popen(command, cwd=root, stderr=subprocess.DEVNULL) as child:
         while child.poll() is None and not epochs_done(root):

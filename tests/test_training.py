@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from legible.config import Params, ThenParams, load_params
+from legible.config import Params, ThenParams, dump_params, load_params
 from legible.data.dataset import Sample, write_dataset
 from legible.errors import DataError, SettingsError
 from legible.training import train as training
@@ -43,6 +43,36 @@ def project(root: Path) -> Path:
     samples = [digits(n, split="train") for n in range(120)] + [digits(n, split="tune") for n in range(500, 516)]
     write_dataset(root / "data/dataset", samples, present=["drawn"])
     return root
+
+
+def pairs_after(*, epochs: int) -> str:
+    """Changes of the parameters: a training of pairs after the first, and the mean of both, settled."""
+    return f"""
+train:
+  epochs: 1
+  epoch_samples: 64
+  batch_columns: 2048
+  mixture: {{drawn/word: 1.0}}
+  averaged: 2
+  then:
+    - epochs: {epochs}
+      epoch_samples: 64
+      learning_rate: 0.001
+      warmup_epochs: 0.5
+      dropout: 0.1
+      strength: 0.2
+      consistency: 0.2
+      renormalized: true
+      mixture: {{drawn/word: 1.0}}
+"""
+
+
+def asked(root: Path, changes: str) -> Params:
+    """The tiny parameters with these changes, also in root/params.yaml."""
+    (root / "short.yaml").write_text(changes, encoding="utf-8")
+    content = dump_params(PROJECT / "params.yaml", PROJECT / "params/tiny.yaml", root / "short.yaml")
+    (root / "params.yaml").write_text(content, encoding="utf-8")
+    return load_params(root / "params.yaml")
 
 
 def final_weights(root: Path) -> list[np.ndarray]:

@@ -11,7 +11,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from legible.charset import BLANK
+from legible.charset import BLANK, Charset
 
 Logits = npt.NDArray[np.float32]
 Shares = npt.NDArray[np.float64]
@@ -35,6 +35,11 @@ def best_path(logits: Logits | Shares) -> list[Run]:
     bounds = [0, *(np.flatnonzero(likeliest[1:] != likeliest[:-1]) + 1).tolist(), len(likeliest)]
     labels = likeliest.tolist() or [BLANK]
     return [Run(labels[start], start, stop) for start, stop in pairwise(bounds) if labels[start] != BLANK]
+
+
+def best_path_text(logits: Logits | Shares, charset: Charset) -> str:
+    """The text of the best path, of logits or probabilities (T, V) over the labels of this charset."""
+    return charset.decode([run.label for run in best_path(logits)])
 
 
 def align(logits: Logits | Shares, labels: Sequence[int]) -> list[Run]:

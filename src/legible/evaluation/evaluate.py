@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from legible import observations
 from legible.config import Params
-from legible.ctc.decode import best_path
+from legible.ctc.decode import best_path_text
 from legible.ctc.lexicon import Lexicon, words_of
 from legible.data.dataset import Dataset, Sample
 from legible.evaluation.confidence import calibration_error, characters_right, spread
@@ -165,11 +165,8 @@ def read_by_best_path(recognizer: Recognizer, cases: Sequence[Case]) -> dict[str
 
 def best_path_texts(recognizer: Recognizer, images: Iterable[GreyImage]) -> list[str]:
     """What the network alone reads, without a search or a lexicon."""
-    texts = []
-    for image in images:
-        logits = recognizer.logits(recognizer.normalized(image))
-        texts.append(recognizer.charset.decode([run.label for run in best_path(logits)]))
-    return texts
+    logits = (recognizer.logits(recognizer.normalized(image)) for image in images)
+    return [best_path_text(own, recognizer.charset) for own in logits]
 
 
 def character_errors(cases: Sequence[Case], readings: Sequence[Reading]) -> dict[str, dict[str, float]]:

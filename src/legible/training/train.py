@@ -9,7 +9,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -20,7 +19,7 @@ from tqdm import tqdm
 
 from legible.charset import Charset
 from legible.config import Params, TrainParams
-from legible.ctc.decode import best_path
+from legible.ctc.decode import best_path_text
 from legible.data.dataset import Dataset, Sample
 from legible.errors import DataError, SettingsError
 from legible.image.normalize import NEWEST
@@ -254,12 +253,8 @@ def read_prepared(model: CTCModel, prepared: Sequence[Prepared], *, charset: Cha
         logits = np.asarray(model.predict_on_batch({"image": batch.image, "mask": batch.mask}), np.float32)
         for row, place in enumerate(places):
             steps = int(batch.mask[row].sum()) // stride
-            texts[place] = _text(logits[row, :steps], charset)
+            texts[place] = best_path_text(logits[row, :steps], charset)
     return texts
-
-
-def _text(logits: Any, charset: Charset) -> str:
-    return charset.decode([run.label for run in best_path(logits)])
 
 
 def _tune_scores(model: CTCModel, tune: Sequence[Sample], preparation: Preparation) -> dict[str, float]:
