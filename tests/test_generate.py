@@ -20,6 +20,7 @@ from legible.data.dataset import Tally
 from legible.data.iam import open_iam
 from legible.errors import DataError, SettingsError
 from legible.synth import generate as generating
+from legible.synth.alike import NUMPY_WITHOUT, plain_numpy
 from legible.synth.asked import check_characters, check_texts
 from legible.synth.draw import draw_style
 from legible.synth.fonts import find_fonts
@@ -48,6 +49,28 @@ def test_the_same_bytes_on_one_two_and_three_processes(tmp_path: Path) -> None:
         generate(params(), root=tmp_path / str(processes), processes=processes)
         digests.add(digest(tmp_path / str(processes)))
     assert len(digests) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("other", [{"OPENCV_IPP": "disabled"}, {"OPENCV_CPU_DISABLE": "AVX2,FP16,AVX"}], ids=str)
+def test_the_same_bytes_whatever_the_processor_can_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, other: dict[str, str]
+) -> None:
+    asked = params(words=200, lines=0, shares={"print": 1.0}, strength=0.8)
+    generate(asked, root=tmp_path / "here")
+    for name, value in other.items():
+        monkeypatch.setenv(name, value)
+    generate(asked, root=tmp_path / "there")
+    assert digest(tmp_path / "here") == digest(tmp_path / "there")
+
+
+def test_numpy_is_left_as_it_was_by_a_generation(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(NUMPY_WITHOUT, "")
+    with plain_numpy():
+        script = "import numpy; print(numpy.show_config(mode='dicts')['SIMD Extensions'].get('found', []))"
+        started = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert started.stdout.strip() == "[]"
+    assert os.environ[NUMPY_WITHOUT] == ""
 
 
 def test_flattening_decides_how_often_common_words_come(tmp_path: Path) -> None:

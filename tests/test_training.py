@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
@@ -84,6 +85,26 @@ def trained_at_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = project(tmp_path_factory.mktemp("at_once"))
     training.train(small_params(epochs=3), root=root)
     return root
+
+
+def test_the_average_of_a_short_training_is_not_of_its_beginning(tmp_path: Path) -> None:
+    made = {}
+    for averaging in (0.999, 0.0):
+        root = project(tmp_path / str(averaging))
+        training.train(small_params(epochs=3, averaging=averaging), root=root)
+        made[averaging] = np.concatenate([weights.ravel() for weights in final_weights(root)[:1]])
+    asked = small_params(epochs=3).train
+    keras.utils.set_random_seed(load_params(PROJECT / "params.yaml").seed)
+    start = training.build_model(asked, labels=97).get_weights()[0].ravel()
+    assert np.linalg.norm(made[0.999] - made[0.0]) < 0.5 * np.linalg.norm(made[0.0] - start)
+
+
+@pytest.mark.parametrize(
+    ("epochs", "momentum"),
+    [(1, 1 - 1 / (0.2 * 96 * 128 / 2048)), (500, 1 - 1 / (0.2 * 3000)), (5000, 0.999)],
+)
+def test_the_moving_average_spans_a_fifth_of_a_training_at_most(epochs: int, momentum: float) -> None:
+    assert training.averaging_momentum(small_params(epochs=epochs).train) == pytest.approx(momentum)
 
 
 class KilledError(Exception):

@@ -1,6 +1,7 @@
 """Stage `generate`: drawn words and lines in the IAM layout, printed and handwritten apart.
 
-Sample n of a kind is drawn from (seed, kind, n) alone, so any number of processes makes the same bytes.
+Sample n of a kind is drawn from (seed, kind, n) alone, so any number of processes makes the same bytes, on whatever
+processor of a kind (`synth.alike`).
 """
 
 import dataclasses
@@ -18,7 +19,6 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Literal
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -28,6 +28,7 @@ import legible
 from legible.charset import Charset
 from legible.config import FontsParams, Params, PrintRecipe
 from legible.errors import DataError, NoInkError
+from legible.synth.alike import draw_plainly, plain_numpy, plain_opencv
 from legible.synth.archive import Archive, Table
 from legible.synth.asked import Letters, check_asked, check_characters, check_texts, hardly_any, letters_of, some_text
 from legible.synth.draw import Drawing, Style, draw_hand_style, draw_style, draw_text, draw_with_boxes
@@ -125,7 +126,7 @@ def _generate_all(jobs: Sequence[tuple[Job, int]], target: Path, *, fingerprint:
     fresh = target.with_name(target.name + ".new")
     _prepare(fresh, fingerprint=fingerprint)
     fresh_processes = get_context("spawn")  # a fork after OpenCV has threads hangs
-    with ProcessPoolExecutor(processes, fresh_processes, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+    with plain_numpy(), ProcessPoolExecutor(processes, fresh_processes, initializer=draw_plainly) as pool:
         for job, count in jobs:
             _generate_unit(job, count, folder=fresh / job.kind, pool=pool)
     if target.exists():
@@ -326,7 +327,8 @@ def print_recipe(recipe: PrintRecipe, params: Params, *, root: Path) -> Iterator
         drawn = draw_style(fonts, rng, strength=recipe.strength if noisy else 0.0)
         style = dataclasses.replace(drawn, margins=PRINT_MARGINS)
         text = texts.running_word(rng)
-        image = draw_text(text, style, rng)
+        with plain_opencv():
+            image = draw_text(text, style, rng)
         yield PrintedWord(f"{recipe.name}/{number:05}", image, text, style.name, noisy)
 
 

@@ -38,15 +38,19 @@ from legible.training.batches import (
     prepare,
 )
 from legible.training.checkpoint import Checkpoints, EpochFigures, fingerprint
+from legible.training.precision import usable_precision
 from legible.training.preparers import Preparers
 from legible.training.weights import average_with, load_matching, save_weights, sum_of_weights
 
-PRECISIONS = ("float32", "mixed_bfloat16")
+AVERAGED_SHARE = 0.2
+"""The moving average of the weights spans this share of a training at most."""
 READ_TOGETHER = 32
 SETTLING_SAMPLES = 4096
 """Of `train`, that the moving averages of a mean of weights are found on."""
 TUNE_SAMPLES = 2048
 """Samples of `tune` read after each epoch, for the curves; choices are made on all of it."""
+USUAL_WIDTH = 128
+"""Columns of a padded image, about the mean of words and lines."""
 
 
 @dataclass(frozen=True)
@@ -174,14 +178,13 @@ def train_once(
 
 def build_model(params: TrainParams, *, labels: int) -> CTCModel:
     """The network of this size with its optimizer, both built, so that a checkpoint can be loaded into them."""
-    if params.precision not in PRECISIONS:
-        raise SettingsError(f"train.precision is {params.precision!r}; known: {', '.join(PRECISIONS)}")
     if not 1 <= params.normalization <= NEWEST:
         raise SettingsError(f"train.normalization is {params.normalization!r}; known: 1 to {NEWEST}")
     if params.paired and params.strength <= 0:
         raise SettingsError("train.consistency compares two augmented views of an image; raise train.strength above 0")
+    precision = usable_precision(params.precision)
     usual = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(params.precision)
+    keras.config.set_dtype_policy(precision)
     try:
         network = build_network(size_named(params.size), labels=labels, height=params.height, dropout=params.dropout)
     finally:
@@ -195,7 +198,7 @@ def compiled(model: CTCModel, params: TrainParams) -> CTCModel:
         weight_decay=params.weight_decay,
         global_clipnorm=2.0,
         use_ema=params.averaging > 0,
-        ema_momentum=params.averaging or None,
+        ema_momentum=averaging_momentum(params) if params.averaging else None,
     )
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     model.consistency = params.consistency
@@ -205,6 +208,13 @@ def compiled(model: CTCModel, params: TrainParams) -> CTCModel:
     model.compile(optimizer=optimizer, jit_compile="auto" if keras.backend.backend() == "jax" else False)
     optimizer.build(model.trainable_variables)
     return model
+
+
+def averaging_momentum(params: TrainParams) -> float:
+    """That of `train.averaging`, or less where a training is so short that its beginning would count."""
+    views = params.epochs * params.epoch_samples * (2 if params.paired else 1)
+    batches = views * USUAL_WIDTH / params.batch_columns
+    return min(params.averaging, max(1.0 - 1.0 / (AVERAGED_SHARE * batches), 0.0))
 
 
 def train_epoch(

@@ -41,7 +41,7 @@ class Description:
 def save_weights(model: CTCModel, folder: Path, params: TrainParams, *, charset: Charset) -> None:
     """Write description.json, charset.json and model.weights.h5, beside their place first."""
     description = Description(
-        FORMAT_VERSION, params.size, params.height, keras.backend.backend(), _device(), params.normalization
+        FORMAT_VERSION, params.size, params.height, keras.backend.backend(), device(), params.normalization
     )
     plain = _without_optimizer(model, params, labels=charset.size)
     with rewritten(folder) as fresh:
@@ -106,7 +106,7 @@ def _take(layer: keras.Layer, former: CTCModel) -> int:
     return 1
 
 
-def _device() -> str:
+def device() -> str:
     """`gpu` or `tpu` where the backend sees one, else `cpu`."""
     if keras.backend.backend() == "torch":  # of whose devices Keras makes no list
         import torch  # only where it is the backend  # noqa: PLC0415
