@@ -74,6 +74,21 @@ def test_a_weak_character_and_standing_alone_count() -> None:
     assert logit(doubted) == pytest.approx(logit(one) - 1.0)
 
 
+def test_how_small_a_small_probability_is_counts_by_the_odds_alone() -> None:
+    upper = Calibration(plain=WayWeights(ReadingWeights(upper_odds=0.5)))
+    for seen in (DOUBTFUL, shares(*[(0.34, 0.33, 0.33)] * 9)):
+        plain, more = (interpret(seen, AB, own, Decoding()).confidence for own in (Calibration(), upper))
+        assert logit(more) == pytest.approx(logit(plain) + 0.5 * max(logit(plain), -3.0), rel=1e-3)
+
+
+def test_a_line_has_a_bias_of_its_own() -> None:
+    spaced, lined = Charset("spaced", "a "), Calibration(plain=WayWeights(ReadingWeights(several=1.0)))
+    word, line = shares((0.1, 0.9, 0.0)), shares((0.1, 0.9, 0.0), (0.1, 0.0, 0.9), (0.1, 0.9, 0.0))
+    for seen, more in ((word, 0.0), (line, 1.0)):
+        plain, fitted = (interpret(seen, spaced, own, Decoding()).confidence for own in (Calibration(), lined))
+        assert logit(fitted) == pytest.approx(logit(plain) + more)
+
+
 def test_characters_have_a_formula_for_each_way_to_decode() -> None:
     doubting = WayWeights(character=CharacterWeights(bias=-1.0))
     lexicon = Lexicon({"ab": 0.0}, LexiconWeights(1.0, -7.0, -2.5, -3.0, -0.5, -2.5, -4.0))
@@ -84,7 +99,14 @@ def test_characters_have_a_formula_for_each_way_to_decode() -> None:
     assert all(b.confidence < a.confidence for a, b in zip(plain.characters, preferring.characters, strict=True))
 
 
-def test_a_calibration_of_the_format_before_is_read(tmp_path: Path) -> None:
+def test_a_calibration_of_the_format_before_weighs_what_it_weighed(tmp_path: Path) -> None:
+    way = {"reading": {"bias": 0.1, "odds": 0.9, "weakest": 0.2}, "character": {"bias": 0.1, "odds": 0.8}}
+    (tmp_path / "confidence.json").write_text(json.dumps({"version": 3, "plain": way, "lexicon": way}))
+    found = Calibration.load(tmp_path / "confidence.json").plain.reading
+    assert (found.odds, found.weakest, found.upper_odds, found.several) == (0.9, 0.2, 0.0, 0.0)
+
+
+def test_a_calibration_of_the_oldest_format_is_read(tmp_path: Path) -> None:
     weights = {"bias": 0.1, "odds": 0.9, "margin": 0.2, "length": 0.3, "prior": 0.0, "elsewhere": 0.25}
     content = {"version": 2, "plain": weights, "lexicon": weights, "character": {"bias": 0.1, "odds": 0.8}}
     (tmp_path / "confidence.json").write_text(json.dumps(content))

@@ -46,10 +46,11 @@ class CalibrationReport:
 
 @dataclass(frozen=True)
 class Attempt:
-    """The candidates for a sample, best first, which of them is right, and what is known of each character."""
+    """The candidates for a sample, best first, the text of the best, what is right, and what is known of characters."""
 
     group: str
     candidates: list[Candidate]
+    text: str
     right: bool
     elsewhere: bool
     """Whether the truth is among the other candidates of a wide beam."""
@@ -91,14 +92,16 @@ def _attempt(recognizer: Recognizer, sample: Sample, logits: npt.NDArray[np.floa
     shares = softmax(logits)
     candidates = search(shares, decoding)
     truth = tuple(recognizer.charset.encode(sample.text))
+    text = recognizer.charset.decode(candidates[0].labels)
     others = search_others(shares, decoding, candidates)
     return Attempt(
         sample.group,
         candidates,
+        text,
         candidates[0].labels == truth,
         truth in (other.labels for other in others),
         character_shares(shares, candidates[0].labels),
-        characters_right(sample.text, recognizer.charset.decode(candidates[0].labels)),
+        characters_right(sample.text, text),
     )
 
 
@@ -114,7 +117,7 @@ def characters_right(truth: str, prediction: str) -> list[bool]:
 def fit_reading(attempts: Sequence[Attempt]) -> ReadingWeights:
     """Weights under which whether the best candidates are right is likeliest."""
     groups = [attempt.group for attempt in attempts]
-    inputs = np.array([features(attempt.candidates, attempt.shares) for attempt in attempts])
+    inputs = np.array([features(attempt.candidates, attempt.shares, attempt.text) for attempt in attempts])
     weights = ReadingWeights(*_logistic(inputs, [attempt.right for attempt in attempts], _group_weights(groups)))
     elsewhere, by_length = _fit_elsewhere([attempt for attempt in attempts if not attempt.right])
     return replace(weights, elsewhere=elsewhere, elsewhere_length=by_length)
@@ -170,7 +173,7 @@ def errors_by_group(attempts: Sequence[Attempt], weights: WayWeights) -> dict[st
     found = {}
     for group in sorted({attempt.group for attempt in attempts}):
         own = [attempt for attempt in attempts if attempt.group == group]
-        readings = [(weights.reading.confidence(attempt.candidates, attempt.shares), attempt.right) for attempt in own]
+        readings = [(weights.reading.confidence(one.candidates, one.shares, one.text), one.right) for one in own]
         characters = [
             (weights.character.confidence(share), right)
             for attempt in own

@@ -2,12 +2,14 @@
 
 A reading is right with probability
 
-    sigma(bias + odds * logit(p) + margin * min(s1 - s2, MOST_MARGIN) + length * log(1 + n) + prior * w
-          + weakest * logit(q) + single * (1 where n is 1))
+    sigma(bias + odds * logit(p) + upper_odds * max(logit(p), UPPER_FROM) + margin * min(s1 - s2, MOST_MARGIN)
+          + length * log(1 + n) + prior * w + weakest * logit(q) + single * (1 where n is 1)
+          + several * (1 where a space is in it))
 
 with p the probability of its text summed over the paths in the beam, s1 and s2 the scores (log of p, and w) of the
-two best candidates, n its characters, w the log weight of its prior and q the least of its characters' shares; a
-character with sigma(bias + odds * logit(share)), its share the greatest in the time steps that spell it. Where a
+two best candidates, n its characters, w the log weight of its prior and q the least of its characters' shares. Where p
+is small a lexicon has overruled the image, and how small it is says less: hence the two odds. A character is right
+with probability sigma(bias + odds * logit(share)), its share the greatest in the time steps that spell it. Where a
 reading is wrong, its truth is among the other candidates of a wide beam with probability
 sigma(elsewhere + elsewhere_length * log(1 + n)), each of them by its share of exp(s).
 """
@@ -22,9 +24,11 @@ from typing import Any
 from legible.ctc.beam import Candidate
 from legible.errors import BundleError
 
-FORMAT_VERSION, OLDER_VERSION = 3, 2
+FORMAT_VERSION = 4
+OLDER_VERSIONS = (2, 3)
 WAYS = ("plain", "lexicon")
 MOST_MARGIN = 12.0
+UPPER_FROM = -3.0
 LEAST = 1e-6
 """Probabilities are taken to be this far from 0 and 1 at least."""
 
@@ -40,13 +44,15 @@ class ReadingWeights:
     prior: float = 0.0
     weakest: float = 0.0
     single: float = 0.0
+    upper_odds: float = 0.0
+    several: float = 0.0
     elsewhere: float = math.inf
     elsewhere_length: float = 0.0
 
-    def confidence(self, candidates: Sequence[Candidate], shares: Sequence[float]) -> float:
-        """Of the first of the candidates, which come best first, with the shares of its characters."""
-        of = (self.odds, self.margin, self.length, self.prior, self.weakest, self.single)
-        return sigma(self.bias + sum(w * x for w, x in zip(of, features(candidates, shares), strict=True)))
+    def confidence(self, candidates: Sequence[Candidate], shares: Sequence[float], text: str) -> float:
+        """Of the text of the first of the candidates, which come best first, with the shares of its characters."""
+        of = (self.odds, self.margin, self.length, self.prior, self.weakest, self.single, self.upper_odds, self.several)
+        return sigma(self.bias + sum(w * x for w, x in zip(of, features(candidates, shares, text), strict=True)))
 
     def of_others(self, confidence: float, candidates: Sequence[Candidate], others: Sequence[Candidate]) -> list[float]:
         """Of each of the others of a wide beam; none is likelier than the first of the candidates, the reading."""
@@ -86,12 +92,12 @@ class Calibration:
         """Of a confidence.json. Raises BundleError for a format that this version does not read."""
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         version = content.get("version")
-        if version not in (OLDER_VERSION, FORMAT_VERSION):
+        if version not in (*OLDER_VERSIONS, FORMAT_VERSION):
             raise BundleError(
                 f"{path}: confidence format {version!r} is not {FORMAT_VERSION}, the one that this "
                 "legible reads; run legible confidence again, or install the legible that wrote it"
             )
-        ways = (_newer(content, name) if version == OLDER_VERSION else content[name] for name in WAYS)
+        ways = (_newer(content, name) if version == OLDER_VERSIONS[0] else content[name] for name in WAYS)
         return Calibration(*map(_way, ways))
 
 
@@ -100,22 +106,25 @@ def _way(content: Mapping[str, Mapping[str, float]]) -> WayWeights:
 
 
 def _newer(content: Mapping[str, Mapping[str, float]], way: str) -> dict[str, dict[str, float]]:
-    """Of the older format, in which characters had one formula and `elsewhere` was a probability."""
+    """Of the oldest format, in which characters had one formula and `elsewhere` was a probability."""
     reading = {**content[way], "elsewhere": logit(content[way]["elsewhere"])}
     return {"reading": reading, "character": dict(content["character"])}
 
 
-def features(candidates: Sequence[Candidate], shares: Sequence[float]) -> tuple[float, ...]:
-    """What the formula for a reading weighs: its logit, margin, length, prior, weakest character, and being single."""
+def features(candidates: Sequence[Candidate], shares: Sequence[float], text: str) -> tuple[float, ...]:
+    """What the formula for a reading weighs, in the order of the weights after the bias."""
     best = candidates[0]
     margin = best.score - candidates[1].score if len(candidates) > 1 else MOST_MARGIN
+    odds = logit(math.exp(best.log_probability))
     return (
-        logit(math.exp(best.log_probability)),
+        odds,
         min(margin, MOST_MARGIN),
         math.log1p(len(best.labels)),
         best.log_weight,
         logit(min(shares)) if shares else 0.0,
         float(len(shares) == 1),
+        max(odds, UPPER_FROM),
+        float(" " in text),
     )
 
 

@@ -152,7 +152,7 @@ def interpret(
     characters = (
         Character(character, weights.character.confidence(share)) for character, share in zip(text, shares, strict=True)
     )
-    confidence = weights.reading.confidence(candidates, shares)
+    confidence = weights.reading.confidence(candidates, shares, text)
     others = search_others(steps, decoding, candidates) if decoding.alternatives else []
     alternatives = (
         Alternative(charset.decode(other.labels), likely)
