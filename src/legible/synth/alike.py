@@ -1,8 +1,8 @@
 """The same pictures on every processor of a kind: nothing is drawn by code that is chosen for what one can do.
 
 OpenCV's code for newer instructions, and Intel's library in it, round otherwise than its plain code: 72 of 1,236
-pictures came out otherwise by it, and with them the sum of the data set that a training belongs to. numpy's for
-AVX-512 takes sines and exponentials otherwise. The plain code of both costs nothing where letters are drawn.
+pictures came out otherwise by it, and with them the sum of the data set that a training belongs to. numpy has other
+loops of sines and exponentials for AVX-512. The plain code of both costs nothing where letters are drawn.
 """
 
 import os
