@@ -157,6 +157,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=12, help="of 32,768 images")
     parser.add_argument("--validation", action="store_true", help="read validation, once all choices are made")
     asked = parser.parse_args()
+    if unknown := set(asked.recipes.split(",")) - set(RECIPES):
+        parser.error(f"--recipes has {', '.join(sorted(unknown))}; known: {', '.join(RECIPES)}")
     split: Split = "validation" if asked.validation else "tune"
     samples = real_words(split)
     print("| trained on | IAM words | exact match / CER | with lexicon |\n|---|---|---|---|")

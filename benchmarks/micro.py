@@ -211,6 +211,8 @@ def main() -> None:
     parser.add_argument("--sizes", default=",".join(SIZES), help="which, of " + ", ".join(SIZES))
     parser.add_argument("--epochs", type=int, default=12, help="at most; the rate falls to nothing by then")
     asked = parser.parse_args()
+    if unknown := set(asked.sizes.split(",")) - set(SIZES):
+        parser.error(f"--sizes has {', '.join(sorted(unknown))}; known: {', '.join(SIZES)}")
     train, test = (
         [drawn(number, split=split, hard=asked.hard) for number in range(count)]
         for split, count in (("train", TRAIN), ("validation", TEST))

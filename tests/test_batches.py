@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from legible.charset import Charset
-from legible.data.dataset import Manifest, Sample
+from legible.data.dataset import Sample
 from legible.errors import DataError
 from legible.image.decode import GreyImage
 from legible.training.batches import (
@@ -15,7 +15,6 @@ from legible.training.batches import (
     Preparation,
     Prepared,
     batch_size,
-    check_mixture,
     epoch_batches,
     group_samples,
     make_batch,
@@ -105,22 +104,6 @@ def test_the_mixture_weighs_groups_and_leaves_out_what_it_does_not_name() -> Non
 def test_a_mixture_without_samples_is_refused_with_what_is_there() -> None:
     with pytest.raises(DataError, match=r"holds \['drawn/word'\], train.mixture names \['iam/word'\]"):
         group_samples(many(3), {"iam/word": 1.0})
-
-
-def manifest(counts: dict[str, dict[str, int]]) -> Manifest:
-    return Manifest(1, counts, present=("own", "drawn"), absent=(), damaged=(), dropped={}, shards={})
-
-
-def test_a_source_whose_images_are_all_kept_from_training_is_named_with_its_groups() -> None:
-    mixture = {"own/word": 2.0, "own/line": 3.0, "drawn/word": 1.0}
-    with pytest.raises(DataError, match=r"names own/word, own/line, and no sample of that is in `train`"):
-        check_mixture(mixture, manifest({"train": {"drawn/word": 9}, "validation": {"own/word": 30}}))
-
-
-def test_a_mixture_may_name_sources_that_are_not_there_and_kinds_that_a_source_has_not() -> None:
-    mixture = {"iam/word": 5.0, "own/word": 2.0, "own/line": 3.0, "drawn/word": 1.0}
-    check_mixture(mixture, manifest({"train": {"drawn/word": 9, "own/word": 1}}))
-    check_mixture({"own/word": 0.0, "drawn/word": 1.0}, manifest({"train": {"drawn/word": 9}}))
 
 
 def test_an_image_too_narrow_for_its_text_gets_paper_at_its_right() -> None:

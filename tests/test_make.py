@@ -309,7 +309,7 @@ def test_a_fine_tuning_trains_again_from_other_weights_and_only_then(tuned: Path
     (tuned / "bin/dvc").symlink_to(BIN / "dvc")
     (tuned / "dvc.yaml").write_text(TRAINS)
     program(tuned, "legible", ADDS.replace("esac", "  ingest) echo images > data/dataset;;\nesac"))
-    checkpoint = tuned / "work/finetune/training/checkpoint"
+    checkpoint = tuned / "work/finetune/training/checkpoint-1"
     for content, trained in (("first", ["from first"]), ("first", []), ("pulled", ["from pulled"])):
         (tuned / "models/weights/model.weights.h5").write_text(content)
         done = make(tuned, "finetune", FOLDER="a")

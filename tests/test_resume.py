@@ -44,7 +44,7 @@ def assert_same(one: list[np.ndarray], other: list[np.ndarray]) -> None:
 
 def epochs_done(root: Path) -> int:
     """Of the second training."""
-    state = root / "training/checkpoint/state.json"
+    state = root / "training/checkpoint-2/state.json"
     return len(json.loads(state.read_text(encoding="utf-8"))["history"]) if state.is_file() else 0
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from legible.config import Params, ThenParams, dump_params, load_params
+from legible.config import Params, ThenParams, TrainParams, dump_params, load_params
 from legible.data.dataset import Sample, write_dataset
 from legible.errors import DataError, SettingsError
 from legible.training import train as training
@@ -201,6 +201,25 @@ def test_the_last_of_three_trainings_goes_on_from_its_checkpoint(tmp_path: Path)
     training.train(params, root=root)
     for one, other in zip(before, final_weights(root), strict=True):
         assert np.array_equal(one, other)
+
+
+def test_a_training_added_at_the_end_finds_those_before_it_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates: list[float] = []
+    original = training.train_epoch
+
+    def noted(model: object, source: object, plan: object, asked: TrainParams, **rest: int) -> float:
+        rates.append(asked.learning_rate)
+        return original(model, source, plan, asked, **rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(training, "train_epoch", noted)
+    root = project(tmp_path)
+    changes = {"warmup_epochs": 0.5, "dropout": 0.0, "strength": 0.2, "mixture": {"drawn/word": 1.0}}
+    second, third = (ThenParams(1, 64, learning_rate=rate, **changes) for rate in (0.0003, 0.0002))  # type: ignore[arg-type]
+    for then, averaged in (((), 1), ((second,), 1), ((second, third), 2)):
+        training.train(small_params(epochs=1, learning_rate=0.001, then=then, averaged=averaged), root=root)
+    assert rates == [0.001, 0.0003, 0.0002]
 
 
 def test_the_result_is_the_mean_of_as_many_of_the_last_trainings_as_asked(tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from legible.network.loss import CTCModel
 from legible.network.normalization import Tensor
 
 STRIDE = 4
+LEAST_HEIGHT = 8
+"""Rows of input that the trunk halves three times."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from legible.charset import Charset
-from legible.data.dataset import Manifest, Sample
+from legible.data.dataset import Sample
 from legible.errors import DataError
 from legible.image.decode import GreyImage
 from legible.image.normalize import NEWEST, normalize
@@ -94,18 +94,6 @@ def group_samples(samples: Sequence[Sample], mixture: Mapping[str, float]) -> di
         present = sorted({sample.group for sample in samples})
         raise DataError(f"no training samples: the data set holds {present}, train.mixture names {sorted(mixture)}")
     return groups
-
-
-def check_mixture(mixture: Mapping[str, float], data_set: Manifest) -> None:
-    """Raises DataError for the groups of a source that the data set is made of and that has nothing to train on."""
-    trained = {group.split("/")[0] for group in data_set.counts.get("train", {})}
-    lost = set(data_set.present) - trained
-    groups = [group for group, weight in mixture.items() if weight > 0 and group.split("/")[0] in lost]
-    if groups:
-        raise DataError(
-            f"train.mixture names {', '.join(groups)}, and no sample of that is in `train`: all are left out, or in "
-            "`tune` and `validation`; add images, or lower ingest.validation_share and ingest.tune_share"
-        )
 
 
 class Planner:

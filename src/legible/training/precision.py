@@ -20,12 +20,17 @@ def usable_precision(asked: str, *, processor: Path = PROCESSOR) -> str:
 
     The weights are float32 in both. Raises SettingsError for a precision that there is none of.
     """
-    if asked not in PRECISIONS:
-        raise SettingsError(f"train.precision is {asked!r}; known: {', '.join(PRECISIONS)}")
+    check_precision(asked)
     if asked == FLOAT32 or device() != "cpu" or _flags(processor) & BFLOAT16_FLAGS:
         return asked
     tqdm.write(f"train: this processor has no bfloat16, {FLOAT32} in place of {asked}", file=sys.stderr)
     return FLOAT32
+
+
+def check_precision(asked: str) -> None:
+    """Raises SettingsError for a precision that there is none of."""
+    if asked not in PRECISIONS:
+        raise SettingsError(f"train.precision is {asked!r}; known: {', '.join(PRECISIONS)}")
 
 
 def _flags(processor: Path) -> set[str]:

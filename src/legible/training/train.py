@@ -21,8 +21,7 @@ from legible.charset import Charset
 from legible.config import Params, TrainParams
 from legible.ctc.decode import best_path_text
 from legible.data.dataset import Dataset, Sample
-from legible.errors import DataError, SettingsError
-from legible.image.normalize import NEWEST
+from legible.errors import DataError
 from legible.network.loss import CTCModel
 from legible.network.normalization import BatchNormalization, settle
 from legible.network.zoo import STRIDE, build_network, size_named
@@ -32,12 +31,12 @@ from legible.training.batches import (
     Preparation,
     Prepared,
     Prepares,
-    check_mixture,
     epoch_batches,
     make_batch,
     prepare,
 )
 from legible.training.checkpoint import Checkpoints, EpochFigures, fingerprint
+from legible.training.checks import check_mixtures, check_trainings
 from legible.training.precision import usable_precision
 from legible.training.preparers import Preparers
 from legible.training.weights import average_with, load_matching, save_weights, sum_of_weights
@@ -63,23 +62,24 @@ class Loaded:
 
 def train(params: Params, *, root: Path, workers: int = 1) -> None:
     """Weights of root/data/dataset into root/models/weights. Continues a killed run of the same parameters."""
-    data_set = Dataset.open(root / "data/dataset")
-    loaded = Loaded(_split(data_set, "train"), _evenly(_split(data_set, "tune"), TUNE_SAMPLES))
     runs = trainings(params)
-    for run in runs:
-        check_mixture(run.train.mixture, data_set.manifest)
+    check_trainings(params, runs)
+    data_set = Dataset.open(root / "data/dataset")
+    check_mixtures([run.train.mixture for run in runs], data_set.manifest)
+    loaded = Loaded(_split(data_set, "train"), _evenly(_split(data_set, "tune"), TUNE_SAMPLES))
     start = first_weights(params.train, root=root)
     identities = fingerprints(runs, data_set=data_set.manifest.fingerprint, start=start)
     for number, (run, identity) in enumerate(zip(runs, identities, strict=True), start=1):
-        which = "" if number == len(runs) else f"-{number}"
-        checkpoints = Checkpoints(root / f"training/checkpoint{which}", identity)
-        model = train_once(run, loaded, checkpoints, root=root, curves=f"live{which}", workers=workers)
-        if not which:
+        last = number == len(runs)
+        checkpoints = Checkpoints(root / f"training/checkpoint-{number}", identity)
+        curves = "live" if last else f"live-{number}"
+        model = train_once(run, loaded, checkpoints, root=root, curves=curves, workers=workers)
+        if last:
             former = _weights_before(number, params.train.averaged)
             average_with(model, [root / one for one in former])
             if former and run.train.renormalized:
                 settle_averages(model, loaded.train, run, workers=workers)
-        target = root / (_weights_of(number) if which else "models/weights")
+        target = root / ("models/weights" if last else _weights_of(number))
         save_weights(model, target, run.train, charset=run.charset.build())
 
 
@@ -99,7 +99,7 @@ def settle_averages(model: CTCModel, samples: Sequence[Sample], params: Params, 
 
 def trainings(params: Params) -> list[Params]:
     """What `train` asks for, a training after the other, each from the weights of the one before."""
-    runs = [dataclasses.replace(params.train, then=())]
+    runs = [dataclasses.replace(params.train, then=(), averaged=1)]
     for number, then in enumerate(params.train.then, start=1):
         changes = {field.name: getattr(then, field.name) for field in dataclasses.fields(then)}
         changes["batch_columns"] = then.batch_columns or params.train.batch_columns
@@ -178,10 +178,6 @@ def train_once(
 
 def build_model(params: TrainParams, *, labels: int) -> CTCModel:
     """The network of this size with its optimizer, both built, so that a checkpoint can be loaded into them."""
-    if not 1 <= params.normalization <= NEWEST:
-        raise SettingsError(f"train.normalization is {params.normalization!r}; known: 1 to {NEWEST}")
-    if params.paired and params.strength <= 0:
-        raise SettingsError("train.consistency compares two augmented views of an image; raise train.strength above 0")
     precision = usable_precision(params.precision)
     usual = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
