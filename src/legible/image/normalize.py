@@ -4,6 +4,7 @@ The only preparation there is, in training and in service. It looks at the ink a
 that margins, polarity, contrast and size hardly matter to what comes out.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +20,9 @@ Outline = tuple[float, float, float, float]
 NEWEST = 2
 """The version of this preparation; a bundle's manifest says which its model was trained on."""
 MOST_PIXELS = 1_000_000
-"""Larger images are reduced first: text is read at a few tens of pixels high."""
+"""Larger images are cut down to their ink and reduced first: text is read at a few tens of pixels high."""
+ROOM = 0.5
+"""Kept around the ink of such an image, as a share of the ink's height."""
 WIDEST = 4096
 """Columns of the model input at most; wider images are squeezed."""
 SIDE_MARGIN = 4
@@ -96,6 +99,24 @@ def normalize(image: GreyImage, *, height: int, stride: int, version: int = NEWE
 
 
 def _reduced(image: GreyImage) -> GreyImage:
+    """At most MOST_PIXELS: a larger image without most of its margin, which would leave few of them to the text."""
+    if image.size <= MOST_PIXELS:
+        return image
+    whole = _shrunk(image)
+    ink = _find_ink(softened(_turned(whole)))
+    return whole if ink is None else _shrunk(_surroundings(image, ink.box, seen_in=whole))
+
+
+def _surroundings(image: GreyImage, box: Box, *, seen_in: GreyImage) -> GreyImage:
+    """The part of an image around a box that was found in a smaller copy of it."""
+    room = max(2, round(ROOM * box.height))
+    down, right = (large / small for large, small in zip(image.shape, seen_in.shape, strict=True))
+    rows = slice(int(max(box.top - room, 0) * down), math.ceil((box.bottom + room) * down))
+    columns = slice(int(max(box.left - room, 0) * right), math.ceil((box.right + room) * right))
+    return image[rows, columns]
+
+
+def _shrunk(image: GreyImage) -> GreyImage:
     factor = int(np.ceil(np.sqrt(image.size / MOST_PIXELS)))
     if factor <= 1:
         return image
