@@ -18,6 +18,7 @@ LOCK := requirements/gpu.txt
 PLATFORM = $(if $(findstring gpu,$(LOCK)),cuda,cpu)
 FORMAT := table
 TESTS :=
+AT_ONCE := -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 ENGINE := docker
 BUILD_OPTIONS :=
 RUN_OPTIONS := -p 127.0.0.1:3000:3000
@@ -41,13 +42,13 @@ serve: $(LEAN)/.ready ## Serve the shipped bundle on port 3000, without TensorFl
 	@$(LEAN)/legible serve
 
 test: $(FULL)/.ready $(ACCELERATE)/.ready ## Run all tests
-	@$(FULL)/python -m pytest
+	@$(FULL)/python -m pytest $(AT_ONCE)
 
 test-fast: $(FULL)/.ready ## Run the tests that take seconds
-	@$(FULL)/python -m pytest -m "not slow"
+	@$(FULL)/python -m pytest $(AT_ONCE) -m "not slow"
 
 test-slow: $(FULL)/.ready $(ACCELERATE)/.ready ## Run the tests that take minutes; TESTS=tests/test_bento.py some of them
-	@$(FULL)/python -m pytest -m slow $(TESTS)
+	@$(FULL)/python -m pytest $(AT_ONCE) -m slow $(TESTS)
 
 check: $(FULL)/.ready ## Lint, format and types; workflows, YAML and scripts
 	@$(FULL)/ruff check .
