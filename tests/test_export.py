@@ -6,7 +6,7 @@ import pytest
 from legible.charset import Charset
 from legible.errors import SettingsError
 from legible.network.zoo import STRIDE, ZOO, build_network, build_twin
-from legible.reader.recognizer import Recognizer
+from legible.reader.recognizer import NOTHING, Recognizer
 from legible.training.export import convert
 
 CHARSET = Charset("digits", "0123456789")
@@ -50,6 +50,12 @@ def test_a_reading_does_not_depend_on_its_neighbours_or_on_threads(recognizers: 
     images = [rng.integers(0, 256, (40, int(width))).astype(np.uint8) for width in rng.integers(20, 300, 12)]
     together = recognizers["dynamic"].read(images)
     assert together == [recognizers["dynamic"].read([image])[0] for image in images]
+
+
+def test_a_blank_image_is_read_as_nothing_and_a_cut_out_dot_is_not_blank(recognizers: dict[str, Recognizer]) -> None:
+    for size in ((1, 500), (60, 200), (1200, 1000)):
+        assert recognizers["dynamic"].read([np.full(size, 235, np.uint8)]) == [NOTHING]
+    assert recognizers["dynamic"].read([np.full((4, 4), 90, np.uint8)]) != [NOTHING]
 
 
 def test_an_unknown_quantization_is_refused() -> None:

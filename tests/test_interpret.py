@@ -29,6 +29,15 @@ def test_uncalibrated_confidence_is_the_probability_of_the_text_over_all_its_pat
     assert [c.confidence for c in reading.characters] == pytest.approx([0.9, 0.75], rel=1e-4)
 
 
+def test_ink_is_never_read_as_nothing() -> None:
+    faint = shares((0.9, 0.06, 0.04), (0.8, 0.15, 0.05))
+    reading = interpret(faint, AB, Calibration(), Decoding(alternatives=3))
+    assert reading.text == "a"
+    assert reading.confidence < 0.3
+    assert all(other.text for other in reading.alternatives)
+    assert interpret(shares((1.0, 0.0, 0.0)), AB, Calibration(), Decoding()).text == ""
+
+
 def test_alternatives_come_when_asked_for_and_share_what_is_left() -> None:
     assert interpret(DOUBTFUL, AB, Calibration(), Decoding()).alternatives == ()
     reading = interpret(DOUBTFUL, AB, Calibration(), Decoding(alternatives=3))
@@ -91,7 +100,7 @@ def test_a_line_has_a_bias_of_its_own() -> None:
 
 def test_characters_have_a_formula_for_each_way_to_decode() -> None:
     doubting = WayWeights(character=CharacterWeights(bias=-1.0))
-    lexicon = Lexicon({"ab": 0.0}, LexiconWeights(1.0, -7.0, -2.5, -3.0, -0.5, -2.5, -4.0))
+    lexicon = Lexicon.of({"ab": 0.0}, LexiconWeights(1.0, -7.0, -2.5, -3.0, -0.5, -2.5, -4.0))
     plain, preferring = (
         interpret(DOUBTFUL, AB, Calibration(lexicon=doubting), Decoding(prior))
         for prior in (None, LexiconPrior(lexicon, AB))

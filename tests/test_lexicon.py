@@ -1,25 +1,29 @@
 """The lexicon: what it prefers, and what it leaves free."""
 
+import dataclasses
 import gzip
 import json
 import math
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from every_path import probability_of_each_text
 
 from legible.charset import Charset
+from legible.config import load_params
 from legible.ctc.beam import prefix_beam_search
 from legible.ctc.decode import softmax
 from legible.ctc.lexicon import Lexicon, LexiconPrior, LexiconWeights, words_of
-from legible.errors import DataError
+from legible.errors import DataError, SettingsError
+from legible.evaluation.lexicon import frequent_words
 
 CHARSET = Charset("letters", " '()-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 WEIGHTS = LexiconWeights(trust=1.0, unknown=-7.0, letter=-2.5, free=-2.0, space=-0.5, capital=-2.0, capitals=-4.0)
 SHARES = {"the": 0.05, "on": 0.01, "then": 0.001, "i'll": 0.0005}
-LEXICON = Lexicon({word: math.log(share) for word, share in SHARES.items()}, WEIGHTS)
+LEXICON = Lexicon.of({word: math.log(share) for word, share in SHARES.items()}, WEIGHTS)
 PRIOR = LexiconPrior(LEXICON, CHARSET)
 
 
@@ -56,6 +60,22 @@ def test_words_weigh_what_their_share_says() -> None:
     assert weight("I'll") == pytest.approx(math.log(0.0005) - 2)
 
 
+def test_spaces_at_the_ends_and_beside_others_are_dear() -> None:
+    plain = weight("on the")
+    assert weight(" on the") == pytest.approx(plain - 8)
+    assert weight("on the ") == pytest.approx(plain - 0.5 - 8)
+    assert weight("on  the") == pytest.approx(plain - 8)
+    assert weight("on the ", whole=False) == pytest.approx(plain - 0.5)
+    assert weight("1 (on") == pytest.approx(-2 - 0.5 - 2 + math.log(0.01))
+
+
+def test_words_of_a_script_without_capitals_weigh_what_their_share_says() -> None:
+    hebrew = Charset("hebrew", " אבגדהוזחטיכלמנסעפצקרשתםןץףך")
+    prior = LexiconPrior(Lexicon.of({"שלום": math.log(0.1)}, WEIGHTS), hebrew)
+    assert weight_by(prior, hebrew.encode("שלום")) == pytest.approx(math.log(0.1))
+    assert weight_by(prior, hebrew.encode("םולש")) == pytest.approx(-7 - 4 * 2.5)
+
+
 def test_others_weigh_the_price_of_the_unknown_and_numbers_of_the_free() -> None:
     assert weight("tha") == pytest.approx(-7 - 3 * 2.5)
     assert weight("thE") == pytest.approx(-7 - 3 * 2.5)
@@ -75,7 +95,7 @@ def test_a_prefix_weighs_as_much_as_the_best_word_that_it_may_become() -> None:
 @pytest.mark.parametrize("text", ["I'm", "I'M", "O'Brien", "DON'T", "D'", "The", "THE", "McDonald", "Don't I'll", "x"])
 def test_no_text_weighs_more_than_what_it_began_with(text: str) -> None:
     words = {"i'm": 0.01, "o'brien": 0.001, "don't": 0.01, "the": 0.05, "i'll": 0.0005}
-    prior = LexiconPrior(Lexicon({word: math.log(share) for word, share in words.items()}, WEIGHTS), CHARSET)
+    prior = LexiconPrior(Lexicon.of({word: math.log(share) for word, share in words.items()}, WEIGHTS), CHARSET)
     states = [prior.start()]
     for label in CHARSET.encode(text):
         states.append(prior.step(states[-1], label))
@@ -85,14 +105,14 @@ def test_no_text_weighs_more_than_what_it_began_with(text: str) -> None:
 
 
 def test_a_word_with_an_apostrophe_is_capitalised_as_people_write_it() -> None:
-    prior = LexiconPrior(Lexicon({"o'brien": math.log(0.001)}, WEIGHTS), CHARSET)
+    prior = LexiconPrior(Lexicon.of({"o'brien": math.log(0.001)}, WEIGHTS), CHARSET)
     assert weight_by(prior, CHARSET.encode("O'Brien")) == pytest.approx(math.log(0.001) - 2)
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_a_wide_beam_finds_the_text_of_the_greatest_probability_times_weight(seed: int) -> None:
     letters = Charset("few", " 'aT")
-    prior = LexiconPrior(Lexicon({"at": math.log(0.2), "a": math.log(0.1)}, WEIGHTS), letters)
+    prior = LexiconPrior(Lexicon.of({"at": math.log(0.2), "a": math.log(0.1)}, WEIGHTS), letters)
     steps = np.random.default_rng(seed).normal(size=(6, letters.size)).astype(np.float32) * 2
     truth = {
         text: math.log(probability) + weight_by(prior, text)
@@ -154,7 +174,7 @@ def test_what_is_no_lexicon_is_refused(content: bytes, tmp_path: Path) -> None:
 
 def test_an_empty_lexicon_is_refused() -> None:
     with pytest.raises(DataError, match="without words"):
-        Lexicon({}, WEIGHTS)
+        Lexicon.of({}, WEIGHTS)
 
 
 @pytest.mark.parametrize(
@@ -168,3 +188,23 @@ def test_an_empty_lexicon_is_refused() -> None:
 )
 def test_words_of_a_text(text: str, words: list[str]) -> None:
     assert words_of(text) == words
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"language": "xx"}, "lexicon.language is 'xx'; known: ar, bn, "),
+        ({"words": -5}, "lexicon.words is -5; it needs to be at least 1"),
+    ],
+)
+def test_a_lexicon_that_cannot_be_made_is_refused_in_one_line(changes: dict[str, Any], reason: str) -> None:
+    params = load_params(Path(__file__).parents[1] / "params.yaml")
+    with pytest.raises(SettingsError) as caught:
+        frequent_words(dataclasses.replace(params.lexicon, **changes), CHARSET)
+    assert str(caught.value).startswith(reason)
+
+
+@pytest.mark.parametrize(("words", "shares"), [(["the", "on"], [0.0, 0.0]), (["on", "on"], [0.0, 0.0]), (["on"], [])])
+def test_words_out_of_order_or_without_a_share_are_no_lexicon(words: list[str], shares: list[float]) -> None:
+    with pytest.raises(DataError, match="in order, each once and with a share"):
+        Lexicon(words, shares, WEIGHTS)

@@ -8,9 +8,10 @@ import gzip
 import json
 import math
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +25,8 @@ AFTER_ALL = "\U0010ffff"
 """Sorts behind every character."""
 APOSTROPHE = "'"
 SPACE = " "
+STRAY_SPACE = -8.0
+"""Log chance of a space at the beginning or end, or beside another; chosen on lines of `tune`."""
 CACHED_PREFIXES = 100_000
 
 
@@ -48,13 +51,21 @@ class LexiconWeights:
 class Lexicon:
     """Lower-case words, the natural logs of their shares of running text, and how much they count."""
 
-    def __init__(self, log_shares: Mapping[str, float], weights: LexiconWeights) -> None:
-        if not log_shares:
+    def __init__(self, words: Sequence[str], log_shares: Sequence[float], weights: LexiconWeights) -> None:
+        """Words in their order, each once, with a log share each; `of` takes them as they come."""
+        if not words:
             raise DataError("a lexicon without words; give it at least one, or read without a lexicon")
+        if len(words) != len(log_shares) or any(first >= second for first, second in pairwise(words)):
+            raise DataError("the words of a lexicon need to be in order, each once and with a share; make it again")
         self.weights = weights
-        self._words = sorted(log_shares)
-        self._log_shares = np.array([log_shares[word] for word in self._words], np.float32)
+        self._words = words
+        self._log_shares = np.array(log_shares, np.float32)
         self._best = lru_cache(CACHED_PREFIXES)(self._best_of)
+
+    @staticmethod
+    def of(log_shares: Mapping[str, float], weights: LexiconWeights) -> "Lexicon":
+        words = sorted(log_shares)
+        return Lexicon(words, [log_shares[word] for word in words], weights)
 
     def __len__(self) -> int:
         return len(self._words)
@@ -97,17 +108,17 @@ class Lexicon:
                 raise DataError(f"{path}: lexicon format {version!r} is not {FORMAT_VERSION}; make it again")
             if version == 1:  # in which a space was one of the characters between words
                 weights = {"space": weights["free"], **weights}
-            shares = dict(zip(content["words"], content["log_shares"], strict=True))
-            return Lexicon(shares, LexiconWeights(**weights))
+            return Lexicon(content["words"], content["log_shares"], LexiconWeights(**weights))
         except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
             raise DataError(f"{path}: no lexicon ({error}); make it again: legible lexicon") from error
 
 
 class Progress(NamedTuple):
-    """Log weight of the words that are done, and the word that is not."""
+    """Log weight of the words that are done, the word that is not, and the character before it, if there is one."""
 
     done: float
     word: str
+    before: str = ""
 
 
 class LexiconPrior:
@@ -127,13 +138,17 @@ class LexiconPrior:
     def step(self, state: Progress, label: int) -> Progress:
         character = self._characters[label - 1]
         if self._is_letter[label - 1] or (character == APOSTROPHE and state.word):
-            return Progress(state.done, state.word + character)
-        between = self._weights.space if character == SPACE else self._weights.free
-        return Progress(state.done + self._word_weight(state.word) + between, "")
+            return Progress(state.done, state.word + character, state.before)
+        done = state.done + self._word_weight(state.word)
+        if character != SPACE:
+            return Progress(done + self._weights.free, "", character)
+        stray = not state.word and state.before in {"", SPACE}
+        return Progress(done + (STRAY_SPACE if stray else self._weights.space), "", SPACE)
 
     def weight(self, state: Progress, *, whole: bool) -> float:
         word = self._word_weight(state.word) if whole else self._prefix_weight(state.word)
-        return self._weights.trust * (state.done + word)
+        stray = STRAY_SPACE if whole and not state.word and state.before == SPACE else 0.0
+        return self._weights.trust * (state.done + word + stray)
 
     def _weight_of_word(self, word: str) -> float:
         bare = word.rstrip(APOSTROPHE)
@@ -157,7 +172,7 @@ class LexiconPrior:
 
     def _case(self, word: str) -> float | None:
         """Log chance of the way a word is capitalised; None for ways that words are not."""
-        if word.islower():
+        if word == word.lower():  # letters without capitals too
             return 0.0
         parts = word.split(APOSTROPHE)  # `O'Brien`
         if word[0].isupper() and all(len(part) <= 1 or part[1:].islower() for part in parts):

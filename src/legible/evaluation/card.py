@@ -243,5 +243,6 @@ def _limits() -> str:
 - One word or one line to an image; it does not find lines on a page.
 - English texts and Latin letters; other scripts are read as nonsense, which the drift check notices.
 - A sign alone in its image (`.` or `,` or `'`) loses its place on the line with its margins, and is often confused.
+- A blank image is read as no text, with confidence 0; an image in which there is anything but paper, as some text.
 - Confidence is calibrated on images like those it was trained on; where the drift check speaks, trust it less.
 """

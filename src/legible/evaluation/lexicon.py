@@ -4,11 +4,12 @@ import dataclasses
 import math
 from pathlib import Path
 
-from wordfreq import get_frequency_dict
+from wordfreq import available_languages, get_frequency_dict
 
 from legible.charset import Charset
 from legible.config import LexiconParams, Params
 from legible.ctc.lexicon import APOSTROPHE, Lexicon, LexiconWeights
+from legible.errors import SettingsError
 
 
 def lexicon(params: Params, *, root: Path) -> None:
@@ -19,7 +20,15 @@ def lexicon(params: Params, *, root: Path) -> None:
 
 
 def frequent_words(params: LexiconParams, charset: Charset) -> Lexicon:
-    """Words of letters and apostrophes that the charset can write, lower-case, with their shares of all text."""
+    """Words of letters and apostrophes that the charset can write, lower-case, with their shares of all text.
+
+    Raises SettingsError for a language that wordfreq has no large list of, and for less than a word.
+    """
+    languages = available_languages(wordlist="large")
+    if params.language not in languages:
+        raise SettingsError(f"lexicon.language is {params.language!r}; known: {', '.join(sorted(languages))}")
+    if params.words < 1:
+        raise SettingsError(f"lexicon.words is {params.words!r}; it needs to be at least 1")
     shares = {
         word: share
         for word, share in get_frequency_dict(params.language, wordlist="large").items()
@@ -27,4 +36,4 @@ def frequent_words(params: LexiconParams, charset: Charset) -> Lexicon:
     }
     chosen = sorted(shares, key=lambda word: (-shares[word], word))[: params.words]
     weights = {field.name: getattr(params, field.name) for field in dataclasses.fields(LexiconWeights)}
-    return Lexicon({word: math.log(shares[word]) for word in chosen}, LexiconWeights(**weights))
+    return Lexicon.of({word: math.log(shares[word]) for word in chosen}, LexiconWeights(**weights))

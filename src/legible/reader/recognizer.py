@@ -37,6 +37,11 @@ TOGETHER = 4
 NARROW, WIDE = 4, 12
 """Widths of the beam; measured on `tune`, a wider narrow one changes no text."""
 
+NOTHING = Reading("", 0.0, ())
+"""Of a blank image: nothing was seen that a confidence could rest on."""
+SPECK = 8
+"""Pixels; an image smaller than this each way may be a full stop cut out at its ink, without any paper."""
+
 
 @dataclass(frozen=True)
 class Decoding:
@@ -116,8 +121,9 @@ class Recognizer:
 
     def _read_some(self, images: Sequence[GreyImage], decoding: Decoding) -> list[Reading]:
         columns = [self.normalized(image) for image in images]
-        logits = [self.logits(own) for own in columns]
-        return [interpret(own, self.charset, self._calibration, decoding) for own in logits]
+        blank = [is_blank(image, own) for image, own in zip(images, columns, strict=True)]
+        logits = [None if nothing else self.logits(own) for nothing, own in zip(blank, columns, strict=True)]
+        return [NOTHING if own is None else interpret(own, self.charset, self._calibration, decoding) for own in logits]
 
     def _runner(self) -> Any:
         if not hasattr(self._threads, "runner"):
@@ -141,6 +147,11 @@ def artefact_recognizer(folder: Path, *, calibration: Calibration | None = None,
     )
 
 
+def is_blank(image: GreyImage, columns: npt.NDArray[np.float32]) -> bool:
+    """Whether normalisation found no ink in an image that is large enough to show paper beside it."""
+    return max(image.shape) >= SPECK and not columns.any()
+
+
 def interpret(
     logits: npt.NDArray[np.float32], charset: Charset, calibration: Calibration, decoding: Decoding
 ) -> Reading:
@@ -162,8 +173,12 @@ def interpret(
 
 
 def search(shares: Shares, decoding: Decoding) -> list[Candidate]:
-    """The candidates of the probabilities of each step's labels (T, V), best first."""
-    return prefix_beam_search(shares, width=decoding.width, prior=decoding.prior or UNIFORM)
+    """The candidates of the probabilities of each step's labels (T, V), best first.
+
+    Where there is ink, something is written: no text at all is a candidate only where it is the only one.
+    """
+    candidates = prefix_beam_search(shares, width=decoding.width, prior=decoding.prior or UNIFORM)
+    return [candidate for candidate in candidates if candidate.labels] or candidates
 
 
 def search_others(shares: Shares, decoding: Decoding, candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -173,7 +188,7 @@ def search_others(shares: Shares, decoding: Decoding, candidates: Sequence[Candi
             candidates[0],
             *prefix_beam_search(shares, width=decoding.width_of_others, prior=decoding.prior or UNIFORM),
         ]
-    return [candidate for candidate in candidates if candidate.labels != candidates[0].labels]
+    return [candidate for candidate in candidates if candidate.labels not in ((), candidates[0].labels)]
 
 
 def character_shares(shares: Shares, labels: Sequence[int]) -> list[float]:
