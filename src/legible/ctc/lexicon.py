@@ -27,7 +27,7 @@ APOSTROPHE = "'"
 SPACE = " "
 STRAY_SPACE = -8.0
 """Log chance of a space at the beginning or end, or beside another; chosen on lines of `tune`."""
-CACHED_PREFIXES = 100_000
+CACHED_PREFIXES = 20_000
 
 
 @dataclass(frozen=True)
