@@ -164,7 +164,8 @@ def test_a_lexicon_is_saved_and_loaded_with_the_same_bytes(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"the\t-3\n", b"\x1f\x8b", gzip.compress(b"{}", mtime=0), gzip.compress(b'{"version": 9}')]
+    "content",
+    [b"", b"the\t-3\n", b"\x1f\x8b", gzip.compress(b"{}", mtime=0), gzip.compress(b'{"version": 9}', mtime=0)],
 )
 def test_what_is_no_lexicon_is_refused(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "lexicon.gz").write_bytes(content)
