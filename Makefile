@@ -85,7 +85,7 @@ retrain: $(FULL)/.ready ## Data to bundle, as params.yaml says; SETTINGS="train.
 
 experiment: $(FULL)/.ready ## Try a setting with `small`, aside, and keep it as a DVC experiment: NAME=columns SETTINGS="train.batch_columns=2048"
 	@$(call set_settings,$(SHORT) $$SETTINGS); dvc exp run --temp --name "$$NAME" "$$@" train
-	@$(FULL)/dvc exp show --only-changed --drop 'Created|step|learning_rate|(data|models|training)/.*' --md
+	@$(FULL)/dvc exp show --only-changed --drop 'Created|step|learning_rate|train.then|(data|models|training)/.*' --md
 
 retrain-gpu: $(FULL)/.ready $(GPU)/.ready ## The same, its training by JAX on an NVIDIA GPU, and not at all without one
 	@JAX_PLATFORMS=cuda $(GPU)/python -c "import jax; print('training on', *jax.devices())" || \
@@ -269,7 +269,7 @@ $(call set_settings,$$SETTINGS); if [ $$# -gt 0 ]; then dvc exp run "$$@" $(1); 
 endef
 
 define set_settings
-PATH=$(abspath $(FULL)):$$PATH; set --; for setting in $(1); do set -- "$$@" -S "$$setting"; done
+PATH=$(abspath $(FULL)):$$PATH; set --; for setting in $(1); do set -- "$$@" -S "++$${setting#++}"; done
 endef
 
 define install

@@ -197,7 +197,7 @@ def test_on_a_gpu_the_training_alone_runs_in_its_environment(pipeline: Path, set
 
 @pytest.mark.slow
 def test_an_experiment_is_kept_by_its_name_and_leaves_the_checkout_alone(pipeline: Path) -> None:
-    done = make(pipeline, "experiment", "SHORT=", NAME="another-seed", SETTINGS="seed=2")
+    done = make(pipeline, "experiment", "SHORT=", NAME="another-seed", SETTINGS="seed=2 not.there.yet=true")
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"another-seed\] +\| 2 +\|", done.stdout)
     assert git(pipeline, "status", "--porcelain") == ""
@@ -390,7 +390,7 @@ def test_a_training_on_the_processor_of_another_machine_is_asked_for(beside: Pat
 
 def test_a_training_on_another_machine_takes_settings(beside: Path) -> None:
     done = make(beside, "train-on", HOST="me@gpu", SETTINGS="train.epochs=40 train.start_from=models/weights")
-    assert "dvc exp run -S train.epochs=40 -S train.start_from=models/weights ingest" in done.stdout
+    assert "dvc exp run -S ++train.epochs=40 -S ++train.start_from=models/weights ingest" in done.stdout
 
 
 def test_a_training_on_another_machine_without_one_says_in_one_line_what_it_needs(beside: Path) -> None:
