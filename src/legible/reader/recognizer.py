@@ -121,8 +121,8 @@ class Recognizer:
 
     def _read_some(self, images: Sequence[GreyImage], decoding: Decoding) -> list[Reading]:
         columns = [self.normalized(image) for image in images]
-        blank = [is_blank(image, own) for image, own in zip(images, columns, strict=True)]
-        logits = [None if nothing else self.logits(own) for nothing, own in zip(blank, columns, strict=True)]
+        both = zip(images, columns, strict=True)
+        logits = [None if is_blank(image, own) else self.logits(own) for image, own in both]
         return [NOTHING if own is None else interpret(own, self.charset, self._calibration, decoding) for own in logits]
 
     def _runner(self) -> Any:

@@ -91,9 +91,15 @@ def group_samples(samples: Sequence[Sample], mixture: Mapping[str, float]) -> di
         if mixture.get(sample.group, 0) > 0:
             groups.setdefault(sample.group, []).append(index)
     if not groups:
-        present = sorted({sample.group for sample in samples})
-        raise DataError(f"no training samples: the data set holds {present}, train.mixture names {sorted(mixture)}")
+        raise nothing_of(mixture, {sample.group for sample in samples})
     return groups
+
+
+def nothing_of(mixture: Mapping[str, float], present: Iterable[str]) -> DataError:
+    """Of a mixture that none of the groups which are there is in."""
+    return DataError(
+        f"no training samples: the data set holds {sorted(present)}, train.mixture names {sorted(mixture)}"
+    )
 
 
 class Planner:

@@ -12,6 +12,7 @@ from legible.data.dataset import Manifest
 from legible.errors import DataError, SettingsError
 from legible.image.normalize import NEWEST
 from legible.network.zoo import LEAST_HEIGHT, size_named
+from legible.training.batches import nothing_of
 from legible.training.precision import check_precision
 
 KINDS = ("word", "line")
@@ -78,24 +79,27 @@ def check_mixtures(mixtures: Iterable[Mapping[str, float]], data_set: Manifest) 
 
     Groups of sources that are not there are left out, said on stderr once.
     """
-    absent: dict[str, None] = {}
     trained = data_set.counts.get("train", {})
-    if not trained:
-        raise DataError("data/dataset holds no train samples; raise the counts of generate, or add a source")
+    absent: dict[str, None] = {}
     for mixture in mixtures:
-        _check_sources(mixture, data_set, trained)
-        absent.update(dict.fromkeys(group for group, weight in mixture.items() if weight > 0 and group not in trained))
+        wanted = [group for group, weight in mixture.items() if weight > 0]
+        if not set(wanted) & set(trained):
+            raise nothing_of(mixture, trained)
+        _check_sources(wanted, data_set, trained)
+        absent.update(dict.fromkeys(group for group in wanted if group not in trained))
     if absent:
         said = ", ".join(_with_nearest(group, trained) for group in absent)
         tqdm.write(f"train: no training samples of {said}: left out", file=sys.stderr)
 
 
-def _check_sources(mixture: Mapping[str, float], data_set: Manifest, trained: Collection[str]) -> None:
-    wanted = [group for group, weight in mixture.items() if weight > 0]
-    if not set(wanted) & set(trained):
-        raise DataError(
-            f"no training samples: the data set holds {sorted(trained)}, train.mixture names {sorted(mixture)}"
-        )
+def check_splits(data_set: Manifest, splits: Iterable[str]) -> None:
+    """Raises DataError for the first of the splits that holds no samples."""
+    for split in splits:
+        if not data_set.counts.get(split):
+            raise DataError(f"data/dataset holds no {split} samples; raise the counts of generate, or add a source")
+
+
+def _check_sources(wanted: Iterable[str], data_set: Manifest, trained: Iterable[str]) -> None:
     lost = set(data_set.present) - {group.split("/")[0] for group in trained}
     groups = [group for group in wanted if group.split("/")[0] in lost]
     if groups:

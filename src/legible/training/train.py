@@ -21,7 +21,6 @@ from legible.charset import Charset
 from legible.config import Params, TrainParams
 from legible.ctc.decode import best_path_text
 from legible.data.dataset import Dataset, Sample
-from legible.errors import DataError
 from legible.network.loss import CTCModel
 from legible.network.normalization import BatchNormalization, settle
 from legible.network.zoo import STRIDE, build_network, size_named
@@ -36,7 +35,7 @@ from legible.training.batches import (
     prepare,
 )
 from legible.training.checkpoint import Checkpoints, EpochFigures, fingerprint
-from legible.training.checks import check_mixtures, check_trainings
+from legible.training.checks import check_mixtures, check_splits, check_trainings
 from legible.training.precision import usable_precision
 from legible.training.preparers import Preparers
 from legible.training.weights import average_with, load_matching, save_weights, sum_of_weights
@@ -65,6 +64,7 @@ def train(params: Params, *, root: Path, workers: int = 1) -> None:
     runs = trainings(params)
     check_trainings(params, runs)
     data_set = Dataset.open(root / "data/dataset")
+    check_splits(data_set.manifest, ("train", "tune"))
     check_mixtures([run.train.mixture for run in runs], data_set.manifest)
     loaded = Loaded(_split(data_set, "train"), _evenly(_split(data_set, "tune"), TUNE_SAMPLES))
     start = first_weights(params.train, root=root)
@@ -280,10 +280,7 @@ def _log(live: Live, figures: EpochFigures) -> None:
 
 
 def _split(data_set: Dataset, split: str) -> list[Sample]:
-    samples = list(tqdm(data_set.samples(split=split), desc=f"load {split}", unit="image"))
-    if not samples:
-        raise DataError(f"data/dataset holds no {split} samples; raise the counts of generate, or add a source")
-    return samples
+    return list(tqdm(data_set.samples(split=split), desc=f"load {split}", unit="image"))
 
 
 def _evenly(samples: Sequence[Sample], count: int) -> list[Sample]:
