@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from legible.config import load_params
-from legible.ctc.decode import Shares, best_path, softmax
+from legible.ctc.decode import Probabilities, best_path, softmax
 from legible.data.dataset import Dataset
-from legible.evaluation.confidence import spread
 from legible.evaluation.evaluate import print_cases, validation_cases
-from legible.reader.bundle import load_bundle
-from legible.reader.recognizer import Decoding, Recognizer, search, search_others
+from legible.recognition.bundle import load_bundle
+from legible.recognition.recognizer import Decoding, Recognizer, search, search_others
+from legible.sampling import spread
 
 PROJECT = Path(__file__).parents[1]
 
@@ -39,7 +39,7 @@ class Row:
     most: float
 
 
-def timed(decode: Callable[[Shares], object], images: Sequence[Shares]) -> np.ndarray:
+def timed(decode: Callable[[Probabilities], object], images: Sequence[Probabilities]) -> np.ndarray:
     """Milliseconds of each image, decoded once; what a prior remembers of one helps with the next, as in service."""
     marks = [time.perf_counter()]
     for image in images:
@@ -63,13 +63,13 @@ def main() -> None:
     print("|---|---|---|---|---|---|")
     preferring = Decoding(recognizer.prior(lexicon))
     wide = Decoding(alternatives=5)
-    ways: dict[str, Callable[[Shares], object]] = {
+    ways: dict[str, Callable[[Probabilities], object]] = {
         "best path": best_path,
         "prefix beam": lambda shares: search(shares, Decoding()),
         "and five alternatives": lambda shares: search_others(shares, wide, search(shares, wide)),
         "with lexicon": lambda shares: search(shares, preferring),
     }
-    groups: dict[str, list[Shares]] = {}
+    groups: dict[str, list[Probabilities]] = {}
     cases = [*print_cases(load_params(PROJECT / "params.yaml"), root=PROJECT)]
     cases += validation_cases(Dataset.open(PROJECT / "data/dataset"))
     for name in sorted({case.slices[0] for case in cases}):

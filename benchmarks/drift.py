@@ -23,17 +23,17 @@ from tqdm import tqdm
 from legible.batched import batched
 from legible.config import ServiceSettings, load_params
 from legible.data.dataset import Dataset, Sample
-from legible.drift.quality import MOST_CORRECTED, Quality, estimated
+from legible.drift.quality import MAX_CORRECTED, Quality, estimated
 from legible.drift.reference import Reference
 from legible.drift.signatures import NONE, Corrupted, Signatures
 from legible.drift.summary import Summary
 from legible.evaluation.corrupted import corrupted, some_of
-from legible.evaluation.reference import few_of_each, measured
 from legible.observations import Observation, new_reading_id, observe, read_back
-from legible.reader.bundle import load_bundle
-from legible.reader.recognizer import TOGETHER, Recognizer
+from legible.packing.reference import few_of_each, measured
 from legible.reading import Reading
-from legible.service.reading import Answer, Observed, Reader
+from legible.recognition.bundle import load_bundle
+from legible.recognition.recognizer import TOGETHER, Recognizer
+from legible.service.worker import Answer, Observed, Worker
 
 HERE = Path(__file__).parent
 SIZES = (50, 100, 200, 500, 1000, 2000, 3000, 5000)
@@ -200,8 +200,8 @@ def estimates(
         off[way], marked[way] = abs(estimate.exact_match - true), bool(estimate.unreliable)
         plain[way] = abs(estimated(summary).exact_match - true)
     slight = [off[way] for way in rows if way[1] <= 3 and not marked[way]]  # noqa: PLR2004
-    far = [way for way in rows if off[way] > MOST_CORRECTED]
-    doubtful = [way for way in rows if plain[way] > MOST_CORRECTED]
+    far = [way for way in rows if off[way] > MAX_CORRECTED]
+    doubtful = [way for way in rows if plain[way] > MAX_CORRECTED]
     return [
         Line(
             "estimated against true exact match, severity 1 to 3, not marked",
@@ -260,7 +260,7 @@ def watching(
     before, after = [], []
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
-            reader = Reader(load_bundle(bundle), ServiceSettings(observations_folder=folder), worker="1")
+            reader = Worker(load_bundle(bundle), ServiceSettings(observations_folder=folder), worker="1")
             start = time.process_time()
             answers = [
                 Answer(sample.image, reading, new_reading_id(time.time(), "1"), time.time())

@@ -17,7 +17,7 @@ from legible.observations import Observation
 PSI_LIMIT = 0.2
 KS_LEVEL = 0.05
 BINS = 10
-LEAST_SHARE = 1e-4
+MIN_PROBABILITY = 1e-4
 EVIDENTLY_SHARE = 0.5
 
 
@@ -122,7 +122,7 @@ def psi_drifts(known: dict[str, Floats], current: dict[str, Floats]) -> bool:
 def _psi(known: Floats, current: Floats) -> float:
     edges = np.unique(np.quantile(known, np.linspace(0, 1, BINS + 1)[1:-1]))
     shares = [
-        np.maximum(np.bincount(np.searchsorted(edges, x), minlength=len(edges) + 1) / len(x), LEAST_SHARE)
+        np.maximum(np.bincount(np.searchsorted(edges, x), minlength=len(edges) + 1) / len(x), MIN_PROBABILITY)
         for x in (known, current)
     ]
     return float(((shares[1] - shares[0]) * np.log(shares[1] / shares[0])).sum())

@@ -21,8 +21,8 @@ Read = Callable[[list[np.ndarray]], list[str]]
 
 
 def legible(*, lexicon: str = "") -> Read:
-    from legible.reader.bundle import find_bundle, load_bundle
-    from legible.reader.recognizer import Decoding, Recognizer
+    from legible.recognition.bundle import find_bundle, load_bundle
+    from legible.recognition.recognizer import Decoding, Recognizer
 
     bundle = load_bundle(find_bundle())
     recognizer = Recognizer.from_bundle(bundle)
@@ -34,8 +34,8 @@ def legible_best_path() -> Read:
     """The likeliest label of each step alone, as the figures of other CTC recognisers are given."""
     from legible.batched import batched
     from legible.ctc.decode import best_path_text
-    from legible.reader.bundle import find_bundle, load_bundle
-    from legible.reader.recognizer import TOGETHER, Recognizer
+    from legible.recognition.bundle import find_bundle, load_bundle
+    from legible.recognition.recognizer import TOGETHER, Recognizer
 
     recognizer = Recognizer.from_bundle(load_bundle(find_bundle()))
 

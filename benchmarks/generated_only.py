@@ -22,8 +22,8 @@ from legible.data.dataset import Dataset, Sample, Split
 from legible.data.ingest import ingest
 from legible.errors import DataError
 from legible.evaluation.evaluate import best_path_texts
-from legible.reader.bundle import load_bundle
-from legible.reader.recognizer import Decoding, artefact_recognizer
+from legible.recognition.bundle import load_bundle
+from legible.recognition.recognizer import Decoding, artefact_recognizer
 from legible.scores import cer, exact_match
 from legible.synth.generate import generate
 from legible.training.export import export
@@ -35,7 +35,7 @@ WORK = PROJECT / "work/generated-only"
 
 @dataclass(frozen=True)
 class Recipe:
-    """Shares of the generator's kinds, how far its effects go, and what an epoch is drawn from."""
+    """Probabilities of the generator's kinds, how far its effects go, and what an epoch is drawn from."""
 
     shares: Mapping[str, float]
     effects: float

@@ -24,9 +24,9 @@ import cv2
 import numpy as np
 
 from legible.config import load_params
-from legible.synth.draw import Style, draw_hand_style, draw_style, draw_text
 from legible.synth.effects import draw_effects
 from legible.synth.fonts import Font, find_fonts
+from legible.synth.style import Style, draw_hand_style, draw_style, draw_text
 from legible.synth.words import Texts
 
 PROJECT = Path(__file__).parents[1]

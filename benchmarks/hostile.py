@@ -60,8 +60,8 @@ def changed(one: bytes, _: bytes, random: np.random.Generator) -> bytes:
     """Up to twenty bytes of it."""
     data = np.frombuffer(one, np.uint8).copy()
     if len(data):
-        places = random.integers(len(data), size=int(random.integers(1, 20)))
-        data[places] = random.integers(256, size=len(places))
+        slots = random.integers(len(data), size=int(random.integers(1, 20)))
+        data[slots] = random.integers(256, size=len(slots))
     return data.tobytes()
 
 

@@ -31,13 +31,13 @@ from legible.config import TrainParams, load_params
 from legible.ctc.decode import best_path_text
 from legible.data.dataset import Sample, Split
 from legible.image.normalize import SIDE_MARGIN, normalize
-from legible.network.zoo import STRIDE, ZOO, Size, build_network, build_twin
-from legible.reader.recognizer import Recognizer
+from legible.network.zoo import STRIDE, ZOO, Size, build_inference_network, build_network
+from legible.recognition.recognizer import Recognizer
 from legible.scores import exact_match
 from legible.synth.augment import augment
 from legible.synth.fonts import find_fonts
 from legible.synth.typesetting import load_face
-from legible.training.batches import Planner, Prepared
+from legible.training.batches import Example, Planner
 from legible.training.export import convert
 from legible.training.train import compiled, read_prepared, train_epoch
 
@@ -131,7 +131,7 @@ def settings(epochs: int, *, hard: bool) -> TrainParams:
 
 @dataclass(frozen=True)
 class InRows:
-    """Prepares pictures: the same rows of each, those that hold ink in training, and of the columns those with its ink.
+    """Crop every picture to the same rows, those that hold ink in training, and to the columns of its own ink.
 
     The harder pictures have no size in common: these are normalised as anywhere in legible.
     """
@@ -140,12 +140,12 @@ class InRows:
     rows: slice | None
     strength: float
 
-    def prepared(self, plan: npt.NDArray[np.int64], *, epoch: int) -> Iterator[Prepared]:
+    def prepared(self, plan: npt.NDArray[np.int64], *, epoch: int) -> Iterator[Example]:
         for place, number in enumerate(plan):
             sample = self.samples[number]
             image = augment(sample.image, np.random.default_rng([SEED, epoch, place]), self.strength)
             columns = normalize(image, height=HEIGHT, stride=STRIDE) if self.rows is None else _framed(image, self.rows)
-            yield Prepared(columns, CHARSET.encode(sample.text))
+            yield Example(columns, CHARSET.encode(sample.text))
 
 
 def _rows_with_ink(samples: Sequence[Sample]) -> slice:
@@ -183,7 +183,7 @@ def measure(name: str, train: Sequence[Sample], test: Sequence[Sample], params: 
         )
         if shares[-1] == 1:
             break
-    artefact = convert(build_twin(model, size, labels=CHARSET.size, height=HEIGHT), quantization="dynamic")
+    artefact = convert(build_inference_network(model, size, labels=CHARSET.size, height=HEIGHT), quantization="dynamic")
     return Row(
         name,
         model.count_params(),
@@ -196,7 +196,7 @@ def measure(name: str, train: Sequence[Sample], test: Sequence[Sample], params: 
     )
 
 
-def read_by_artefact(artefact: bytes, prepared: Sequence[Prepared]) -> list[str]:
+def read_by_artefact(artefact: bytes, prepared: Sequence[Example]) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.tflite"
         path.write_bytes(artefact)

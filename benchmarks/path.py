@@ -23,10 +23,10 @@ from steady import counted_load
 from legible.config import ServiceSettings
 from legible.image.decode import Limits, decode
 from legible.image.statistics import measure
-from legible.reader.bundle import load_bundle
-from legible.reader.recognizer import TOGETHER, Decoding, Recognizer, interpret
+from legible.recognition.bundle import load_bundle
+from legible.recognition.recognizer import TOGETHER, Decoding, Recognizer, interpret
 from legible.service.api import Api, build_app
-from legible.service.reading import Answer, Observed, Reader, Upload, Wanted
+from legible.service.worker import Answer, Observed, Upload, Wanted, Worker
 
 MILLISECONDS = 1000.0
 
@@ -60,7 +60,7 @@ def worker_milliseconds(service: Service, requests: Sequence[bytes], count: int)
 def parts(folder: Path, count: int) -> Iterator[tuple[str, float]]:
     settings = ServiceSettings(observations_folder=str(folder / "observations"), request_log=False)
     bundle = load_bundle(PROJECT / "models/bundle")
-    reader, recognizer = Reader(bundle, settings, worker=str(os.getpid())), Recognizer.from_bundle(bundle)
+    reader, recognizer = Worker(bundle, settings, worker=str(os.getpid())), Recognizer.from_bundle(bundle)
     images = [decode(image) for image in IMAGES]
     columns = [recognizer.normalized(image) for image in images]
     logits = [recognizer.logits(column) for column in columns]
@@ -79,7 +79,7 @@ def parts(folder: Path, count: int) -> Iterator[tuple[str, float]]:
         firsts = range(0, len(IMAGES) * together, together)
         each = milliseconds_of(partial(read_some, reader, together), firsts, count // together) / together
         yield f"all of the reading, {together} at a time", each
-    yield "application around it: guards, form, answer", around(settings, answers[0], count)
+    yield "application around it: middleware, form, answer", around(settings, answers[0], count)
     yield "after the answer: image statistics", milliseconds_of(measure, images, count)
     yield (
         f"  all of the observation, {len(some)} at a time, without metrics",
@@ -89,7 +89,7 @@ def parts(folder: Path, count: int) -> Iterator[tuple[str, float]]:
     reader.close()
 
 
-def read_some(reader: Reader, count: int, first: int) -> None:
+def read_some(reader: Worker, count: int, first: int) -> None:
     images = [IMAGES[(first + number) % len(IMAGES)] for number in range(count)]
     reader.read(reader.uploads(images), Decoding())
 

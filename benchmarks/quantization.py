@@ -18,9 +18,9 @@ import numpy as np
 from legible.charset import Charset
 from legible.ctc.decode import best_path_text
 from legible.data.dataset import Dataset, Sample
-from legible.evaluation.confidence import spread
-from legible.network.zoo import build_twin, size_named
-from legible.reader.recognizer import Recognizer
+from legible.network.zoo import build_inference_network, size_named
+from legible.recognition.recognizer import Recognizer
+from legible.sampling import spread
 from legible.scores import cer
 from legible.training.export import convert
 from legible.training.weights import load_network
@@ -46,7 +46,9 @@ class Row:
 
 def recognizers(folder: Path, *, workers: int) -> dict[str, Recognizer]:
     network, description, charset = load_network(PROJECT / "models/weights")
-    twin = build_twin(network, size_named(description.size), labels=charset.size, height=description.height)
+    twin = build_inference_network(
+        network, size_named(description.size), labels=charset.size, height=description.height
+    )
     made = {}
     for quantization in ("none", "dynamic"):
         path = folder / f"{quantization}.tflite"

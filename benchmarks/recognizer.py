@@ -23,10 +23,10 @@ from PIL import Image
 from legible.config import load_params
 from legible.data.dataset import Dataset
 from legible.errors import DataError
-from legible.evaluation.card import MEASURED_DIGITS
-from legible.evaluation.confidence import spread
 from legible.evaluation.evaluate import Case, print_cases, validation_cases
-from legible.reader.bundle import find_bundle, load_bundle, sha256_of
+from legible.packing.card import MEASURED_DIGITS
+from legible.recognition.bundle import find_bundle, load_bundle, sha256_of
+from legible.sampling import spread
 from legible.scores import cer, exact_match
 
 PROJECT = Path(__file__).parents[1]

@@ -18,7 +18,7 @@ from generated_only import real_words
 
 from legible.config import Params, load_params
 from legible.evaluation.evaluate import best_path_texts
-from legible.reader.recognizer import artefact_recognizer
+from legible.recognition.recognizer import artefact_recognizer
 from legible.scores import cer, exact_match
 from legible.synth.generate import print_recipe
 from legible.training.export import export

@@ -50,7 +50,7 @@ async def counted_load(address: str, requests: Sequence[bytes], *, count: int) -
 
 
 def same(scale: Scale) -> Iterator[Row]:
-    """Each image alone, twenty times on either of two workers, and in batches of different sizes and places."""
+    """Each image alone, twenty times on either of two workers, and in batches of different sizes and slots."""
     with serving(LEGIBLE_WORKERS="2") as service:
         found: dict[int, set[str]] = {number: set() for number in range(len(IMAGES))}
         workers = set()

@@ -13,10 +13,10 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 from legible.synth.augment import CHANGES, Change, Shift
-from legible.synth.draw import Style, draw_hand_style, draw_text
 from legible.synth.effects import EFFECTS, Effects
-from legible.synth.moved import Moved
 from legible.synth.paper import KINDS, Paper
+from legible.synth.style import Style, draw_hand_style, draw_text
+from legible.synth.transforms import Moved
 
 DOCS = Path(__file__).parent
 WORDS = ("handwriting", "quickly", "The", "Government", "of", "zebras", "1974", "said", "between", "yours,")

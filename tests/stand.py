@@ -19,8 +19,8 @@ from serving import PROJECT, free_port
 
 from legible.image.decode import GreyImage
 from legible.observations import observe
-from legible.reader.bundle import MANIFEST, load_bundle, sha256_of
-from legible.reader.recognizer import Recognizer
+from legible.recognition.bundle import MANIFEST, load_bundle, sha256_of
+from legible.recognition.recognizer import Recognizer
 
 MONITORING = PROJECT / "monitoring"
 PROGRAMS = ("prometheus", "prometheus-alertmanager")

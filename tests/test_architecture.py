@@ -8,23 +8,24 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "src/legible"
 FLOORS = (
-    ("errors", "batched", "folders", "config", "charset", "reading", "scores"),
+    ("errors", "batched", "files", "config", "charset", "reading", "sampling", "scores"),
     ("image", "ctc"),
-    ("reader", "data"),
+    ("recognition", "data"),
     ("observations", "synth", "network"),
-    ("training", "drift", "kept"),
-    ("evaluation", "report", "service"),
-    ("monitor", "client"),
+    ("training", "drift", "image_log"),
+    ("evaluation", "labelling", "service"),
+    ("packing", "gate"),
+    ("monitoring", "client"),
     ("drill",),
     ("cli",),
 )
 HOMES = {
     "keras": ("network/", "training/"),
     "tensorflow": ("network/", "training/"),
-    "ai_edge_litert": ("reader/recognizer.py",),
+    "ai_edge_litert": ("recognition/recognizer.py",),
     "bentoml": ("service/",),
-    "prometheus_client": ("service/metrics.py", "monitor.py", "drill/watches.py"),
-    "evidently": ("report.py",),
+    "prometheus_client": ("service/metrics.py", "monitoring/", "drill/detectors.py"),
+    "evidently": ("monitoring/report.py",),
     "typer": ("cli.py",),
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))

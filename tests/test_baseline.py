@@ -13,13 +13,13 @@ from PIL import Image
 from serving import served
 
 from legible.config import ServiceSettings
-from legible.drift.baseline import LEAST, MOST_BLOCKS, Baseline, some_blocks
+from legible.drift.baseline import MAX_BLOCKS, MIN_IMAGES, Baseline, some_blocks
 from legible.drift.reference import Reference
 from legible.errors import BundleError, DataError
-from legible.monitor import check, rebase
+from legible.monitoring.check import check, rebase
 from legible.observations import Observation, Tally, write
-from legible.reader.bundle import load_bundle, read_manifest
-from legible.service.reading import Reader
+from legible.recognition.bundle import load_bundle, read_manifest
+from legible.service.worker import Worker
 
 NOW = START + 5000
 
@@ -39,7 +39,7 @@ def rows(count: int, *, seed: int, at: float = START) -> list[Observation]:
 @pytest.fixture(scope="module")
 def normal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("normal")
-    write(folder / "log.jsonl", rows(LEAST, seed=3))
+    write(folder / "log.jsonl", rows(MIN_IMAGES, seed=3))
     made = rebase(observations=folder / "log.jsonl", bundle=bundle(), at=NOW, since=START, resamples=1000)
     made.save(folder / "baseline")
     return folder
@@ -76,13 +76,13 @@ def test_too_few_observations_make_no_normal(tmp_path: Path) -> None:
 
 
 def test_only_what_was_read_since_then_counts(tmp_path: Path) -> None:
-    write(tmp_path / "log.jsonl", rows(LEAST, seed=3))
+    write(tmp_path / "log.jsonl", rows(MIN_IMAGES, seed=3))
     with pytest.raises(DataError, match="600 observations make no baseline"):
         rebase(observations=tmp_path / "log.jsonl", bundle=bundle(), at=NOW, since=START + 400)
 
 
 def test_what_is_left_out_of_a_normal_is_counted(tmp_path: Path) -> None:
-    write(tmp_path / "log.jsonl", rows(LEAST, seed=3))
+    write(tmp_path / "log.jsonl", rows(MIN_IMAGES, seed=3))
     with (tmp_path / "log.jsonl").open("a") as file:
         file.write("torn\n")
     tally = Tally()
@@ -104,20 +104,20 @@ def test_a_folder_without_a_baseline_or_with_a_damaged_one_is_an_error_of_one_li
 
 
 def test_a_long_history_is_kept_in_blocks_of_which_there_are_so_many() -> None:
-    blocks = [[n] for n in range(5 * MOST_BLOCKS)]
+    blocks = [[n] for n in range(5 * MAX_BLOCKS)]
     kept = [n for (n,) in some_blocks(blocks, np.random.default_rng(1))]
-    assert len(set(kept)) == MOST_BLOCKS
-    assert np.mean(kept) == pytest.approx(2.5 * MOST_BLOCKS, rel=0.05)
+    assert len(set(kept)) == MAX_BLOCKS
+    assert np.mean(kept) == pytest.approx(2.5 * MAX_BLOCKS, rel=0.05)
 
 
 def test_a_service_refuses_the_baseline_of_another_bundle(normal: Path, bundle_folder: Path) -> None:
     with pytest.raises(BundleError, match="run legible rebase again"):
-        Reader(load_bundle(bundle_folder), ServiceSettings(baseline=str(normal / "baseline")), worker="1")
+        Worker(load_bundle(bundle_folder), ServiceSettings(baseline=str(normal / "baseline")), worker="1")
 
 
 @pytest.mark.slow
 def test_the_metrics_of_a_service_compare_with_its_baseline(tmp_path: Path, bundle_folder: Path) -> None:
-    write(tmp_path / "log.jsonl", rows(LEAST, seed=3))
+    write(tmp_path / "log.jsonl", rows(MIN_IMAGES, seed=3))
     own = rebase(observations=tmp_path / "log.jsonl", bundle=bundle_folder, at=NOW, since=START, resamples=500)
     own.save(tmp_path / "baseline")
     trained = Reference.load(bundle_folder)

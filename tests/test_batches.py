@@ -9,11 +9,11 @@ from legible.data.dataset import Sample
 from legible.errors import DataError
 from legible.image.decode import GreyImage
 from legible.training.batches import (
-    LEAST_ROWS,
+    MIN_ROWS,
     SIZES,
+    Example,
     Planner,
-    Preparation,
-    Prepared,
+    PreprocessingConfig,
     batch_size,
     epoch_batches,
     group_samples,
@@ -23,7 +23,7 @@ from legible.training.batches import (
     resized,
     steps_needed,
 )
-from legible.training.preparers import Preparers
+from legible.training.preprocessing_pool import PreprocessingPool
 
 CHARSET = Charset("digits", "0123456789")
 
@@ -34,8 +34,8 @@ def sample(number: int, *, source: str = "drawn", kind: str = "word", text: str 
     return Sample(f"{source}/{number}", image, text, "w", source, "train", "line" if kind == "line" else "word")
 
 
-def preparation(*, strength: float = 0.5) -> Preparation:
-    return Preparation(CHARSET, height=32, stride=4, strength=strength, seed=1)
+def preprocessing(*, strength: float = 0.5) -> PreprocessingConfig:
+    return PreprocessingConfig(CHARSET, height=32, stride=4, strength=strength, seed=1)
 
 
 def many(count: int = 40) -> list[Sample]:
@@ -44,8 +44,8 @@ def many(count: int = 40) -> list[Sample]:
 
 def all_batches(samples: list[Sample], *, epoch: int = 0, workers: int = 1) -> list[np.ndarray]:
     plan = Planner(samples, {"drawn/word": 1.0}, seed=1).plan(epoch, samples=60)
-    with Preparers(samples, preparation(), workers=workers) as preparers:
-        return [batch.image for batch in epoch_batches(preparers.prepared(plan, epoch=epoch), batch_columns=512)]
+    with PreprocessingPool(samples, preprocessing(), workers=workers) as pool:
+        return [batch.image for batch in epoch_batches(pool.prepared(plan, epoch=epoch), batch_columns=512)]
 
 
 @pytest.mark.parametrize(
@@ -64,8 +64,8 @@ def test_an_epoch_is_the_same_each_time_and_on_any_number_of_workers() -> None:
 
 
 def test_one_worker_is_the_training_itself() -> None:
-    with Preparers(many(2), preparation(), workers=1) as preparers:
-        assert len(list(preparers.prepared(np.arange(2), epoch=0))) == 2
+    with PreprocessingPool(many(2), preprocessing(), workers=1) as pool:
+        assert len(list(pool.prepared(np.arange(2), epoch=0))) == 2
         assert multiprocessing.active_children() == []
 
 
@@ -80,7 +80,7 @@ def test_every_batch_of_a_width_has_one_size() -> None:
 
 
 def test_without_repeats_each_sample_is_there_once() -> None:
-    prepared = Preparers(many(), preparation(), workers=1).prepared(np.arange(40), epoch=0)
+    prepared = PreprocessingPool(many(), preprocessing(), workers=1).prepared(np.arange(40), epoch=0)
     batches = list(epoch_batches(prepared, batch_columns=512, filled=False))
     assert sum(batch.size for batch in batches) == 40
     assert all(batch.size <= batch_size(batch.image.shape[2], 512) for batch in batches)
@@ -108,7 +108,7 @@ def test_a_mixture_without_samples_is_refused_with_what_is_there() -> None:
 
 def test_an_image_too_narrow_for_its_text_gets_paper_at_its_right() -> None:
     narrow = sample(0, text="1111111111", width=20)
-    prepared = prepare(narrow.image, narrow.text, preparation(strength=0.0), np.random.default_rng(0))
+    prepared = prepare(narrow.image, narrow.text, preprocessing(strength=0.0), np.random.default_rng(0))
     assert prepared.columns.shape[1] // 4 >= steps_needed(prepared.labels)
 
 
@@ -120,14 +120,14 @@ def test_images_come_in_many_sizes_of_the_same_shape_and_never_fewer_rows_than_c
     assert min(heights) == pytest.approx(SIZES[0] * 40, abs=1.5)
     assert max(heights) == pytest.approx(SIZES[1] * 40, abs=1.5)
     assert all(abs(width / height - 3) < 0.2 for height, width in sizes)
-    assert min(resized(image[:24], rng).shape[0] for _ in range(50)) >= LEAST_ROWS
+    assert min(resized(image[:24], rng).shape[0] for _ in range(50)) >= MIN_ROWS
     assert resized(image[:12], rng).shape[0] >= 12
 
 
 def test_two_views_of_a_sample_show_the_same_letters_at_the_same_steps_in_other_ink() -> None:
     samples = many(24)
-    paired = dataclasses.replace(preparation(strength=0.6), paired=True)
-    for one in Preparers(samples, paired, workers=1).prepared(np.arange(24), epoch=0):
+    paired = dataclasses.replace(preprocessing(strength=0.6), paired=True)
+    for one in PreprocessingPool(samples, paired, workers=1).prepared(np.arange(24), epoch=0):
         assert one.twin is not None
         assert one.twin.shape == one.columns.shape
     drawn = [sample_of(number) for number in range(12)]
@@ -154,19 +154,19 @@ def sample_of(number: int) -> GreyImage:
 
 
 def test_a_batch_of_pairs_holds_the_second_views_after_the_first() -> None:
-    ones = [Prepared(np.full((4, 8), n, np.float32), [n + 1], np.full((4, 8), n + 10, np.float32)) for n in range(3)]
+    ones = [Example(np.full((4, 8), n, np.float32), [n + 1], np.full((4, 8), n + 10, np.float32)) for n in range(3)]
     batch = make_batch(ones, width=16)
     assert batch.image[:, 0, 0, 0].tolist() == [0, 1, 2, 10, 11, 12]
     assert batch.labels[:, 0].tolist() == [1, 2, 3, 1, 2, 3]
     assert batch.size == 3
     with pytest.raises(ValueError, match="1 of 2 samples have a twin"):
-        make_batch([ones[0], Prepared(np.zeros((4, 8), np.float32), [1])], width=16)
+        make_batch([ones[0], Example(np.zeros((4, 8), np.float32), [1])], width=16)
 
 
 def test_the_mask_covers_the_image_and_nothing_beyond() -> None:
     samples = many(4)
     plan = np.arange(4)
-    prepared = Preparers(samples, preparation(), workers=1).prepared(plan, epoch=0)
+    prepared = PreprocessingPool(samples, preprocessing(), workers=1).prepared(plan, epoch=0)
     for batch in epoch_batches(prepared, batch_columns=512):
         beyond = batch.image[:, :, :, 0].max(axis=1) * (1 - batch.mask[:, 0])
         assert beyond.max() == 0

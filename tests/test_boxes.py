@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from test_synth import packaged
 
-from legible.synth import draw
+from legible.synth import style as style_module
 from legible.synth.augment import _warp, augment_moved
-from legible.synth.draw import Style, draw_hand_style, draw_style, draw_with_boxes
 from legible.synth.effects import Effects
-from legible.synth.moved import STILL, Moved, move_boxes, scaled, shifted
+from legible.synth.style import Style, draw_hand_style, draw_style, draw_with_boxes
+from legible.synth.transforms import STILL, Moved, move_boxes, scaled, shifted
 from legible.synth.typesetting import Typesetting
 
 SEEDS = range(12)
@@ -55,8 +55,8 @@ def test_boxes_of_fonts_and_pens_end_where_the_ink_does(text: str) -> None:
 
 
 def test_what_is_cut_off_has_no_box(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(draw, "_cut_out", lambda image, *_: Moved(image[:, : image.shape[1] // 2], STILL))
-    monkeypatch.setattr(draw, "CUT_OUT", 1.0)
+    monkeypatch.setattr(style_module, "_cut_out", lambda image, *_: Moved(image[:, : image.shape[1] // 2], STILL))
+    monkeypatch.setattr(style_module, "CUT_OUT", 1.0)
     drawing = draw_with_boxes("Hamburg", styles(1)[0], rng(1))
     assert np.nanmax(drawing.boxes[:, 2]) == drawing.image.shape[1]
     assert not np.isnan(drawing.boxes[0]).any()

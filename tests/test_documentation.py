@@ -24,7 +24,9 @@ def commands() -> list[str]:
 
 
 def metrics() -> list[str]:
-    code = "".join((PROJECT / "src/legible" / name).read_text() for name in ("service/metrics.py", "monitor.py"))
+    code = "".join(
+        (PROJECT / "src/legible" / name).read_text() for name in ("service/metrics.py", "monitoring/check.py")
+    )
     return sorted(set(re.findall(r'"(legible_[a-z_]+)"', code)))
 
 

@@ -16,11 +16,11 @@ from stand import bundle_knowing
 from legible.config import load_params
 from legible.drift.decide import Outcome, Verdict
 from legible.drift.signatures import Cause
+from legible.drill.detectors import AlertDetector, MetricsDetector, RuleDetector, UnavailableError, cause_of
 from legible.drill.images import corrupted, drawn, images_of, png
-from legible.drill.run import Drill, Lookout, Sighting
-from legible.drill.watches import AlertWatch, BlindError, MetricsWatch, RuleWatch, cause_of
+from legible.drill.run import Detection, DetectorState, Drill
 from legible.errors import DataError, SettingsError
-from legible.monitor import Check
+from legible.monitoring.check import Check
 from legible.observations import Tally
 
 
@@ -52,11 +52,11 @@ def test_without_a_folder_words_are_drawn_the_same_for_the_same_seed() -> None:
 
 
 class Says:
-    """A watch that says what it is told to, an error included."""
+    """A detector that says what it is told to, an error included."""
 
     name = "metrics"
 
-    def __init__(self, *answers: bool | BlindError) -> None:
+    def __init__(self, *answers: bool | UnavailableError) -> None:
         self._answers = iter(answers)
 
     def start(self, at: float) -> None:
@@ -64,7 +64,7 @@ class Says:
 
     def notices(self) -> bool:
         answer = next(self._answers)
-        if isinstance(answer, BlindError):
+        if isinstance(answer, UnavailableError):
             raise answer
         return answer
 
@@ -72,44 +72,44 @@ class Says:
         return "blur"
 
 
-def lookout(*answers: bool | BlindError) -> Lookout:
-    return Lookout(Says(*answers))
+def state(*answers: bool | UnavailableError) -> DetectorState:
+    return DetectorState(Says(*answers))
 
 
 def test_the_first_look_that_notices_counts() -> None:
-    one = lookout(False, False, True)
+    one = state(False, False, True)
     one.look_before()
     one.look(images=10, seconds=1.0)
     assert one.is_open
     one.look(images=20, seconds=2.0)
-    assert one.seen == Sighting("metrics", images=20, seconds=2.0, cause="blur")
+    assert one.seen == Detection("metrics", images=20, seconds=2.0, cause="blur")
     assert not one.is_open
 
 
 def test_what_was_noticed_before_the_corruption_proves_nothing() -> None:
-    one = lookout(True)
+    one = state(True)
     one.look_before()
     one.look(images=10, seconds=1.0)
-    assert one.seen == Sighting("metrics", before=True)
+    assert one.seen == Detection("metrics", before=True)
 
 
 def test_a_watch_that_could_not_look_says_why_until_it_can() -> None:
-    one = lookout(BlindError("down"), False)
+    one = state(UnavailableError("down"), False)
     one.look(images=10, seconds=1.0)
     assert one.seen.blind == "down"
     one.look(images=20, seconds=2.0)
-    assert one.seen == Sighting("metrics")
+    assert one.seen == Detection("metrics")
 
 
-def outcome(*sightings: Sighting) -> Drill:
-    return Drill("blur", 3, 100, 60, 1, 7.2, sightings, ("--prometheus",))
+def outcome(*detections: Detection) -> Drill:
+    return Drill("blur", 3, 100, 60, 1, 7.2, detections, ("--prometheus",))
 
 
 def test_the_screen_tells_who_noticed_and_what_was_not_asked() -> None:
     screen = outcome(
-        Sighting("metrics", 50, 6.0),
-        Sighting("report", 60, 7.1, "shear"),
-        Sighting("rule", blind="http://x answers 500"),
+        Detection("metrics", 50, 6.0),
+        Detection("report", 60, 7.1, "shear"),
+        Detection("rule", blind="http://x answers 500"),
     ).screen()
     assert screen.splitlines() == [
         "blur, severity 3: 60 images in 7 s, 1 refused, after 100 clean ones",
@@ -122,18 +122,18 @@ def test_the_screen_tells_who_noticed_and_what_was_not_asked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sighting", "passed"),
+    ("detection", "passed"),
     [
-        (Sighting("report", 60, 7.0, "blur"), True),
-        (Sighting("report", 60, 7.0), True),
-        (Sighting("report", 60, 7.0, "shear"), False),
-        (Sighting("report"), False),
-        (Sighting("report", before=True), False),
+        (Detection("report", 60, 7.0, "blur"), True),
+        (Detection("report", 60, 7.0), True),
+        (Detection("report", 60, 7.0, "shear"), False),
+        (Detection("report"), False),
+        (Detection("report", before=True), False),
     ],
     ids=["right cause", "no cause", "wrong cause", "not noticed", "noticed before"],
 )
-def test_a_drill_passes_where_all_notice_and_none_names_a_wrong_cause(sighting: Sighting, *, passed: bool) -> None:
-    assert outcome(Sighting("metrics", 50, 6.0), sighting).passed == passed
+def test_a_drill_passes_where_all_notice_and_none_names_a_wrong_cause(detection: Detection, *, passed: bool) -> None:
+    assert outcome(Detection("metrics", 50, 6.0), detection).passed == passed
 
 
 @pytest.mark.parametrize("cause", [None, Cause("blur", 3, 1.0, 0.9)], ids=["none", "blur"])
@@ -144,18 +144,18 @@ def test_the_cause_is_the_one_that_the_check_names(cause: Cause | None) -> None:
 
 
 def test_metrics_of_nobody_are_told() -> None:
-    watch = MetricsWatch(f"http://127.0.0.1:{free_port()}")
-    with pytest.raises(BlindError, match="does not answer"):
-        watch.notices()
+    detector = MetricsDetector(f"http://127.0.0.1:{free_port()}")
+    with pytest.raises(UnavailableError, match="does not answer"):
+        detector.notices()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("watch", [RuleWatch, AlertWatch])
+@pytest.mark.parametrize("detector", [RuleDetector, AlertDetector])
 def test_another_server_than_the_one_asked_for_is_told(
-    watch: Callable[[str], RuleWatch | AlertWatch], service: tuple[str, Path]
+    detector: Callable[[str], RuleDetector | AlertDetector], service: tuple[str, Path]
 ) -> None:
-    with pytest.raises(BlindError, match="answers 404"):
-        watch(service[0]).notices()
+    with pytest.raises(UnavailableError, match="answers 404"):
+        detector(service[0]).notices()
 
 
 def run_drill(*options: str) -> subprocess.CompletedProcess[str]:
@@ -193,7 +193,7 @@ def test_too_few_images_go_unnoticed(service: tuple[str, Path], words: Path) -> 
     options = ("--corruption=inversion", "--severity=5", "--count=49", "--patience=0", "--json")
     ran = run_drill(*options, f"--url={service[0]}", f"--images={words}")
     assert ran.returncode == 1, ran.stdout + ran.stderr
-    assert json.loads(ran.stdout)["sightings"][0]["images"] is None
+    assert json.loads(ran.stdout)["detections"][0]["images"] is None
 
 
 @pytest.mark.slow
@@ -204,7 +204,7 @@ def test_the_report_on_observations_notices_too(service: tuple[str, Path], words
         *(f"--observations={folder / 'observations'}", f"--bundle={folder / 'bundle'}", "--patience=5"),
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert [one["watch"] for one in json.loads(ran.stdout)["sightings"]] == ["metrics", "report"]
+    assert [one["detector"] for one in json.loads(ran.stdout)["detections"]] == ["metrics", "report"]
 
 
 @pytest.mark.slow

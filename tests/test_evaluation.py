@@ -13,11 +13,7 @@ from conftest import PROJECT, drawn_word
 from legible.charset import Charset
 from legible.config import load_params
 from legible.errors import BundleError
-from legible.evaluation.beside import figures_beside
-from legible.evaluation.comparison import compare_all
-from legible.evaluation.confidence import calibration_error, cross_entropy
 from legible.evaluation.evaluate import Case
-from legible.evaluation.gate import GateVerdict, _slower, gate
 from legible.evaluation.results import (
     Result,
     WriterFigures,
@@ -27,9 +23,13 @@ from legible.evaluation.results import (
     thresholds,
     write_results,
 )
+from legible.gate.comparison import compare_all
+from legible.gate.decide import GateVerdict, _slower, gate
+from legible.gate.figures_table import figures_beside
 from legible.image.normalize import normalize
-from legible.reader.bundle import MANIFEST, find_bundle, load_bundle, sha256_of
-from legible.reader.recognizer import Recognizer
+from legible.recognition.bundle import MANIFEST, find_bundle, load_bundle, sha256_of
+from legible.recognition.recognizer import Recognizer
+from legible.scores import calibration_error, cross_entropy
 
 
 def result(

@@ -5,8 +5,8 @@ import pytest
 
 from legible.charset import Charset
 from legible.errors import SettingsError
-from legible.network.zoo import STRIDE, ZOO, build_network, build_twin
-from legible.reader.recognizer import NOTHING, Recognizer
+from legible.network.zoo import STRIDE, ZOO, build_inference_network, build_network
+from legible.recognition.recognizer import NOTHING, Recognizer
 from legible.training.export import convert
 
 CHARSET = Charset("digits", "0123456789")
@@ -15,7 +15,7 @@ CHARSET = Charset("digits", "0123456789")
 @pytest.fixture(scope="module")
 def recognizers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Recognizer]:
     network = build_network(ZOO["micro"], labels=CHARSET.size, height=32)
-    twin = build_twin(network, ZOO["micro"], labels=CHARSET.size, height=32)
+    twin = build_inference_network(network, ZOO["micro"], labels=CHARSET.size, height=32)
     folder = tmp_path_factory.mktemp("artefacts")
     for quantization in ("none", "dynamic"):
         (folder / quantization).write_bytes(convert(twin, quantization=quantization))

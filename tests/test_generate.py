@@ -20,11 +20,11 @@ from legible.data.dataset import Tally
 from legible.data.iam import open_iam
 from legible.errors import DataError, SettingsError
 from legible.synth import generate as generating
-from legible.synth.alike import NUMPY_WITHOUT, plain_numpy
-from legible.synth.asked import check_characters, check_texts
-from legible.synth.draw import draw_style
+from legible.synth.checks import check_characters, check_texts
+from legible.synth.determinism import NUMPY_WITHOUT, plain_numpy
 from legible.synth.fonts import find_fonts
 from legible.synth.generate import draw_some, generate, print_recipe
+from legible.synth.style import draw_style
 from legible.synth.words import Texts
 
 PROJECT = Path(__file__).parents[1]

@@ -9,8 +9,8 @@ import pytest
 
 from legible.charset import Charset
 from legible.ctc.lexicon import Lexicon, LexiconPrior, LexiconWeights
-from legible.reader.calibration import Calibration, CharacterWeights, ReadingWeights, WayWeights, logit
-from legible.reader.recognizer import Decoding, interpret
+from legible.recognition.calibration import Calibration, CharacterWeights, ReadingWeights, WayWeights, logit
+from legible.recognition.recognizer import Decoding, interpret
 
 
 def shares(*rows: tuple[float, ...]) -> np.ndarray:

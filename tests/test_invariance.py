@@ -5,8 +5,8 @@ import pytest
 from drawn_words import draw_word
 
 from legible.evaluation.invariance import CHANGES, MARGIN
-from legible.reader.bundle import find_bundle, load_bundle
-from legible.reader.recognizer import Recognizer
+from legible.recognition.bundle import find_bundle, load_bundle
+from legible.recognition.recognizer import Recognizer
 
 
 @pytest.mark.parametrize("name", CHANGES)

@@ -18,7 +18,7 @@ from legible.ctc.beam import prefix_beam_search
 from legible.ctc.decode import softmax
 from legible.ctc.lexicon import Lexicon, LexiconPrior, LexiconWeights, words_of
 from legible.errors import DataError, SettingsError
-from legible.evaluation.lexicon import frequent_words
+from legible.packing.lexicon import frequent_words
 
 CHARSET = Charset("letters", " '()-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 WEIGHTS = LexiconWeights(trust=1.0, unknown=-7.0, letter=-2.5, free=-2.0, space=-0.5, capital=-2.0, capitals=-4.0)

@@ -13,7 +13,7 @@ from drawn_words import START, inverted, observed, reference_of, words_drawn
 from legible.drift.decide import Outcome
 from legible.drift.reference import Reference
 from legible.errors import BundleError, DataError
-from legible.monitor import Check, Exporter, check, watch
+from legible.monitoring.check import Check, Exporter, check, watch
 from legible.observations import Observation, RowLog
 
 

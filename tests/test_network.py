@@ -7,8 +7,8 @@ import tensorflow as tf
 
 from legible.errors import SettingsError
 from legible.network.loss import CTCModel, disagreement
-from legible.network.normalization import BatchNormalization, settle
-from legible.network.zoo import STRIDE, ZOO, build_network, build_twin, size_named
+from legible.network.normalization import BatchNormalization, update_batch_norm
+from legible.network.zoo import STRIDE, ZOO, build_inference_network, build_network, size_named
 
 LABELS = 97
 HEIGHT = 32
@@ -53,7 +53,7 @@ def test_a_time_step_is_a_stride_of_columns() -> None:
 @pytest.mark.parametrize("name", ["micro", "small"])
 def test_the_unmasked_twin_answers_like_the_masked_network(name: str) -> None:
     network = with_random_normalization(build_network(ZOO[name], labels=LABELS, height=HEIGHT))
-    twin = build_twin(network, ZOO[name], labels=LABELS, height=HEIGHT)
+    twin = build_inference_network(network, ZOO[name], labels=LABELS, height=HEIGHT)
     batch = padded_batch(width=96, columns=(64, 96))
     masked = network.predict_on_batch(batch)
     alone = twin.predict_on_batch(batch["image"][:1, :, :64])
@@ -137,7 +137,7 @@ def settled(network: CTCModel, batches: list[dict[str, np.ndarray]]) -> list[np.
     for layer in network.layers:
         if isinstance(layer, BatchNormalization):
             layer.renormalized = True
-    settle(network, batches)
+    update_batch_norm(network, batches)
     return [np.array(weight) for weight in network.get_weights()]
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from legible.image.normalize import MOST_PIXELS, GreyImage, normalize, softened
+from legible.image.normalize import MAX_PIXELS, GreyImage, normalize, softened
 
 
 def drawn(text: str = "Hamburg", *, size: int = 36, margin: int = 12) -> GreyImage:
@@ -48,14 +48,14 @@ def test_margins_have_no_influence(margin: int) -> None:
 @pytest.mark.parametrize("margin", [500, 1500, 3000])
 def test_nor_have_margins_of_whole_sheets(margin: int) -> None:
     sheet = np.pad(drawn(), margin, constant_values=250)
-    assert sheet.size > MOST_PIXELS
+    assert sheet.size > MAX_PIXELS
     for seen in (sheet, 255 - sheet):
         assert far(drawn(), seen) < 0.01
 
 
 def test_a_large_picture_of_a_word_is_reduced() -> None:
     large = np.kron(drawn(), np.ones((30, 30), np.uint8))
-    assert large.size > 2 * MOST_PIXELS
+    assert large.size > 2 * MAX_PIXELS
     assert far(drawn(), large) < 0.04
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from conftest import PROJECT, drawn_word
 
-from legible.reader.bundle import load_bundle
-from legible.reader.recognizer import Recognizer
+from legible.recognition.bundle import load_bundle
+from legible.recognition.recognizer import Recognizer
 
 pytestmark = pytest.mark.slow
 

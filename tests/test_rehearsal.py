@@ -16,7 +16,7 @@ import yaml
 from conftest import PROJECT
 
 from legible.config import dump_params, load_params
-from legible.reader.bundle import load_bundle
+from legible.recognition.bundle import load_bundle
 
 pytestmark = pytest.mark.slow
 

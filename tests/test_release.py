@@ -11,7 +11,7 @@ import pytest
 from checkout import check_out
 
 import legible
-from legible.reader.bundle import load_bundle
+from legible.recognition.bundle import load_bundle
 
 pytestmark = pytest.mark.slow
 

@@ -14,9 +14,9 @@ from legible.drift.reference import Reference
 from legible.drift.signatures import NONE, Corrupted
 from legible.errors import DataError
 from legible.evaluation.corrupted import write_corrupted
-from legible.evaluation.reference import few_of_each, reference
-from legible.monitor import check
+from legible.monitoring.check import check
 from legible.observations import SIGNALS, write
+from legible.packing.reference import few_of_each, reference
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
 

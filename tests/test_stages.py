@@ -15,17 +15,19 @@ from legible.config import Params, load_params
 from legible.ctc.lexicon import Lexicon
 from legible.data.dataset import Dataset, Sample, write_dataset
 from legible.errors import BundleError, DataError
-from legible.evaluation import pack as packing
-from legible.evaluation.confidence import calibrate, characters_right, confidence, evenly_by_group
 from legible.evaluation.evaluate import evaluate
-from legible.evaluation.gate import gate
-from legible.evaluation.lexicon import lexicon
-from legible.evaluation.pack import pack
-from legible.evaluation.reference import reference
 from legible.evaluation.results import read_results
-from legible.reader.bundle import load_bundle, sha256_of
-from legible.reader.calibration import FORMAT_VERSION, Calibration, ReadingWeights, WayWeights
-from legible.reader.recognizer import Recognizer, artefact_recognizer
+from legible.gate.decide import gate
+from legible.packing import pack as packing
+from legible.packing.confidence import calibrate, confidence
+from legible.packing.lexicon import lexicon
+from legible.packing.pack import pack
+from legible.packing.reference import reference
+from legible.recognition.bundle import load_bundle, sha256_of
+from legible.recognition.calibration import FORMAT_VERSION, Calibration, ReadingWeights, WayWeights
+from legible.recognition.recognizer import Recognizer, artefact_recognizer
+from legible.sampling import evenly_by_group
+from legible.scores import characters_right
 from legible.synth.corrupt import CORRUPTIONS, SEVERITIES
 
 WORDS = ("the", "river", "London", "garden", "42", "question", "morning", "Paris", "seven", "table")
@@ -362,7 +364,7 @@ def test_what_is_missing_is_named_and_the_former_bundle_stays(made: Path, params
 def test_a_bundle_too_large_is_refused_and_the_former_stays(made: Path, params: Params, tmp_path: Path) -> None:
     root = copy_of(made, tmp_path)
     with (root / "evaluation/results.jsonl").open("a") as file:
-        file.write(" " * packing.MOST_BYTES)
+        file.write(" " * packing.MAX_BYTES)
     with pytest.raises(BundleError, match=r"at most 5000000 may be; results\.jsonl is the largest part"):
         pack(params, root=root)
     load_bundle(root / "models/bundle")

@@ -12,10 +12,10 @@ from legible.cli import app
 from legible.data.census import Census
 from legible.data.dataset import Dataset, Sample, write_dataset
 from legible.errors import DataError
-from legible.evaluation.sheet import Cell, draw_sheet
-from legible.evaluation.suspects import find_suspects
-from legible.reader.bundle import load_bundle
-from legible.reader.recognizer import Recognizer
+from legible.image.contact_sheet import Cell, draw_sheet
+from legible.labelling.suspects import find_suspects
+from legible.recognition.bundle import load_bundle
+from legible.recognition.recognizer import Recognizer
 
 RUNNER = CliRunner()
 PROJECT = Path(__file__).parents[1]

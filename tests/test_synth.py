@@ -14,12 +14,13 @@ from fontTools.ttLib import TTFont
 from legible.charset import Charset
 from legible.config import FontsParams, load_params
 from legible.errors import DataError
-from legible.synth import draw, fonts
+from legible.synth import fonts
+from legible.synth import style as style_module
 from legible.synth.augment import augment
-from legible.synth.draw import draw_hand_style, draw_style, draw_text, draw_with_boxes
 from legible.synth.fonts import Font, find_fonts, install_fonts
 from legible.synth.kerning import kerning
 from legible.synth.paper import KINDS, Ink, Paper, lay
+from legible.synth.style import draw_hand_style, draw_style, draw_text, draw_with_boxes
 from legible.synth.typesetting import draw_typesetting, set_text
 from legible.synth.words import Texts
 
@@ -239,17 +240,17 @@ def test_drawn_text_is_ink_on_paper() -> None:
 
 @pytest.mark.parametrize("text", [".", "-", "Tagus"])
 def test_a_picture_cut_out_ends_where_its_characters_do(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(draw, "CUT_OUT", 1.0)
+    monkeypatch.setattr(style_module, "CUT_OUT", 1.0)
     for seed in range(20):
         drawing = draw_with_boxes(text, draw_hand_style(rng(seed), strength=0.0), rng(seed))
         height, width = drawing.image.shape
-        assert min(height, width) >= draw.LEAST_CUT_OUT
+        assert min(height, width) >= style_module.MIN_CUT_OUT
         edges = [*drawing.boxes[:, :2].min(axis=0), *drawing.boxes[:, 2:].max(axis=0)]
-        assert np.abs(np.subtract(edges, [0, 0, width, height])).max() < draw.LEAST_CUT_OUT
+        assert np.abs(np.subtract(edges, [0, 0, width, height])).max() < style_module.MIN_CUT_OUT
 
 
 def test_the_cut_follows_slant_turn_and_stretch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(draw, "CUT_OUT", 1.0)
+    monkeypatch.setattr(style_module, "CUT_OUT", 1.0)
     for seed in range(20):
         image = draw_text("Tagus", draw_hand_style(rng(seed), strength=0.3), rng(seed)).astype(int)
         far = np.abs(image - np.median(image))
@@ -261,14 +262,14 @@ def test_the_cut_follows_slant_turn_and_stretch(monkeypatch: pytest.MonkeyPatch)
 def test_some_pictures_are_cut_out_and_most_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
     style = draw_hand_style(rng(), strength=0.0)
     drawn = [draw_text("Tagus", style, rng(seed)).shape for seed in range(100)]
-    monkeypatch.setattr(draw, "CUT_OUT", 0.0)
+    monkeypatch.setattr(style_module, "CUT_OUT", 0.0)
     whole = [draw_text("Tagus", style, rng(seed)).shape for seed in range(100)]
     assert 15 < sum(np.not_equal(drawn, whole).any(axis=1)) < 45
 
 
 def test_pictures_with_margins_asked_for_are_not_cut_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(draw, "CUT_OUT", 1.0)
+    monkeypatch.setattr(style_module, "CUT_OUT", 1.0)
     style = dataclasses.replace(draw_hand_style(rng(), strength=0.0), margins=(0.5, 0.5))
     image = draw_text(".", style, rng())
-    monkeypatch.setattr(draw, "CUT_OUT", 0.0)
+    monkeypatch.setattr(style_module, "CUT_OUT", 0.0)
     assert np.array_equal(image, draw_text(".", style, rng()))

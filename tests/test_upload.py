@@ -7,7 +7,7 @@ from PIL import Image
 
 from legible.errors import DamagedImageError, ImageTooLargeError
 from legible.image.decode import Limits
-from legible.service.reading import Reader, Room, Upload
+from legible.service.worker import Room, Upload, Worker
 
 LIMITS = Limits(max_bytes=10_000, max_pixels=1000)
 
@@ -28,7 +28,7 @@ def test_images_of_a_request_have_the_pixels_of_one_together() -> None:
 
 
 def test_an_error_that_is_answered_holds_no_image() -> None:
-    error = Reader.decoded(Upload(png(40, 20)[:-30], LIMITS))
+    error = Worker.decoded(Upload(png(40, 20)[:-30], LIMITS))
     assert isinstance(error, DamagedImageError)
     assert error.__traceback__ is None
     assert error.__cause__ is None

@@ -68,8 +68,8 @@ def read(
     alternatives: Annotated[int, typer.Option(min=0, help="How many other texts to say; with --json.")] = 0,
 ) -> None:
     """Read images. Example: legible read scans/ word.png --json"""
-    from legible.reader.bundle import find_bundle, load_bundle
-    from legible.reader.recognizer import Decoding, Recognizer
+    from legible.recognition.bundle import find_bundle, load_bundle
+    from legible.recognition.recognizer import Decoding, Recognizer
 
     files = list(_image_files(paths))
     opened = load_bundle(bundle or find_bundle())
@@ -202,7 +202,7 @@ def export(root: Root = HERE) -> None:
 @app.command()
 def lexicon(root: Root = HERE) -> None:
     """Stage: the most frequent words, for readings that ask for them."""
-    from legible.evaluation.lexicon import lexicon as run
+    from legible.packing.lexicon import lexicon as run
 
     run(_params(root), root=root)
 
@@ -210,7 +210,7 @@ def lexicon(root: Root = HERE) -> None:
 @app.command()
 def confidence(root: Root = HERE) -> None:
     """Stage: calibrate confidence on the tune split."""
-    from legible.evaluation.confidence import confidence as run
+    from legible.packing.confidence import confidence as run
 
     run(_params(root), root=root)
 
@@ -226,7 +226,7 @@ def evaluate(root: Root = HERE) -> None:
 @app.command()
 def reference(root: Root = HERE) -> None:
     """Stage: the reference of the image statistics, and the calibrated drift rule."""
-    from legible.evaluation.reference import reference as run
+    from legible.packing.reference import reference as run
 
     run(_params(root), root=root)
 
@@ -234,7 +234,7 @@ def reference(root: Root = HERE) -> None:
 @app.command()
 def pack(root: Root = HERE) -> None:
     """Stage: all of it into models/bundle, with its card."""
-    from legible.evaluation.pack import pack as run
+    from legible.packing.pack import pack as run
 
     run(_params(root), root=root)
 
@@ -278,8 +278,8 @@ def drift(
 
     Example: legible drift --last 1000 --report reports/drift.html
     """
-    from legible.monitor import LAST, Drawing, Pictures, Standard, check, check_rows
-    from legible.reader.bundle import find_bundle
+    from legible.monitoring.check import LAST, Drawing, Pictures, Standard, check, check_rows
+    from legible.recognition.bundle import find_bundle
 
     folder = bundle or find_bundle()
     if images:
@@ -320,9 +320,9 @@ def rebase(
     out: Annotated[Path, typer.Option(help="The folder to write, for legible drift --baseline.")] = HERE / "baseline",
 ) -> None:
     """Call what was read since then normal, for legible drift --baseline. Example: legible rebase --since 2026-11-21"""
-    from legible.monitor import rebase as run
+    from legible.monitoring.check import rebase as run
     from legible.observations import Tally
-    from legible.reader.bundle import find_bundle
+    from legible.recognition.bundle import find_bundle
 
     tally = Tally()
     made = run(
@@ -349,8 +349,8 @@ def queue(
     bundle: Annotated[Path | None, typer.Option(help="The bundle that reads and judges.")] = None,
 ) -> None:
     """Choose kept images to transcribe, those worth most first, as a folder to fill in. Example: legible queue"""
-    from legible.evaluation.label_queue import make_queue
-    from legible.reader.bundle import find_bundle
+    from legible.labelling.queue import make_queue
+    from legible.recognition.bundle import find_bundle
 
     made = make_queue(images, out, most=most, bundle=bundle or find_bundle(), corrections=corrections)
     for path in made.skipped:
@@ -380,8 +380,8 @@ def monitor(
     workspace: Workspace = None,
 ) -> None:
     """Check for drift on a schedule, with the verdict at /metrics. Example: legible monitor --every 300"""
-    from legible.monitor import Check, Exporter, check, watch
-    from legible.reader.bundle import find_bundle
+    from legible.monitoring.check import Check, Exporter, check, watch
+    from legible.recognition.bundle import find_bundle
 
     known = bundle or find_bundle()
     exporter = Exporter()
@@ -431,13 +431,13 @@ def drill(
     Example: legible drill --corruption blur --severity 3 --images scans/ --prometheus http://localhost:9090
     """
     from legible.client import Client
+    from legible.drill.detectors import detectors_of
     from legible.drill.images import corrupted, drawn, images_of
     from legible.drill.run import Plan
     from legible.drill.run import drill as run
-    from legible.drill.watches import watches_of
-    from legible.reader.bundle import find_bundle
+    from legible.recognition.bundle import find_bundle
 
-    watches, unasked = watches_of(
+    detectors, unasked = detectors_of(
         url=url,
         metrics_key=metrics_key,
         prometheus=prometheus,
@@ -456,7 +456,7 @@ def drill(
             client,
             clean=pictures,
             corrupted=corrupted(pictures, corruption, severity, seed=seed),
-            watches=watches,
+            detectors=detectors,
             clock=time.time,
             pause=time.sleep,
         )
@@ -519,7 +519,7 @@ def data_show(
     root: Root = HERE,
 ) -> None:
     """Write a contact sheet of samples with their labels. Example: legible data show --group iam/word"""
-    from legible.evaluation.sheet import Cell, draw_sheet
+    from legible.image.contact_sheet import Cell, draw_sheet
 
     samples, total = _samples(root, split, group)
     shown = min(count, total)
@@ -546,9 +546,9 @@ def data_check(
     from tqdm import tqdm
 
     from legible.data.census import Census
-    from legible.evaluation.suspects import draw_suspects, find_suspects
-    from legible.reader.bundle import find_bundle, load_bundle
-    from legible.reader.recognizer import Recognizer
+    from legible.labelling.suspects import draw_suspects, find_suspects
+    from legible.recognition.bundle import find_bundle, load_bundle
+    from legible.recognition.recognizer import Recognizer
 
     samples, total = _samples(root, split, group)
     print(Census.of(tqdm(samples, total=total, unit="image", desc="count")).report(_params(root).charset.characters))
@@ -619,9 +619,9 @@ def gate(
 
     Where data/dataset is, both bundles read its validation images again; else their recorded results are compared.
     """
-    from legible.evaluation.beside import figures_beside
-    from legible.evaluation.champion import champion_folder
-    from legible.evaluation.gate import gate as judge
+    from legible.gate.champion import champion_folder
+    from legible.gate.decide import gate as judge
+    from legible.gate.figures_table import figures_beside
 
     with champion_folder(champion, root=root) as folder:
         cases = [] if recorded else _gate_cases(root)

@@ -6,7 +6,14 @@ Error rates are summed over a corpus: edits of all samples over the length of al
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from rapidfuzz.distance import Levenshtein
+
+Floats = npt.NDArray[np.float64]
+
+BINS = 10
+"""Bins of the calibration error."""
 
 
 def edit_distance(*, truth: Sequence[Any], prediction: Sequence[Any]) -> int:
@@ -41,3 +48,26 @@ def _error_rate(truths: Sequence[Sequence[Any]], predictions: Sequence[Sequence[
 def _refuse_nothing(count: int) -> None:
     if count == 0:
         raise ValueError("no score without at least one character of truth")
+
+
+def characters_right(truth: str, prediction: str) -> list[bool]:
+    """For each character of a prediction, whether the truth has it there, by the shortest edit of one to the other."""
+    right = [True] * len(prediction)
+    for edit in Levenshtein.editops(prediction, truth):
+        if edit.tag != "insert":
+            right[edit.src_pos] = False
+    return right
+
+
+def calibration_error(given: Floats, right: Floats) -> float:
+    """Expected calibration error over BINS bins of equal mass (Nguyen and O'Connor 2015)."""
+    order = np.argsort(given, kind="stable")
+    bins = np.array_split(order, min(BINS, len(order)))
+    gaps = [abs(given[part].mean() - right[part].mean()) * len(part) for part in bins]
+    return float(sum(gaps) / len(order))
+
+
+def cross_entropy(given: Floats, right: Floats) -> float:
+    """Mean of -log of the chance that was given to what happened."""
+    clipped = np.clip(given, 1e-6, 1 - 1e-6)
+    return float(-np.mean(right * np.log(clipped) + (1 - right) * np.log(1 - clipped)))

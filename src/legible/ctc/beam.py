@@ -13,11 +13,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from legible.charset import BLANK
-from legible.ctc.decode import Shares
+from legible.ctc.decode import Probabilities
 
 RESCALED_EVERY = 40
 """Time steps; so many are far from too small a number for a float."""
-LEAST_SHARE = 1e-3
+MIN_PROBABILITY = 1e-3
 """Labels with less of a time step's probability are not followed."""
 
 
@@ -109,7 +109,7 @@ Beams = dict[int, tuple[float, float]]
 
 
 def prefix_beam_search(
-    shares: Shares, *, width: int, prior: Prior = UNIFORM, least_share: float = LEAST_SHARE
+    shares: Probabilities, *, width: int, prior: Prior = UNIFORM, least_share: float = MIN_PROBABILITY
 ) -> list[Candidate]:
     """The candidates left in a beam of so many prefixes, best first; probabilities of each step's labels (T, V)."""
     prefixes = _Prefixes(prior)
@@ -132,7 +132,7 @@ def prefix_beam_search(
     return sorted(candidates, key=lambda candidate: -candidate.score)
 
 
-def _steps(shares: Shares, least_share: float) -> Iterator[tuple[float, dict[int, float]]]:
+def _steps(shares: Probabilities, least_share: float) -> Iterator[tuple[float, dict[int, float]]]:
     """For each step the blank's share, and the shares of the labels that have more than the least.
 
     Steps on end in which no label has are one step: their blanks' shares multiplied.

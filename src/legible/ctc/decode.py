@@ -14,7 +14,7 @@ import numpy.typing as npt
 from legible.charset import BLANK, Charset
 
 Logits = npt.NDArray[np.float32]
-Shares = npt.NDArray[np.float64]
+Probabilities = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Run:
     stop: int
 
 
-def best_path(logits: Logits | Shares) -> list[Run]:
+def best_path(logits: Logits | Probabilities) -> list[Run]:
     """Runs of the likeliest labels without blanks: [1, 1, 0, 1, 2] -> [1, 1, 2].
 
     logits: (T, V); or their probabilities or log-probabilities, among which the same labels are the likeliest.
@@ -37,12 +37,12 @@ def best_path(logits: Logits | Shares) -> list[Run]:
     return [Run(labels[start], start, stop) for start, stop in pairwise(bounds) if labels[start] != BLANK]
 
 
-def best_path_text(logits: Logits | Shares, charset: Charset) -> str:
+def best_path_text(logits: Logits | Probabilities, charset: Charset) -> str:
     """The text of the best path, of logits or probabilities (T, V) over the labels of this charset."""
     return charset.decode([run.label for run in best_path(logits)])
 
 
-def align(logits: Logits | Shares, labels: Sequence[int]) -> list[Run]:
+def align(logits: Logits | Probabilities, labels: Sequence[int]) -> list[Run]:
     """The likeliest steps for each of given labels (Viterbi over the path that spells them).
 
     logits: (T, V); or log-probabilities, which a softmax leaves as they are; not probabilities.
@@ -97,13 +97,13 @@ def _shifted(values: npt.NDArray[np.float64], count: int) -> npt.NDArray[np.floa
     return np.concatenate([np.full(min(count, len(values)), -np.inf), values[: max(len(values) - count, 0)]])
 
 
-def log_softmax(logits: Logits | Shares) -> npt.NDArray[np.float64]:
+def log_softmax(logits: Logits | Probabilities) -> npt.NDArray[np.float64]:
     """Log-probabilities of each step's labels, (T, V)."""
     shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
     return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True)))
 
 
-def softmax(logits: Logits) -> Shares:
+def softmax(logits: Logits) -> Probabilities:
     """Probabilities of each step's labels, (T, V)."""
     shares = logits.astype(np.float64)
     shares -= shares.max(axis=-1, keepdims=True)

@@ -23,8 +23,8 @@ FORMAT_VERSION = 1
 FILE, SAMPLE = "baseline.json", "sample.jsonl"
 BLOCK = 20
 """Observations that follow each other and are kept together."""
-MOST_BLOCKS = 1000
-LEAST = 1000
+MAX_BLOCKS = 1000
+MIN_IMAGES = 1000
 """Observations from which a baseline is made, at least."""
 RESAMPLES = 20_000
 SAMPLE_ROWS = 2000
@@ -101,8 +101,10 @@ def make_baseline(
     rng = np.random.default_rng(seed)
     summary = Summary.empty(reference, seed=seed)
     blocks = some_blocks(_summarised(observations, summary), rng)
-    if summary.images < LEAST:
-        raise DataError(f"{summary.images} observations make no baseline; it takes {LEAST}: wait, or go further back")
+    if summary.images < MIN_IMAGES:
+        raise DataError(
+            f"{summary.images} observations make no baseline; it takes {MIN_IMAGES}: wait, or go further back"
+        )
     rows = [_placed(row, number) for number, block in enumerate(blocks) for row in block]
     section = ReferenceParams(
         revision=0,
@@ -126,11 +128,11 @@ def _summarised(observations: Iterable[Observation], summary: Summary) -> Iterat
 
 
 def some_blocks(blocks: Iterable[list[Item]], rng: np.random.Generator) -> list[list[Item]]:
-    """At most MOST_BLOCKS, each as likely as the others (Vitter 1985, algorithm R)."""
+    """At most MAX_BLOCKS, each as likely as the others (Vitter 1985, algorithm R)."""
     kept: list[list[Item]] = []
     for number, block in enumerate(blocks):
-        place = number if number < MOST_BLOCKS else int(rng.integers(number + 1))
-        if place < MOST_BLOCKS:
+        place = number if number < MAX_BLOCKS else int(rng.integers(number + 1))
+        if place < MAX_BLOCKS:
             kept[place : place + 1] = [block]
     return kept
 

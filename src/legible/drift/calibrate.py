@@ -21,7 +21,7 @@ from legible.observations import Observation
 WINDOW_FACTORS = (1, 2, 4, 10, 20, 40, 100)
 """Sizes of window tried, in smallest windows."""
 SPLITS = 100
-LEAST_WRITERS = 4
+MIN_WRITERS = 4
 AT_ONCE = 100
 """Windows whose images are counted together, which bounds the memory."""
 
@@ -50,10 +50,10 @@ def make_reference(rows: Mapping[Kind, Rows], params: ReferenceParams, *, seed: 
 
 def _known(kind: Kind, rows: Rows, params: ReferenceParams, rng: np.random.Generator) -> Known:
     images, writers = len(rows.values), len(set(rows.writers))
-    if images < params.smallest_window or writers < LEAST_WRITERS:
+    if images < params.smallest_window or writers < MIN_WRITERS:
         raise DataError(
             f"{images} images by {writers} writers make no reference; it takes "
-            f"{params.smallest_window} by {LEAST_WRITERS}: take more samples"
+            f"{params.smallest_window} by {MIN_WRITERS}: take more samples"
         )
     quantiles = {name: quantiles_of(rows.values[:, column]) for column, name in enumerate(KINDS[kind])}
     rule = calibrate(rows, params, budget=params.false_alarms_per_window / len(KINDS), rng=rng)

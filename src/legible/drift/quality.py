@@ -20,7 +20,7 @@ from legible.errors import BundleError
 
 FORMAT_VERSION = 1
 FILE = "quality.json"
-MOST_CORRECTED = 0.05
+MAX_CORRECTED = 0.05
 """A larger correction is no estimate."""
 DEVIATIONS = 1.96
 """Of a 95 % interval."""
@@ -63,7 +63,7 @@ class Quality:
         unreliable = ""
         if drifted and cause is None:
             unreliable = "unlike training, in no way that is known"
-        elif abs(gap) > MOST_CORRECTED:
+        elif abs(gap) > MAX_CORRECTED:
             unreliable = f"confidence is off by {abs(gap):.0%}"
         return estimated(summary, gap=gap, spread=self.spread, unreliable=unreliable)
 

@@ -22,11 +22,11 @@ from legible.observations import Observation
 FORMAT_VERSION = 1
 FILE = "signatures.json"
 NONE = "none"
-MOST = 0.85
+MAX_PARTIAL = 0.85
 """Share from which on it is all of the images."""
 SHRINKAGE = 0.1
 """Of the covariance towards its mean variance (Ledoit and Wolf 2004): windows differ by more than chance."""
-LEAST_EXPLAINED = 0.3
+MIN_EXPLAINED = 0.3
 """Share of a deviation's square that a signature must explain to be named."""
 
 
@@ -59,7 +59,7 @@ class Cause:
 
     def said(self) -> str:
         """`blur, severity 3, in about 40 % of the images`."""
-        some = "" if self.share > MOST else f", in about {self.share:.0%} of the images"
+        some = "" if self.share > MAX_PARTIAL else f", in about {self.share:.0%} of the images"
         return f"{self.corruption}, severity {self.severity}{some}"
 
 
@@ -81,7 +81,7 @@ class Signatures:
         best = int(np.argmax(shares * (2 * projected - shares * powers)))
         rest = deviation - shares[best] * self.shifts[best]
         explained = 1 - float(rest @ rest) / max(float(deviation @ deviation), np.finfo(float).tiny)
-        if explained < LEAST_EXPLAINED:
+        if explained < MIN_EXPLAINED:
             return None
         return Cause(*self.names[best], share=float(shares[best]), explained=explained)
 

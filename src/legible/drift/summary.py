@@ -18,7 +18,7 @@ SAMPLE = 5000
 """Observations kept, each as likely as the others, for the report."""
 UNUSUAL = 10
 """Readings named, the most unusual."""
-MOST_CHANNELS = 100
+MAX_CHANNELS = 100
 NO_CORRECTIONS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -118,7 +118,7 @@ class Summary:
     def _count_channels(self, observations: Sequence[Observation], ranked: Floats) -> None:
         names = np.asarray([row.channel for row in observations])
         for name in np.unique(names).tolist():
-            if name in self.channels or len(self.channels) < MOST_CHANNELS:
+            if name in self.channels or len(self.channels) < MAX_CHANNELS:
                 counts = self.channels.setdefault(name, Counts.of_none(ranked.shape[1]))
                 counts.add(ranked[names == name])
 

@@ -13,9 +13,9 @@ from legible.config import Params
 from legible.errors import DataError, ImageError
 from legible.image.decode import GreyImage, decode
 from legible.synth.corrupt import corrupt
-from legible.synth.draw import draw_style
 from legible.synth.fonts import find_fonts, is_unseen
 from legible.synth.generate import draw_some, texts_of
+from legible.synth.style import draw_style
 
 
 def images_of(folder: Path) -> Iterator[GreyImage]:

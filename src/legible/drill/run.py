@@ -1,4 +1,4 @@
-"""A drill: clean images, then corrupted ones, and after how many of them, and when, each watch noticed."""
+"""A drill: clean images, then corrupted ones, and after how many of them, and when, each detector noticed."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -8,8 +8,8 @@ from itertools import islice
 import httpx
 
 from legible.client import Client, ServiceError
+from legible.drill.detectors import NO_CAUSE, Detector, UnavailableError
 from legible.drill.images import png
-from legible.drill.watches import NO_CAUSE, BlindError, Watch
 from legible.errors import LegibleError
 from legible.image.decode import GreyImage
 
@@ -21,10 +21,10 @@ CHANNEL = "drill"
 
 
 @dataclass(frozen=True)
-class Sighting:
-    """What one watch saw: after so many corrupted images and seconds; None where it did not, or saw it before them."""
+class Detection:
+    """After how many corrupted images and seconds a detector noticed; None where it did not, or was alarmed before."""
 
-    watch: str
+    detector: str
     images: int | None = None
     seconds: float | None = None
     cause: str = NO_CAUSE
@@ -35,9 +35,9 @@ class Sighting:
     def line(self, corruption: str) -> str:
         if self.images is not None:
             named = f"  named: {self.cause} ({'right' if self.cause == corruption else 'wrong'})" if self.cause else ""
-            return f"  {self.watch:10}{self.images:8}{self.seconds:9.1f}{named}"
+            return f"  {self.detector:10}{self.images:8}{self.seconds:9.1f}{named}"
         reason = self.blind or ("had noticed before the first corrupted image" if self.before else "did not notice")
-        return f"  {self.watch:10}  {reason}"
+        return f"  {self.detector:10}  {reason}"
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,13 @@ class Drill:
     sent: int
     refused: int
     seconds: float
-    sightings: tuple[Sighting, ...]
+    detections: tuple[Detection, ...]
     unasked: tuple[str, ...]
 
     @property
     def passed(self) -> bool:
         """Whether each that was asked noticed, and whoever named a cause named the right one."""
-        return all(one.images is not None and one.cause in (NO_CAUSE, self.corruption) for one in self.sightings)
+        return all(one.images is not None and one.cause in (NO_CAUSE, self.corruption) for one in self.detections)
 
     def screen(self) -> str:
         head = (
@@ -64,8 +64,8 @@ class Drill:
             f"{self.refused} refused, after {self.clean} clean ones"
         )
         lines = [head, f"  {'noticed by':10}{'images':>8}{'seconds':>9}"]
-        lines += [one.line(self.corruption) for one in self.sightings]
-        if not any(one.cause for one in self.sightings):
+        lines += [one.line(self.corruption) for one in self.detections]
+        if not any(one.cause for one in self.detections):
             lines.append("no cause named")
         lines += [f"not asked: {', '.join(self.unasked)}"] if self.unasked else []
         return "\n".join(lines)
@@ -76,7 +76,7 @@ class Drill:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a drill does; `patience_seconds` is how long watches may take when all images are sent."""
+    """What a drill does; `patience_seconds` is how long detectors may take when all images are sent."""
 
     corruption: str
     severity: int
@@ -86,13 +86,13 @@ class Plan:
     unasked: tuple[str, ...] = ()
 
 
-class Lookout:
-    """A watch, and what it has seen."""
+class DetectorState:
+    """A detector, and what it has seen."""
 
-    def __init__(self, watch: Watch) -> None:
-        self._watch = watch
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
         self._lame = False
-        self.seen = Sighting(watch.name)
+        self.seen = Detection(detector.name)
 
     @property
     def is_open(self) -> bool:
@@ -101,8 +101,8 @@ class Lookout:
 
     def start(self, at: float) -> None:
         try:
-            self._watch.start(at)
-        except BlindError as error:
+            self._detector.start(at)
+        except UnavailableError as error:
             self._lame = True
             self.seen = replace(self.seen, blind=str(error))
 
@@ -111,12 +111,12 @@ class Lookout:
 
     def look(self, *, images: int, seconds: float) -> None:
         if self.is_open and self._notices():
-            self.seen = replace(self.seen, images=images, seconds=round(seconds, 1), cause=self._watch.cause())
+            self.seen = replace(self.seen, images=images, seconds=round(seconds, 1), cause=self._detector.cause())
 
     def _notices(self) -> bool:
         try:
-            noticed = self._watch.notices()
-        except BlindError as error:
+            noticed = self._detector.notices()
+        except UnavailableError as error:
             self.seen = replace(self.seen, blind=str(error))
             return False
         self.seen = replace(self.seen, blind="")
@@ -129,42 +129,42 @@ def drill(
     *,
     clean: Iterator[GreyImage],
     corrupted: Iterator[GreyImage],
-    watches: Sequence[Watch],
+    detectors: Sequence[Detector],
     clock: Callable[[], float],
     pause: Callable[[float], None],
 ) -> Drill:
     """Send, look, and look again until all have noticed or patience is over; `clock` in Unix seconds."""
-    lookouts = [Lookout(watch) for watch in watches]
-    _start(lookouts, clock())
+    states = [DetectorState(detector) for detector in detectors]
+    _start(states, clock())
     send(client, islice(clean, plan.clean))
     pause(PAUSE_SECONDS)  # the last are counted after their answer
-    for one in lookouts:
+    for one in states:
         one.look_before()
     began = last = clock()
-    _start(lookouts, began)
+    _start(states, began)
     sent = refused = 0
-    while _wait_for(lookouts) and (sent < plan.images or clock() - last < plan.patience_seconds):
+    while _wait_for(states) and (sent < plan.images or clock() - last < plan.patience_seconds):
         if sent < plan.images:
             count = min(BATCH, plan.images - sent)
             refused += send(client, islice(corrupted, count))
             sent, last = sent + count, clock()
         else:
             pause(PAUSE_SECONDS)
-        for one in lookouts:
+        for one in states:
             one.look(images=sent, seconds=clock() - began)
-    sightings = tuple(one.seen for one in lookouts)
+    detections = tuple(one.seen for one in states)
     return Drill(
-        plan.corruption, plan.severity, plan.clean, sent, refused, round(clock() - began, 1), sightings, plan.unasked
+        plan.corruption, plan.severity, plan.clean, sent, refused, round(clock() - began, 1), detections, plan.unasked
     )
 
 
-def _start(lookouts: Sequence[Lookout], at: float) -> None:
-    for one in lookouts:
+def _start(states: Sequence[DetectorState], at: float) -> None:
+    for one in states:
         one.start(at)
 
 
-def _wait_for(lookouts: Sequence[Lookout]) -> bool:
-    return any(one.is_open for one in lookouts)
+def _wait_for(states: Sequence[DetectorState]) -> bool:
+    return any(one.is_open for one in states)
 
 
 def send(client: Client, images: Iterator[GreyImage]) -> int:

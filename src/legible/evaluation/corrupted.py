@@ -10,7 +10,7 @@ from legible.data.dataset import Sample
 from legible.drift.signatures import NONE, Corrupted
 from legible.image.decode import GreyImage
 from legible.observations import observe
-from legible.reader.recognizer import Recognizer
+from legible.recognition.recognizer import Recognizer
 from legible.synth.corrupt import CORRUPTIONS, SEVERITIES, corrupt
 
 SEED = 11

@@ -17,18 +17,18 @@ from legible.config import Params
 from legible.ctc.decode import best_path_text
 from legible.ctc.lexicon import Lexicon, words_of
 from legible.data.dataset import Dataset, Sample
-from legible.evaluation.confidence import calibration_error, characters_right, spread
 from legible.evaluation.corrupted import AT, corrupted, shares_right, some_of, write_corrupted
 from legible.evaluation.invariance import same_readings
 from legible.evaluation.reliability import draw_reliability
 from legible.evaluation.results import Result, by_writer, figures, in_slice, slice_names, thresholds, write_results
-from legible.evaluation.worst import draw_worst
+from legible.evaluation.worst_errors import draw_worst
 from legible.image.decode import GreyImage
 from legible.observations import Observation, observe
-from legible.reader.calibration import Calibration
-from legible.reader.recognizer import Decoding, Recognizer, artefact_recognizer
 from legible.reading import Reading
-from legible.scores import edit_distance
+from legible.recognition.calibration import Calibration
+from legible.recognition.recognizer import Decoding, Recognizer, artefact_recognizer
+from legible.sampling import spread
+from legible.scores import calibration_error, characters_right, edit_distance
 from legible.synth.generate import print_recipe
 
 FORMAT_VERSION = 1

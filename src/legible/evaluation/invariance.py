@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from legible.image.decode import GreyImage
-from legible.reader.recognizer import Recognizer
+from legible.recognition.recognizer import Recognizer
 from legible.synth.augment import paper_level
 
 MARGIN = 10

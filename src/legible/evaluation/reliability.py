@@ -5,19 +5,19 @@ from pathlib import Path
 
 import numpy as np
 
-from legible.evaluation.confidence import BINS
 from legible.evaluation.results import Result
+from legible.scores import BINS
 
 SIDE = 360
 MARGIN = 48
-LEAST_RESULTS = 200
+MIN_RESULTS = 200
 """Fewer say nothing, ten bins being drawn."""
 COLOURS = ("#1f5fa8", "#b3261e", "#2e7d32", "#6a3d9a", "#8a5a00", "#00707a", "#444444", "#c2185b")
 
 
 def draw_reliability(path: Path, slices: Mapping[str, Sequence[Result]]) -> None:
     """An SVG with a line for each slice of enough results; the diagonal is where confidence means what it says."""
-    enough = {name: own for name, own in slices.items() if len(own) >= LEAST_RESULTS}
+    enough = {name: own for name, own in slices.items() if len(own) >= MIN_RESULTS}
     parts = [_axes()]
     for number, (name, own) in enumerate(enough.items()):
         colour = COLOURS[number % len(COLOURS)]

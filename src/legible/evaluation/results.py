@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from legible.evaluation.confidence import calibration_error
+from legible.sampling import writer_resamples
+from legible.scores import calibration_error
 
 RESAMPLES = 1000
 THRESHOLDS = (0.5, 0.8, 0.9, 0.95, 0.99)
@@ -125,16 +126,6 @@ def writer_interval(values: npt.NDArray[np.float64], writers: Sequence[str], *, 
     means = writer_resamples(values, writers, resamples=RESAMPLES, seed=seed)
     low, high = np.percentile(means, (2.5, 97.5))
     return float(low), float(high)
-
-
-def writer_resamples(
-    values: npt.NDArray[np.float64], writers: Sequence[str], *, resamples: int, seed: int
-) -> npt.NDArray[np.float64]:
-    """Means of the bootstrap over clusters (Davison and Hinkley 1997, section 3.8): (resamples,)."""
-    _, places = np.unique(np.array(writers), return_inverse=True)
-    sums, counts = np.bincount(places, weights=values), np.bincount(places)
-    drawn = np.random.default_rng(seed).integers(0, len(counts), (resamples, len(counts)))
-    return np.asarray(sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1), np.float64)
 
 
 def thresholds(results: Sequence[Result]) -> list[Threshold]:

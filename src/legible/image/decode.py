@@ -18,7 +18,7 @@ GreyImage = npt.NDArray[np.uint8]
 """(H, W), 0 black to 255 white."""
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
-SCAN, MOST_SCANS = b"\xff\xda", 100
+SCAN, MAX_SCANS = b"\xff\xda", 100
 """Of a progressive JPEG, each of which goes over all pixels; encoders write about ten."""
 WIDE_MODES = frozenset({"I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 """Modes of more than eight bits a pixel."""
@@ -50,8 +50,8 @@ def open_image(data: bytes, *, limits: Limits = Limits()) -> Image.Image:
         raise ImageTooLargeError(f"the image has {len(data)} bytes; at most {limits.max_bytes} are read")
     image = _opened(data)
     _check_size(image, limits)
-    if image.format == "JPEG" and data.count(SCAN) > MOST_SCANS:
-        raise ImageTooLargeError(f"the JPEG image has more than {MOST_SCANS} scans; save it anew and send it again")
+    if image.format == "JPEG" and data.count(SCAN) > MAX_SCANS:
+        raise ImageTooLargeError(f"the JPEG image has more than {MAX_SCANS} scans; save it anew and send it again")
     return image
 
 

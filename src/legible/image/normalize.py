@@ -19,7 +19,7 @@ Outline = tuple[float, float, float, float]
 
 NEWEST = 2
 """The version of this preparation; a bundle's manifest says which its model was trained on."""
-MOST_PIXELS = 1_000_000
+MAX_PIXELS = 1_000_000
 """Larger images are cut down to their ink and reduced first: text is read at a few tens of pixels high."""
 ROOM = 0.5
 """Kept around the ink of such an image, as a share of the ink's height."""
@@ -31,7 +31,7 @@ RIM = 0.15
 """Paper looked at around the ink, as a share of the ink's height."""
 SLENDEREST = 40
 """Ink higher than so many times its width is no text: it gets the rim of ink that is not."""
-LEAST_CONTRAST = 8.0
+MIN_CONTRAST = 8.0
 """Grey levels between paper and ink under which an image is blank."""
 SEEN_HIGH = 48
 """Rows of ink at which its edges and tones are looked for, so that an image's own size hardly matters to them."""
@@ -99,8 +99,8 @@ def normalize(image: GreyImage, *, height: int, stride: int, version: int = NEWE
 
 
 def _reduced(image: GreyImage) -> GreyImage:
-    """At most MOST_PIXELS: a larger image without most of its margin, which would leave few of them to the text."""
-    if image.size <= MOST_PIXELS:
+    """At most MAX_PIXELS: a larger image without most of its margin, which would leave few of them to the text."""
+    if image.size <= MAX_PIXELS:
         return image
     whole = _shrunk(image)
     ink = _find_ink(softened(_turned(whole)))
@@ -117,7 +117,7 @@ def _surroundings(image: GreyImage, box: Box, *, seen_in: GreyImage) -> GreyImag
 
 
 def _shrunk(image: GreyImage) -> GreyImage:
-    factor = int(np.ceil(np.sqrt(image.size / MOST_PIXELS)))
+    factor = int(np.ceil(np.sqrt(image.size / MAX_PIXELS)))
     if factor <= 1:
         return image
     return np.asarray(Image.fromarray(image).reduce((min(factor, image.shape[1]), min(factor, image.shape[0]))))
@@ -154,7 +154,7 @@ def _means_of_three(rows: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16]:
 
 def _find_ink(image: GreyImage) -> Ink | None:
     tones = _tones(image)
-    if tones.paper - tones.ink < LEAST_CONTRAST:
+    if tones.paper - tones.ink < MIN_CONTRAST:
         return None
     mask = image <= tones.threshold
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))

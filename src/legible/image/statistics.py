@@ -39,9 +39,9 @@ DISCRETE = frozenset({"height", "paper_level"})
 """Those with so few values that their rank is drawn at random between neighbours."""
 BLOCK = 8
 """Side of the blocks that JPEG codes one by one, in pixels."""
-LEAST_BLOCKS = 3
+MIN_BLOCKS = 3
 """Across a direction, below which it tells nothing of blocks."""
-MOST_STEP = 16
+MAX_STEP = 16
 """Grey levels; a larger third difference is an edge of the writing, and counts as this."""
 FAINT = 0.25
 """Grey levels of third difference that are as good as none."""
@@ -184,7 +184,7 @@ def _blockiness(steps: _Steps) -> float:
     """
     across, within = 0.0, 0.0
     for second in (steps.second_down, steps.second_across.T):
-        if len(second) + 2 >= LEAST_BLOCKS * BLOCK:
+        if len(second) + 2 >= MIN_BLOCKS * BLOCK:
             rough = np.sort(_roughness(second))
             across, within = across + float(rough[-1]), within + float(rough[:-1].mean())
     return math.log((across + FAINT) / (within + FAINT))
@@ -192,7 +192,7 @@ def _blockiness(steps: _Steps) -> float:
 
 def _roughness(second: Steps) -> npt.NDArray[np.float64]:
     """Mean size (BLOCK,) of the third differences, by their place modulo BLOCK; of the second ones down the columns."""
-    sizes = np.minimum(np.abs(second[1:] - second[:-1]), MOST_STEP)
-    lines = sizes.sum(axis=1, dtype=np.int16)  # at most LONGEST_SIDE times MOST_STEP
+    sizes = np.minimum(np.abs(second[1:] - second[:-1]), MAX_STEP)
+    lines = sizes.sum(axis=1, dtype=np.int16)  # at most LONGEST_SIDE times MAX_STEP
     places = np.arange(len(lines)) % BLOCK
     return np.asarray(np.bincount(places, lines) / np.bincount(places) / sizes.shape[1], np.float64)

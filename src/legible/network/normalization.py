@@ -14,8 +14,8 @@ from keras import layers, ops
 
 Tensor = Any
 """A symbolic or real tensor of whichever backend runs."""
-MOST_SCALED = 3.0
-MOST_SHIFTED = 5.0
+MAX_SCALE = 3.0
+MAX_SHIFT = 5.0
 """How far a batch of images of one width is brought to where the moving averages would have it."""
 
 
@@ -55,7 +55,7 @@ class BatchNormalization(layers.BatchNormalization):
         apply = ops.custom_gradient(normalized)
         return apply(inputs, cut, ops.stack([gamma, beta, mean, variance]), count)
 
-    def settle(self, met: Iterable[tuple[Tensor, Tensor]]) -> None:
+    def update_moving_averages(self, met: Iterable[tuple[Tensor, Tensor]]) -> None:
         """Moving averages as the mean of the moments of features and their mask, each by its places of image."""
         counts: list[float] = []
         found: list[npt.NDArray[np.float32]] = []
@@ -73,8 +73,8 @@ class BatchNormalization(layers.BatchNormalization):
         deviation = ops.sqrt(self.moving_variance.value + self.epsilon)
         scaled = ops.sqrt(variance + self.epsilon) / deviation
         shifted = (mean - self.moving_mean.value) / deviation
-        scaled = ops.stop_gradient(ops.clip(scaled, 1 / MOST_SCALED, MOST_SCALED))
-        shifted = ops.stop_gradient(ops.clip(shifted, -MOST_SHIFTED, MOST_SHIFTED))
+        scaled = ops.stop_gradient(ops.clip(scaled, 1 / MAX_SCALE, MAX_SCALE))
+        shifted = ops.stop_gradient(ops.clip(shifted, -MAX_SHIFT, MAX_SHIFT))
         return self.gamma.value * scaled, self.beta.value + self.gamma.value * shifted
 
 
@@ -105,7 +105,7 @@ def _normalized(
     return out, gradient
 
 
-def settle(model: keras.Model, inputs: Sequence[Mapping[str, Tensor]]) -> None:
+def update_batch_norm(model: keras.Model, inputs: Sequence[Mapping[str, Tensor]]) -> None:
     """Moving averages of a network from batches of inputs, in whatever order, and whatever they were before.
 
     Layer after layer, each from what a reading hands it, as the layers before it are settled by then.
@@ -113,7 +113,7 @@ def settle(model: keras.Model, inputs: Sequence[Mapping[str, Tensor]]) -> None:
     for layer in model.layers:
         if isinstance(layer, BatchNormalization):
             before = keras.Model(model.input, layer.input)
-            layer.settle(before(batch, training=False) for batch in inputs)
+            layer.update_moving_averages(before(batch, training=False) for batch in inputs)
 
 
 def _places(y: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -16,7 +16,7 @@ from legible.network.loss import CTCModel
 from legible.network.normalization import Tensor
 
 STRIDE = 4
-LEAST_HEIGHT = 8
+MIN_HEIGHT = 8
 """Rows of input that the trunk halves three times."""
 
 
@@ -54,7 +54,7 @@ def build_network(size: Size, *, labels: int, height: int, dropout: float = 0.0)
     return CTCModel({"image": image, "mask": mask}, logits, stride=STRIDE)
 
 
-def build_twin(network: keras.Model, size: Size, *, labels: int, height: int) -> keras.Model:
+def build_inference_network(network: keras.Model, size: Size, *, labels: int, height: int) -> keras.Model:
     """For service: the same layers and weights without masks, one image at its own width.
 
     (1, height, W, 1), W a multiple of STRIDE -> logits (1, W / STRIDE, labels).

@@ -26,23 +26,23 @@ from starlette.types import ASGIApp
 from legible.config import ServiceSettings
 from legible.errors import ImageError
 from legible.image.statistics import measure
-from legible.reader.recognizer import TOGETHER, Decoding
+from legible.recognition.recognizer import TOGETHER, Decoding
 from legible.service import metrics
-from legible.service.entrance import Entrance
-from legible.service.guards import (
-    BodyGuard,
-    DrainGuard,
-    InFlightGuard,
-    Journal,
-    KeyGuard,
-    Places,
+from legible.service.admission import AdmissionControl
+from legible.service.batching import BatchQueue, EventLoopQueue, pieces
+from legible.service.keys import KeyRing
+from legible.service.middleware import (
+    BodyLimitMiddleware,
+    ConcurrencyLimitMiddleware,
+    DrainMiddleware,
+    KeyMiddleware,
     RequestLog,
+    RequestLogMiddleware,
+    Slots,
     error_response,
 )
-from legible.service.keys import KeyRing
-from legible.service.openapi import DOCS_PAGE, MOST_ALTERNATIVES, MOST_CORRECTED, describe
-from legible.service.reading import Answer, Observed, Reader, Upload, Wanted
-from legible.service.turns import Shared, Turns, pieces
+from legible.service.openapi import DOCS_PAGE, MAX_ALTERNATIVES, MAX_CORRECTED, describe
+from legible.service.worker import Answer, Observed, Upload, Wanted, Worker
 
 Number = TypeVar("Number", int, float)
 
@@ -57,9 +57,9 @@ OBSERVED_WITHIN = (0.0, 0.1, 0.3, 0.6)
 COUNTED_WITHIN = 0.2
 """Seconds from a reading to the metrics it counts in."""
 COUNTED_TOGETHER = 200
-MOST_UNOBSERVED = 64
+MAX_UNOBSERVED = 64
 """Answers that were sent and hold their images; before there are more, nothing else is read."""
-MOST_JSON_BYTES = 20_000
+MAX_JSON_BYTES = 20_000
 """Of a correction, whose text may be spelt in six bytes a character."""
 DEFAULT_CHANNEL = "default"
 PAGE_POLICY = (
@@ -85,27 +85,27 @@ class Api:
 
     def __init__(self, settings: ServiceSettings) -> None:
         self.settings = settings
-        self._reader: Reader | None = None
+        self._reader: Worker | None = None
         self.is_draining = False
-        self.places = Places(settings.max_in_flight, level=metrics.in_flight.set)
-        self.journal = Journal(partial(print, flush=True), paths=PATHS) if settings.request_log else None
+        self.slots = Slots(settings.max_in_flight, level=metrics.in_flight.set)
+        self.request_log = RequestLog(partial(print, flush=True), paths=PATHS) if settings.request_log else None
         self._counting: asyncio.TimerHandle | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reader")
 
-    def start(self, reader: Reader) -> None:
+    def start(self, reader: Worker) -> None:
         metrics.prepare(channels=(), routes=ROUTES, statistics=(), signals=())
         self._reader = reader
-        turns = Turns()
-        self._reading = Shared(turns, partial(reader.read, decoding=Decoding()))
-        self._reading_singly = Shared(turns, reader.read_singly, most=1)
-        self._observing = Shared(turns, reader.observe, most=2 * TOGETHER)  # more than is read in between
+        event_loop = EventLoopQueue()
+        self._reading = BatchQueue(event_loop, partial(reader.read, decoding=Decoding()))
+        self._reading_singly = BatchQueue(event_loop, reader.read_singly, most=1)
+        self._observing = BatchQueue(event_loop, reader.observe, most=2 * TOGETHER)  # more than is read in between
 
     @property
     def is_ready(self) -> bool:
         return self._reader is not None and not self.is_draining
 
     @property
-    def reader(self) -> Reader:
+    def reader(self) -> Worker:
         if self._reader is None:
             raise HTTPException(503, "the model is being loaded; ask /readyz")
         return self._reader
@@ -203,7 +203,7 @@ class Api:
         outcomes = list[Answer | ImageError]()
         is_plain = decoding == Decoding()
         for piece in pieces(uploads, alone=lambda upload: not (is_plain and upload.is_quick)):
-            await self._observing.at_most(MOST_UNOBSERVED)
+            await self._observing.at_most(MAX_UNOBSERVED)
             if not piece[0].is_quick:
                 outcomes += await self._in_thread(self.reader.read, piece, decoding)
             elif is_plain:
@@ -248,7 +248,7 @@ def read_options(request: Request, settings: ServiceSettings, *, lexicons: Seque
         accept=_number(query.get("accept"), "accept", default=float(settings.accept), most=1.0),
         statistics=query.get("statistics") == "1",
         lexicon=lexicon,
-        alternatives=_number(query.get("alternatives"), "alternatives", default=0, most=MOST_ALTERNATIVES),
+        alternatives=_number(query.get("alternatives"), "alternatives", default=0, most=MAX_ALTERNATIVES),
     )
 
 
@@ -273,11 +273,11 @@ def correction_of(body: bytes) -> tuple[str, str]:
     if (
         not isinstance(reading_id, str)
         or not isinstance(text, str)
-        or len(text) > MOST_CORRECTED
+        or len(text) > MAX_CORRECTED
         or not _is_unicode(text)
     ):
         raise BadRequestError(
-            f'send JSON such as {{"reading_id": "...", "text": "Hamburg"}}; at most {MOST_CORRECTED} characters of text'
+            f'send JSON such as {{"reading_id": "...", "text": "Hamburg"}}; at most {MAX_CORRECTED} characters of text'
         )
     return reading_id, text
 
@@ -358,7 +358,7 @@ def timed(route: str, handler: Handler) -> Handler:
 def build_app(api: Api) -> ASGIApp:
     """All routes behind the guards."""
     settings = api.settings
-    correction_guard = body_guard(settings, max_bytes=MOST_JSON_BYTES)
+    correction_guard = body_guard(settings, max_bytes=MAX_JSON_BYTES)
     routes = [
         Route(READ, timed(READ, api.read), methods=["POST"]),
         Route(READ_BATCH, timed(READ_BATCH, api.read_batch), methods=["POST"]),
@@ -371,19 +371,19 @@ def build_app(api: Api) -> ASGIApp:
         Route("/card", lambda _: PlainTextResponse(api.reader.card), methods=["GET"]),
         Route("/docs", lambda _: HTMLResponse(DOCS_PAGE), methods=["GET"]),
     ]
-    guards = guards_of(api)
+    middleware = middleware_of(api)
     handlers = {HTTPException: on_http_error, ClientDisconnect: on_disconnect, Exception: on_fault}
-    return Starlette(routes=routes, middleware=guards, exception_handlers=handlers)
+    return Starlette(routes=routes, middleware=middleware, exception_handlers=handlers)
 
 
-def entrance_of(api: Api, app: ASGIApp) -> Entrance:
-    return Entrance(
-        app, places=api.places, paths=(READ, READ_BATCH), count=count_error, journal=api.journal,
+def admission_of(api: Api, app: ASGIApp) -> AdmissionControl:
+    return AdmissionControl(
+        app, slots=api.slots, paths=(READ, READ_BATCH), count=count_error, request_log=api.request_log,
         is_draining=lambda: api.is_draining,
     )  # fmt: skip
 
 
-def guards_of(api: Api) -> list[Middleware]:
+def middleware_of(api: Api) -> list[Middleware]:
     """Outermost first: refused is what costs least to refuse."""
     settings = api.settings
     ring = KeyRing.of(settings.keys)
@@ -395,18 +395,18 @@ def guards_of(api: Api) -> list[Middleware]:
         allow_headers=["Authorization", "X-API-Key", "X-Request-ID"], expose_headers=["X-Request-ID", "Retry-After"],
     )  # fmt: skip
     return [
-        *([Middleware(RequestLog, journal=api.journal)] if api.journal else []),
+        *([Middleware(RequestLogMiddleware, request_log=api.request_log)] if api.request_log else []),
         *([cors] if settings.cors_origins else []),
-        Middleware(DrainGuard, is_draining=lambda: api.is_draining),
-        *([Middleware(KeyGuard, rings=rings, count=count_error)] if any(rings.values()) else []),
-        Middleware(InFlightGuard, places=api.places, paths=ROUTES, count=count_error),
+        Middleware(DrainMiddleware, is_draining=lambda: api.is_draining),
+        *([Middleware(KeyMiddleware, rings=rings, count=count_error)] if any(rings.values()) else []),
+        Middleware(ConcurrencyLimitMiddleware, slots=api.slots, paths=ROUTES, count=count_error),
         body_guard(settings, max_bytes=settings.max_body_bytes),
     ]
 
 
 def body_guard(settings: ServiceSettings, *, max_bytes: int) -> Middleware:
     return Middleware(
-        BodyGuard, max_bytes=max_bytes, max_held_bytes=settings.max_held_bytes, seconds=settings.body_seconds,
+        BodyLimitMiddleware, max_bytes=max_bytes, max_held_bytes=settings.max_held_bytes, seconds=settings.body_seconds,
         count=count_error,
     )  # fmt: skip
 

@@ -11,18 +11,18 @@ from bentoml._internal.configuration.containers import BentoMLContainer
 from starlette.types import Receive, Scope, Send
 
 from legible.config import ServiceSettings
-from legible.reader.bundle import find_bundle, load_bundle
-from legible.service import protocol
-from legible.service.api import Api, build_app, entrance_of
-from legible.service.reading import Reader
+from legible.recognition.bundle import find_bundle, load_bundle
+from legible.service import http_protocol
+from legible.service.api import Api, admission_of, build_app
+from legible.service.worker import Worker
 
 WORKERS = "LEGIBLE_WORKERS"
 """How many worker processes; read before there are settings, as BentoML wants it at import."""
 
 api = Api(ServiceSettings.from_environment())
 app = build_app(api)
-entrance = entrance_of(api, app)
-protocol.install(entrance)
+admission = admission_of(api, app)
+http_protocol.install(admission)
 
 
 async def whole(scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,8 +61,8 @@ class Legible:
 
     def __init__(self) -> None:
         allow_open_files()
-        api.start(Reader(load_bundle(find_bundle()), api.settings, worker=str(os.getpid())))
-        entrance.is_open = not exports_spans()
+        api.start(Worker(load_bundle(find_bundle()), api.settings, worker=str(os.getpid())))
+        admission.is_open = not exports_spans()
 
     async def __is_ready__(self) -> bool:
         return api.is_ready

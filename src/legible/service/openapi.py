@@ -29,8 +29,8 @@ HEADERS = {
     401: {"WWW-Authenticate": {"schema": {"type": "string"}}},
     429: {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}},
 }
-MOST_ALTERNATIVES = 10
-MOST_CORRECTED = 1000
+MAX_ALTERNATIVES = 10
+MAX_CORRECTED = 1000
 """Characters of a correction."""
 READING: dict[str, Any] = {
     "type": "object",
@@ -179,7 +179,7 @@ def _upload(field: str, files: dict[str, Any], settings: ServiceSettings) -> dic
 
 def _options(settings: ServiceSettings) -> list[dict[str, Any]]:
     accept = {"type": "number", "minimum": 0, "maximum": 1, "default": settings.accept}
-    alternatives = {"type": "integer", "minimum": 0, "maximum": MOST_ALTERNATIVES, "default": 0}
+    alternatives = {"type": "integer", "minimum": 0, "maximum": MAX_ALTERNATIVES, "default": 0}
     return [
         _option("accept", "from which confidence on a reading is accepted", accept),
         _option("statistics", "whether to send the statistics of the image", {"enum": ["0", "1"], "default": "0"}),
@@ -196,7 +196,7 @@ def _feedback() -> dict[str, Any]:
     body = {
         "type": "object",
         "required": ["reading_id", "text"],
-        "properties": {"reading_id": {"type": "string"}, "text": {"type": "string", "maxLength": MOST_CORRECTED}},
+        "properties": {"reading_id": {"type": "string"}, "text": {"type": "string", "maxLength": MAX_CORRECTED}},
         "example": {"reading_id": READING["example"]["reading_id"], "text": "Homburg"},
     }
     kept = {"type": "object", "required": ["reading_id"], "properties": {"reading_id": {"type": "string"}}}

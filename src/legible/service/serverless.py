@@ -15,9 +15,9 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
 from legible.config import ServiceSettings
-from legible.reader.bundle import find_bundle, load_bundle
+from legible.recognition.bundle import find_bundle, load_bundle
 from legible.service.api import Api, build_app
-from legible.service.reading import Reader
+from legible.service.worker import Worker
 
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 """From an event (REST or HTTP API, its body base64 or not) and a context to the answer that API Gateway expects."""
@@ -25,7 +25,7 @@ Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 def make_handler(settings: ServiceSettings) -> Handler:
     api = Api(settings)
-    api.start(Reader(load_bundle(find_bundle()), settings, worker=str(os.getpid())))
+    api.start(Worker(load_bundle(find_bundle()), settings, worker=str(os.getpid())))
     return Mangum(cast("Any", with_health(api)), lifespan="off")
 
 

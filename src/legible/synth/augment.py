@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from legible.synth.moved import STILL, Moved, scaled, shifted
+from legible.synth.transforms import STILL, Moved, scaled, shifted
 
 GreyImage = npt.NDArray[np.uint8]
 Float = npt.NDArray[np.float32]

@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from legible.synth.moved import STILL, Moved, shifted
 from legible.synth.paper import smooth_noise
+from legible.synth.transforms import STILL, Moved, shifted
 
 Coverage = npt.NDArray[np.float32]
 Rng = np.random.Generator

@@ -1,7 +1,7 @@
 """Stage `generate`: drawn words and lines in the IAM layout, printed and handwritten apart.
 
 Sample n of a kind is drawn from (seed, kind, n) alone, so any number of processes makes the same bytes, on whatever
-processor of a kind (`synth.alike`).
+processor of a kind (`synth.determinism`).
 """
 
 import dataclasses
@@ -28,12 +28,12 @@ import legible
 from legible.charset import Charset
 from legible.config import FontsParams, Params, PrintRecipe
 from legible.errors import DataError, NoInkError
-from legible.synth.alike import draw_plainly, plain_numpy, plain_opencv
 from legible.synth.archive import Archive, Table
-from legible.synth.asked import Letters, check_asked, check_characters, check_texts, hardly_any, letters_of, some_text
-from legible.synth.draw import Drawing, Style, draw_hand_style, draw_style, draw_text, draw_with_boxes
+from legible.synth.checks import Letters, check_asked, check_characters, check_texts, hardly_any, letters_of, some_text
+from legible.synth.determinism import draw_plainly, plain_numpy, plain_opencv
 from legible.synth.effects import draw_effects
 from legible.synth.fonts import Font, FontKind, find_fonts, is_unseen
+from legible.synth.style import Drawing, Style, draw_hand_style, draw_style, draw_text, draw_with_boxes
 from legible.synth.words import TRIES, Texts
 
 Kind = FontKind | Literal["strokes"]

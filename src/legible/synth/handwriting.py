@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from legible.synth.alphabet import Flags, Points, Shape, load_alphabet
-from legible.synth.moved import Boxes, Lettering
+from legible.synth.transforms import Boxes, Lettering
 
 Coverage = npt.NDArray[np.float32]
 Owners = npt.NDArray[np.int64]

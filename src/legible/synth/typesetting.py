@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 from legible.errors import DataError, NoInkError
 from legible.synth.fonts import Font, load_face
 from legible.synth.kerning import kerning
-from legible.synth.moved import Boxes, Lettering, Places, around_corners
+from legible.synth.transforms import Boxes, Lettering, Places, around_corners
 
 Coverage = npt.NDArray[np.float32]
 

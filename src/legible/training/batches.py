@@ -1,6 +1,6 @@
 """Samples -> padded batches, in an order drawn from (seed, epoch) alone, so that a killed run resumes exactly.
 
-Prepared samples gather by width until a batch of that width is full. There are few widths, each with one size of
+Example samples gather by width until a batch of that width is full. There are few widths, each with one size of
 batch, many words or few lines: little padding, and few shapes where a backend compiles for each.
 """
 
@@ -24,7 +24,7 @@ WIDTHS = (64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 10
 """Columns that batches are padded to."""
 SIZES = (0.6, 1.6)
 """An image is trained on at between so many times its own size."""
-LEAST_ROWS = 20
+MIN_ROWS = 20
 """No image is made smaller than this."""
 MASKED = 0.1
 """Share of the columns that masks hide in each of two views."""
@@ -35,7 +35,7 @@ NEAR = 0.1
 
 
 @dataclass(frozen=True)
-class Preparation:
+class PreprocessingConfig:
     """How a sample becomes input: its rows, columns of a time step, strength of augmentation, and normalisation."""
 
     charset: Charset
@@ -49,7 +49,7 @@ class Preparation:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class Example:
     """Model input (height, W) of a sample, and its labels."""
 
     columns: npt.NDArray[np.float32]
@@ -62,10 +62,10 @@ class Prepared:
         return next(width for width in WIDTHS if width >= self.columns.shape[1])
 
 
-class Prepares(Protocol):
+class ExampleSource(Protocol):
     """What a training draws its inputs from."""
 
-    def prepared(self, plan: npt.NDArray[np.int64], *, epoch: int) -> Iterator[Prepared]:
+    def prepared(self, plan: npt.NDArray[np.int64], *, epoch: int) -> Iterator[Example]:
         """Each sample of a plan, in its order."""
         ...
 
@@ -128,9 +128,9 @@ def _round_robin(members: int, count: int, epoch: int, *, seed: tuple[int, int])
     return np.array([shuffled[int(r)][p % members] for r, p in zip(rounds, places, strict=True)], np.int64)
 
 
-def epoch_batches(prepared: Iterable[Prepared], *, batch_columns: int, filled: bool = True) -> Iterator[Batch]:
+def epoch_batches(prepared: Iterable[Example], *, batch_columns: int, filled: bool = True) -> Iterator[Batch]:
     """All samples in full batches; the last of each width are filled up with repeats, or smaller."""
-    waiting: dict[int, list[Prepared]] = {}
+    waiting: dict[int, list[Example]] = {}
     for one in prepared:
         width = one.padded_width
         gathered = waiting.setdefault(width, [])
@@ -146,29 +146,31 @@ def batch_size(width: int, batch_columns: int) -> int:
     return max(batch_columns // width, 1)
 
 
-def _filled_up(rest: Sequence[Prepared], size: int) -> list[Prepared]:
+def _filled_up(rest: Sequence[Example], size: int) -> list[Example]:
     return [rest[place % len(rest)] for place in range(size)]
 
 
-def prepare(image: npt.NDArray[np.uint8], text: str, preparation: Preparation, rng: np.random.Generator) -> Prepared:
+def prepare(
+    image: npt.NDArray[np.uint8], text: str, preprocessing: PreprocessingConfig, rng: np.random.Generator
+) -> Example:
     """Augmented and normalised; strength 0 leaves the image as it is.
 
     An image too narrow for its text, as CTC needs a step for each label, gets paper at its right.
     """
-    labels = preparation.charset.encode(text)
-    if preparation.strength <= 0:
-        return Prepared(_input(image, labels, preparation), labels)
-    seen = augmented_views(image, rng, preparation.strength, views=2 if preparation.paired else 1)
-    first, *second = (_input(resized(view, rng), labels, preparation) for view in seen)
+    labels = preprocessing.charset.encode(text)
+    if preprocessing.strength <= 0:
+        return Example(_input(image, labels, preprocessing), labels)
+    seen = augmented_views(image, rng, preprocessing.strength, views=2 if preprocessing.paired else 1)
+    first, *second = (_input(resized(view, rng), labels, preprocessing) for view in seen)
     if not second:
-        return Prepared(first, labels)
-    return Prepared(masked(first, rng), labels, masked(_alike(second[0], first), rng))
+        return Example(first, labels)
+    return Example(masked(first, rng), labels, masked(_alike(second[0], first), rng))
 
 
-def _input(image: GreyImage, labels: Sequence[int], preparation: Preparation) -> npt.NDArray[np.float32]:
-    version = preparation.normalization
-    columns = normalize(image, height=preparation.height, stride=preparation.stride, version=version)
-    missing = (steps_needed(labels) + 1) * preparation.stride - columns.shape[1]
+def _input(image: GreyImage, labels: Sequence[int], preprocessing: PreprocessingConfig) -> npt.NDArray[np.float32]:
+    version = preprocessing.normalization
+    columns = normalize(image, height=preprocessing.height, stride=preprocessing.stride, version=version)
+    missing = (steps_needed(labels) + 1) * preprocessing.stride - columns.shape[1]
     return np.pad(columns, ((0, 0), (0, max(missing, 0))))[:, : WIDTHS[-1]]
 
 
@@ -185,7 +187,7 @@ def _alike(second: npt.NDArray[np.float32], first: npt.NDArray[np.float32]) -> n
 def resized(image: GreyImage, rng: np.random.Generator) -> GreyImage:
     """As a scanner or camera of another resolution gives it, and another program that makes it smaller or larger."""
     height, width = image.shape
-    factor = max(np.exp(rng.uniform(*np.log(SIZES))), min(LEAST_ROWS / height, 1.0))
+    factor = max(np.exp(rng.uniform(*np.log(SIZES))), min(MIN_ROWS / height, 1.0))
     way = rng.choice([cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC])
     size = (max(round(width * factor), 1), max(round(height * factor), 1))
     return np.asarray(cv2.resize(image, size, interpolation=int(way)), np.uint8)
@@ -209,7 +211,7 @@ def steps_needed(labels: Sequence[int]) -> int:
     return len(labels) + sum(a == b for a, b in pairwise(labels))
 
 
-def make_batch(prepared: Sequence[Prepared], *, width: int) -> Batch:
+def make_batch(prepared: Sequence[Example], *, width: int) -> Batch:
     """Raises ValueError where some of the samples have a twin and others none."""
     twins = [one.twin for one in prepared if one.twin is not None]
     if len(twins) not in {0, len(prepared)}:

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 from legible.config import Params
-from legible.folders import mend, rewritten
+from legible.files import mend, rewritten
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ from legible.config import Params, ThenParams, TrainParams
 from legible.data.dataset import Manifest
 from legible.errors import DataError, SettingsError
 from legible.image.normalize import NEWEST
-from legible.network.zoo import LEAST_HEIGHT, size_named
+from legible.network.zoo import MIN_HEIGHT, size_named
 from legible.training.batches import nothing_of
 from legible.training.precision import check_precision
 
 KINDS = ("word", "line")
 RANGES: Mapping[str, tuple[float, float]] = {
-    "height": (LEAST_HEIGHT, math.inf),
+    "height": (MIN_HEIGHT, math.inf),
     "epochs": (1, math.inf),
     "epoch_samples": (1, math.inf),
     "batch_columns": (1, math.inf),

@@ -10,7 +10,7 @@ import keras
 
 from legible.config import Params
 from legible.errors import SettingsError
-from legible.network.zoo import build_twin, size_named
+from legible.network.zoo import build_inference_network, size_named
 from legible.training.weights import load_network
 
 QUANTIZATIONS = ("dynamic", "none")
@@ -19,7 +19,9 @@ QUANTIZATIONS = ("dynamic", "none")
 def export(params: Params, *, root: Path) -> None:
     """Write root/training/artefact/{model.tflite, charset.json, description.json} from root/models/weights."""
     network, description, charset = load_network(root / "models/weights")
-    twin = build_twin(network, size_named(description.size), labels=charset.size, height=description.height)
+    twin = build_inference_network(
+        network, size_named(description.size), labels=charset.size, height=description.height
+    )
     content = convert(twin, quantization=params.export.quantization)
     folder = root / "training/artefact"
     folder.mkdir(parents=True, exist_ok=True)

@@ -22,14 +22,14 @@ from legible.config import Params, TrainParams
 from legible.ctc.decode import best_path_text
 from legible.data.dataset import Dataset, Sample
 from legible.network.loss import CTCModel
-from legible.network.normalization import BatchNormalization, settle
+from legible.network.normalization import BatchNormalization, update_batch_norm
 from legible.network.zoo import STRIDE, build_network, size_named
 from legible.scores import cer, exact_match
 from legible.training.batches import (
+    Example,
+    ExampleSource,
     Planner,
-    Preparation,
-    Prepared,
-    Prepares,
+    PreprocessingConfig,
     epoch_batches,
     make_batch,
     prepare,
@@ -37,7 +37,7 @@ from legible.training.batches import (
 from legible.training.checkpoint import Checkpoints, EpochFigures, fingerprint
 from legible.training.checks import check_mixtures, check_splits, check_trainings
 from legible.training.precision import usable_precision
-from legible.training.preparers import Preparers
+from legible.training.preprocessing_pool import PreprocessingPool
 from legible.training.weights import average_with, load_matching, save_weights, sum_of_weights
 
 AVERAGED_SHARE = 0.2
@@ -88,13 +88,13 @@ def settle_averages(model: CTCModel, samples: Sequence[Sample], params: Params, 
 
     Every column of image counts the same, also in the last batch of a width, which is not filled up with repeats.
     """
-    preparation = dataclasses.replace(_preparation(params), paired=False)
+    preprocessing = dataclasses.replace(_preparation(params), paired=False)
     epoch = params.train.epochs  # the first that was not trained on
     plan = Planner(samples, params.train.mixture, seed=params.seed).plan(epoch, samples=SETTLING_SAMPLES)
-    with Preparers(samples, preparation, workers=workers) as preparers:
-        prepared = tqdm(preparers.prepared(plan, epoch=epoch), desc="settle averages", total=len(plan), unit="image")
+    with PreprocessingPool(samples, preprocessing, workers=workers) as pool:
+        prepared = tqdm(pool.prepared(plan, epoch=epoch), desc="settle averages", total=len(plan), unit="image")
         batches = list(epoch_batches(prepared, batch_columns=params.train.batch_columns, filled=False))
-    settle(model, [{"image": batch.image, "mask": batch.mask} for batch in batches])
+    update_batch_norm(model, [{"image": batch.image, "mask": batch.mask} for batch in batches])
 
 
 def trainings(params: Params) -> list[Params]:
@@ -131,9 +131,9 @@ def _weights_before(number: int, count: int) -> tuple[str, ...]:
     return tuple(_weights_of(one) for one in range(max(number - count + 1, 1), number))
 
 
-def _preparation(params: Params) -> Preparation:
+def _preparation(params: Params) -> PreprocessingConfig:
     asked, charset = params.train, params.charset.build()
-    return Preparation(
+    return PreprocessingConfig(
         charset, asked.height, STRIDE, asked.strength, params.seed, asked.normalization, paired=asked.paired
     )
 
@@ -152,22 +152,22 @@ def train_once(
         average_with(model, [root / other for other in params.train.start_with])
     history = checkpoints.restore(model)
     planner = Planner(loaded.train, params.train.mixture, seed=params.seed)
-    preparation = _preparation(params)
+    preprocessing = _preparation(params)
     live = Live(dir=str(root / "training" / curves), dvcyaml=None, save_dvc_exp=False, monitor_system=False)
-    with live, Preparers(loaded.train, preparation, workers=workers) as preparers:
+    with live, PreprocessingPool(loaded.train, preprocessing, workers=workers) as pool:
         for figures in history:
             _log(live, figures)
         for epoch in range(len(history), params.train.epochs):
             plan = planner.plan(epoch, samples=params.train.epoch_samples)
             started = time.monotonic()
-            loss = train_epoch(model, preparers, plan, params.train, epoch=epoch)
+            loss = train_epoch(model, pool, plan, params.train, epoch=epoch)
             seconds = time.monotonic() - started
             figures = EpochFigures(
                 epoch=epoch + 1,
                 loss=loss,
                 learning_rate=float(ops.convert_to_numpy(model.optimizer.learning_rate)),
                 images_per_second=len(plan) / seconds,
-                **_tune_scores(model, loaded.tune, preparation),
+                **_tune_scores(model, loaded.tune, preprocessing),
             )
             history.append(figures)
             checkpoints.save(model, history)
@@ -214,7 +214,7 @@ def averaging_momentum(params: TrainParams) -> float:
 
 
 def train_epoch(
-    model: CTCModel, source: Prepares, plan: npt.NDArray[np.int64], params: TrainParams, *, epoch: int
+    model: CTCModel, source: ExampleSource, plan: npt.NDArray[np.int64], params: TrainParams, *, epoch: int
 ) -> float:
     """One pass over a plan; the mean loss of its batches."""
     losses: list[float] = []
@@ -241,15 +241,15 @@ def learning_rate(progress: float, params: TrainParams) -> float:
     return params.learning_rate * 0.5 * (1 + math.cos(math.pi * (progress - warmup) / (1 - warmup)))
 
 
-def read_samples(model: CTCModel, samples: Sequence[Sample], preparation: Preparation) -> list[str]:
+def read_samples(model: CTCModel, samples: Sequence[Sample], preprocessing: PreprocessingConfig) -> list[str]:
     """Best-path texts by the network in training, for its curves only; figures come from the exported artefact."""
-    plain = dataclasses.replace(preparation, strength=0.0)
+    plain = dataclasses.replace(preprocessing, strength=0.0)
     rng = np.random.default_rng(0)
     prepared = [prepare(sample.image, sample.text, plain, rng) for sample in samples]
     return read_prepared(model, prepared, charset=plain.charset, stride=plain.stride)
 
 
-def read_prepared(model: CTCModel, prepared: Sequence[Prepared], *, charset: Charset, stride: int) -> list[str]:
+def read_prepared(model: CTCModel, prepared: Sequence[Example], *, charset: Charset, stride: int) -> list[str]:
     """Best-path texts of model inputs, in their order."""
     by_width = sorted(range(len(prepared)), key=lambda place: prepared[place].columns.shape[1])
     texts = [""] * len(prepared)
@@ -263,8 +263,8 @@ def read_prepared(model: CTCModel, prepared: Sequence[Prepared], *, charset: Cha
     return texts
 
 
-def _tune_scores(model: CTCModel, tune: Sequence[Sample], preparation: Preparation) -> dict[str, float]:
-    truths, predictions = [sample.text for sample in tune], read_samples(model, tune, preparation)
+def _tune_scores(model: CTCModel, tune: Sequence[Sample], preprocessing: PreprocessingConfig) -> dict[str, float]:
+    truths, predictions = [sample.text for sample in tune], read_samples(model, tune, preprocessing)
     return {
         "tune_cer": cer(truths=truths, predictions=predictions),
         "tune_exact": exact_match(truths=truths, predictions=predictions),

@@ -12,10 +12,10 @@ import numpy as np
 from legible.charset import Charset
 from legible.config import TrainParams
 from legible.errors import DataError
-from legible.folders import rewritten, whole
+from legible.files import rewritten, whole
 from legible.network.loss import CTCModel
 from legible.network.zoo import build_network, size_named
-from legible.reader.bundle import DESCRIPTION, sha256_of
+from legible.recognition.bundle import DESCRIPTION, sha256_of
 
 FORMAT_VERSION = 1
 WEIGHTS = "model.weights.h5"

@@ -1,0 +1,220 @@
+"""Who may notice a drill: the service's metrics, Prometheus' rules, Alertmanager, and the report on observations."""
+
+import math
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+from prometheus_client.parser import text_string_to_metric_families
+
+from legible.drift.decide import Outcome
+from legible.drift.reference import EDGES
+from legible.errors import LegibleError
+from legible.monitoring.check import Check, check
+
+ALERTS = ("ImageDrift", "PredictionDrift", "EstimatedHarm")
+HISTOGRAMS = {
+    "legible_image_statistic": ("image", "statistic"),
+    "legible_prediction_signal": ("prediction", "signal"),
+}
+"""Kind of what each counts the ranks of, and the label that names it."""
+TIMEOUT_SECONDS = 10.0
+NO_CAUSE = ""
+
+Sample = tuple[str, str, str]
+"""Kind, signal and edge."""
+
+
+class UnavailableError(LegibleError):
+    """A detector that cannot look, and why."""
+
+
+class Detector(ABC):
+    """One that may notice."""
+
+    name: str
+
+    def start(self, at: float) -> None:  # noqa: B027 - what some hold, they hold
+        """Forget what was before, where it can; `at` in Unix seconds."""
+
+    @abstractmethod
+    def notices(self) -> bool:
+        """Whether it says so by now. Raises UnavailableError."""
+
+    def cause(self) -> str:
+        """The corruption it names; most name none."""
+        return NO_CAUSE
+
+
+class MetricsDetector(Detector):
+    """The drift rule, on what the service has counted since the start."""
+
+    name = "metrics"
+
+    def __init__(self, address: str, *, key: str = "") -> None:
+        self._address = address
+        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._before: Counter[Sample] = Counter()
+
+    def start(self, at: float) -> None:
+        del at
+        self._before = self._read()[0]
+
+    def notices(self) -> bool:
+        counts, gauges = self._read()
+        ranks = Counter({sample: counts[sample] - self._before[sample] for sample in counts})
+        try:
+            return any(_drifts(kind, ranks, gauges) for kind, _ in HISTOGRAMS.values())
+        except KeyError as error:
+            raise UnavailableError(f"{self._address}/metrics lacks {error}; use the service's own legible") from error
+
+    def _read(self) -> tuple[Counter[Sample], dict[tuple[str, str], float]]:
+        """Cumulated counts of ranks, and the constants of the rules by name and kind."""
+        answer = _get(f"{self._address}/metrics", headers=self._headers)
+        counts: Counter[Sample] = Counter()
+        gauges = {}
+        for family in text_string_to_metric_families(answer.text):
+            kind, label = HISTOGRAMS.get(family.name, ("", ""))
+            for sample in family.samples:
+                if kind and sample.name.endswith("_bucket"):
+                    counts[kind, sample.labels[label], sample.labels["le"]] = int(sample.value)
+                elif "kind" in sample.labels:
+                    gauges[sample.name, sample.labels["kind"]] = sample.value
+        if not counts:
+            raise UnavailableError(f"{self._address}/metrics counts no ranks; is it legible that answers?")
+        return counts, gauges
+
+
+def _drifts(kind: str, ranks: Counter[Sample], gauges: dict[tuple[str, str], float]) -> bool:
+    """KS above c * sqrt(1/n + 1/m) in one of the kind's signals, and n not below the smallest window."""
+    c, m, smallest = (
+        gauges[f"legible_drift_{name}", kind] for name in ("constant", "reference_size", "smallest_window")
+    )
+    for signal in {signal for k, signal, _ in ranks if k == kind}:
+        n = ranks[kind, signal, "+Inf"]
+        if n < smallest:
+            continue
+        ks = max(abs(ranks[kind, signal, str(edge)] / n - edge) for edge in EDGES)
+        if ks > c * math.sqrt(1 / n + 1 / m):
+            return True
+    return False
+
+
+class RuleDetector(Detector):
+    """Prometheus: a drift alert is pending or fires."""
+
+    name = "rule"
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def notices(self) -> bool:
+        query = f'ALERTS{{alertname=~"{"|".join(ALERTS)}"}}'
+        answer = _json(f"{self._address}/api/v1/query", query=query)
+        try:
+            return bool(answer["data"]["result"])
+        except (KeyError, TypeError) as error:
+            raise UnavailableError(f"{self._address} answers no query; is it Prometheus?") from error
+
+
+class AlertDetector(Detector):
+    """Alertmanager: a drift alert has arrived."""
+
+    name = "alert"
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+
+    def notices(self) -> bool:
+        alerts = _json(f"{self._address}/api/v2/alerts", active="true")
+        try:
+            return any(alert["labels"]["alertname"] in ALERTS for alert in alerts)
+        except (KeyError, TypeError) as error:
+            raise UnavailableError(f"{self._address} lists no alerts; is it Alertmanager?") from error
+
+
+class ReportDetector(Detector):
+    """`legible drift` on the observations since the start."""
+
+    name = "report"
+
+    def __init__(
+        self, observations: Path, bundle: Path, *, baseline: Path | None, last: int, clock: Callable[[], float]
+    ) -> None:
+        self._observations = observations
+        self._bundle = bundle
+        self._baseline = baseline
+        self._last = last
+        self._clock = clock
+        self._since = -math.inf
+        self._made: Check | None = None
+
+    def start(self, at: float) -> None:
+        self._since = at
+
+    def notices(self) -> bool:
+        try:
+            self._made = check(
+                observations=self._observations,
+                bundle=self._bundle,
+                at=self._clock(),
+                last=self._last,
+                since=self._since,
+                baseline=self._baseline,
+            )
+        except LegibleError as error:
+            raise UnavailableError(str(error)) from error
+        return self._made.verdict.outcome is Outcome.DRIFT
+
+    def cause(self) -> str:
+        return NO_CAUSE if self._made is None else cause_of(self._made)
+
+
+def detectors_of(
+    *,
+    url: str,
+    metrics_key: str,
+    prometheus: str,
+    alertmanager: str,
+    observations: Path | None,
+    bundle: Path | None,
+    baseline: Path | None,
+    last: int,
+    clock: Callable[[], float],
+) -> tuple[tuple[Detector, ...], tuple[str, ...]]:
+    """Those there are addresses for, and the options that would ask the others."""
+    detectors: list[Detector] = [MetricsDetector(url.rstrip("/"), key=metrics_key)]
+    if prometheus:
+        detectors.append(RuleDetector(prometheus.rstrip("/")))
+    if alertmanager:
+        detectors.append(AlertDetector(alertmanager.rstrip("/")))
+    if observations and bundle:
+        detectors.append(ReportDetector(observations, bundle, baseline=baseline, last=last, clock=clock))
+    asked = {"--prometheus": prometheus, "--alertmanager": alertmanager, "--observations": observations}
+    return tuple(detectors), tuple(option for option, value in asked.items() if not value)
+
+
+def cause_of(made: Check) -> str:
+    """The corruption that a check names."""
+    return made.cause.corruption if made.cause else NO_CAUSE
+
+
+def _json(address: str, **params: str) -> Any:
+    try:
+        return _get(address, params=params).json()
+    except ValueError as error:
+        raise UnavailableError(f"{address} answers no JSON") from error
+
+
+def _get(
+    address: str, *, params: dict[str, str] | None = None, headers: dict[str, str] | None = None
+) -> httpx.Response:
+    try:
+        return httpx.get(address, params=params, headers=headers, timeout=TIMEOUT_SECONDS).raise_for_status()
+    except httpx.HTTPStatusError as error:
+        raise UnavailableError(f"{address} answers {error.response.status_code}") from error
+    except httpx.HTTPError as error:
+        raise UnavailableError(f"{address} does not answer ({error})") from error

@@ -1,0 +1,223 @@
+"""May a candidate bundle replace the champion? On the same images, with reasons.
+
+Both read the images again where they are; else the results recorded at build are joined by sample, and the verdict says
+so. Without a champion the floors alone are judged.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from legible.charset import Charset
+from legible.evaluation.evaluate import Case
+from legible.evaluation.results import Result, in_slice, read_results, slice_counts, slice_names
+from legible.gate.comparison import JUDGED_FROM, Comparison, Pair, compare_all, join, writers_that_fell
+from legible.gate.false_alarms import alarm_faults
+from legible.gate.paired_readings import read_again, read_alone
+from legible.recognition.bundle import load_bundle
+from legible.scores import calibration_error
+
+LARGEST_LOSS = 0.01
+"""Points of exact match over all images, as a share, that a candidate may lose at most."""
+CALIBRATION_MARGIN = 0.02
+"""How much the calibration error over all images may grow."""
+SPEED_MARGIN = 1.5
+"""How many times the champion's time an image may take."""
+SIZE_MARGIN = 1.5
+"""How many times the champion's bytes the bundle may have."""
+MAX_BYTES = 5_000_000
+MIN_SHARED = 0.5
+"""Share of the champion's images of a slice that the candidate must have read for the two to be compared."""
+WAY_OUT = "evaluate both on the same data, or judge by floors alone with --champion none"
+
+
+@dataclass(frozen=True)
+class GateVerdict:
+    """`reasons` against the candidate; none lets it pass."""
+
+    reasons: tuple[str, ...]
+    comparisons: tuple[Comparison, ...]
+    recorded: bool
+    """Whether results recorded at build were compared, rather than readings made now."""
+    notes: tuple[str, ...] = ()
+    """What was not compared, or differs without being against the candidate."""
+    not_read: tuple[str, ...] = ()
+    """What was recorded at build and is missing among the images read again: against a deploy alone."""
+
+    @property
+    def passed(self) -> bool:
+        return not self.reasons
+
+    def for_deploy(self) -> "GateVerdict":
+        """Refused where records alone were judged, or a part of the images: what is deployed has been read again."""
+        faults = ("a deploy needs the images to be read again; get the data",) if self.recorded else self.not_read
+        return replace(self, reasons=(*self.reasons, *faults), not_read=())
+
+    def table(self) -> str:
+        """One line a slice, the notes, and the verdict."""
+        head = (
+            f"{'slice':32} {'images':>6} {'champion':>9} {'candidate':>9} {'95 % of difference':>20} {'+':>4} {'-':>4}"
+        )
+        lines = [_line(comparison) for comparison in self.comparisons]
+        notes = [f"note: {note}" for note in (*self.notes, *self.not_read)]
+        return "\n".join([head, *lines, *notes, self._said()])
+
+    def markdown(self) -> str:
+        """The same for a pull request."""
+        head = ["| slice | images | champion | candidate | 95 % of the difference | to right | to wrong |",
+                "|---|---|---|---|---|---|---|"]  # fmt: skip
+        rows = [
+            f"| {row.name} | {row.count} | {row.champion:.2%} | {row.candidate:.2%} "
+            f"| {row.low:+.2%} to {row.high:+.2%} | {row.to_right} | {row.to_wrong} |"
+            for row in self.comparisons
+        ]
+        lists = [f"- {note}" for note in (*self.notes, *self.not_read)]
+        return "\n".join([f"**Gate: {self._said()}**", "", *head, *rows, "", *lists])
+
+    def json(self) -> str:
+        return json.dumps({"passed": self.passed, **asdict(self)}, indent=1, ensure_ascii=False)
+
+    def _said(self) -> str:
+        verdict = "passed" if self.passed else "refused: " + "; ".join(self.reasons)
+        return f"{'recorded results. ' if self.recorded else 'read again. '}{verdict}"
+
+
+def gate(
+    candidate: Path, champion: Path | None, *, floors: Mapping[str, float], cases: Sequence[Case] = ()
+) -> GateVerdict:
+    """Judge two bundles' folders; floors: least exact match by slice; cases: images that both read again.
+
+    Raises BundleError for a damaged bundle.
+    """
+    charset = load_bundle(candidate).charset
+    if champion is None:
+        return _first(candidate, floors, cases)
+    new = read_results(candidate / "results.jsonl")
+    lost, gained = _changed(load_bundle(champion).charset, charset)
+    reasons = [f"the charset lost {lost}"] if lost else []
+    notes = [f"the charset gained {gained}"] if gained else []
+    old = read_results(champion / "results.jsonl")
+    reasons += [f"slice {name} of the champion is missing" for name in _names_only_in(old, new)]
+    not_read: tuple[str, ...] = ()
+    if cases:
+        again = read_again(candidate, champion, cases)
+        not_read = (*_missing(again.candidate, new), *_shrunk(again.champion, old))
+        new, old = again.candidate, again.champion
+        reasons += _slower(again.times_slower)
+    else:
+        notes.append("speed was not judged: nothing was read")
+    reasons += _below_floors(new, floors)
+    pairs = join(new, old)
+    if not pairs:
+        reasons.append(f"no image is recorded in both bundles; {WAY_OUT}")
+        return GateVerdict(tuple(reasons), (), True, tuple(notes))
+    for name, fault in _unshared(pairs, old).items():
+        if name in floors:
+            reasons.append(f"{fault}; {WAY_OUT}")
+        else:
+            notes.append(fault)
+    comparisons = compare_all(pairs)
+    reasons += [reason for comparison in comparisons for reason in _losses(comparison)]
+    reasons += [*_worse_calibration(pairs), *_larger(candidate, champion), *alarm_faults(candidate, champion)]
+    notes += [
+        f"writer {fall.writer} fell: of {fall.count} images {fall.to_wrong} went wrong, {fall.to_right} right"
+        for fall in writers_that_fell(pairs)
+    ]
+    return GateVerdict(tuple(reasons), tuple(comparisons), not cases, tuple(notes), not_read)
+
+
+def _first(candidate: Path, floors: Mapping[str, float], cases: Sequence[Case]) -> GateVerdict:
+    recorded = read_results(candidate / "results.jsonl")
+    results = read_alone(candidate, cases) if cases else recorded
+    reasons, not_read = tuple(_below_floors(results, floors)), tuple(_missing(results, recorded))
+    notes = ("no champion: floors alone were judged",)
+    return GateVerdict(reasons, (), recorded=not cases, notes=notes, not_read=not_read)
+
+
+def _changed(old: Charset, new: Charset) -> tuple[str, str]:
+    """The characters that were lost and gained."""
+    return " ".join(new.unknown(old.characters)), " ".join(old.unknown(new.characters))
+
+
+def _names_only_in(old: Iterable[Result], new: Iterable[Result]) -> list[str]:
+    return sorted(set(slice_names(old)) - set(slice_names(new)))
+
+
+def _unshared(pairs: Sequence[Pair], old: Sequence[Result]) -> dict[str, str]:
+    """What to say of the slices that the champion was judged on and whose images are others now."""
+    counts, shared = slice_counts(old), slice_counts(result for _, result in pairs)
+    return {
+        name: f"{name}: {shared[name]} of the champion's {count} images are recorded in both, too few to compare"
+        for name, count in sorted(counts.items())
+        if count >= JUDGED_FROM and shared[name] < MIN_SHARED * count
+    }
+
+
+def _missing(read: Iterable[Result], recorded: Iterable[Result]) -> list[str]:
+    """What to say where the data here are not all of those that the candidate was evaluated on."""
+    counts, here = slice_counts(recorded), slice_counts(read)
+    few = [f"{name} {here[name]} of {count}" for name, count in sorted(counts.items()) if here[name] < count]
+    return [f"not all images that the candidate was evaluated on were read again: {', '.join(few)}"] if few else []
+
+
+def _shrunk(read: Iterable[Result], recorded: Iterable[Result]) -> list[str]:
+    """What to say where the champion was judged on far more: by number, as both read whatever images there are."""
+    counts, here = slice_counts(recorded), slice_counts(read)
+    few = [
+        f"{name} {here[name]} for {count}" for name, count in sorted(counts.items()) if here[name] < MIN_SHARED * count
+    ]
+    return [f"far fewer images were read again than the champion was judged on: {', '.join(few)}"] if few else []
+
+
+def _below_floors(results: Sequence[Result], floors: Mapping[str, float]) -> list[str]:
+    reasons = []
+    for name, floor in floors.items():
+        own = in_slice(results, name)
+        right = sum(result.right for result in own) / max(len(own), 1)
+        if not own:
+            reasons.append(f"slice {name} has a floor of {floor:.1%} and no result")
+        elif right < floor:
+            reasons.append(f"{name}: exact match {right:.1%} is below its floor of {floor:.1%}")
+    return reasons
+
+
+def _losses(row: Comparison) -> list[str]:
+    if row.name == "all" and row.difference < -LARGEST_LOSS:
+        return [f"all: exact match fell by {-row.difference:.1%}, more than {LARGEST_LOSS:.0%}"]
+    return [f"{row.name}: exact match fell by {-row.difference:.2%}, and surely fell"] if row.surely_fell else []
+
+
+def _worse_calibration(pairs: Sequence[Pair]) -> list[str]:
+    new, old = (_calibration_error([pair[place] for pair in pairs]) for place in (0, 1))
+    if new <= old + CALIBRATION_MARGIN:
+        return []
+    return [f"the calibration error grew from {old:.3f} to {new:.3f}, by more than {CALIBRATION_MARGIN:g}"]
+
+
+def _calibration_error(results: Sequence[Result]) -> float:
+    given, right = np.array([(result.confidence, float(result.right)) for result in results]).T
+    return calibration_error(given, right)
+
+
+def _slower(times: float) -> list[str]:
+    if times <= SPEED_MARGIN:
+        return []
+    return [f"an image takes {times:.2f} times as long as before, more than {SPEED_MARGIN:g}"]
+
+
+def _larger(candidate: Path, champion: Path) -> list[str]:
+    new, old = (sum(path.stat().st_size for path in folder.iterdir()) for folder in (candidate, champion))
+    if new <= min(MAX_BYTES, SIZE_MARGIN * old):
+        return []
+    return [f"the bundle grew from {old:,} to {new:,} bytes; at most {MAX_BYTES:,} and {SIZE_MARGIN:g} times"]
+
+
+def _line(row: Comparison) -> str:
+    interval = f"{row.low:+.2%} to {row.high:+.2%}"
+    return (
+        f"{row.name:32} {row.count:6} {row.champion:9.2%} {row.candidate:9.2%} {interval:>20} "
+        f"{row.to_right:4} {row.to_wrong:4}"
+    )

@@ -1,0 +1,1 @@
+"""What to transcribe next, and which labels look wrong."""

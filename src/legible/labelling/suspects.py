@@ -1,0 +1,41 @@
+"""Samples that a bundle finds least likely: wrong labels, cut words, pictures of something else."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from heapq import nlargest
+from pathlib import Path
+
+from legible.data.dataset import Sample
+from legible.image.contact_sheet import Cell, draw_sheet
+from legible.recognition.recognizer import Recognizer
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A sample, what is read in it instead, and how many times likelier that is, as a natural logarithm."""
+
+    sample: Sample
+    read: str
+    gap: float
+
+
+def find_suspects(samples: Iterable[Sample], recognizer: Recognizer, *, count: int) -> list[Suspect]:
+    """The samples whose label falls furthest behind what is read, worst first. Other charsets are passed by."""
+    known = (sample for sample in samples if not recognizer.charset.unknown(sample.text))
+    judged = (_judge(sample, recognizer) for sample in known)
+    return nlargest(count, (suspect for suspect in judged if suspect.gap > 0), key=lambda suspect: suspect.gap)
+
+
+def draw_suspects(path: Path, suspects: Iterable[Suspect]) -> None:
+    cells = [
+        Cell(s.sample.image, (f"is    {s.sample.text}", f"read {s.read}  {s.gap:.0f}", s.sample.id)) for s in suspects
+    ]
+    draw_sheet(path, cells, columns=4, picture=(320, 48))
+
+
+def _judge(sample: Sample, recognizer: Recognizer) -> Suspect:
+    (reading,) = recognizer.read([sample.image])
+    if reading.text == sample.text:
+        return Suspect(sample, reading.text, 0.0)
+    read, labelled = (recognizer.log_probability(sample.image, text) for text in (reading.text, sample.text))
+    return Suspect(sample, reading.text, read - labelled)

@@ -1,0 +1,193 @@
+"""Stage `confidence`: fit the formulas of `recognition.calibration` on `tune`, with and without a lexicon.
+
+Logistic regression with Platt's targets (1999, section 2.2); every group of samples (print, handwriting; words, lines)
+counts alike, so that each is calibrated, whatever its size.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.linear_model import LogisticRegression
+from tqdm import tqdm
+
+from legible.config import Params
+from legible.ctc.beam import Candidate
+from legible.ctc.decode import softmax
+from legible.ctc.lexicon import Lexicon
+from legible.data.dataset import Dataset, Sample
+from legible.errors import DataError
+from legible.recognition.calibration import (
+    FORMAT_VERSION,
+    CharacterWeights,
+    ReadingWeights,
+    WayWeights,
+    features,
+    logit,
+)
+from legible.recognition.recognizer import (
+    Decoding,
+    Recognizer,
+    artefact_recognizer,
+    character_probabilities,
+    search,
+    search_others,
+)
+from legible.sampling import evenly_by_group
+from legible.scores import calibration_error, characters_right
+
+Member = TypeVar("Member")
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class CalibrationReport:
+    """The fitted weights, and the calibration errors on `tune` by group, as probabilities are and as calibrated."""
+
+    version: int
+    samples: int
+    plain: WayWeights
+    lexicon: WayWeights
+    errors: dict[str, dict[str, dict[str, float]]]
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """The candidates for a sample, best first, the text of the best, what is right, and what is known of characters."""
+
+    group: str
+    candidates: list[Candidate]
+    text: str
+    right: bool
+    elsewhere: bool
+    """Whether the truth is among the other candidates of a wide beam."""
+    shares: list[float]
+    spelled: list[bool]
+    """Whether each character of the best candidate is right."""
+
+
+def confidence(params: Params, *, root: Path) -> None:
+    """Write root/training/confidence.json."""
+    recognizer = artefact_recognizer(root / "training/artefact")
+    samples = evenly_by_group(
+        list(Dataset.open(root / "data/dataset").samples(split="tune")), params.confidence.samples
+    )
+    if not samples:
+        raise DataError("data/dataset holds no tune samples to calibrate on; add writers, or raise ingest.tune_share")
+    report = calibrate(recognizer, samples, Lexicon.load(root / "training/lexicon.gz"))
+    content = json.dumps(asdict(report), indent=1) + "\n"
+    (root / "training/confidence.json").write_text(content, encoding="utf-8")
+
+
+def calibrate(recognizer: Recognizer, samples: Sequence[Sample], lexicon: Lexicon) -> CalibrationReport:
+    """Reads every sample once, decodes it in both ways, and fits."""
+    ways = {"plain": Decoding(), "lexicon": Decoding(recognizer.prior(lexicon))}
+    attempts: dict[str, list[Attempt]] = {name: [] for name in ways}
+    for sample in tqdm(samples, desc="calibrate", unit="image"):
+        logits = recognizer.logits(recognizer.normalized(sample.image))
+        for name, decoding in ways.items():
+            attempts[name].append(_attempt(recognizer, sample, logits, decoding))
+    fitted = {name: WayWeights(fit_reading(own), fit_character(own)) for name, own in attempts.items()}
+    errors = {}
+    for name, own in attempts.items():
+        errors[f"raw, {name}"] = errors_by_group(own, WayWeights())
+        errors[f"calibrated, {name}"] = errors_by_group(own, fitted[name])
+    return CalibrationReport(FORMAT_VERSION, len(samples), fitted["plain"], fitted["lexicon"], errors)
+
+
+def _attempt(recognizer: Recognizer, sample: Sample, logits: npt.NDArray[np.float32], decoding: Decoding) -> Attempt:
+    shares = softmax(logits)
+    candidates = search(shares, decoding)
+    truth = tuple(recognizer.charset.encode(sample.text))
+    text = recognizer.charset.decode(candidates[0].labels)
+    others = search_others(shares, decoding, candidates)
+    return Attempt(
+        sample.group,
+        candidates,
+        text,
+        candidates[0].labels == truth,
+        truth in (other.labels for other in others),
+        character_probabilities(shares, candidates[0].labels),
+        characters_right(sample.text, text),
+    )
+
+
+def fit_reading(attempts: Sequence[Attempt]) -> ReadingWeights:
+    """Weights under which whether the best candidates are right is likeliest."""
+    groups = [attempt.group for attempt in attempts]
+    inputs = np.array([features(attempt.candidates, attempt.shares, attempt.text) for attempt in attempts])
+    weights = ReadingWeights(*_logistic(inputs, [attempt.right for attempt in attempts], _group_weights(groups)))
+    elsewhere, by_length = _fit_elsewhere([attempt for attempt in attempts if not attempt.right])
+    return replace(weights, elsewhere=elsewhere, elsewhere_length=by_length)
+
+
+def _fit_elsewhere(wrong: Sequence[Attempt]) -> tuple[float, float]:
+    """Weights under which whether the truth is among the other candidates is likeliest."""
+    if not wrong:
+        return logit(0.5), 0.0
+    lengths = np.array([[math.log1p(len(attempt.candidates[0].labels))] for attempt in wrong])
+    groups = _group_weights([attempt.group for attempt in wrong])
+    bias, length = _logistic(lengths, [attempt.elsewhere for attempt in wrong], groups)
+    return bias, length
+
+
+def fit_character(attempts: Sequence[Attempt]) -> CharacterWeights:
+    """The same for characters; a reading's characters count by their number."""
+    inputs = np.array([[logit(share)] for attempt in attempts for share in attempt.shares])
+    right = [one for attempt in attempts for one in attempt.spelled]
+    if not right:
+        return CharacterWeights()
+    return CharacterWeights(*_logistic(inputs, right, np.ones(len(right))))
+
+
+def _logistic(inputs: Floats, right: Sequence[bool], weights: Floats) -> list[float]:
+    """Bias and then weights of standardised logistic regression, given for the inputs as they are.
+
+    Each row stands as right and as wrong with the weights of Platt's targets, so that none is ever certain.
+    """
+    truth = np.array(right, np.float64)
+    positives, negatives = truth.sum(), (1 - truth).sum()
+    target = np.where(truth > 0, (positives + 1) / (positives + 2), 1 / (negatives + 2))
+    center, scale = inputs.mean(axis=0), inputs.std(axis=0)
+    scale[scale == 0] = 1.0
+    standard = (inputs - center) / scale
+    model = LogisticRegression(C=100.0, max_iter=1000).fit(
+        np.concatenate([standard, standard]),
+        np.repeat([1, 0], len(truth)),
+        sample_weight=np.concatenate([weights * target, weights * (1 - target)]),
+    )
+    slopes = model.coef_[0] / scale
+    return [round(float(weight), 4) for weight in (model.intercept_[0] - slopes @ center, *slopes)]
+
+
+def _group_weights(groups: Sequence[str]) -> Floats:
+    """Equal sums for each group; 1 on average."""
+    names, places, counts = np.unique(np.array(groups), return_inverse=True, return_counts=True)
+    return np.asarray(len(groups) / len(names) / counts[places], np.float64)
+
+
+def errors_by_group(attempts: Sequence[Attempt], weights: WayWeights) -> dict[str, dict[str, float]]:
+    """Calibration error of the readings and of the characters of each group."""
+    found = {}
+    for group in sorted({attempt.group for attempt in attempts}):
+        own = [attempt for attempt in attempts if attempt.group == group]
+        readings = [(weights.reading.confidence(one.candidates, one.shares, one.text), one.right) for one in own]
+        characters = [
+            (weights.character.confidence(share), right)
+            for attempt in own
+            for share, right in zip(attempt.shares, attempt.spelled, strict=True)
+        ]
+        found[group] = {"readings": _error_of(readings), "characters": _error_of(characters)}
+    return found
+
+
+def _error_of(given: Sequence[tuple[float, bool]]) -> float:
+    """Of what was given beside whether it was right; 0 where nothing was."""
+    pairs = np.array(given, np.float64).reshape(-1, 2)
+    return calibration_error(pairs[:, 0], pairs[:, 1]) if len(pairs) else 0.0

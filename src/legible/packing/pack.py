@@ -1,0 +1,90 @@
+"""Stage `pack`: artefact, calibration, figures and reference -> models/bundle, with its card and the sums of it all."""
+
+import dataclasses
+import hashlib
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from legible.config import Params
+from legible.data.dataset import Dataset
+from legible.errors import BundleError
+from legible.packing.card import write_card
+from legible.recognition.bundle import (
+    CHARSET,
+    CONFIDENCE,
+    DESCRIPTION,
+    FORMAT_VERSION,
+    LEXICON,
+    LEXICON_SUFFIX,
+    MANIFEST,
+    MODEL,
+    Manifest,
+    sha256_of,
+)
+
+MAX_BYTES = 5_000_000
+PARTS = {
+    MODEL: f"training/artefact/{MODEL}",
+    CHARSET: f"training/artefact/{CHARSET}",
+    CONFIDENCE: f"training/{CONFIDENCE}",
+    "evaluation.json": "evaluation/evaluation.json",
+    "results.jsonl": "evaluation/results.jsonl",
+    "reliability.svg": "evaluation/reliability.svg",
+    "reference.json": "drift/reference.json",
+    "drift.json": "drift/drift.json",
+    "reference.parquet": "drift/reference.parquet",
+    "signatures.json": "drift/signatures.json",
+    "quality.json": "drift/quality.json",
+}
+"""What the bundle holds besides the lexicon, and which stage's output it is."""
+
+
+def pack(params: Params, *, root: Path) -> None:
+    """Write root/models/bundle. Raises BundleError where a part is missing or the whole is too large."""
+    parts = {**PARTS, f"{LEXICON}{params.lexicon.name}{LEXICON_SUFFIX}": "training/lexicon.gz"}
+    missing = [place for place in parts.values() if not (root / place).is_file()]
+    if missing:
+        raise BundleError(f"cannot pack without {', '.join(missing)}; run dvc repro")
+    target = root / "models/bundle"
+    fresh = target.with_name(target.name + ".new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    for name, place in parts.items():
+        shutil.copyfile(root / place, fresh / name)
+    data_set = Dataset.open(root / "data/dataset").manifest
+    trained = json.loads((root / "models/weights" / DESCRIPTION).read_text(encoding="utf-8"))
+    write_card(fresh, params, data_set=data_set, trained=trained, root=root)
+    manifest = make_manifest(fresh, params, data_set=data_set.fingerprint, sources=data_set.present, trained=trained)
+    content = json.dumps(dataclasses.asdict(manifest), indent=1) + "\n"
+    (fresh / MANIFEST).write_text(content, encoding="utf-8")
+    _check_size(fresh)
+    shutil.rmtree(target, ignore_errors=True)
+    fresh.rename(target)
+
+
+def make_manifest(folder: Path, params: Params, *, data_set: str, sources: Any, trained: Mapping[str, Any]) -> Manifest:
+    """Of the files in a folder."""
+    sections = dataclasses.asdict(params)
+    return Manifest(
+        format_version=FORMAT_VERSION,
+        files={path.name: sha256_of(path) for path in sorted(folder.iterdir())},
+        data_set=data_set,
+        params=hashlib.sha256(json.dumps(sections, sort_keys=True).encode()).hexdigest(),
+        revisions={n: s["revision"] for n, s in sections.items() if isinstance(s, dict) and "revision" in s},
+        sources=tuple(sources),
+        backend=trained["backend"],
+        device=trained.get("device", "cpu"),
+        normalization=trained.get("normalization", 1),
+    )
+
+
+def _check_size(folder: Path) -> None:
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    if size > MAX_BYTES:
+        largest = max(folder.iterdir(), key=lambda path: path.stat().st_size)
+        raise BundleError(
+            f"the bundle has {size} bytes, at most {MAX_BYTES} may be; {largest.name} is the largest part"
+        )

@@ -1,0 +1,137 @@
+"""The folder that is shipped and served (format v1): found, checked against its sums, and opened.
+
+No pickle in it: a LiteRT model, JSON, Parquet and Markdown, lexicons of words.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import legible
+from legible.charset import Charset
+from legible.ctc.lexicon import Lexicon
+from legible.errors import BundleError, SettingsError
+from legible.image.normalize import NEWEST
+from legible.recognition.calibration import Calibration
+
+FORMAT_VERSION = 1
+MODEL = "model.tflite"
+CHARSET = "charset.json"
+DESCRIPTION = "description.json"
+"""Beside weights and artefacts, not in a bundle."""
+CONFIDENCE = "confidence.json"
+LEXICON, LEXICON_SUFFIX = "lexicon-", ".gz"
+MANIFEST = "manifest.json"
+CARD = "card.md"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a bundle is made of: sha256 of each of its files, and of what they were made from."""
+
+    format_version: int
+    files: Mapping[str, str]
+    data_set: str
+    params: str
+    revisions: Mapping[str, int]
+    sources: tuple[str, ...]
+    backend: str
+    device: str
+    normalization: int = 1
+    """The version of `image.normalize` that the model was trained on."""
+
+    @property
+    def bundle_id(self) -> str:
+        """Twelve hexadecimal digits of the sha256 over the files' sums."""
+        return hashlib.sha256(json.dumps(dict(self.files), sort_keys=True).encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """An opened bundle, its sums checked."""
+
+    folder: Path
+    manifest: Manifest
+    charset: Charset
+    calibration: Calibration
+
+    @property
+    def id(self) -> str:
+        return self.manifest.bundle_id
+
+    @property
+    def model(self) -> Path:
+        return self.folder / MODEL
+
+    @property
+    def card(self) -> str:
+        """The model card, Markdown."""
+        return (self.folder / CARD).read_text(encoding="utf-8")
+
+    @property
+    def lexicons(self) -> tuple[str, ...]:
+        """Names of the lexicons in it."""
+        names = [name for name in self.manifest.files if name.startswith(LEXICON) and name.endswith(LEXICON_SUFFIX)]
+        return tuple(name.removeprefix(LEXICON).removesuffix(LEXICON_SUFFIX) for name in sorted(names))
+
+    def lexicon(self, name: str) -> Lexicon:
+        """Raises SettingsError for a name that is not among them."""
+        if name not in self.lexicons:
+            known = ", ".join(self.lexicons) or "none"
+            raise SettingsError(f"no lexicon {name!r} in bundle {self.id}; there: {known}")
+        return Lexicon.load(self.folder / f"{LEXICON}{name}{LEXICON_SUFFIX}")
+
+
+def find_bundle(environment: Mapping[str, str] | None = None, *, working_folder: Path | None = None) -> Path:
+    """LEGIBLE_BUNDLE, else the one inside the installed package, else models/bundle under the working folder."""
+    named = (os.environ if environment is None else environment).get("LEGIBLE_BUNDLE")
+    if named:
+        return Path(named)
+    places = [Path(legible.__file__).parent / "_bundle", (working_folder or Path.cwd()) / "models/bundle"]
+    for place in places:
+        if (place / MANIFEST).is_file():
+            return place
+    raise BundleError(f"no bundle in {' or '.join(str(p) for p in places)}; set LEGIBLE_BUNDLE or run dvc repro")
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """Raises BundleError for a folder without a bundle, of a newer format, or with a file that is not as packed."""
+    manifest = read_manifest(folder)
+    faults = [fault for name, digest in manifest.files.items() if (fault := _fault(folder / name, digest))]
+    if faults:
+        raise BundleError(f"{folder}: {'; '.join(faults)}; pack the bundle again or fetch it anew")
+    return Bundle(folder, manifest, Charset.load(folder / CHARSET), Calibration.load(folder / CONFIDENCE))
+
+
+def read_manifest(folder: Path) -> Manifest:
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise BundleError(f"{folder}: no bundle here ({MANIFEST} is missing); name a bundle's folder or run dvc repro")
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    version = content.get("format_version")
+    if version != FORMAT_VERSION:
+        raise BundleError(
+            f"{folder}: bundle format {version!r} is not {FORMAT_VERSION}, the one that legible "
+            f"{legible.__version__} reads; install the legible that packed it"
+        )
+    if content.get("normalization", 1) > NEWEST:
+        raise BundleError(
+            f"{folder}: trained on normalisation {content['normalization']}, newer than the {NEWEST} that legible "
+            f"{legible.__version__} knows; install the legible that packed it"
+        )
+    return Manifest(**{**content, "sources": tuple(content["sources"])})
+
+
+def sha256_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _fault(path: Path, digest: str) -> str | None:
+    if not path.is_file():
+        return f"{path.name} is missing"
+    return None if sha256_of(path) == digest else f"{path.name} is not as packed"

@@ -1,0 +1,67 @@
+"""Where what is to be read comes in: past the framework, and with its head alone while all slots are taken.
+
+BentoML's middlewares are for its own routes; for each request they make spans that nobody exports, and a timer that is
+kept for a minute. So the server calls the application itself, unless spans are exported. A refusal has to cost next to
+nothing, or a service that is asked for ten times too much does little else.
+"""
+
+import json
+import time
+from collections.abc import Callable, Collection, Sequence
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from legible.service.middleware import RETRY_AFTER, Count, RequestLog, Slots
+
+Headers = Sequence[tuple[bytes, bytes]]
+ODD = frozenset({b"origin", b"expect"})
+"""Headers of requests whose refusal says more, and is left to the application."""
+
+
+class AdmissionControl:
+    """Closed until `is_open` is set; then it promises a place to each request that it lets through."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        slots: Slots,
+        paths: Collection[str],
+        count: Count,
+        request_log: RequestLog | None,
+        is_draining: Callable[[], bool],
+    ) -> None:
+        self.app = app
+        self.is_open = False
+        self._slots = slots
+        self._paths = frozenset(path.encode() for path in paths)
+        self._count = count
+        self._request_log = request_log
+        self._is_draining = is_draining
+
+    def leads_to(self, url: bytes) -> bool:
+        return self.is_open and url.partition(b"?")[0] in self._paths
+
+    def refusal(self, url: bytes, headers: Headers) -> bytes | None:
+        """Head and body of a 429 without status line and the server's own headers; None for who may come in."""
+        if not self._slots.are_taken or self._is_draining() or any(name in ODD for name, _ in headers):
+            return None
+        began = time.perf_counter()
+        self._count("busy")
+        body = json.dumps({"error": {"code": "busy", "message": self._slots.refusal}}).encode()
+        lines = [f"retry-after: {RETRY_AFTER}", "content-type: application/json", f"content-length: {len(body)}"]
+        if self._request_log:
+            asked = next((value for name, value in headers if name == b"x-request-id"), b"")
+            request_id = self._request_log.request_id(asked.decode("latin-1"))
+            lines.append(f"x-request-id: {request_id}")
+            asked_for = {"method": "POST", "path": url.partition(b"?")[0].decode()}
+            self._request_log.note(request_id, asked_for, status=429, seconds=time.perf_counter() - began)
+        return "\r\n".join([*lines, "", ""]).encode() + body
+
+    def promise(self) -> None:
+        """To be kept by calling the application."""
+        self._slots.promised += 1
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._slots.promised -= 1  # the guard asks for it before anything else is heard
+        await self.app(scope, receive, send)

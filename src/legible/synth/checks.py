@@ -1,0 +1,82 @@
+"""What `generate` is asked for, checked before a file is written: sizes, characters and texts."""
+
+import sys
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from tqdm import tqdm
+
+from legible.charset import Charset
+from legible.config import GenerateParams
+from legible.errors import DataError, SettingsError
+from legible.synth.alphabet import PEN_PATHS, load_alphabet
+from legible.synth.fonts import Font
+from legible.synth.words import Texts
+
+Letters = Mapping[str, frozenset[str]]
+"""The characters that each font, or the pen paths, draw."""
+
+MINIMA = {"words": 0, "lines": 0, "styles": 1}
+UP_TO_ONE = ("strength", "effects", "flattening")
+PROBES, MIN_DRAWN = 100, 10
+"""Of so many texts so many at least are drawn by each font: a sample is drawn again only so often."""
+
+
+def check_asked(asked: GenerateParams, charset: Charset) -> None:
+    """Raises SettingsError with all that is out of range."""
+    sizes = {name: getattr(asked, name) for name in (*MINIMA, *UP_TO_ONE)}
+    faults = [
+        f"generate.{name} is {sizes[name]}; it needs {least} or more"
+        for name, least in MINIMA.items()
+        if sizes[name] < least
+    ]
+    faults += [f"generate.{name} is {sizes[name]}; it needs 0 to 1" for name in UP_TO_ONE if not 0 <= sizes[name] <= 1]
+    if asked.lines > 0 and charset.unknown(" "):
+        faults.append(f"charset {charset.name!r} lacks the space between words; add it, or set generate.lines to 0")
+    if faults:
+        raise SettingsError("; ".join(faults))
+
+
+def letters_of(fonts: Sequence[Font]) -> Letters:
+    """Of a kind's fonts, by file; of pen paths where it has none."""
+    return {str(font.path): font.characters for font in fonts} or {PEN_PATHS: frozenset(load_alphabet()) | {" "}}
+
+
+def check_characters(kinds: Mapping[str, Letters], charset: Charset) -> None:
+    """Raises DataError for characters that no kind draws; says which a kind leaves to the others."""
+    drawn = {kind: frozenset().union(*letters.values()) for kind, letters in kinds.items()}
+    nowhere = [character for character in charset.characters if not any(character in own for own in drawn.values())]
+    if nowhere:
+        raise DataError(
+            f"{' '.join(nowhere)} not drawn by {' or '.join(kinds)}; add a font that does, give its kind a share in "
+            "generate.shares, or take them out of the charset"
+        )
+    for kind, own in drawn.items():
+        lacking = [character for character in charset.characters if character not in own]
+        if lacking:
+            tqdm.write(f"generate {kind}: {' '.join(lacking)} left to the other kinds", file=sys.stderr)
+
+
+def check_texts(kinds: Mapping[str, Letters], texts: Texts, *, units: Sequence[str], seed: int) -> None:
+    """Raises DataError for fonts and pen paths that draw hardly any text."""
+    rng = np.random.default_rng(seed)
+    probes = {unit: [some_text(texts, rng, unit=unit) for _ in range(PROBES)] for unit in units}
+    faults = [
+        hardly_any(name)
+        for letters in kinds.values()
+        for name, characters in letters.items()
+        if any(sum(map(characters.issuperset, probe)) < MIN_DRAWN for probe in probes.values())
+    ]
+    if faults:
+        raise DataError("; ".join(faults))
+
+
+def hardly_any(name: str) -> str:
+    """What to say of a font, or of pen paths."""
+    way_out = "set generate.shares.strokes to 0" if name.startswith(PEN_PATHS) else "take it out of fonts.folders"
+    return f"hardly any text of this charset is drawn by {name}; {way_out}"
+
+
+def some_text(texts: Texts, rng: np.random.Generator, *, unit: str) -> str:
+    """A word, or a line of 2 to 12."""
+    return texts.word(rng) if unit == "words" else texts.line(rng, words=int(rng.integers(2, 13)))

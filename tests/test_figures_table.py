@@ -1,0 +1,26 @@
+"""The tables of two bundles' figures that a pull request shows."""
+
+import json
+from pathlib import Path
+
+from legible.gate.figures_table import figures_beside
+
+
+def test_every_figure_of_an_evaluation_stands_beside_the_champions(bundle_folder: Path) -> None:
+    known = json.loads((bundle_folder / "evaluation.json").read_text(encoding="utf-8"))
+    text = figures_beside(bundle_folder, bundle_folder)
+    for name in known["slices"]:
+        assert text.count(f"| {name} |") >= 1 + (name in known["with_lexicon"]["slices"])
+    for name in (*known["same_reading"], *known["corruptions"]["exact_match"]):
+        assert f"| {name} |" in text
+    share = f"{known['slices']['iam/word']['exact_match']:.2%}"
+    assert f"{share} to {share}" in text
+
+
+def test_what_an_older_champion_lacks_is_left_open(bundle_folder: Path, tmp_path: Path) -> None:
+    known = json.loads((bundle_folder / "evaluation.json").read_text(encoding="utf-8"))
+    (tmp_path / "evaluation.json").write_text(json.dumps({"slices": {"print": known["slices"]["print"]}}))
+    text = figures_beside(bundle_folder, tmp_path)
+    words = known["slices"]["iam/word"]
+    assert f"| iam/word | - to {words['count']} | - to {words['exact_match']:.2%}" in text
+    assert f"| blur | - | - to {known['corruptions']['exact_match']['blur'][0]:.2%}" in text

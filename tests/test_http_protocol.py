@@ -1,0 +1,194 @@
+"""The head of a request before a real uvicorn: its bounds, and that nothing else changed."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, cast
+
+import pytest
+import uvicorn
+from serving import free_port
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from legible.service import http_protocol
+from legible.service.admission import AdmissionControl
+from legible.service.http_protocol import MAX_HEAD_BYTES, LimitedHttpProtocol
+from legible.service.middleware import ConcurrencyLimitMiddleware, RequestLog, Slots
+
+
+async def echo_length(request: Request) -> PlainTextResponse:
+    return PlainTextResponse(str(len(await request.body())))
+
+
+@asynccontextmanager
+async def running(admission: AdmissionControl | None = None) -> AsyncIterator[int]:
+    app, port = Starlette(routes=[Route("/", echo_length, methods=["POST"])]), free_port()
+    http = cast("Any", partial(LimitedHttpProtocol, admission=admission))
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=port, http=http, log_config=None, lifespan="off", timeout_keep_alive=1)
+    )
+    task = asyncio.create_task(server.serve())
+    while not server.started:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    yield port
+    server.should_exit = True
+    await task
+
+
+def exchanged(*parts: bytes, admission: AdmissionControl | None = None) -> bytes:
+    """What comes back, until the connection is closed, for parts sent one after the other."""
+
+    async def run() -> bytes:
+        async with running(admission) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            for part in parts:
+                writer.write(part)
+                await asyncio.sleep(0.01)
+            answer = await asyncio.wait_for(reader.read(), 10)
+            writer.close()
+            return answer
+
+    return asyncio.run(run())
+
+
+def status_and_code(answer: bytes) -> tuple[int, str]:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return int(head.split()[1]), json.loads(body)["error"]["code"]
+
+
+POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n"
+
+
+def test_requests_on_one_connection_are_answered() -> None:
+    answer = exchanged(POST + b"\r\nabc", POST + b"Connection: close\r\n\r\nabc")
+    assert answer.count(b"HTTP/1.1 200 OK") == 2
+
+
+def test_a_body_may_be_larger_than_a_head_and_come_with_it() -> None:
+    length = 3 * MAX_HEAD_BYTES
+    head = f"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+    assert exchanged(head.encode() + b"x" * length).endswith(str(length).encode())
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [POST + b"X-Long: " + b"x" * MAX_HEAD_BYTES + b"\r\n\r\nabc"],  # at once
+        [POST + b"X-Long: ", *([b"x" * 5000] * 7)],  # one header that never ends
+        [POST, *([b"X-More: " + b"x" * 990 + b"\r\n"] * 33)],  # many
+        [b"POST /?" + b"x" * (MAX_HEAD_BYTES + 100)],  # the address
+    ],
+)
+def test_a_head_that_is_too_large_is_refused_while_it_arrives(parts: list[bytes]) -> None:
+    assert status_and_code(exchanged(*parts)) == (431, "too_large")
+
+
+def test_what_is_no_http_is_an_error_of_the_same_shape() -> None:
+    assert status_and_code(exchanged(b"hello\r\n\r\n")) == (400, "bad_request")
+
+
+def test_a_head_that_does_not_arrive_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.1)
+    assert status_and_code(exchanged(POST)) == (408, "too_slow")
+
+
+def test_a_connection_on_which_nothing_is_asked_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.1)
+    assert exchanged(b"") == b""
+
+
+def admission(
+    slots: Slots, *, handler: Any = echo_length, lines: list[str] | None = None, counted: list[str] | None = None
+) -> AdmissionControl:
+    """One that leads to an application of its own."""
+    inner = Starlette(routes=[Route("/read", handler, methods=["POST"])])
+    found = AdmissionControl(
+        ConcurrencyLimitMiddleware(inner, slots=slots, paths=("/read",), count=lambda _: None),
+        slots=slots,
+        paths=("/read",),
+        count=([] if counted is None else counted).append,
+        request_log=None if lines is None else RequestLog(lines.append, paths=("/read",)),
+        is_draining=lambda: False,
+    )
+    found.is_open = True
+    return found
+
+
+READ = POST.replace(b"POST /", b"POST /read?a=1")
+LAST = b"Connection: close\r\n"
+
+
+def statuses(answer: bytes) -> list[int]:
+    return [int(part[:3]) for part in answer.split(b"HTTP/1.1 ")[1:]]
+
+
+def test_what_is_to_be_read_goes_past_the_framework_and_the_rest_to_it() -> None:
+    slots = Slots(1)
+    answer = exchanged(READ + b"\r\nabc", POST + LAST + b"\r\nabc", admission=admission(slots))
+    assert statuses(answer) == [200, 200]
+    assert (slots.promised, slots.are_taken) == (0, False)
+
+
+def test_a_closed_entrance_leads_nowhere() -> None:
+    closed = admission(Slots(1))
+    closed.is_open = False
+    assert statuses(exchanged(READ + LAST + b"\r\nabc", admission=closed)) == [404]
+
+
+def test_one_too_many_is_refused_before_its_body_and_may_ask_again_on_the_connection() -> None:
+    slots, lines, counted = Slots(0), list[str](), list[str]()
+    asked = READ + b"X-Request-ID: mine\r\n\r\n"
+    parts = (asked, b"a", b"bc" + READ + b"\r\nabc", POST + LAST + b"\r\nabc")
+    answer = exchanged(*parts, admission=admission(slots, lines=lines, counted=counted))
+    assert statuses(answer) == [429, 429, 200]
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert b"\r\nretry-after: 1\r\n" in head
+    assert b"\r\nx-request-id: mine" in head
+    assert json.loads(body.partition(b"HTTP/1.1")[0])["error"]["code"] == "busy"
+    assert counted == ["busy", "busy"]
+    first, second = map(json.loads, lines)
+    assert (first["request_id"], first["path"], first["status"]) == ("mine", "/read", 429)
+    assert len(second["request_id"]) == 32
+
+
+def test_of_those_that_come_at_the_same_moment_no_more_are_let_in_than_there_are_places() -> None:
+    release, counted = asyncio.Event(), list[str]()
+
+    async def waiting(request: Request) -> PlainTextResponse:
+        await request.body()
+        await release.wait()
+        return PlainTextResponse("read")
+
+    async def run() -> list[bytes]:
+        slots = Slots(2)
+        async with running(admission(slots, handler=waiting, counted=counted)) as port:
+            ends = [await asyncio.open_connection("127.0.0.1", port) for _ in range(5)]
+            for _, writer in ends:
+                writer.write(READ + b"\r\nabc")
+            while len(counted) < 3:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            release.set()
+            answers = [await reader.readuntil(b"\r\n") for reader, _ in ends]
+            for _, writer in ends:
+                writer.close()
+                await writer.wait_closed()
+            return answers
+
+    assert sorted(statuses(b"".join(asyncio.run(run())))) == [200, 200, 429, 429, 429]
+
+
+@pytest.mark.parametrize("odd", [LAST, b"Origin: https://example.org\r\n" + LAST])
+def test_whose_refusal_says_more_gets_it_from_the_application(odd: bytes) -> None:
+    counted: list[str] = []
+    answer = exchanged(READ + odd + b"\r\nabc", admission=admission(Slots(0), counted=counted))
+    assert (statuses(answer), counted) == ([429], [])
+
+
+def test_who_was_refused_and_sends_no_more_is_hung_up_on() -> None:
+    answer = exchanged(READ.replace(b"3", b"9") + b"\r\nabc", admission=admission(Slots(0)))
+    assert statuses(answer) == [429]
