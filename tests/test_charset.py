@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from legible.charset import Charset
+from legible.charset import REJECT, Charset, composed, plain_forms
 from legible.config import load_params
 from legible.errors import CharsetError
 
@@ -24,8 +24,29 @@ def test_the_shipped_charset_is_printable_ascii_and_the_pound() -> None:
 
 
 def test_unknown_characters_are_refused_by_name_with_a_way_out() -> None:
-    with pytest.raises(CharsetError, match=r"'β' and '€' not in charset 'abc'; add to params\.yaml: charset, or"):
+    with pytest.raises(
+        CharsetError,
+        match=r"'β' \(U\+03B2\) and '€' \(U\+20AC\) not in charset 'abc'; add to params\.yaml: charset, or",
+    ):
         ABC.check(["aβ", "b", "€"])
+
+
+def test_a_charset_with_a_reject_sign_has_a_label_for_every_sign() -> None:
+    charset = Charset("abc", f"abc{REJECT}")
+    assert charset.rejects
+    assert charset.encode("aβ€") == [1, 4, 4]
+    assert charset.decode([1, 4, 4]) == f"a{REJECT}{REJECT}"
+    assert charset.unknown("aβ€") == ["β", "€"]
+    charset.check(["a"])
+
+
+def test_typographic_forms_have_plain_ones() -> None:
+    typed = '"It\'s - well... - so" naïve €5'
+    assert plain_forms("\u201cIt\u2019s \u2013 well\u2026 \u2014 so\u201d naïve €5") == typed
+
+
+def test_letters_and_their_marks_are_composed() -> None:
+    assert composed("cafe\u0301") == "café"
 
 
 def test_a_character_twice_is_refused() -> None:

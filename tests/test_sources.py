@@ -50,7 +50,7 @@ def test_a_listed_source_that_is_not_here_stops_with_two_ways_on(tmp_path: Path)
 
 
 def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="'cvl' is no kind of source; known: iam, transcribed, emnist"):
+    with pytest.raises(DataError, match="'cvl' is no kind of source; known: iam, transcribed, pages, emnist"):
         sources.add(tmp_path, kind="cvl", path=tmp_path)
 
 

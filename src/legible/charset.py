@@ -1,9 +1,13 @@
 """The ordered characters that a bundle reads, and their labels.
 
 Label 0 is CTC's blank; the first character has label 1. Files carry a format version.
+
+A charset that holds REJECT, the replacement character, has a label for every sign that it does not hold: a text is
+trained on with REJECT in place of such signs, and a picture of them is read as REJECT.
 """
 
 import json
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +17,17 @@ from legible.errors import CharsetError
 
 BLANK = 0
 FORMAT_VERSION = 1
+REJECT = "\N{REPLACEMENT CHARACTER}"
+PLAIN_FORMS = str.maketrans(
+    {
+        **dict.fromkeys("\u2018\u2019\u201a\u2032\u00b4", "'"),
+        **dict.fromkeys("\u201c\u201d\u201e\u2033\u00ab\u00bb", '"'),
+        **dict.fromkeys("\u2010\u2011\u2012\u2013\u2014\u2212\u00ad", "-"),
+        "\u2026": "...",
+        "\u00a0": " ",
+    }
+)
+"""Typographic quotation marks, dashes, ellipsis and no-break space, and what a typewriter has for them."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +42,7 @@ class Charset:
             raise CharsetError(f"charset {self.name!r} is empty; give it at least one character")
         twice = sorted({c for c in self.characters if self.characters.count(c) > 1})
         if twice:
-            raise CharsetError(f"charset {self.name!r} holds {_quoted(twice)} more than once")
+            raise CharsetError(f"charset {self.name!r} holds {named(twice)} more than once")
 
     @cached_property
     def _labels(self) -> dict[str, int]:
@@ -42,10 +57,17 @@ class Charset:
         """The characters of a text that have no label, each once, in order."""
         return list(dict.fromkeys(c for c in text if c not in self._labels))
 
+    @property
+    def rejects(self) -> bool:
+        """Whether there is a label for all the signs that have none of their own."""
+        return REJECT in self._labels
+
     def encode(self, text: str) -> list[int]:
-        """Labels of a text, no blanks. Raises CharsetError for characters without one."""
-        self.check([text])
-        return [self._labels[character] for character in text]
+        """Labels of a text, no blanks. Raises CharsetError for characters without one, where none stands for them."""
+        if not self.rejects:
+            self.check([text])
+        reject = self._labels.get(REJECT, BLANK)
+        return [self._labels.get(character, reject) for character in text]
 
     def decode(self, labels: Sequence[int]) -> str:
         """Text of labels without blanks."""
@@ -57,7 +79,7 @@ class Charset:
         if faulty:
             unknown = list(dict.fromkeys(c for text in faulty for c in self.unknown(text)))
             raise CharsetError(
-                f"{_quoted(unknown)} not in charset {self.name!r}; add to params.yaml: charset, "
+                f"{named(unknown)} not in charset {self.name!r}; add to params.yaml: charset, "
                 f"or drop {len(faulty)} {'sample' if len(faulty) == 1 else 'samples'}"
             )
 
@@ -83,8 +105,24 @@ class Charset:
         return Charset(name, characters)
 
 
-def _quoted(characters: Sequence[str]) -> str:
-    quoted = [repr(c) for c in characters]
+def composed(text: str) -> str:
+    """The text with letters and their marks in one character where there is one (NFC)."""
+    return unicodedata.normalize("NFC", text)
+
+
+def plain_forms(text: str) -> str:
+    """The text with typographic quotation marks, dashes and ellipsis as typewriters have them."""
+    return text.translate(PLAIN_FORMS)
+
+
+def named(characters: Sequence[str]) -> str:
+    """Characters in quotes, those outside ASCII with their code points: `'a' and '\u20ac' (U+20AC)`."""
+    quoted = [repr(c) if c.isascii() else f"{_shown(c)} (U+{ord(c):04X})" for c in characters]
     if len(quoted) == 1:
         return quoted[0]
     return ", ".join(quoted[:-1]) + " and " + quoted[-1]
+
+
+def _shown(character: str) -> str:
+    """A mark alone on a dotted circle, so that it can be seen and joins no quotation mark."""
+    return repr(f"\u25cc{character}" if unicodedata.combining(character) else character)

@@ -467,18 +467,30 @@ def drill(
 
 @data_app.command("add")
 def data_add(
-    kind: Annotated[str, typer.Argument(help="iam, transcribed or emnist.")],
-    path: Annotated[Path, typer.Argument(help="The folder that holds it.")],
+    kind: Annotated[str, typer.Argument(help="iam, transcribed, pages or emnist.")],
+    path: Annotated[Path, typer.Argument(help="The folder that holds it; of transcribed or pages also a .tar.")],
     *,
     name: Annotated[str, typer.Option(help="What to list it as; else its kind or its folder's name.")] = "",
     terms: Annotated[str, typer.Option(help="Licence or terms, for the model card.")] = "",
+    is_open: Annotated[
+        bool | None, typer.Option("--open/--not-open", help="Whether anyone may use it for any purpose.")
+    ] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(help="How to take it, such as untold=case; see docs/data.md.")
+    ] = None,
     root: Root = HERE,
 ) -> None:
     """Check a source, list it and put it under DVC. Example: legible data add iam ~/iam --terms "research only" """
-    from legible.data.sources import add
+    from legible.data.labels import check_labels
+    from legible.data.options import parse_options
+    from legible.data.sources import add, raw_folder
 
-    source = add(root, kind=kind, path=path, name=name, terms=terms)
+    options = parse_options(option) if option else None
+    source = add(root, kind=kind, path=path, name=name, terms=terms, is_open=is_open, options=options)
     print(f"{source.name}: {', '.join(f'{count} {what}' for what, count in source.counts.items())}")
+    if (root / "params.yaml").is_file():
+        for line in check_labels(source, raw_folder(root, source.name), _params(root).charset.build()):
+            print(line)
 
 
 @data_app.command("drop")

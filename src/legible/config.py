@@ -77,6 +77,15 @@ class IngestParams:
     """Which IAM segmentations are taken: ok, err."""
     pasted_share: float
     """Characters pasted to words and lines, for each character of an EMNIST source."""
+    terms: str = ""
+    """`open`: only sources that anyone may use for any purpose; `all`: every source. The manifest then names the terms
+    of each; where this is empty every source is taken and no terms are named, as before."""
+    leave_out: tuple[str, ...] = ()
+    """Listed sources that are not taken."""
+
+    def __post_init__(self) -> None:
+        if self.terms not in ("", "open", "all"):
+            raise SettingsError(f"ingest.terms is {self.terms!r}; known: open, all, or empty")
 
 
 @dataclass(frozen=True)

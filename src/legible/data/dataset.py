@@ -10,7 +10,7 @@ import json
 import shutil
 import tarfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -19,14 +19,18 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from legible.data.crops import READING_MARGIN, Box, cut_out
 from legible.errors import DataError
 
 FORMAT_VERSION = 1
 SHARD_BYTES = 32_000_000
+LATER = frozenset({"by_image", "terms", "open_sources", "untold", "box"})
+"""Facts that came after the format, and are left out of the files where there are none."""
 
 Split = Literal["train", "tune", "validation"]
 Kind = Literal["word", "line"]
 Segmentation = Literal["ok", "err"]
+Untold = Literal["case", "spaces", "punctuation"]
 
 
 @dataclass(frozen=True)
@@ -41,11 +45,26 @@ class Sample:
     split: Split
     kind: Kind
     segmentation: Segmentation = "ok"
+    untold: tuple[Untold, ...] = ()
+    """What the text does not tell of the image: texts in capitals say nothing of `case`, others lack `spaces`."""
+    box: Box | None = None
+    """Where the text lies in the image, which then shows what is around it; None where the image is the text."""
 
     @property
     def group(self) -> str:
         """`source/kind`, as mixtures and slices name it."""
         return f"{self.source}/{self.kind}"
+
+    def comparable(self, text: str) -> str:
+        """The part of a text that can be compared with this sample's: without case, spaces or punctuation untold."""
+        return without(text, self.untold)
+
+
+def without(text: str, untold: Collection[Untold]) -> str:
+    """The text in small letters, without spaces and without punctuation, as far as they are untold."""
+    text = text.lower() if "case" in untold else text
+    kept = text.replace(" ", "") if "spaces" in untold else text
+    return "".join(c for c in kept if c.isalnum() or c == " ") if "punctuation" in untold else kept
 
 
 @dataclass(frozen=True)
@@ -65,6 +84,10 @@ class Manifest:
     """sha256 of each shard."""
     by_image: Sequence[str] = ()
     """Sources whose images are parted into splits, not their writers; left out of the file where there are none."""
+    terms: Mapping[str, str] = field(default_factory=dict)
+    """The terms of each outside source, where `ingest.terms` asks for them."""
+    open_sources: Sequence[str] = field(default_factory=list)
+    """Outside sources that anyone may use for any purpose, where `ingest.terms` asks for them."""
 
     @property
     def fingerprint(self) -> str:
@@ -88,6 +111,8 @@ class Tally:
     damaged: list[str] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
     by_image: list[str] = field(default_factory=list)
+    terms: dict[str, str] = field(default_factory=dict)
+    open_sources: list[str] = field(default_factory=list)
 
 
 def write_dataset(
@@ -117,8 +142,10 @@ def write_dataset(
         dropped=dict(seen.dropped),
         shards={path.name: _sha256(path) for path in sorted(fresh.glob("*.tar"))},
         by_image=sorted(seen.by_image),
+        terms=seen.terms,
+        open_sources=sorted(seen.open_sources),
     )
-    stated = {name: value for name, value in dataclasses.asdict(manifest).items() if name != "by_image" or value}
+    stated = {name: value for name, value in dataclasses.asdict(manifest).items() if name not in LATER or value}
     content = json.dumps(stated, indent=1, ensure_ascii=False) + "\n"
     (fresh / "manifest.json").write_text(content, encoding="utf-8")
     shutil.rmtree(folder, ignore_errors=True)
@@ -146,6 +173,7 @@ class ShardWriter:
         buffer = io.BytesIO()
         Image.fromarray(sample.image).save(buffer, "PNG", compress_level=3)
         facts = {f.name: getattr(sample, f.name) for f in dataclasses.fields(sample) if f.name not in ("id", "image")}
+        facts = {name: fact for name, fact in facts.items() if name not in LATER or fact}
         add_member(tar, f"{sample.id}.png", buffer.getvalue())
         add_member(tar, f"{sample.id}.json", json.dumps(facts, ensure_ascii=False).encode())
 
@@ -195,12 +223,13 @@ class Dataset:
             raise DataError(f"{self.folder}: {', '.join(faults)} not as written; ingest again or dvc checkout")
 
     def samples(
-        self, *, split: str | None = None, source: str | None = None, kind: str | None = None
+        self, *, split: str | None = None, source: str | None = None, kind: str | None = None, context: bool = False
     ) -> Iterator[Sample]:
-        """Samples in the order they were written."""
+        """Samples in the order they were written; images with a box are cut to it, unless `context` is asked for."""
         for name in sorted(self.manifest.shards):
             if split is None or name.startswith(f"{split}-"):
-                yield from _shard_samples(self.folder / name, source=source, kind=kind)
+                found = _shard_samples(self.folder / name, source=source, kind=kind)
+                yield from found if context else map(cut_to_box, found)
 
     def count(self, *, split: str | None = None, group: str | None = None) -> int:
         """Samples of a split and group (`source/kind`). Raises DataError where there are none, with what there is."""
@@ -218,6 +247,13 @@ class Dataset:
         return path.is_file() and _sha256(path) == digest
 
 
+def cut_to_box(sample: Sample) -> Sample:
+    """The sample with READING_MARGIN around its box, in place of all that is stored."""
+    if sample.box is None:
+        return sample
+    return dataclasses.replace(sample, image=cut_out(sample.image, sample.box, [READING_MARGIN] * 4), box=None)
+
+
 def _shard_samples(path: Path, *, source: str | None, kind: str | None) -> Iterator[Sample]:
     """Each picture is followed by its facts."""
     with tarfile.open(path, "r:") as tar:
@@ -225,6 +261,7 @@ def _shard_samples(path: Path, *, source: str | None, kind: str | None) -> Itera
         for picture, facts_member in zip(members, members, strict=True):
             facts: dict[str, Any] = json.loads(_content(tar, facts_member))
             if source in (None, facts["source"]) and kind in (None, facts["kind"]):
+                facts |= {name: tuple(facts[name]) for name in ("untold", "box") if name in facts}
                 image = np.asarray(Image.open(io.BytesIO(_content(tar, picture))))
                 yield Sample(id=picture.name.removesuffix(".png"), image=image, **facts)
 

@@ -15,6 +15,7 @@ from legible.data import sources
 from legible.data.dataset import Manifest, Sample, Split, Tally, write_dataset
 from legible.data.emnist import open_emnist, paste
 from legible.data.iam import IamFolder, join_handwritten, open_iam
+from legible.data.pages import open_pages
 from legible.data.transcribed import open_transcribed
 from legible.errors import DataError
 
@@ -24,12 +25,15 @@ FEWEST_WRITERS = 3
 
 def ingest(params: Params, *, root: Path) -> Manifest:
     """Write root/data/dataset; a listed source that is not here stops it at its start."""
-    listed = sources.require(root)
+    listed = _allowed(sources.require(root), params.ingest)
     generated = {n: root / "data/generated" / part for n, part in sources.GENERATED.items()}
     present = {name: path for name, path in generated.items() if path.is_dir()}
     if not listed and not present:
         raise DataError("nothing to ingest: run legible generate, or legible data add a source")
     tally = Tally()
+    if params.ingest.terms:
+        tally.terms |= {source.name: source.terms for source in listed}
+        tally.open_sources += [source.name for source in listed if source.open]
     samples = _all_samples(params, root, present, listed, tally)
     kept = _within_charset(samples, params.charset.build(), tally)
     return write_dataset(
@@ -43,6 +47,17 @@ def ingest(params: Params, *, root: Path) -> Manifest:
         ],
         tally=tally,
     )
+
+
+def _allowed(listed: list[sources.Source], params: IngestParams) -> list[sources.Source]:
+    """The sources that `ingest.terms` and `ingest.leave_out` let in."""
+    unknown = sorted(set(params.leave_out) - {source.name for source in listed})
+    if unknown:
+        raise DataError(
+            f"ingest.leave_out names {', '.join(unknown)}, no listed source; take it out, or add the source"
+        )
+    kept = [source for source in listed if source.name not in params.leave_out]
+    return [source for source in kept if source.open or params.terms != "open"]
 
 
 def _all_samples(
@@ -59,8 +74,10 @@ def _all_samples(
             yield from _iam_samples(layout, source.name, params.ingest, tally, by_image=by_image)
         elif source.kind == "emnist":
             yield from _pasted_samples(folder, source.name, params)
+        elif source.kind == "pages":
+            yield from _page_samples(folder, source, tally)
         else:
-            yield from _transcribed_samples(folder, source.name, params.ingest, tally)
+            yield from _transcribed_samples(folder, source, params.ingest, tally)
 
 
 def _iam_samples(
@@ -84,15 +101,35 @@ def _line_of(name: str) -> str:
     return "-".join(name.split("-")[:3])
 
 
-def _transcribed_samples(folder: Path, source: str, params: IngestParams, tally: Tally) -> Iterator[Sample]:
-    opened = open_transcribed(folder)
+def _transcribed_samples(folder: Path, listed: sources.Source, params: IngestParams, tally: Tally) -> Iterator[Sample]:
+    source, opened, own = listed.name, open_transcribed(folder, listed.options), Tally()
     by_image = _noted_by_image(source, {row.writer for row in opened.rows if row.text}, params, tally)
-    for number, (row, image) in enumerate(opened.images(tally)):
+    for number, (row, image) in enumerate(opened.images(own)):
         split = split_of(source, row.path if by_image else row.writer, params)
         yield Sample(
             id=f"{source}/{number:06}", image=image, text=row.text, writer=row.writer,
-            source=source, split=split, kind=row.kind,
+            source=source, split=split, kind=row.kind, untold=listed.options.untold,
         )  # fmt: skip
+    _add_tally(tally, source, own)
+
+
+def _page_samples(folder: Path, listed: sources.Source, tally: Tally) -> Iterator[Sample]:
+    source, opened, own = listed.name, open_pages(folder, listed.options), Tally()
+    splits = opened.splits(source)
+    for page, text, image, box in opened.crops(own):
+        split = splits[page.name]
+        label, untold = opened.decided(page, text) if split == "train" else (text.text, text.untold)
+        yield Sample(
+            id=f"{source}/{page.name}/{text.number:04}", image=image, text=label, writer=page.name,
+            source=source, split=split, kind=text.kind, untold=untold, box=box,
+        )  # fmt: skip
+    _add_tally(tally, source, own)
+
+
+def _add_tally(tally: Tally, source: str, own: Tally) -> None:
+    """Add what one source left out to the whole, under its name."""
+    tally.damaged += own.damaged
+    tally.dropped.update({f"{source}: {reason}": count for reason, count in own.dropped.items()})
 
 
 def _pasted_samples(folder: Path, source: str, params: Params) -> Iterator[Sample]:
@@ -135,7 +172,7 @@ def _share(source: str, writer: str, purpose: str) -> float:
 
 def _within_charset(samples: Iterator[Sample], charset: Charset, tally: Tally) -> Iterator[Sample]:
     for sample in samples:
-        unknown = charset.unknown(sample.text)
+        unknown = [] if charset.rejects else charset.unknown(sample.text)
         if not sample.text:
             tally.dropped[f"{sample.source}: empty text"] += 1
         elif unknown:

@@ -4,7 +4,6 @@ The raw files lie in data/raw/<name> and are not in git; `add` puts them under D
 that `dvc push` carries them to a private remote.
 """
 
-import dataclasses
 import hashlib
 import json
 import re
@@ -12,17 +11,22 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from legible.data.dataset import Tally
 from legible.data.emnist import open_emnist
 from legible.data.iam import join_handwritten, open_iam
+from legible.data.options import SourceOptions
+from legible.data.pages import open_pages
 from legible.data.transcribed import open_transcribed
 from legible.errors import DataError
 
 FORMAT_VERSION = 1
-KINDS = ("iam", "transcribed", "emnist")
+KINDS = ("iam", "transcribed", "pages", "emnist")
+ARCHIVED = ("transcribed", "pages")
+"""Kinds that may be added as one `.tar`."""
 GENERATED = {"generated-print": "print", "generated-handwriting": "handwriting", "generated-strokes": "strokes"}
 """Sources that `generate` draws, with their folders in data/generated."""
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*(?<!\.dvc)")
@@ -40,6 +44,22 @@ class Source:
     terms: str
     counts: Mapping[str, int]
     sha256: Mapping[str, str]
+    open: bool = False
+    """Whether anyone may use it for any purpose; stated by whoever added it."""
+    options: SourceOptions = field(default_factory=SourceOptions)
+
+    def stated(self) -> dict[str, Any]:
+        """As it stands in data/sources.json: what came later is left out where it says nothing."""
+        later: dict[str, Any] = {"open": True} if self.open else {}
+        later |= {"options": options} if (options := self.options.stated()) else {}
+        return {
+            "name": self.name, "kind": self.kind, "terms": self.terms, "counts": dict(self.counts),
+            "sha256": dict(self.sha256), **later,
+        }  # fmt: skip
+
+    @staticmethod
+    def of(stated: Mapping[str, Any]) -> "Source":
+        return Source(**{**stated, "options": SourceOptions.of(stated.get("options", {}))})
 
 
 def listed(root: Path) -> list[Source]:
@@ -50,7 +70,7 @@ def listed(root: Path) -> list[Source]:
     content = json.loads(path.read_text(encoding="utf-8"))
     if content.get("version") != FORMAT_VERSION:
         raise DataError(f"{path}: format {content.get('version')!r} is not {FORMAT_VERSION}; use the legible of it")
-    return [Source(**source) for source in content["sources"]]
+    return [Source.of(source) for source in content["sources"]]
 
 
 def raw_folder(root: Path, name: str) -> Path:
@@ -67,29 +87,40 @@ def require(root: Path) -> list[Source]:
     return sources
 
 
-def add(root: Path, *, kind: str, path: Path, name: str = "", terms: str = "") -> Source:
+def add(
+    root: Path,
+    *,
+    kind: str,
+    path: Path,
+    name: str = "",
+    terms: str = "",
+    is_open: bool | None = None,
+    options: SourceOptions | None = None,
+) -> Source:
     """Check a source, copy it to data/raw, list it and put it under DVC. Raises DataError for one without images.
 
-    One that is listed is read anew only where its files, or those of its copy, have changed; where no terms are given
-    it keeps its own.
+    One that is listed is read anew only where its files, those of its copy, or its options have changed; where no
+    terms or options are given it keeps its own.
     """
     if kind not in KINDS:
         raise DataError(f"{kind!r} is no kind of source; known: {', '.join(KINDS)}")
-    if not path.is_dir():
+    if not (path.is_dir() or (path.is_file() and kind in ARCHIVED)):
         raise DataError(f"{path}: no such folder; name the folder that holds the source")
-    name = name or (kind if kind == "iam" else path.resolve().name)
+    name = name or (kind if kind == "iam" else path.resolve().name.removesuffix(".tar"))
     _check_name(root, name, kind)
     folder = raw_folder(root, name)
     _check_apart(path.resolve(), folder.resolve())
     known = {source.name: source for source in listed(root)}
     former = known.pop(name, None)
     terms = terms or (former.terms if former else "")
-    counts = _unchanged(former, folder, path)
+    options = (former.options if former else SourceOptions()) if options is None else options
+    is_open = bool(former and former.open) if is_open is None else is_open
+    counts = _unchanged(former, folder, path) if former and former.options == options else None
     if counts is None:
-        counts = count_samples(kind, path)
+        counts = count_samples(kind, path, options)
         if folder.resolve() != path.resolve():
             _copy(path, folder)
-    source = Source(name, kind, terms, counts, _sums(folder))
+    source = Source(name, kind, terms, counts, _sums(folder), is_open, options)
     _write(root, [*known.values(), source])
     _track(root, name)
     return source
@@ -110,18 +141,21 @@ def drop(root: Path, name: str) -> None:
     raw_folder(root, f"{name}.dvc").unlink(missing_ok=True)
 
 
-def count_samples(kind: str, path: Path) -> dict[str, int]:
+def count_samples(kind: str, path: Path, options: SourceOptions | None = None) -> dict[str, int]:
     """Readable, untranscribed and damaged images of a source. Raises DataError where none can be learned from."""
     tally = Tally()
     if kind == "iam":
         kinds: list[str] = [entry.kind for entry, _ in open_iam(path, join_tokens=join_handwritten).images(tally)]
     elif kind == "emnist":
         kinds = ["character" for file in open_emnist(path) for _ in file.texts]
+    elif kind == "pages":
+        kinds = [text.kind for _, text, _, _ in open_pages(path, options).crops(tally)]
     else:
-        kinds = [row.kind if row.text else UNTOLD for row, _ in open_transcribed(path).images(tally)]
+        kinds = [row.kind if row.text else UNTOLD for row, _ in open_transcribed(path, options).images(tally)]
     if not set(kinds) - {UNTOLD}:
         raise DataError(f"{path}: not one image of this source can be read and has a text")
-    return {**{kind: kinds.count(kind) for kind in sorted(set(kinds))}, "damaged": len(tally.damaged)}
+    left_out = {"left out": sum(tally.dropped.values())} if kind in ARCHIVED and tally.dropped else {}
+    return {**{kind: kinds.count(kind) for kind in sorted(set(kinds))}, "damaged": len(tally.damaged), **left_out}
 
 
 def _check_name(root: Path, name: str, kind: str) -> None:
@@ -149,12 +183,19 @@ def _check_apart(path: Path, folder: Path) -> None:
 def _copy(path: Path, folder: Path) -> None:
     fresh = folder.with_name(f".{folder.name}.new")  # no name of a source begins with a dot
     shutil.rmtree(fresh, ignore_errors=True)
-    shutil.copytree(path, fresh, copy_function=shutil.copyfile)
+    if path.is_dir():
+        shutil.copytree(path, fresh, copy_function=shutil.copyfile)
+    else:
+        fresh.mkdir(parents=True)
+        shutil.copyfile(path, fresh / path.name)
     shutil.rmtree(folder, ignore_errors=True)
     fresh.rename(folder)
 
 
 def _sums(folder: Path) -> dict[str, str]:
+    """sha256 of each file of a folder, or of an archive."""
+    if folder.is_file():
+        return {folder.name: _sha256(folder)}
     return {path.relative_to(folder).as_posix(): _sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
@@ -165,7 +206,7 @@ def _sha256(path: Path) -> str:
 
 def _write(root: Path, sources: list[Source]) -> None:
     path = root / "data/sources.json"
-    content = {"version": FORMAT_VERSION, "sources": [dataclasses.asdict(source) for source in sources]}
+    content = {"version": FORMAT_VERSION, "sources": [source.stated() for source in sources]}
     fresh = path.with_name(path.name + ".new")
     fresh.parent.mkdir(parents=True, exist_ok=True)
     fresh.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -7,11 +7,12 @@ import csv
 import io
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from legible.data.dataset import Kind, Tally
+from legible.data.options import SourceOptions
 from legible.errors import DataError, ImageError
 from legible.image.decode import GreyImage, decode
 
@@ -39,14 +40,25 @@ class TranscribedFolder:
 
     place: Path
     rows: tuple[Transcription, ...]
+    options: SourceOptions = field(default_factory=SourceOptions)
 
     def images(self, tally: Tally) -> Iterator[tuple[Transcription, GreyImage]]:
         """Every row whose image can be decoded, in the order of the index; the others are named in the tally."""
         for row, content in self._contents():
+            if self.options.leaves_out(row.text, row.path):
+                tally.dropped[f"{row.kind}: left out by the source's options"] += 1
+                continue
             try:
-                yield row, decode(content())
+                yield row, self._band(decode(content()))
             except (ImageError, OSError, KeyError):
                 tally.damaged.append(row.path)
+
+    def _band(self, image: GreyImage) -> GreyImage:
+        """The rows that hold the text, where the options say which."""
+        if not self.options.band:
+            return image
+        top, bottom = (round(fraction * len(image)) for fraction in self.options.band)
+        return image[top : max(bottom, top + 1)]
 
     def _contents(self) -> Iterator[tuple[Transcription, Callable[[], bytes]]]:
         if self.place.is_dir():
@@ -57,14 +69,18 @@ class TranscribedFolder:
                 yield row, lambda row=row: _read(tar, row.path)  # type: ignore[misc]
 
 
-def open_transcribed(folder: Path) -> TranscribedFolder:
-    """Raises DataError where no index.tsv is found, or a row or column of it lacks."""
+def open_transcribed(folder: Path, options: SourceOptions | None = None) -> TranscribedFolder:
+    """Open a folder, the archive in it, or an archive.
+
+    Raises DataError where no index.tsv is found, or a row or column of it lacks.
+    """
+    chosen = options or SourceOptions()
     if (folder / INDEX).is_file():
-        return TranscribedFolder(folder, _rows((folder / INDEX).read_bytes(), folder))
-    archives = sorted(folder.glob("*.tar"))
+        return TranscribedFolder(folder, _rows((folder / INDEX).read_bytes(), folder, chosen), chosen)
+    archives = sorted(folder.glob("*.tar")) if folder.is_dir() else [folder]
     if len(archives) != 1:
         raise DataError(f"{folder}: no {INDEX} here; write one with the columns path and text")
-    return TranscribedFolder(archives[0], _rows(_packed_index(archives[0]), archives[0]))
+    return TranscribedFolder(archives[0], _rows(_packed_index(archives[0]), archives[0], chosen), chosen)
 
 
 def _packed_index(archive: Path) -> bytes:
@@ -84,7 +100,7 @@ def _read(tar: tarfile.TarFile, name: str) -> bytes:
     return file.read()
 
 
-def _rows(content: bytes, place: Path) -> tuple[Transcription, ...]:
+def _rows(content: bytes, place: Path, options: SourceOptions) -> tuple[Transcription, ...]:
     reader = csv.DictReader(io.StringIO(_text(content, place), newline=None), delimiter="\t", quoting=csv.QUOTE_NONE)
     lacking = {"path", "text"} - set(reader.fieldnames or ())
     if lacking:
@@ -96,7 +112,7 @@ def _rows(content: bytes, place: Path) -> tuple[Transcription, ...]:
             f"{place}: each row of {INDEX} needs a path in it, a tab and a text without tabs; mend "
             f"{'line' if len(faulty) == 1 else 'lines'} {', '.join(faulty[:SHOWN])}{' ...' if faulty[SHOWN:] else ''}"
         )
-    return tuple(Transcription(row["path"], row["text"], _writer(row)) for _, row in numbered)
+    return tuple(Transcription(row["path"], options.text(row["text"]), _writer(row, options)) for _, row in numbered)
 
 
 def _text(content: bytes, place: Path) -> str:
@@ -118,6 +134,6 @@ def _is_inside(path: str) -> bool:
     return bool(path) and not PurePosixPath(path).is_absolute() and ".." not in PurePosixPath(path).parts
 
 
-def _writer(row: Mapping[str, str]) -> str:
-    """The writer, else the page, else the image itself: what may not stand in two splits."""
-    return row.get("writer") or row.get("page") or row["path"]
+def _writer(row: Mapping[str, str], options: SourceOptions) -> str:
+    """The writer, else the page, else what the path says, else the image itself: what may not stand in two splits."""
+    return row.get("writer") or row.get("page") or options.page_of(row["path"])

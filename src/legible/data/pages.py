@@ -1,0 +1,232 @@
+"""Whole pages with the boxes and texts of their lines or words: `pages.jsonl` beside `images/`, or both in one `.tar`.
+
+Each row names an `image` and holds `lines` or `words`: `{"box": [left, top, right, bottom], "text": ...}`, and where
+known a `polygon`, and a `text_without_spaces` where `text` may be null, as nobody wrote its spaces down.
+"""
+
+import hashlib
+import json
+import tarfile
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from legible.data.crops import Box, Crop, Pixels, crop_box
+from legible.data.dataset import Kind, Split, Tally, Untold
+from legible.data.options import SourceOptions
+from legible.data.second_readings import SecondReading, open_second_readings
+from legible.errors import DataError, ImageError
+from legible.image.decode import DECODER_FAULTS, GreyImage, decode_opened, open_image
+
+INDEX = "pages.jsonl"
+VALIDATION_LIST = "split_validation.txt"
+"""Pages of an official split, where a source has one."""
+VALIDATION_FRACTION = 0.1
+MIN_VALIDATION_PAGES = 10
+MAX_VALIDATION_FRACTION = 0.5
+"""Of a source of few pages at most this part is `validation`."""
+TUNE_FRACTION = 0.1
+"""Of the pages that are left for training."""
+MIN_PIXELS = 5
+"""Of the sides of a box; smaller ones cannot be read."""
+UPRIGHT = 1.5
+"""A box higher than this many times its width, with several characters, holds a text that stands on its side."""
+
+
+@dataclass(frozen=True)
+class PageText:
+    """A line or word of a page: its box, and its text or what is known of it."""
+
+    number: int
+    box: Box
+    text: str
+    kind: Kind
+    polygon: tuple[tuple[float, float], ...] = ()
+    untold: tuple[Untold, ...] = ()
+
+
+@dataclass(frozen=True)
+class Page:
+    """A row of pages.jsonl."""
+
+    path: str
+    texts: tuple[PageText, ...]
+
+    @property
+    def name(self) -> str:
+        return PurePosixPath(self.path).stem
+
+
+@dataclass(frozen=True)
+class PageFolder:
+    """A folder or archive of pages, its index read."""
+
+    place: Path
+    pages: tuple[Page, ...]
+    validation: tuple[str, ...] = ()
+    options: SourceOptions = field(default_factory=SourceOptions)
+    second_readings: Mapping[tuple[str, int], SecondReading] = field(default_factory=dict)
+
+    def decided(self, page: Page, text: PageText) -> tuple[str, tuple[Untold, ...]]:
+        """The text as training may take it, case and spaces decided by a second reading, and what is still untold."""
+        reading = self.second_readings.get((page.path, text.number))
+        return reading.decided(text.text, text.untold) if reading else (text.text, text.untold)
+
+    def splits(self, source: str) -> dict[str, Split]:
+        """The split of each page, by name."""
+        names = [page.name for page in self.pages]
+        if self.validation:
+            rest = [name for name in names if name not in self.validation]
+            return {**_tune_and_train(source, rest), **dict.fromkeys(self.validation, "validation")}
+        return splits_of(source, names)
+
+    def crops(self, tally: Tally) -> Iterator[tuple[Page, PageText, GreyImage, Box]]:
+        """Every text that can be cut out of its page, grey, and its box in the crop; the tally names the others."""
+        for page, content in self._contents():
+            try:
+                pixels = _pixels(content())
+            except (ImageError, OSError, KeyError):
+                tally.damaged.append(page.path)
+                continue
+            boxes = [text.box for text in page.texts]
+            for text in page.texts:
+                reason = self._left_out(page, text)
+                if reason:
+                    tally.dropped[reason] += 1
+                    continue
+                crop = crop_box(pixels, text.box, polygon=text.polygon, neighbours=boxes)
+                yield page, text, grey(crop), crop.box
+
+    def _left_out(self, page: Page, text: PageText) -> str:
+        """Why a text is not taken; empty where it is."""
+        left, top, right, bottom = text.box
+        if self.options.leaves_out(text.text, page.path):
+            return f"{text.kind}: left out by the source's options"
+        if not text.text:
+            return f"{text.kind}: without text"
+        if min(right - left, bottom - top) < MIN_PIXELS:
+            return f"{text.kind}: a box of less than {MIN_PIXELS} pixels"
+        if bottom - top > UPRIGHT * (right - left) and len(text.text) > 2:  # noqa: PLR2004
+            return f"{text.kind}: stands on its side"
+        reading = self.second_readings.get((page.path, text.number))
+        return f"{text.kind}: a second reading is of another text" if reading and reading.contradicts(text.text) else ""
+
+    def _contents(self) -> Iterator[tuple[Page, Callable[[], bytes]]]:
+        if self.place.is_dir():
+            yield from ((page, (self.place / page.path).read_bytes) for page in self.pages)
+            return
+        with tarfile.open(self.place) as tar:
+            for page in self.pages:
+                yield page, lambda page=page: _read(tar, page.path)  # type: ignore[misc]
+
+
+def grey(crop: Crop) -> GreyImage:
+    """The grey image that the service would make of the crop's own file."""
+    return decode_opened(Image.fromarray(crop.image))
+
+
+def split_of(source: str, page: str, pages: Collection[str]) -> Split:
+    """The split of a page of a source with these pages, by name; page reading and text reading hold the same back."""
+    return splits_of(source, pages)[page]
+
+
+def splits_of(source: str, pages: Collection[str]) -> dict[str, Split]:
+    """The split of each page, by a hash of source and page: every tenth is `validation`, ten at least, half at most."""
+    count = min(
+        max(round(VALIDATION_FRACTION * len(pages)), MIN_VALIDATION_PAGES), int(MAX_VALIDATION_FRACTION * len(pages))
+    )
+    ranked = _ranked(source, pages, "validation")
+    return {**dict.fromkeys(ranked[:count], "validation"), **_tune_and_train(source, ranked[count:])}
+
+
+def _tune_and_train(source: str, pages: Collection[str]) -> dict[str, Split]:
+    ranked = _ranked(source, pages, "tune")
+    count = max(round(TUNE_FRACTION * len(ranked)), 1) if len(ranked) > 1 else 0
+    return {**dict.fromkeys(ranked[:count], "tune"), **dict.fromkeys(ranked[count:], "train")}
+
+
+def _ranked(source: str, pages: Collection[str], purpose: str) -> list[str]:
+    return sorted(set(pages), key=lambda page: hashlib.sha256(f"{purpose}/{source}/{page}".encode()).digest())
+
+
+def open_pages(folder: Path, options: SourceOptions | None = None) -> PageFolder:
+    """Open a folder, the archive in it, or an archive.
+
+    Raises DataError where no pages.jsonl is found, or a part of a row lacks.
+    """
+    place = _place(folder)
+    chosen = options or SourceOptions()
+    index = _text_file(place, INDEX)
+    if index is None:
+        raise DataError(f"{place}: no {INDEX} here; write one with a row for each page: image, and lines or words")
+    pages = tuple(_page(row, place, number, chosen) for number, row in enumerate(index.splitlines(), start=1) if row)
+    listed = _text_file(place, VALIDATION_LIST) or ""
+    official = tuple(PurePosixPath(name).stem for name in listed.split())
+    return PageFolder(place, pages, official, chosen, open_second_readings(folder))
+
+
+def _place(folder: Path) -> Path:
+    archives = sorted(folder.glob("*.tar")) if folder.is_dir() and not (folder / INDEX).is_file() else []
+    return archives[0] if len(archives) == 1 else folder
+
+
+def _text_file(place: Path, name: str) -> str | None:
+    """A file's text; None where there is no such file."""
+    try:
+        if place.is_dir():
+            return (place / name).read_text(encoding="utf-8") if (place / name).is_file() else None
+        with tarfile.open(place) as tar:
+            return _read(tar, name).decode("utf-8")
+    except KeyError:
+        return None
+    except (tarfile.TarError, OSError, EOFError) as error:
+        raise DataError(f"{place}: no tar archive, or a damaged one; pack it anew") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{place}: {name} is not UTF-8; save it as UTF-8") from error
+
+
+def _read(tar: tarfile.TarFile, name: str) -> bytes:
+    file = tar.extractfile(name)
+    if file is None:
+        raise KeyError(name)
+    return file.read()
+
+
+def _page(row: str, place: Path, number: int, options: SourceOptions) -> Page:
+    try:
+        content = json.loads(row)
+        path = content["image"]
+        kind: Kind = "word" if "words" in content else "line"
+        texts = tuple(_text(n, one, kind, options) for n, one in enumerate(content.get(f"{kind}s", ())))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"{place}: row {number} of {INDEX} needs an image, and lines or words with a box of four numbers and a text"
+            f" each ({type(error).__name__}: {error})"
+        ) from error
+    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+        raise DataError(
+            f"{place}: row {number} of {INDEX} names {path!r}, an image outside the source; copy it into it"
+        )
+    return Page(path, texts)
+
+
+def _text(number: int, content: Mapping[str, Any], kind: Kind, options: SourceOptions) -> PageText:
+    left, top, right, bottom = (float(one) for one in content["box"])
+    label, untold = content["text"], options.untold
+    if "text_without_spaces" in content and " " not in (label or ""):
+        untold = tuple(dict.fromkeys((*untold, "spaces")))
+    label = content.get("text_without_spaces") or "" if label is None else label
+    polygon = tuple((float(x), float(y)) for x, y in content.get("polygon") or ())
+    return PageText(number, (left, top, right, bottom), options.text(label), kind, polygon, untold)
+
+
+def _pixels(content: bytes) -> Pixels:
+    image = open_image(content)
+    try:
+        return np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))
+    except DECODER_FAULTS as error:
+        raise ImageError("a damaged page") from error

@@ -1,0 +1,77 @@
+"""Another reader's readings of a source's texts: `readings.tsv` beside its pages.
+
+Columns: image (the path of the page), number (of the text on it, from 0), reading, confidence.
+
+They decide what labels do not tell (case, spaces) where the letters agree, for training alone, and point out labels of
+another text. They are never taken for the truth of a figure.
+"""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rapidfuzz.distance import Levenshtein
+
+from legible.data.dataset import Untold
+from legible.errors import DataError
+
+FILE = "readings.tsv"
+MIN_CONFIDENCE = 0.9
+"""Of a reading that decides about case or spaces."""
+MIN_CONFIDENCE_AGAINST = 0.8
+"""Of a reading that speaks against a label."""
+MAX_DISTANCE = 0.5
+"""Edits for each character by which a label may differ from a confident reading."""
+MIN_LENGTH_AGAINST = 3
+"""Of label or reading; fewer characters are too easily misread to speak against a label."""
+
+
+@dataclass(frozen=True)
+class SecondReading:
+    """What another reader reads, and the confidence of its least certain part."""
+
+    text: str
+    confidence: float
+
+    def contradicts(self, label: str) -> bool:
+        """Whether this is confidently the reading of another text than the label's."""
+        ours, theirs = (text.casefold().replace(" ", "") for text in (label, self.text))
+        longest = max(len(ours), len(theirs))
+        if self.confidence < MIN_CONFIDENCE_AGAINST or longest < MIN_LENGTH_AGAINST:
+            return False
+        return Levenshtein.distance(ours, theirs) > MAX_DISTANCE * longest
+
+    def decided(self, label: str, untold: tuple[Untold, ...]) -> tuple[str, tuple[Untold, ...]]:
+        """The label with the case and spaces of this reading where their letters agree, and what is still untold.
+
+        `SecondReading("Tel: 12", 1.0).decided("TEL:12", ("case", "spaces")) -> ("Tel: 12", ())`
+        """
+        asked = tuple(one for one in untold if one in ("case", "spaces"))
+        if not asked or self.confidence < MIN_CONFIDENCE:
+            return label, untold
+        ours, theirs = (text.replace(" ", "") for text in (label, self.text))
+        agree = ours.lower() == theirs.lower() if "case" in asked else ours == theirs
+        if not agree or len(ours) != len(theirs):
+            return label, untold
+        spaced = self.text if "spaces" in asked else label
+        letters = iter(theirs)
+        text = "".join(c if c == " " else next(letters) for c in spaced)
+        return text, tuple(one for one in untold if one not in asked)
+
+
+def open_second_readings(folder: Path) -> Mapping[tuple[str, int], SecondReading]:
+    """Readings by the path of the page and the number of its text; none where the folder has no such file."""
+    path = folder / FILE
+    if not folder.is_dir() or not path.is_file():
+        return {}
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    try:
+        return {
+            (row["image"], int(row["number"])): SecondReading(row["reading"], float(row["confidence"])) for row in rows
+        }
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{path}: each row needs image, number, reading and confidence ({type(error).__name__}: {error})"
+        ) from error
