@@ -23,6 +23,15 @@ def test_the_shipped_charset_is_printable_ascii_and_the_pound() -> None:
     assert len(characters) == 96
 
 
+def test_the_charset_of_print_holds_the_shipped_one_marks_signs_and_a_reject_sign() -> None:
+    charset = load_params(PROJECT / "params.yaml", PROJECT / "params/print.yaml").charset.build()
+    assert charset.unknown(load_params(PROJECT / "params.yaml").charset.characters) == []
+    assert charset.unknown("café Łódź Übergröße říjen Århus Œuvre € § ° \u201c \u2014") == []
+    assert charset.rejects
+    assert len(charset.characters) == 231
+    assert all(composed(character) == character for character in charset.characters)
+
+
 def test_unknown_characters_are_refused_by_name_with_a_way_out() -> None:
     with pytest.raises(
         CharsetError,
