@@ -24,8 +24,9 @@ from legible.config import load_params
 from legible.data.dataset import Dataset
 from legible.errors import DataError
 from legible.evaluation.evaluate import Case, print_cases, validation_cases
+from legible.files import sha256_of
 from legible.packing.card import MEASURED_DIGITS
-from legible.recognition.bundle import find_bundle, load_bundle, sha256_of
+from legible.recognition.bundle import find_bundle, load_bundle
 from legible.sampling import spread
 from legible.scores import cer, exact_match
 

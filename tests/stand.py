@@ -17,9 +17,10 @@ import yaml
 from drawn_words import START, WRITERS, reference_of
 from serving import PROJECT, free_port
 
+from legible.files import sha256_of
 from legible.image.decode import GreyImage
 from legible.observations import observe
-from legible.recognition.bundle import MANIFEST, load_bundle, sha256_of
+from legible.recognition.bundle import MANIFEST, load_bundle
 from legible.recognition.recognizer import Recognizer
 
 MONITORING = PROJECT / "monitoring"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from kills import KilledError, killed_after
 
 from legible.data import dataset
 from legible.data.dataset import Dataset, Sample, Tally, write_dataset
@@ -94,3 +95,15 @@ def test_a_failure_leaves_the_former_data_set(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="broke off"):
         write_dataset(tmp_path / "d", (s for s in failing()), present=[])
     assert len(list(Dataset.open(tmp_path / "d").samples())) == 1
+
+
+@pytest.mark.parametrize("step", range(3))
+def test_after_a_kill_at_any_step_the_former_data_set_or_the_new_one_is_whole(tmp_path: Path, step: int) -> None:
+    written(tmp_path / "d", [sample(0)])
+    with killed_after(step), pytest.raises(KilledError):
+        written(tmp_path / "d", [sample(0), sample(1)])
+    opened = Dataset.open(tmp_path / "d")
+    opened.verify()
+    assert len(list(opened.samples())) == (2 if step else 1)
+    assert len(list(written(tmp_path / "d", [sample(n) for n in range(3)]).samples())) == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["d"]

@@ -23,11 +23,12 @@ from legible.evaluation.results import (
     thresholds,
     write_results,
 )
+from legible.files import sha256_of
 from legible.gate.comparison import compare_all
 from legible.gate.decide import GateVerdict, _slower, gate
 from legible.gate.figures_table import figures_beside
 from legible.image.normalize import normalize
-from legible.recognition.bundle import MANIFEST, find_bundle, load_bundle, sha256_of
+from legible.recognition.bundle import MANIFEST, find_bundle, load_bundle
 from legible.recognition.recognizer import Recognizer
 from legible.scores import calibration_error, cross_entropy
 

@@ -101,7 +101,7 @@ def test_a_newer_format_is_refused_by_name(tmp_path: Path, name: str) -> None:
     reference(entropy=np.zeros(CELLS + 1)).save(tmp_path)
     content = json.loads((tmp_path / name).read_text())
     (tmp_path / name).write_text(json.dumps({**content, "version": 3}))
-    with pytest.raises(BundleError, match=f"{name}: format 3 is not 2"):
+    with pytest.raises(BundleError, match=f"{name}: reference format 3 is not 2"):
         Reference.load(tmp_path)
 
 

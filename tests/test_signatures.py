@@ -105,7 +105,7 @@ def load_signatures(folder: Path) -> object:
 @pytest.mark.parametrize(("name", "load"), [("signatures.json", load_signatures), ("quality.json", Quality.load)])
 def test_a_newer_or_damaged_file_is_refused_by_name(tmp_path: Path, name: str, load: Callable[[Path], object]) -> None:
     (tmp_path / name).write_text('{"version": 2}')
-    with pytest.raises(BundleError, match=f"{name}: format 2 is not 1"):
+    with pytest.raises(BundleError, match=rf"{name}: \w+ format 2 is not 1"):
         load(tmp_path)
     (tmp_path / name).write_text('{"version": 1}')
     with pytest.raises(BundleError, match=rf"{name}: damaged.*run legible reference again"):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from iam_layout import as_archives, picture
+from kills import KilledError, killed_after
 
 from legible.data import sources
 from legible.data.dataset import Tally
@@ -114,6 +115,23 @@ def test_a_copy_that_was_never_listed_is_taken_anew_and_listed(tmp_path: Path) -
     added = sources.add(tmp_path, kind="transcribed", path=folder)
     assert sources.listed(tmp_path) == [added]
     assert not (tmp_path / "data/raw/letters/left").exists()
+
+
+@pytest.mark.parametrize("step", range(3))
+def test_after_a_kill_at_any_step_the_former_copy_or_the_new_one_is_whole(tmp_path: Path, step: int) -> None:
+    there = as_archives(tmp_path / "there")
+    added = sources.add(tmp_path, kind="iam", path=there)
+    (there / "words.txt").write_text((there / "words.txt").read_text() + "# changed\n")
+    with killed_after(step), pytest.raises(KilledError):
+        sources.add(tmp_path, kind="iam", path=there)
+    (here,) = sources.require(tmp_path)
+    assert here == added
+    copy = sources.raw_folder(tmp_path, "iam")
+    assert {path.name for path in copy.iterdir()} == set(added.sha256)
+    assert ("# changed" in (copy / "words.txt").read_text()) == bool(step)
+    again = sources.add(tmp_path, kind="iam", path=there)
+    assert sources.listed(tmp_path) == [again]
+    assert [path.name for path in (tmp_path / "data/raw").iterdir()] == ["iam"]
 
 
 @pytest.mark.parametrize("within", ["data/raw/letters/inner", "."])

@@ -17,14 +17,15 @@ from legible.data.dataset import Dataset, Sample, write_dataset
 from legible.errors import BundleError, DataError
 from legible.evaluation.evaluate import evaluate
 from legible.evaluation.results import read_results
+from legible.files import sha256_of
 from legible.gate.decide import gate
 from legible.packing import pack as packing
 from legible.packing.confidence import calibrate, confidence
 from legible.packing.lexicon import lexicon
 from legible.packing.pack import pack
 from legible.packing.reference import reference
-from legible.recognition.bundle import load_bundle, sha256_of
-from legible.recognition.calibration import FORMAT_VERSION, Calibration, ReadingWeights, WayWeights
+from legible.recognition.bundle import load_bundle
+from legible.recognition.calibration import FORMAT, Calibration, ReadingWeights, WayWeights
 from legible.recognition.recognizer import Recognizer, artefact_recognizer
 from legible.sampling import evenly_by_group
 from legible.scores import characters_right
@@ -143,7 +144,7 @@ def test_workers_change_no_figure(made: Path, params: Params, tmp_path: Path) ->
 def test_results_carry_the_calibrated_confidence(made: Path, params: Params, tmp_path: Path) -> None:
     copy_inputs(made, tmp_path)
     doubting = Calibration(plain=WayWeights(ReadingWeights(bias=-2.0)))
-    content = {"version": FORMAT_VERSION, **dataclasses.asdict(doubting)}
+    content = {"version": FORMAT.version, **dataclasses.asdict(doubting)}
     (tmp_path / "training/confidence.json").write_text(json.dumps(content))
     evaluate(params, root=tmp_path)
     images = [one.image for one in Dataset.open(made / "data/dataset").samples(split="validation")]

@@ -6,7 +6,6 @@ A charset that holds REJECT, the replacement character, has a label for every si
 trained on with REJECT in place of such signs, and a picture of them is read as REJECT.
 """
 
-import json
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,9 +13,10 @@ from functools import cached_property
 from pathlib import Path
 
 from legible.errors import CharsetError
+from legible.files import JsonFormat
 
 BLANK = 0
-FORMAT_VERSION = 1
+FORMAT = JsonFormat("charset", 1, "export again or fetch it anew", CharsetError)
 REJECT = "\N{REPLACEMENT CHARACTER}"
 PLAIN_FORMS = str.maketrans(
     {
@@ -84,24 +84,15 @@ class Charset:
             )
 
     def save(self, path: Path) -> None:
-        content = {"version": FORMAT_VERSION, "name": self.name, "characters": self.characters}
-        path.write_text(json.dumps(content, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        FORMAT.save(path, {"name": self.name, "characters": self.characters})
 
     @staticmethod
     def load(path: Path) -> "Charset":
         """Raises CharsetError for a file that is damaged or of another format."""
-        try:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            version, name, characters = content.get("version"), content.get("name"), content.get("characters")
-        except (ValueError, AttributeError) as error:
-            raise CharsetError(f"{path}: no charset ({error}); export again or fetch it anew") from error
-        if version != FORMAT_VERSION:
-            raise CharsetError(
-                f"{path}: charset format {version!r} is not {FORMAT_VERSION}, "
-                "the one this legible reads; install the legible that wrote it"
-            )
-        if not isinstance(name, str) or not isinstance(characters, str):
-            raise CharsetError(f"{path}: name and characters must be texts; export again or fetch it anew")
+        with FORMAT.parse(path) as content:
+            name, characters = content["name"], content["characters"]
+            if not isinstance(name, str) or not isinstance(characters, str):
+                raise TypeError("name and characters must be texts")
         return Charset(name, characters)
 
 

@@ -1,43 +1,156 @@
-"""Folders written anew: after a kill at any moment either the former content or the new one is there, whole.
+"""Files and folders that are never half written, JSON files with a format version, and checksums.
 
-It is written in `<name>.new`. Then the folder becomes `<name>.old`, `<name>.new` the folder, and `<name>.old` goes. So
-where the folder is missing beside both, `.new` is complete; `.old` alone may be half deleted and is never read.
+New content is written beside its place and renamed into it, so that a kill at any moment leaves either the former
+content or the new one, whole. A folder takes two renames: `.<name>.new` is written, the folder becomes `.<name>.old`,
+`.<name>.new` becomes the folder, and `.<name>.old` is deleted. So where the folder is missing beside both, `.new` is
+complete; `.old` alone may be half deleted and is never read. A symbolic link to a folder is followed, and stays.
 """
 
+import gzip
+import hashlib
+import json
+import os
 import shutil
-from collections.abc import Iterator
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+from legible.errors import LegibleError
+
+DAMAGE = (
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    OverflowError,
+    RecursionError,
+    EOFError,
+    zlib.error,
+    gzip.BadGzipFile,
+)
+"""What parsing content of an unexpected shape raises."""
 
 
 @contextmanager
-def rewritten(folder: Path) -> Iterator[Path]:
-    """An empty folder to write in; it takes the place of this one when the block ends without an error."""
-    mend(folder)
+def replace_file(path: Path, *, durable: bool = True) -> Iterator[Path]:
+    """Yield a path to write to; it takes the place of `path` when the block ends without an error.
+
+    A durable file survives a power cut: it is flushed to the disk before it is renamed.
+    """
+    path = path.resolve()
+    fresh, _ = _beside(path)
+    try:
+        yield fresh
+        if durable:
+            _flush(fresh)
+        fresh.rename(path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 file, the former one until the new one is whole."""
+    with replace_file(path) as fresh:
+        fresh.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def replace_folder(folder: Path) -> Iterator[Path]:
+    """Yield an empty folder to write in; it takes the place of `folder` when the block ends without an error."""
+    folder = folder.resolve()
+    recover_folder(folder)
     fresh, former = _beside(folder)
     fresh.mkdir(parents=True)
     yield fresh
     if folder.exists():
         folder.rename(former)
     fresh.rename(folder)
-    mend(folder)
+    recover_folder(folder)
 
 
-def whole(folder: Path) -> Path:
-    """Where to read what the folder holds, also after a kill that came between its two names."""
-    fresh, former = _beside(folder)
+def intact_folder(folder: Path) -> Path:
+    """Return where to read what the folder holds, also after a kill that came between its two renames."""
+    fresh, former = _beside(folder.resolve())
     return fresh if not folder.exists() and fresh.exists() and former.exists() else folder
 
 
-def mend(folder: Path) -> None:
-    """End what a kill cut off, and clear away what it left; for the folder's writer alone."""
-    if whole(folder) != folder:
-        whole(folder).rename(folder)
+def recover_folder(folder: Path) -> None:
+    """Finish the replacement that a kill cut off, and delete what it left; only the folder's writer may call this."""
+    folder = folder.resolve()
+    if intact_folder(folder) != folder:
+        intact_folder(folder).rename(folder)
     for left in _beside(folder):
         if left.exists():
             shutil.rmtree(left)
 
 
-def _beside(folder: Path) -> tuple[Path, Path]:
-    """The names of the fresh folder and the former one."""
-    return folder.with_name(f"{folder.name}.new"), folder.with_name(f"{folder.name}.old")
+def sha256_of(path: Path) -> str:
+    """Return the hexadecimal sha256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@dataclass(frozen=True)
+class JsonFormat:
+    """A kind of JSON file: its name in messages, the version that is written, and what to do about a damaged one.
+
+    `versions` are those that can be read, `error` is raised for everything else.
+    """
+
+    name: str
+    version: int
+    remedy: str
+    error: type[LegibleError]
+    older_versions: tuple[int, ...] = ()
+    version_key: str = "version"
+
+    @contextmanager
+    def parse(self, path: Path, *, read: Callable[[Path], bytes] = Path.read_bytes) -> Iterator[dict[str, Any]]:
+        """Yield the content of a file. Raise `error` where it, or what the block makes of it, shows damage.
+
+        The block takes the content apart: a key that is missing or a value of another type is said in one line.
+        """
+        try:
+            yield self._content(path, read)
+        except FileNotFoundError as error:
+            raise self.error(f"{path}: no such file; {self.remedy}") from error
+        except DAMAGE as error:
+            raise self.error(f"{path}: damaged {self.name} ({_reason(error)}); {self.remedy}") from error
+
+    def _content(self, path: Path, read: Callable[[Path], bytes]) -> dict[str, Any]:
+        content = json.loads(read(path))
+        if not isinstance(content, dict):
+            raise TypeError("not an object")
+        version = content[self.version_key]
+        if version not in (self.version, *self.older_versions):
+            raise self.error(
+                f"{path}: {self.name} format {version!r} is not {self.version}, the one this legible reads; "
+                "install the legible that wrote it"
+            )
+        return content
+
+    def save(self, path: Path, content: Mapping[str, Any], *, indent: int | None = 1) -> None:
+        """Write a file of this format's version."""
+        stated = {self.version_key: self.version, **content}
+        write_text(path, json.dumps(stated, indent=indent, ensure_ascii=False) + "\n")
+
+
+def _reason(error: BaseException) -> str:
+    """Say what is wrong in one line: a missing key by its name, other errors in their own words."""
+    said = f"no {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__
+    return " ".join(said.split())[:200]
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _beside(path: Path) -> tuple[Path, Path]:
+    """Return the names of the new content and of the former one."""
+    return path.with_name(f".{path.name}.new"), path.with_name(f".{path.name}.old")

@@ -18,6 +18,7 @@ from pathlib import Path
 from PIL import Image
 
 from legible.errors import SettingsError
+from legible.files import replace_file
 from legible.image.decode import GreyImage
 from legible.observations import FOLDER, HOUR_FORMAT, READING_ID
 
@@ -125,13 +126,8 @@ class ImageLog:
         path = self._folder / hour / f"{waiting.reading_id}.png"
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.parent.mkdir(mode=0o700, exist_ok=True)
-        fresh = path.with_suffix(".new")
-        try:
+        with replace_file(path, durable=False) as fresh:
             Image.fromarray(waiting.image).save(fresh, "PNG")
-            fresh.rename(path)
-        except OSError:
-            fresh.unlink(missing_ok=True)
-            raise
         self._bytes_since_look += path.stat().st_size
         if self._bytes_since_look >= MIN_QUIET_FRACTION * self._most_bytes:
             self._bytes_since_look = 0

@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from legible.errors import DataError
+from legible.files import replace_file
 from legible.image.decode import GreyImage
 from legible.image.statistics import STATISTICS, measure
 from legible.reading import Reading
@@ -216,10 +217,8 @@ def _holds(path: Path, wanted: bytes) -> bool:
 
 def write(path: Path, observations: Iterable[Observation]) -> None:
     """A file of observations, one to a line, written beside its place and renamed into it."""
-    fresh = path.with_name(path.name + ".new")
-    with fresh.open("w", encoding="utf-8") as file:
+    with replace_file(path) as fresh, fresh.open("w", encoding="utf-8") as file:
         file.writelines(f"{observation.to_json()}\n" for observation in observations)
-    fresh.rename(path)
 
 
 class Row(Protocol):

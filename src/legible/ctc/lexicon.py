@@ -19,8 +19,11 @@ import numpy as np
 
 from legible.charset import Charset
 from legible.errors import DataError
+from legible.files import JsonFormat, replace_file
 
-FORMAT_VERSION = 2
+FORMAT = JsonFormat("lexicon", 2, "make it again: legible lexicon", DataError, (1,))
+WITHOUT_SPACE = 1
+"""The version in which a space was one of the characters between words."""
 AFTER_ALL = "\U0010ffff"
 """Sorts behind every character."""
 APOSTROPHE = "'"
@@ -91,26 +94,26 @@ class Lexicon:
         """JSON in gzip; the same words and weights give the same bytes."""
         shares = [round(float(share), 3) for share in self._log_shares]
         content = {
-            "version": FORMAT_VERSION,
+            "version": FORMAT.version,
             "weights": asdict(self.weights),
             "words": self._words,
             "log_shares": shares,
         }
-        path.write_bytes(gzip.compress(json.dumps(content, ensure_ascii=False).encode(), mtime=0))
+        with replace_file(path) as fresh:
+            fresh.write_bytes(gzip.compress(json.dumps(content, ensure_ascii=False).encode(), mtime=0))
 
     @staticmethod
     def load(path: Path) -> "Lexicon":
         """Raises DataError for a file that is no lexicon, or one of another format."""
-        try:
-            content = json.loads(gzip.decompress(path.read_bytes()))
-            version, weights = content["version"], content["weights"]
-            if version not in (1, FORMAT_VERSION):
-                raise DataError(f"{path}: lexicon format {version!r} is not {FORMAT_VERSION}; make it again")
-            if version == 1:  # in which a space was one of the characters between words
+        with FORMAT.parse(path, read=_decompressed) as content:
+            weights = content["weights"]
+            if content["version"] == WITHOUT_SPACE:
                 weights = {"space": weights["free"], **weights}
             return Lexicon(content["words"], content["log_shares"], LexiconWeights(**weights))
-        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{path}: no lexicon ({error}); make it again: legible lexicon") from error
+
+
+def _decompressed(path: Path) -> bytes:
+    return gzip.decompress(path.read_bytes())
 
 
 class Progress(NamedTuple):

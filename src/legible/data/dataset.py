@@ -7,7 +7,6 @@ import dataclasses
 import hashlib
 import io
 import json
-import shutil
 import tarfile
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -21,8 +20,9 @@ from PIL import Image
 
 from legible.data.crops import READING_MARGIN, Box, cut_out
 from legible.errors import DataError
+from legible.files import JsonFormat, intact_folder, replace_folder, sha256_of
 
-FORMAT_VERSION = 1
+FORMAT = JsonFormat("data set", 1, "ingest it again", DataError)
 SHARD_BYTES = 32_000_000
 LATER = frozenset({"by_image", "terms", "open_sources", "untold", "box"})
 """Facts that came after the format, and are left out of the files where there are none."""
@@ -123,33 +123,28 @@ def write_dataset(
     absent: Sequence[str] = (),
     tally: Tally | None = None,
 ) -> Manifest:
-    """Write shards and manifest beside the folder, then rename; `tally` is read when the samples have run out."""
-    fresh = folder.with_name(folder.name + ".new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    counts: dict[str, Counter[str]] = {}
-    with ShardWriter(fresh) as writer:
-        for sample in samples:
-            writer.add(sample)
-            counts.setdefault(sample.split, Counter())[sample.group] += 1
-    seen = tally or Tally()
-    manifest = Manifest(
-        version=FORMAT_VERSION,
-        counts={split: dict(sorted(groups.items())) for split, groups in sorted(counts.items())},
-        present=sorted(present),
-        absent=sorted(absent),
-        damaged=seen.damaged,
-        dropped=dict(seen.dropped),
-        shards={path.name: _sha256(path) for path in sorted(fresh.glob("*.tar"))},
-        by_image=sorted(seen.by_image),
-        terms=seen.terms,
-        open_sources=sorted(seen.open_sources),
-    )
-    stated = {name: value for name, value in dataclasses.asdict(manifest).items() if name not in LATER or value}
-    content = json.dumps(stated, indent=1, ensure_ascii=False) + "\n"
-    (fresh / "manifest.json").write_text(content, encoding="utf-8")
-    shutil.rmtree(folder, ignore_errors=True)
-    fresh.rename(folder)
+    """Write shards and manifest in place of the former folder; `tally` is read when the samples have run out."""
+    with replace_folder(folder) as fresh:
+        counts: dict[str, Counter[str]] = {}
+        with ShardWriter(fresh) as writer:
+            for sample in samples:
+                writer.add(sample)
+                counts.setdefault(sample.split, Counter())[sample.group] += 1
+        seen = tally or Tally()
+        manifest = Manifest(
+            version=FORMAT.version,
+            counts={split: dict(sorted(groups.items())) for split, groups in sorted(counts.items())},
+            present=sorted(present),
+            absent=sorted(absent),
+            damaged=seen.damaged,
+            dropped=dict(seen.dropped),
+            shards={path.name: sha256_of(path) for path in sorted(fresh.glob("*.tar"))},
+            by_image=sorted(seen.by_image),
+            terms=seen.terms,
+            open_sources=sorted(seen.open_sources),
+        )
+        stated = {name: value for name, value in dataclasses.asdict(manifest).items() if name not in LATER or value}
+        FORMAT.save(fresh / "manifest.json", stated)
     return manifest
 
 
@@ -206,15 +201,12 @@ class Dataset:
     @staticmethod
     def open(folder: Path) -> "Dataset":
         """Raises DataError where there is no data set, or one of another format."""
+        folder = intact_folder(folder)
         path = folder / "manifest.json"
         if not path.is_file():
             raise DataError(f"{folder}: no data set here; run legible ingest (or dvc repro ingest)")
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content.get("version") != FORMAT_VERSION:
-            raise DataError(
-                f"{folder}: data set format {content.get('version')!r} is not {FORMAT_VERSION}; ingest it again"
-            )
-        return Dataset(folder, Manifest(**content))
+        with FORMAT.parse(path) as content:
+            return Dataset(folder, Manifest(**content))
 
     def verify(self) -> None:
         """Raises DataError naming every shard that is missing or not as written."""
@@ -244,7 +236,7 @@ class Dataset:
 
     def _is_as_written(self, name: str, digest: str) -> bool:
         path = self.folder / name
-        return path.is_file() and _sha256(path) == digest
+        return path.is_file() and sha256_of(path) == digest
 
 
 def cut_to_box(sample: Sample) -> Sample:
@@ -271,8 +263,3 @@ def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     if file is None:
         raise DataError(f"{member.name} in a shard is no file; ingest again")
     return file.read()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

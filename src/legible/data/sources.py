@@ -4,8 +4,6 @@ The raw files lie in data/raw/<name> and are not in git; `add` puts them under D
 that `dvc push` carries them to a private remote.
 """
 
-import hashlib
-import json
 import re
 import shutil
 import subprocess
@@ -22,8 +20,9 @@ from legible.data.options import SourceOptions
 from legible.data.pages import open_pages
 from legible.data.transcribed import open_transcribed
 from legible.errors import DataError
+from legible.files import JsonFormat, intact_folder, recover_folder, replace_folder, sha256_of
 
-FORMAT_VERSION = 1
+FORMAT = JsonFormat("list of sources", 1, "get it back from git", DataError)
 KINDS = ("iam", "transcribed", "pages", "emnist")
 ARCHIVED = ("transcribed", "pages")
 """Kinds that may be added as one `.tar`."""
@@ -67,14 +66,13 @@ def listed(root: Path) -> list[Source]:
     path = root / "data/sources.json"
     if not path.is_file():
         return []
-    content = json.loads(path.read_text(encoding="utf-8"))
-    if content.get("version") != FORMAT_VERSION:
-        raise DataError(f"{path}: format {content.get('version')!r} is not {FORMAT_VERSION}; use the legible of it")
-    return [Source.of(source) for source in content["sources"]]
+    with FORMAT.parse(path) as content:
+        return [Source.of(source) for source in content["sources"]]
 
 
 def raw_folder(root: Path, name: str) -> Path:
-    return root / "data/raw" / name
+    """Return where the files of a source lie, also after a kill while it was added again."""
+    return intact_folder(root / "data/raw" / name)
 
 
 def require(root: Path) -> list[Source]:
@@ -108,8 +106,9 @@ def add(
         raise DataError(f"{path}: no such folder; name the folder that holds the source")
     name = name or (kind if kind == "iam" else path.resolve().name.removesuffix(".tar"))
     _check_name(root, name, kind)
-    folder = raw_folder(root, name)
+    folder = root / "data/raw" / name
     _check_apart(path.resolve(), folder.resolve())
+    recover_folder(folder)
     known = {source.name: source for source in listed(root)}
     former = known.pop(name, None)
     terms = terms or (former.terms if former else "")
@@ -181,36 +180,25 @@ def _check_apart(path: Path, folder: Path) -> None:
 
 
 def _copy(path: Path, folder: Path) -> None:
-    fresh = folder.with_name(f".{folder.name}.new")  # no name of a source begins with a dot
-    shutil.rmtree(fresh, ignore_errors=True)
-    if path.is_dir():
-        shutil.copytree(path, fresh, copy_function=shutil.copyfile)
-    else:
-        fresh.mkdir(parents=True)
-        shutil.copyfile(path, fresh / path.name)
-    shutil.rmtree(folder, ignore_errors=True)
-    fresh.rename(folder)
+    with replace_folder(folder) as fresh:
+        if path.is_dir():
+            shutil.copytree(path, fresh, copy_function=shutil.copyfile, dirs_exist_ok=True)
+        else:
+            shutil.copyfile(path, fresh / path.name)
 
 
 def _sums(folder: Path) -> dict[str, str]:
-    """sha256 of each file of a folder, or of an archive."""
+    """Return the sha256 of each file of a folder, or of an archive."""
     if folder.is_file():
-        return {folder.name: _sha256(folder)}
-    return {path.relative_to(folder).as_posix(): _sha256(path) for path in sorted(folder.rglob("*")) if path.is_file()}
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        return {folder.name: sha256_of(folder)}
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
 
 
 def _write(root: Path, sources: list[Source]) -> None:
     path = root / "data/sources.json"
-    content = {"version": FORMAT_VERSION, "sources": [source.stated() for source in sources]}
-    fresh = path.with_name(path.name + ".new")
-    fresh.parent.mkdir(parents=True, exist_ok=True)
-    fresh.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    fresh.rename(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    FORMAT.save(path, {"sources": [source.stated() for source in sources]})
 
 
 def _track(root: Path, name: str) -> None:

@@ -4,8 +4,7 @@ Readings that follow each other are alike, as images of one writer are, so block
 calibration.
 """
 
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,9 +16,10 @@ from legible.drift.calibrate import make_reference, rows_of
 from legible.drift.reference import EDGES, KINDS, Floats, Reference
 from legible.drift.summary import Summary, chunks
 from legible.errors import BundleError, DataError
+from legible.files import JsonFormat
 from legible.observations import Observation, read_back, write
 
-FORMAT_VERSION = 1
+FORMAT = JsonFormat("baseline", 1, "run legible rebase again, or name the folder it wrote", BundleError)
 FILE, SAMPLE = "baseline.json", "sample.jsonl"
 BLOCK = 20
 """Observations that follow each other and are kept together."""
@@ -48,44 +48,32 @@ class Baseline:
         self.reference.save(folder)
         write(folder / SAMPLE, self.sample)
         content = {
-            "version": FORMAT_VERSION,
             "bundle": self.bundle,
             "at": self.at,
             "images": self.images,
             "deviations": self.deviations.round(5).tolist(),
         }
-        fresh = folder / f"{FILE}.new"
-        fresh.write_text(json.dumps(content) + "\n", encoding="utf-8")
-        fresh.rename(folder / FILE)
+        FORMAT.save(folder / FILE, content, indent=None)
 
     @staticmethod
     def load(folder: Path, *, bundle: str) -> "Baseline":
         """Raises BundleError for none, a damaged one, one of another format, and one made with another bundle."""
-        content = _read(folder / FILE)
-        if content["bundle"] != bundle:
-            raise BundleError(
-                f"{folder}: this baseline is of bundle {content['bundle'] or 'unknown'}, and {bundle or 'unknown'} "
-                "decides; run legible rebase again, or name the bundle it is of"
-            )
-        reference = Reference.load(folder)
-        deviations = np.asarray(content["deviations"], np.float64)
-        if deviations.shape != (len(reference.quantiles), len(EDGES)):
-            raise BundleError(f"{folder / FILE}: damaged (deviations {deviations.shape}); run legible rebase again")
-        sample = read_back(folder / SAMPLE).observations
-        return Baseline(reference, content["bundle"], content["at"], content["images"], deviations, sample)
+        with FORMAT.parse(folder / FILE) as content:
+            return _opened(folder, content, bundle)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise BundleError(f"{path}: no such file; run legible rebase, or name the folder it wrote")
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        version, _ = content["version"], [content[name] for name in ("bundle", "at", "images", "deviations")]
-    except (ValueError, KeyError, TypeError) as error:
-        raise BundleError(f"{path}: damaged ({error!r}); run legible rebase again") from error
-    if version != FORMAT_VERSION:
-        raise BundleError(f"{path}: format {version!r} is not {FORMAT_VERSION}; install the legible that wrote it")
-    return content
+def _opened(folder: Path, content: Mapping[str, Any], bundle: str) -> Baseline:
+    if content["bundle"] != bundle:
+        raise BundleError(
+            f"{folder}: this baseline is of bundle {content['bundle'] or 'unknown'}, and {bundle or 'unknown'} "
+            "decides; run legible rebase again, or name the bundle it is of"
+        )
+    reference = Reference.load(folder)
+    deviations = np.asarray(content["deviations"], np.float64)
+    if deviations.shape != (len(reference.quantiles), len(EDGES)):
+        raise ValueError(f"deviations {deviations.shape}")
+    sample = read_back(folder / SAMPLE).observations
+    return Baseline(reference, content["bundle"], content["at"], content["images"], deviations, sample)
 
 
 def make_baseline(

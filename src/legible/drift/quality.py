@@ -5,20 +5,19 @@ how much was measured when the bundle was built, for each known corruption. So t
 named cause costs, and is called unreliable where that is much, or where the change has no known cause.
 """
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from legible.drift.signatures import NONE, Cause, Corrupted
 from legible.drift.summary import Summary
 from legible.errors import BundleError
+from legible.files import JsonFormat
 
-FORMAT_VERSION = 1
+FORMAT = JsonFormat("quality", 1, "run legible reference again", BundleError)
 FILE = "quality.json"
 MAX_CORRECTED = 0.05
 """A larger correction is no estimate."""
@@ -76,11 +75,7 @@ class Quality:
 
     def save(self, folder: Path) -> None:
         gaps = [{"corruption": name, "severity": s, "gap": round(gap, 5)} for (name, s), gap in self.gaps.items()]
-        content = {"version": FORMAT_VERSION, "spread": round(self.spread, 5), "gaps": gaps}
-        path = folder / FILE
-        fresh = path.with_name(path.name + ".new")
-        fresh.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        fresh.rename(path)
+        FORMAT.save(folder / FILE, {"spread": round(self.spread, 5), "gaps": gaps})
 
     @staticmethod
     def load(folder: Path) -> "Quality | None":
@@ -88,18 +83,9 @@ class Quality:
         path = folder / FILE
         if not path.is_file():
             return None
-        try:
-            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            version = content["version"]
-            if version == FORMAT_VERSION:
-                gaps = {(row["corruption"], row["severity"]): row["gap"] for row in content["gaps"]}
-                return Quality(gaps, content["spread"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise BundleError(f"{path}: damaged ({error!r}); run legible reference again") from error
-        raise BundleError(
-            f"{path}: format {version!r} is not {FORMAT_VERSION}, the one this legible reads; "
-            "install the legible that wrote it"
-        )
+        with FORMAT.parse(path) as content:
+            gaps = {(row["corruption"], row["severity"]): row["gap"] for row in content["gaps"]}
+            return Quality(gaps, content["spread"])
 
 
 def estimated(summary: Summary, *, gap: float = 0.0, spread: float = 0.0, unreliable: str = "") -> Estimate:

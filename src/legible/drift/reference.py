@@ -3,7 +3,6 @@
 The service needs only this and numpy: `Reference.load`, then `rank` for each signal of each observation.
 """
 
-import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,12 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from legible.errors import BundleError, DataError
+from legible.files import JsonFormat
 from legible.image.statistics import STATISTICS
 from legible.observations import PREDICTION_SIGNALS, SIGNALS, Observation
 
-FORMAT_VERSION = 2
 ONE_RULE = 1
-"""The format before, which is still read."""
+"""The format version before this one, which is still read."""
+FORMAT = JsonFormat("reference", 2, "run legible reference again, or name a bundle's folder", BundleError, (ONE_RULE,))
 EDGES = tuple(i / 10 for i in range(1, 10))
 """Upper edges of the rank's buckets, in reports as in metrics; the last bucket goes to 1."""
 CELLS = 200
@@ -93,8 +93,8 @@ class Reference:
             for kind, part in self.known.items()
         }
         rules = {kind: {"c": rule.c, "m": rule.m} for kind, rule in self.rules.items()}
-        _write(folder / "reference.json", {"known": known})
-        _write(
+        FORMAT.save(folder / "reference.json", {"known": known})
+        FORMAT.save(
             folder / "drift.json",
             {
                 "false_alarms_per_window": self.false_alarms_per_window,
@@ -106,18 +106,18 @@ class Reference:
     @staticmethod
     def load(folder: Path) -> "Reference":
         """Raises BundleError where a file is missing, damaged or of another format."""
-        content = _read(folder / "reference.json")
-        drift = _read(folder / "drift.json")
-        try:
-            known = {kind: _known(content["known"][kind], drift["rules"][kind]) for kind in KINDS}
-            return Reference(known, drift["false_alarms_per_window"], drift["smallest_window"])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise BundleError(f"{folder}: damaged reference ({error!r}); run legible reference again") from error
+        with FORMAT.parse(folder / "drift.json") as content:
+            drift = _with_two_rules(content)
+            rules = {kind: Rule(drift["rules"][kind]["c"], drift["rules"][kind]["m"]) for kind in KINDS}
+            alarms, smallest = drift["false_alarms_per_window"], drift["smallest_window"]
+        with FORMAT.parse(folder / "reference.json") as content:
+            parts = _with_two_rules(content)["known"]
+            return Reference({kind: _known(parts[kind], rules[kind]) for kind in KINDS}, alarms, smallest)
 
 
-def _known(part: Mapping[str, Any], rule: Mapping[str, float]) -> Known:
+def _known(part: Mapping[str, Any], rule: Rule) -> Known:
     quantiles = {name: np.asarray(grid, np.float64) for name, grid in part["quantiles"].items()}
-    return Known(quantiles, part["images"], part["writers"], Rule(rule["c"], rule["m"]))
+    return Known(quantiles, part["images"], part["writers"], rule)
 
 
 def rank(reference: Reference, name: str, value: float, *, uniform: float) -> float:
@@ -161,32 +161,10 @@ def table(observations: Sequence[Observation], names: Sequence[str] = SIGNALS) -
     return np.asarray(rows, np.float64).reshape(len(rows), len(names))[:, places]
 
 
-def _write(path: Path, content: Mapping[str, Any]) -> None:
-    fresh = path.with_name(path.name + ".new")
-    fresh.write_text(json.dumps({"version": FORMAT_VERSION, **content}, indent=1) + "\n", encoding="utf-8")
-    fresh.rename(path)
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        version = content.pop("version", None)
-        if version == ONE_RULE:
-            return _with_two_rules(content)
-    except FileNotFoundError as error:
-        raise BundleError(f"{path}: no such file; run legible reference, or name a bundle's folder") from error
-    except (ValueError, AttributeError, TypeError, KeyError) as error:
-        raise BundleError(f"{path}: damaged ({error}); run legible reference again") from error
-    if version != FORMAT_VERSION:
-        raise BundleError(
-            f"{path}: format {version!r} is not {FORMAT_VERSION}, the one this legible reads; "
-            "install the legible that wrote it"
-        )
-    return content
-
-
 def _with_two_rules(content: dict[str, Any]) -> dict[str, Any]:
-    """Format 1 as format 2: its one rule, found for all signals together, holds for either kind."""
+    """Return format 1 as format 2: its one rule, found for all signals together, holds for either kind."""
+    if content["version"] != ONE_RULE:
+        return content
     if "c" in content:
         return {**content, "rules": {kind: {"c": content["c"], "m": content["m"]} for kind in KINDS}}
     known = {

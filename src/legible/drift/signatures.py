@@ -17,9 +17,10 @@ import numpy as np
 from legible.drift.reference import EDGES, Floats, Reference
 from legible.drift.summary import Summary, ranked_by
 from legible.errors import BundleError
+from legible.files import JsonFormat
 from legible.observations import Observation
 
-FORMAT_VERSION = 1
+FORMAT = JsonFormat("signatures", 1, "run legible reference again", BundleError)
 FILE = "signatures.json"
 NONE = "none"
 MAX_PARTIAL = 0.85
@@ -87,7 +88,6 @@ class Signatures:
 
     def save(self, folder: Path) -> None:
         content = {
-            "version": FORMAT_VERSION,
             "signals": self.signals,
             "edges": EDGES,
             "signatures": [
@@ -100,10 +100,7 @@ class Signatures:
                 for (corruption, severity), shift, weights in zip(self.names, self.shifts, self.weights, strict=True)
             ],
         }
-        path = folder / FILE
-        fresh = path.with_name(path.name + ".new")
-        fresh.write_text(json.dumps(content) + "\n", encoding="utf-8")
-        fresh.rename(path)
+        FORMAT.save(folder / FILE, content, indent=None)
 
     @staticmethod
     def load(folder: Path, *, signals: tuple[str, ...]) -> "Signatures | None":
@@ -111,17 +108,8 @@ class Signatures:
         path = folder / FILE
         if not path.is_file():
             return None
-        try:
-            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            version = content["version"]
-            if version == FORMAT_VERSION:
-                return _signatures(content, signals)
-        except (ValueError, KeyError, TypeError) as error:
-            raise BundleError(f"{path}: damaged ({error!r}); run legible reference again") from error
-        raise BundleError(
-            f"{path}: format {version!r} is not {FORMAT_VERSION}, the one this legible reads; "
-            "install the legible that wrote it"
-        )
+        with FORMAT.parse(path) as content:
+            return _signatures(content, signals)
 
 
 def _signatures(content: Mapping[str, Any], signals: tuple[str, ...]) -> Signatures:

@@ -15,6 +15,7 @@ from legible.data.transcribed import INDEX
 from legible.drift.reference import Floats, Reference
 from legible.drift.summary import NO_CORRECTIONS, ranked_by, unusual_of
 from legible.errors import DataError, ImageError
+from legible.files import write_text
 from legible.image.decode import decode
 from legible.image_log import AT_RANDOM, kept_images
 from legible.observations import Observation, observe, read_corrections
@@ -115,6 +116,4 @@ def _write(folder: Path, paths: Sequence[Path], lines: Sequence[str]) -> None:
     (folder / "images").mkdir(parents=True, exist_ok=True)
     for path in paths:
         shutil.copyfile(path, folder / "images" / path.name)
-    fresh = folder / f"{INDEX}.new"
-    fresh.write_text("\n".join(["\t".join(COLUMNS), *lines]) + "\n", encoding="utf-8")
-    fresh.rename(folder / INDEX)
+    write_text(folder / INDEX, "\n".join(["\t".join(COLUMNS), *lines]) + "\n")

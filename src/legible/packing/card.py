@@ -9,7 +9,8 @@ from typing import Any
 from legible.config import Params
 from legible.data.dataset import Manifest as DataManifest
 from legible.data.sources import listed
-from legible.recognition.bundle import CARD, MODEL, sha256_of
+from legible.files import sha256_of
+from legible.recognition.bundle import CARD, MODEL
 
 MEASURED_DIGITS = 12
 """Of a model's sha256, to say which model `pack.measured` speaks of."""

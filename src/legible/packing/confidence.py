@@ -23,7 +23,7 @@ from legible.ctc.lexicon import Lexicon
 from legible.data.dataset import Dataset, Sample
 from legible.errors import DataError
 from legible.recognition.calibration import (
-    FORMAT_VERSION,
+    FORMAT,
     CharacterWeights,
     ReadingWeights,
     WayWeights,
@@ -98,7 +98,7 @@ def calibrate(recognizer: Recognizer, samples: Sequence[Sample], lexicon: Lexico
     for name, own in attempts.items():
         errors[f"raw, {name}"] = errors_by_group(own, WayWeights())
         errors[f"calibrated, {name}"] = errors_by_group(own, fitted[name])
-    return CalibrationReport(FORMAT_VERSION, len(samples), fitted["plain"], fitted["lexicon"], errors)
+    return CalibrationReport(FORMAT.version, len(samples), fitted["plain"], fitted["lexicon"], errors)
 
 
 def _attempt(recognizer: Recognizer, sample: Sample, logits: npt.NDArray[np.float32], decoding: Decoding) -> Attempt:

@@ -11,18 +11,18 @@ from typing import Any
 from legible.config import Params
 from legible.data.dataset import Dataset
 from legible.errors import BundleError
+from legible.files import replace_folder, sha256_of
 from legible.packing.card import write_card
 from legible.recognition.bundle import (
     CHARSET,
     CONFIDENCE,
     DESCRIPTION,
-    FORMAT_VERSION,
+    FORMAT,
     LEXICON,
     LEXICON_SUFFIX,
     MANIFEST,
     MODEL,
     Manifest,
-    sha256_of,
 )
 
 MAX_BYTES = 5_000_000
@@ -48,28 +48,24 @@ def pack(params: Params, *, root: Path) -> None:
     missing = [place for place in parts.values() if not (root / place).is_file()]
     if missing:
         raise BundleError(f"cannot pack without {', '.join(missing)}; run dvc repro")
-    target = root / "models/bundle"
-    fresh = target.with_name(target.name + ".new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    for name, place in parts.items():
-        shutil.copyfile(root / place, fresh / name)
     data_set = Dataset.open(root / "data/dataset").manifest
     trained = json.loads((root / "models/weights" / DESCRIPTION).read_text(encoding="utf-8"))
-    write_card(fresh, params, data_set=data_set, trained=trained, root=root)
-    manifest = make_manifest(fresh, params, data_set=data_set.fingerprint, sources=data_set.present, trained=trained)
-    content = json.dumps(dataclasses.asdict(manifest), indent=1) + "\n"
-    (fresh / MANIFEST).write_text(content, encoding="utf-8")
-    _check_size(fresh)
-    shutil.rmtree(target, ignore_errors=True)
-    fresh.rename(target)
+    with replace_folder(root / "models/bundle") as fresh:
+        for name, place in parts.items():
+            shutil.copyfile(root / place, fresh / name)
+        write_card(fresh, params, data_set=data_set, trained=trained, root=root)
+        manifest = make_manifest(
+            fresh, params, data_set=data_set.fingerprint, sources=data_set.present, trained=trained
+        )
+        FORMAT.save(fresh / MANIFEST, dataclasses.asdict(manifest))
+        _check_size(fresh)
 
 
 def make_manifest(folder: Path, params: Params, *, data_set: str, sources: Any, trained: Mapping[str, Any]) -> Manifest:
     """Of the files in a folder."""
     sections = dataclasses.asdict(params)
     return Manifest(
-        format_version=FORMAT_VERSION,
+        format_version=FORMAT.version,
         files={path.name: sha256_of(path) for path in sorted(folder.iterdir())},
         data_set=data_set,
         params=hashlib.sha256(json.dumps(sections, sort_keys=True).encode()).hexdigest(),

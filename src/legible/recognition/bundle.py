@@ -9,16 +9,16 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import legible
 from legible.charset import Charset
 from legible.ctc.lexicon import Lexicon
 from legible.errors import BundleError, SettingsError
+from legible.files import JsonFormat, intact_folder, sha256_of
 from legible.image.normalize import NEWEST
 from legible.recognition.calibration import Calibration
 
-FORMAT_VERSION = 1
+FORMAT = JsonFormat("bundle", 1, "pack the bundle again or fetch it anew", BundleError, version_key="format_version")
 MODEL = "model.tflite"
 CHARSET = "charset.json"
 DESCRIPTION = "description.json"
@@ -87,19 +87,20 @@ class Bundle:
 
 
 def find_bundle(environment: Mapping[str, str] | None = None, *, working_folder: Path | None = None) -> Path:
-    """LEGIBLE_BUNDLE, else the one inside the installed package, else models/bundle under the working folder."""
+    """Return LEGIBLE_BUNDLE, else the one inside the installed package, else models/bundle under the working folder."""
     named = (os.environ if environment is None else environment).get("LEGIBLE_BUNDLE")
     if named:
-        return Path(named)
+        return intact_folder(Path(named))
     places = [Path(legible.__file__).parent / "_bundle", (working_folder or Path.cwd()) / "models/bundle"]
     for place in places:
-        if (place / MANIFEST).is_file():
-            return place
+        if (intact_folder(place) / MANIFEST).is_file():
+            return intact_folder(place)
     raise BundleError(f"no bundle in {' or '.join(str(p) for p in places)}; set LEGIBLE_BUNDLE or run dvc repro")
 
 
 def load_bundle(folder: Path) -> Bundle:
     """Raises BundleError for a folder without a bundle, of a newer format, or with a file that is not as packed."""
+    folder = intact_folder(folder)
     manifest = read_manifest(folder)
     faults = [fault for name, digest in manifest.files.items() if (fault := _fault(folder / name, digest))]
     if faults:
@@ -108,27 +109,16 @@ def load_bundle(folder: Path) -> Bundle:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    path = folder / MANIFEST
+    path = intact_folder(folder) / MANIFEST
     if not path.is_file():
         raise BundleError(f"{folder}: no bundle here ({MANIFEST} is missing); name a bundle's folder or run dvc repro")
-    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    version = content.get("format_version")
-    if version != FORMAT_VERSION:
-        raise BundleError(
-            f"{folder}: bundle format {version!r} is not {FORMAT_VERSION}, the one that legible "
-            f"{legible.__version__} reads; install the legible that packed it"
-        )
-    if content.get("normalization", 1) > NEWEST:
-        raise BundleError(
-            f"{folder}: trained on normalisation {content['normalization']}, newer than the {NEWEST} that legible "
-            f"{legible.__version__} knows; install the legible that packed it"
-        )
-    return Manifest(**{**content, "sources": tuple(content["sources"])})
-
-
-def sha256_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    with FORMAT.parse(path) as content:
+        if content.get("normalization", 1) > NEWEST:
+            raise BundleError(
+                f"{folder}: trained on normalisation {content['normalization']}, newer than the {NEWEST} that legible "
+                f"{legible.__version__} knows; install the legible that packed it"
+            )
+        return Manifest(**{**content, "sources": tuple(content["sources"])})
 
 
 def _fault(path: Path, digest: str) -> str | None:

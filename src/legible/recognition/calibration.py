@@ -14,18 +14,18 @@ reading is wrong, its truth is among the other candidates of a wide beam with pr
 sigma(elsewhere + elsewhere_length * log(1 + n)), each of them by its share of exp(s).
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from legible.ctc.beam import Candidate
 from legible.errors import BundleError
+from legible.files import JsonFormat
 
-FORMAT_VERSION = 4
-OLDER_VERSIONS = (2, 3)
+FORMAT = JsonFormat("confidence", 4, "run legible confidence again, or fetch the bundle anew", BundleError, (2, 3))
+WITHOUT_WAYS = 2
+"""The version in which characters had one formula for both ways."""
 WAYS = ("plain", "lexicon")
 MAX_MARGIN = 12.0
 UPPER_FROM = -3.0
@@ -90,15 +90,9 @@ class Calibration:
     @staticmethod
     def load(path: Path) -> "Calibration":
         """Of a confidence.json. Raises BundleError for a format that this version does not read."""
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        version = content.get("version")
-        if version not in (*OLDER_VERSIONS, FORMAT_VERSION):
-            raise BundleError(
-                f"{path}: confidence format {version!r} is not {FORMAT_VERSION}, the one that this "
-                "legible reads; run legible confidence again, or install the legible that wrote it"
-            )
-        ways = (_newer(content, name) if version == OLDER_VERSIONS[0] else content[name] for name in WAYS)
-        return Calibration(*map(_way, ways))
+        with FORMAT.parse(path) as content:
+            ways = (_newer(content, name) if content["version"] == WITHOUT_WAYS else content[name] for name in WAYS)
+            return Calibration(*map(_way, ways))
 
 
 def _way(content: Mapping[str, Mapping[str, float]]) -> WayWeights:

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 from legible.config import Params
-from legible.files import mend, rewritten
+from legible.files import recover_folder, replace_folder
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ class Checkpoints:
 
     def save(self, model: keras.Model, history: list[EpochFigures]) -> None:
         state = {"fingerprint": self.fingerprint, "history": [dataclasses.asdict(line) for line in history]}
-        with rewritten(self.folder) as fresh:
+        with replace_folder(self.folder) as fresh:
             model.save_weights(fresh / "model.weights.h5")
             np.savez(fresh / "random_states.npz", **random_states(model))
             (fresh / "state.json").write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
 
     def restore(self, model: keras.Model) -> list[EpochFigures]:
         """Put the model, which has its optimizer built, where the run stopped; the epochs that are done."""
-        mend(self.folder)
+        recover_folder(self.folder)
         history = self.history()
         if history:
             model.load_weights(self.folder / "model.weights.h5")

@@ -10,6 +10,7 @@ import keras
 
 from legible.config import Params
 from legible.errors import SettingsError
+from legible.files import replace_file
 from legible.network.zoo import build_inference_network, size_named
 from legible.training.weights import load_network
 
@@ -27,9 +28,8 @@ def export(params: Params, *, root: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     charset.save(folder / "charset.json")
     description.save(folder)
-    fresh = folder / "model.tflite.new"
-    fresh.write_bytes(content)
-    fresh.rename(folder / "model.tflite")
+    with replace_file(folder / "model.tflite") as fresh:
+        fresh.write_bytes(content)
 
 
 def convert(twin: keras.Model, *, quantization: str) -> bytes:

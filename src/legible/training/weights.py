@@ -12,12 +12,12 @@ import numpy as np
 from legible.charset import Charset
 from legible.config import TrainParams
 from legible.errors import DataError
-from legible.files import rewritten, whole
+from legible.files import JsonFormat, intact_folder, replace_folder, sha256_of
 from legible.network.loss import CTCModel
 from legible.network.zoo import build_network, size_named
-from legible.recognition.bundle import DESCRIPTION, sha256_of
+from legible.recognition.bundle import DESCRIPTION
 
-FORMAT_VERSION = 1
+FORMAT = JsonFormat("weights", 1, "train again, or fetch them anew", DataError)
 WEIGHTS = "model.weights.h5"
 
 
@@ -41,10 +41,10 @@ class Description:
 def save_weights(model: CTCModel, folder: Path, params: TrainParams, *, charset: Charset) -> None:
     """Write description.json, charset.json and model.weights.h5, beside their place first."""
     description = Description(
-        FORMAT_VERSION, params.size, params.height, keras.backend.backend(), device(), params.normalization
+        FORMAT.version, params.size, params.height, keras.backend.backend(), device(), params.normalization
     )
     plain = _without_optimizer(model, params, labels=charset.size)
-    with rewritten(folder) as fresh:
+    with replace_folder(folder) as fresh:
         description.save(fresh)
         charset.save(fresh / "charset.json")
         plain.save_weights(fresh / WEIGHTS)
@@ -66,14 +66,12 @@ def sum_of_weights(folder: Path) -> str:
 
 def _found(folder: Path) -> tuple[Path, Description]:
     """Where the weights of this folder are, and what they belong to."""
-    folder = whole(folder)
+    folder = intact_folder(folder)
     path = folder / DESCRIPTION
     if not path.is_file():
         raise DataError(f"{folder}: no weights here; train first (dvc repro train), or name a folder that holds them")
-    description = Description(**json.loads(path.read_text(encoding="utf-8")))
-    if description.version != FORMAT_VERSION:
-        raise DataError(f"{path}: weights format {description.version} is not {FORMAT_VERSION}; use the legible of it")
-    return folder, description
+    with FORMAT.parse(path) as content:
+        return folder, Description(**content)
 
 
 def average_with(model: CTCModel, others: Sequence[Path]) -> None:

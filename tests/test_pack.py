@@ -1,0 +1,60 @@
+"""Packing: a bundle is replaced as a whole, or not at all."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import PROJECT, drawn_word
+from kills import KilledError, killed_after
+
+from legible.config import Params, load_params
+from legible.data.dataset import Sample, write_dataset
+from legible.packing.pack import PARTS, pack
+from legible.recognition.bundle import find_bundle, load_bundle
+
+
+@pytest.fixture
+def params() -> Params:
+    return load_params(PROJECT / "params.yaml")
+
+
+@pytest.fixture
+def root(tmp_path: Path, bundle_folder: Path, print_face: Path) -> Path:
+    """A project whose stages before `pack` have run: their outputs are the parts of the shipped bundle."""
+    places = {**PARTS, "lexicon-english.gz": "training/lexicon.gz"}
+    for name, place in places.items():
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(bundle_folder / name, tmp_path / place)
+    sample = Sample("drawn/0", drawn_word("word", print_face), "word", "w", "drawn", "train", "word")
+    write_dataset(tmp_path / "data/dataset", [sample], present=["drawn"])
+    (tmp_path / "models/weights").mkdir(parents=True)
+    trained = {"version": 1, "size": "base", "height": 32, "backend": "tensorflow", "device": "cpu"}
+    (tmp_path / "models/weights/description.json").write_text(json.dumps(trained))
+    return tmp_path
+
+
+def test_it_makes_a_bundle_that_loads(root: Path, params: Params) -> None:
+    pack(params, root=root)
+    bundle = load_bundle(root / "models/bundle")
+    assert bundle.lexicons == ("english",)
+    assert "# Model card" in bundle.card
+
+
+@pytest.mark.parametrize("step", range(3))
+def test_after_a_kill_at_any_step_the_former_bundle_or_the_new_one_is_whole(
+    root: Path, params: Params, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pack(params, root=root)
+    former = load_bundle(root / "models/bundle").id
+    quality = root / "drift/quality.json"
+    quality.write_text(quality.read_text() + "\n")
+    with killed_after(step), pytest.raises(KilledError):
+        pack(params, root=root)
+    monkeypatch.delenv("LEGIBLE_BUNDLE", raising=False)
+    found = find_bundle(working_folder=root)
+    assert (load_bundle(found).id == former) == (step == 0)
+    assert load_bundle(root / "models/bundle").id == load_bundle(found).id
+    pack(params, root=root)
+    assert load_bundle(root / "models/bundle").id != former
+    assert sorted(path.name for path in (root / "models").iterdir()) == ["bundle", "weights"]
