@@ -1,3 +1,6 @@
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -111,6 +114,39 @@ def test_a_malformed_file_is_an_error_and_no_traceback(tmp_path: Path, content: 
         load_params(PROJECT / "params.yaml", with_line(tmp_path, content))
 
 
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("train: {epochs: 0}", "params.train.epochs is 0; it needs to be at least 1"),
+        ("train: {dropout: 1.0}", "params.train.dropout is 1.0; it needs to be at most 0.99"),
+        ("generate: {effects: .nan}", "params.generate.effects is nan; it needs a finite number"),
+        ("ingest: {segmentation: [good]}", "params.ingest.segmentation[0] is 'good'; it needs to be 'ok' or 'err'"),
+        ("pack: {floors: {print: 95}}", "params.pack.floors.print is 95; it needs to be at most 1"),
+        ("train: {then: [{epochs: 1, epoch: 2}]}", "params.train.then[0].epoch is unknown; did you mean epochs?"),
+        ("seed: 2026-11-29", "params.seed is '2026-11-29'; it needs a int"),
+        ("reference: {zzz: 1}", "params.reference.zzz is unknown; known: revision, false_alarms_per_window"),
+    ],
+)
+def test_a_parameter_out_of_bounds_is_named_with_its_limit(tmp_path: Path, line: str, fault: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(fault)):
+        load_params(PROJECT / "params.yaml", with_line(tmp_path, line))
+
+
+def test_all_faults_are_named_at_once(tmp_path: Path) -> None:
+    over = with_line(tmp_path, "seed: -1\ntrain: {epochs: 0, sise: base}\nexport: {quantization: int4}")
+    with pytest.raises(SettingsError) as refused:
+        load_params(PROJECT / "params.yaml", over)
+    faults = str(refused.value).split("; ")
+    named = ("params.seed is -1", "params.train.epochs is 0", "params.train.sise is unknown", "params.export.quant")
+    assert [name for name in named if not any(fault.startswith(name) for fault in faults)] == []
+
+
+def test_importing_the_settings_imports_no_pydantic() -> None:
+    """Quick commands pay for checking only where they check."""
+    seen = "import sys, legible.config; print('pydantic' in sys.modules)"
+    assert subprocess.check_output([sys.executable, "-c", seen], text=True).strip() == "False"
+
+
 def test_what_is_dumped_loads_as_the_same(tmp_path: Path) -> None:
     paths = (PROJECT / "params.yaml", PROJECT / "params/tiny.yaml")
     assert load_params(with_line(tmp_path, dump_params(*paths))) == load_params(*paths)
@@ -126,6 +162,28 @@ def test_the_environment_overrides_settings_of_the_service() -> None:
 def test_a_setting_that_is_no_number_is_refused() -> None:
     with pytest.raises(SettingsError, match="LEGIBLE_ACCEPT is 'often'; it needs a float"):
         ServiceSettings.from_environment({"LEGIBLE_ACCEPT": "often"})
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "needs"),
+    [
+        ("LEGIBLE_ACCEPT", "5", "at most 1"),
+        ("LEGIBLE_ACCEPT", "nan", "a finite number"),
+        ("LEGIBLE_MAX_PIXELS", "-1", "at least 1"),
+        ("LEGIBLE_BODY_SECONDS", "0", "more than 0"),
+        ("LEGIBLE_BODY_SECONDS", "inf", "a finite number"),
+        ("LEGIBLE_OBSERVATIONS_QUEUE", "1.5", "a int"),
+        ("LEGIBLE_FEEDBACK", "maybe", "1 or 0"),
+    ],
+)
+def test_a_setting_out_of_bounds_is_refused(variable: str, text: str, needs: str) -> None:
+    with pytest.raises(SettingsError, match=f"{variable} is '?{text}'?; it needs (to be )?{needs}"):
+        ServiceSettings.from_environment({variable: text})
+
+
+def test_all_impossible_settings_are_named_at_once() -> None:
+    with pytest.raises(SettingsError, match=r"LEGIBLE_MAX_PIXELS.*LEGIBLE_ACCEPT"):
+        ServiceSettings.from_environment({"LEGIBLE_ACCEPT": "5", "LEGIBLE_MAX_PIXELS": "-1"})
 
 
 def test_a_variable_that_is_nearly_a_setting_is_refused() -> None:

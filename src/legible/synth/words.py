@@ -9,7 +9,7 @@ import numpy as np
 import wordfreq
 
 from legible.charset import Charset
-from legible.config import FLATTENING
+from legible.config import DEFAULT_FLATTENING
 from legible.errors import DataError
 
 Rng = np.random.Generator
@@ -41,7 +41,7 @@ class Texts:
     Words come by their frequency to the power of `flattening`: below 1 rare ones are seen, common ones stay common.
     """
 
-    def __init__(self, charset: Charset, *, names: bool = False, flattening: float = FLATTENING) -> None:
+    def __init__(self, charset: Charset, *, names: bool = False, flattening: float = DEFAULT_FLATTENING) -> None:
         self._charset = charset
         self._names = names
         words, cumulated = _vocabulary(flattening)

@@ -1,0 +1,63 @@
+"""Read params.yaml and what is merged over it."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from legible.config.checked import from_plain
+from legible.config.params import Params
+from legible.errors import SettingsError
+
+
+def load_params(*paths: Path) -> Params:
+    """Return the parameters of the first file with those of the following ones merged over it."""
+    return from_plain(Params, _listed_phases(_merged_files(paths)), where="params")
+
+
+def _listed_phases(content: dict[str, Any]) -> dict[str, Any]:
+    """Return the content with `train.then` as a list: older files hold the one further phase alone."""
+    train = content.get("train")
+    alone = isinstance(train, Mapping) and isinstance(train.get("then"), Mapping)
+    return merge(content, {"train": {"then": [train["then"]]}}) if alone else content  # type: ignore[index]
+
+
+def dump_params(*paths: Path) -> str:
+    """Return the same as YAML, once it is known to be valid."""
+    import yaml  # kept out of the lean installation, which needs no parameters  # noqa: PLC0415
+
+    load_params(*paths)
+    return str(yaml.safe_dump(_merged_files(paths), allow_unicode=True, sort_keys=False))
+
+
+def _merged_files(paths: Iterable[Path]) -> dict[str, Any]:
+    import yaml  # as above  # noqa: PLC0415
+
+    merged: dict[str, Any] = {}
+    for path in paths:
+        if not path.is_file():
+            raise SettingsError(f"{path}: no such file; run in the project's folder or name one")
+        try:
+            content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        except yaml.YAMLError as error:
+            raise SettingsError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+        merged = merge(merged, _sections(content, path))
+    return merged
+
+
+def _sections(content: Any, path: Path) -> Mapping[str, Any]:
+    if not isinstance(content, Mapping):
+        raise SettingsError(f"{path} holds a {type(content).__name__}; it needs sections such as `train:`")
+    return content
+
+
+def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Return nested mappings joined, the second winning: `{a: {b: 1}} + {a: {c: 2}} -> {a: {b: 1, c: 2}}`.
+
+    An empty one empties: `{a: {b: 1}} + {a: {}} -> {a: {}}`.
+    """
+    merged = dict(base)
+    for key, value in over.items():
+        old = merged.get(key)
+        nested = isinstance(old, Mapping) and isinstance(value, Mapping) and len(value) > 0
+        merged[key] = merge(old, value) if nested else value  # type: ignore[arg-type]
+    return merged

@@ -1,0 +1,256 @@
+"""Parameters: what changes the bundle, params.yaml as one frozen dataclass a section.
+
+A key that comes later has a default that says what was done before, so that a rollback to older parameters can be
+judged.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
+
+from annotated_types import Ge, Gt, Le, MinLen
+
+from legible.charset import Charset
+from legible.config.checked import (
+    Fraction,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveInt,
+    Section,
+)
+
+DEFAULT_FLATTENING = 0.6
+"""The flattening of the words of `evaluate.print`, and of generated words where params.yaml names none."""
+
+
+MAX_DROPOUT = 0.99
+MAX_AVERAGING = 0.999999
+
+
+@dataclass(frozen=True)
+class CharsetParams(Section):
+    name: str
+    characters: Annotated[str, MinLen(1)]
+
+    def build(self) -> Charset:
+        return Charset(self.name, self.characters)
+
+
+@dataclass(frozen=True)
+class FontsParams(Section):
+    """Where font files are found: `folders` are searched for .woff, .woff2, .ttf and .otf."""
+
+    revision: NonNegativeInt
+    folders: tuple[str, ...]
+    packages: bool
+    """Also use the fonts that are installed as Python packages."""
+    unseen: tuple[str, ...]
+    """The families kept out of generated training data, for `evaluate.print`."""
+
+
+@dataclass(frozen=True)
+class GenerateParams(Section):
+    revision: NonNegativeInt
+    words: NonNegativeInt
+    lines: NonNegativeInt
+    styles: PositiveInt
+    """The number of writer styles: fixed combinations of font, size, slant, ink and paper."""
+    shares: Mapping[str, NonNegativeFloat]
+    """The weights of print, handwriting (in fonts) and strokes (pen paths) among the samples."""
+    strength: Fraction
+    """How far augmentation goes, 0 to 1."""
+    effects: Fraction
+    """How many and how strong the marks near the writing, the faults of the sheet and of the camera are, 0 to 1."""
+    boxes: bool
+    """Whether the boxes of characters are written too."""
+    kerning: bool = False
+    """Whether fonts are kerned by their tables of pairs."""
+    names: bool = False
+    """Whether people's names stand among the words, and names with titles, and addresses, in the lines."""
+    flattening: NonNegativeFloat = DEFAULT_FLATTENING
+    """The exponent of a word's frequency when words are drawn: 1 as in running text, less to draw rare words more."""
+
+
+@dataclass(frozen=True)
+class IngestParams(Section):
+    revision: NonNegativeInt
+    tune_share: Fraction
+    """The fraction of the training writers whose samples become `tune`."""
+    validation_share: Fraction
+    """The fraction of the writers of sources without an official split that become `validation`."""
+    segmentation: tuple[Literal["ok", "err"], ...]
+    """The IAM segmentations that are taken."""
+    pasted_share: NonNegativeFloat
+    """The number of characters pasted to words and lines, for each character of an EMNIST source."""
+    terms: Literal["", "open", "all"] = ""
+    """`open` takes only sources that anyone may use for any purpose, `all` takes every source.
+
+    The manifest then names the terms of each; where this is empty every source is taken and no terms are named, as
+    before.
+    """
+    leave_out: tuple[str, ...] = ()
+    """Listed sources that are not taken."""
+
+
+@dataclass(frozen=True)
+class ThenParams(Section):
+    """A phase that starts from the weights of the one before; only what differs from the first."""
+
+    epochs: PositiveInt
+    epoch_samples: PositiveInt
+    learning_rate: NonNegativeFloat
+    warmup_epochs: NonNegativeFloat
+    dropout: Annotated[float, Ge(0), Le(MAX_DROPOUT)]
+    strength: Fraction
+    mixture: Mapping[str, NonNegativeFloat]
+    precision: str = "float32"
+    batch_columns: NonNegativeInt = 0
+    """0 takes the first phase's."""
+    consistency: NonNegativeFloat = 0.0
+    renormalized: bool = False
+    from_mean_of: PositiveInt = 1
+    """Initialise from the average weights of the previous N phases; 1 takes the last one's."""
+
+
+@dataclass(frozen=True)
+class TrainParams(Section):
+    revision: NonNegativeInt
+    size: str
+    height: PositiveInt
+    """The height of the network's input in pixels."""
+    epochs: PositiveInt
+    epoch_samples: PositiveInt
+    batch_columns: PositiveInt
+    """The columns of pixels in one padded batch, so that batches of lines hold fewer samples than batches of words."""
+    learning_rate: NonNegativeFloat
+    weight_decay: NonNegativeFloat
+    warmup_epochs: NonNegativeFloat
+    dropout: Annotated[float, Ge(0), Le(MAX_DROPOUT)]
+    """The dropout of the temporal blocks."""
+    strength: Fraction
+    """How far training images are augmented, 0 to 1."""
+    mixture: Mapping[str, NonNegativeFloat]
+    """The weight of each group of samples, `source/kind`, in an epoch; groups not named here are left out."""
+    averaging: Annotated[float, Ge(0), Le(MAX_AVERAGING)]
+    """The momentum of the moving average of the weights; 0 switches it off."""
+    precision: str
+    """float32, or on a GPU or a processor with bfloat16 mixed_bfloat16; the weights are float32 in both."""
+    start_from: str
+    """The weights to fine-tune from; empty to start afresh."""
+    then: tuple[ThenParams, ...]
+    """Further phases, each from the weights of the one before."""
+    normalization: PositiveInt = 1
+    """The version of `image.normalize` that images are trained on, and then read with."""
+    averaged: PositiveInt = 1
+    """The number of last phases whose average weights are the result; 1 takes the last one's."""
+    consistency: NonNegativeFloat = 0.0
+    """The weight of the difference between the readings of two augmented views of an image; 0 draws one view."""
+    renormalized: bool = False
+    """Whether batches are normalised by the moving averages, as in reading, instead of by their own moments.
+
+    An average of several phases then gets moving averages of its own.
+    """
+    start_with: tuple[str, ...] = ()
+    """Further weights of the same size; training starts from the average of all."""
+
+    @property
+    def paired(self) -> bool:
+        """Whether each image is trained on in two views."""
+        return self.consistency > 0
+
+
+@dataclass(frozen=True)
+class ExportParams(Section):
+    revision: NonNegativeInt
+    quantization: Literal["dynamic", "none"]
+    """`dynamic` for int8 weights with activation scales found at run time, `none` for float32."""
+
+
+@dataclass(frozen=True)
+class LexiconParams(Section):
+    """The words that readings with a lexicon prefer; the last seven are those of `ctc.lexicon.LexiconWeights`."""
+
+    revision: NonNegativeInt
+    name: str
+    language: str
+    """The language as wordfreq calls it."""
+    words: PositiveInt
+    """The number of most frequent words that are taken."""
+    trust: float
+    unknown: float
+    letter: float
+    free: float
+    space: float
+    capital: float
+    capitals: float
+
+
+@dataclass(frozen=True)
+class ConfidenceParams(Section):
+    revision: NonNegativeInt
+    samples: PositiveInt
+
+
+@dataclass(frozen=True)
+class PrintRecipe(Section):
+    """A fixed recipe of printed words in unseen families; changed only under a new name."""
+
+    name: str
+    seed: NonNegativeInt
+    words: NonNegativeInt
+    strength: Fraction
+
+
+@dataclass(frozen=True)
+class EvaluateParams(Section):
+    revision: NonNegativeInt
+    print: PrintRecipe
+    worst: NonNegativeInt
+    """The number of worst errors that are drawn."""
+    corrupted: NonNegativeInt
+    """The number of images of `tune` that are read with each known corruption, at each severity."""
+
+
+@dataclass(frozen=True)
+class ReferenceParams(Section):
+    revision: NonNegativeInt
+    false_alarms_per_window: Annotated[float, Gt(0), Le(1)]
+    """The stated false-alarm budget, over all statistics together."""
+    smallest_window: PositiveInt
+    resamples: PositiveInt
+    images: PositiveInt
+    """The number of images of the data set in the reference; fewer where `per_writer` allows no more."""
+    per_writer: PositiveInt
+    """The most images of one writer."""
+    rows: NonNegativeInt
+    """The rows of the sample kept for Evidently."""
+
+
+@dataclass(frozen=True)
+class PackParams(Section):
+    revision: NonNegativeInt
+    floors: Mapping[str, Fraction]
+    """The lowest exact match that is allowed for each slice, by name."""
+    measured: Mapping[str, str]
+    """Speed and memory for the card, by the first twelve digits of the model's sha256: another model's is left out."""
+    generated_only: Mapping[str, str] = field(default_factory=dict)
+    """How well a network that saw generated images alone reads the IAM words of `validation`, for the card, by the
+    revision of `generate` that drew them: another's is left out, and where the data set has no such words."""
+
+
+@dataclass(frozen=True)
+class Params(Section):
+    """All of params.yaml; each section belongs to the DVC stage of the same name."""
+
+    seed: NonNegativeInt
+    charset: CharsetParams
+    fonts: FontsParams
+    generate: GenerateParams
+    ingest: IngestParams
+    train: TrainParams
+    export: ExportParams
+    lexicon: LexiconParams
+    confidence: ConfidenceParams
+    evaluate: EvaluateParams
+    reference: ReferenceParams
+    pack: PackParams

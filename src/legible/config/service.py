@@ -1,0 +1,109 @@
+"""Settings of a running service: each is overridden by `LEGIBLE_<FIELD>` in the environment."""
+
+import os
+import typing
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+from legible.config.checked import (
+    Fraction,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Section,
+    from_text,
+    nearest,
+)
+from legible.errors import SettingsError
+
+ENVIRONMENT_PREFIX = "LEGIBLE_"
+OTHER_VARIABLES = frozenset({"LEGIBLE_BUNDLE", "LEGIBLE_WORKERS", "LEGIBLE_KEY", "LEGIBLE_METRICS_KEY"})
+"""Variables of the prefix that are read elsewhere."""
+
+
+@dataclass(frozen=True)
+class ServiceSettings(Section):
+    """The settings of a running service; each field is overridden by `LEGIBLE_<FIELD>` in the environment."""
+
+    max_image_bytes: PositiveInt = 10_000_000
+    max_body_bytes: PositiveInt = 50_000_000
+    """The largest body of a request; more is refused while it arrives."""
+    max_held_bytes: PositiveInt = 200_000_000
+    """The largest sum of all bodies in one worker, half of it for those that still arrive; more is refused with 429."""
+    max_pixels: PositiveInt = 40_000_000
+    max_batch_images: PositiveInt = 64
+    max_in_flight: PositiveInt = 32
+    """The most reading requests at a time in one worker; more are refused with 429 and Retry-After."""
+    body_seconds: PositiveFloat = 20.0
+    """The time in which the body of a request has to arrive."""
+    drain_seconds: NonNegativeFloat = 5.0
+    """After SIGTERM `/readyz` answers 503 for this long while requests are still served, so that a balancer sends them
+    elsewhere; then in-flight requests finish and the process exits."""
+    accept: Fraction = 0.9
+    """A reading is `accepted` from this confidence on."""
+    channels: tuple[str, ...] = ("default",)
+    """The values that `channel` may have; anything else is counted as `other`."""
+    keys: tuple[str, ...] = ()
+    """`name:sha256` of the keys that may read (`legible key`); without any and without keys_file all may read."""
+    keys_file: str = ""
+    """A file with such an entry a line."""
+    metrics_keys: tuple[str, ...] = ()
+    """The same for `/metrics`."""
+    cors_origins: tuple[str, ...] = ()
+    """The sites whose pages may call from a browser, such as `https://example.org`."""
+    request_log: bool = True
+    """Whether each request writes a line of JSON to standard output."""
+    observations_folder: str = "observations"
+    observations_queue: PositiveInt = 1000
+    """The most observations that wait for the disk; more are dropped and counted."""
+    observations_retention_days: PositiveInt = 30
+    observations_retention_bytes: NonNegativeInt = 1_000_000_000
+    """About the largest sum of all workers' files; the oldest go first."""
+    keep_images: Fraction = 0.0
+    """The fraction of images kept for labelling, the least confident and the most unusual first."""
+    images_folder: str = "images"
+    images_retention_days: PositiveInt = 30
+    images_retention_bytes: NonNegativeInt = 500_000_000
+    """About the largest sum of all workers' images; the oldest go first."""
+    baseline: str = ""
+    """The folder that `legible rebase` wrote: metrics then compare with this deployment's normal, not the bundle's."""
+    feedback: bool = False
+    """Whether `/feedback` takes corrections."""
+    corrections_folder: str = "corrections"
+
+    @staticmethod
+    def from_environment(environment: Mapping[str, str] | None = None) -> "ServiceSettings":
+        """Return the settings with the environment's `LEGIBLE_*` over the defaults; lists are comma-separated.
+
+        Raises SettingsError with all values that are out of bounds, and for a name that is nearly one of a setting.
+        """
+        variables = os.environ if environment is None else environment
+        hints = typing.get_type_hints(ServiceSettings)
+        known = {variable_of(name) for name in hints} | OTHER_VARIABLES
+        _refuse_misspelt(variables, known)
+        texts = {name: variables[variable_of(name)] for name in hints if variable_of(name) in variables}
+        values = {name: _parts(text) if _is_list(hints[name]) else text for name, text in texts.items()}
+        return from_text(ServiceSettings, values, name=variable_of)
+
+
+def variable_of(setting: str) -> str:
+    """Return the environment variable of a setting: `accept` -> `LEGIBLE_ACCEPT`."""
+    return ENVIRONMENT_PREFIX + setting.upper()
+
+
+def _is_list(hint: object) -> bool:
+    return typing.get_origin(hint) is tuple
+
+
+def _parts(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _refuse_misspelt(variables: Mapping[str, str], known: Collection[str]) -> None:
+    """Refuse what is nearly a setting; other names pass, as Kubernetes sets LEGIBLE_SERVICE_HOST and its like."""
+    for name in sorted(variables):
+        if name.startswith(ENVIRONMENT_PREFIX) and name not in known:
+            near = nearest(name, sorted(known), cutoff=0.85)
+            if near:
+                raise SettingsError(f"{name} is no setting; did you mean {near}?")
