@@ -20,7 +20,7 @@ def some_logits(seed: int, *, steps: int = 6, labels: int = 4, sharpness: float 
 def test_a_wide_beam_finds_every_text_with_its_probability(seed: int) -> None:
     logits = some_logits(seed)
     truth = probability_of_each_text(logits)
-    found = prefix_beam_search(softmax(logits), width=10_000, least_share=0.0)
+    found = prefix_beam_search(softmax(logits), width=10_000, min_probability=0.0)
     assert {one.labels for one in found} == set(truth)
     for one in found:
         assert math.exp(one.log_probability) == pytest.approx(truth[one.labels], rel=1e-6)
@@ -42,13 +42,13 @@ def test_a_text_that_does_not_fit_has_no_probability() -> None:
 def test_a_narrow_beam_finds_the_likeliest_text(seed: int) -> None:
     logits = some_logits(seed, sharpness=3.0)
     truth = probability_of_each_text(logits)
-    best = prefix_beam_search(softmax(logits), width=64, least_share=0.0)[0]
+    best = prefix_beam_search(softmax(logits), width=64, min_probability=0.0)[0]
     assert truth[best.labels] == pytest.approx(max(truth.values()))
 
 
 def test_it_sees_what_best_path_misses() -> None:
-    shares = np.array([[0.6, 0.4], [0.6, 0.4]])
-    logits = np.log(shares).astype(np.float32)
+    probabilities = np.array([[0.6, 0.4], [0.6, 0.4]])
+    logits = np.log(probabilities).astype(np.float32)
     assert best_path(logits) == []  # 0.36, but the paths that spell one label sum to 0.64
     best = prefix_beam_search(softmax(logits), width=4)[0]
     assert best.labels == (1,)
@@ -61,7 +61,7 @@ def test_it_agrees_with_keras(seed: int) -> None:
     decoded, scores = keras.ops.ctc_decode(
         logits[None], np.array([12]), strategy="beam_search", beam_width=50, top_paths=3, mask_index=0
     )
-    ours = prefix_beam_search(softmax(logits), width=50, least_share=0.0)[:3]
+    ours = prefix_beam_search(softmax(logits), width=50, min_probability=0.0)[:3]
     theirs = [tuple(int(label) for label in path[0] if label > 0) for path in np.asarray(decoded)]
     assert [one.labels for one in ours] == theirs
     assert [one.log_probability for one in ours] == pytest.approx(np.asarray(scores)[0].tolist(), abs=1e-3)
@@ -97,7 +97,7 @@ class OnlyTwos:
 def test_a_prior_decides_between_texts_but_leaves_their_probability() -> None:
     logits = some_logits(3)
     truth = probability_of_each_text(logits)
-    best = prefix_beam_search(softmax(logits), width=20, prior=OnlyTwos(), least_share=0.0)[0]
+    best = prefix_beam_search(softmax(logits), width=20, prior=OnlyTwos(), min_probability=0.0)[0]
     assert set(best.labels) <= {2}
     assert math.exp(best.log_probability) <= truth[best.labels] * (1 + 1e-9)
     assert best.score == best.log_probability + best.log_weight

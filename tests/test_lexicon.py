@@ -118,7 +118,7 @@ def test_a_wide_beam_finds_the_text_of_the_greatest_probability_times_weight(see
         text: math.log(probability) + weight_by(prior, text)
         for text, probability in probability_of_each_text(steps).items()
     }
-    found = prefix_beam_search(softmax(steps), width=10_000, prior=prior, least_share=0.0)
+    found = prefix_beam_search(softmax(steps), width=10_000, prior=prior, min_probability=0.0)
     assert {one.labels: pytest.approx(one.score, abs=1e-4) for one in found} == truth
     assert found[0].labels == max(truth, key=truth.__getitem__)
 
@@ -158,7 +158,7 @@ def test_a_lexicon_is_saved_and_loaded_with_the_same_bytes(tmp_path: Path) -> No
     assert (tmp_path / "first.gz").read_bytes() == (tmp_path / "second.gz").read_bytes()
     assert len(again) == 4
     assert again.weights == WEIGHTS
-    assert again.log_share("on") == pytest.approx(math.log(0.01), abs=1e-3)
+    assert again.log_frequency("on") == pytest.approx(math.log(0.01), abs=1e-3)
     assert "the" in again
     assert "th" not in again
 
@@ -205,7 +205,11 @@ def test_a_lexicon_that_cannot_be_made_is_refused_in_one_line(changes: dict[str,
     assert str(caught.value).startswith(reason)
 
 
-@pytest.mark.parametrize(("words", "shares"), [(["the", "on"], [0.0, 0.0]), (["on", "on"], [0.0, 0.0]), (["on"], [])])
-def test_words_out_of_order_or_without_a_share_are_no_lexicon(words: list[str], shares: list[float]) -> None:
-    with pytest.raises(DataError, match="in order, each once and with a share"):
-        Lexicon(words, shares, WEIGHTS)
+@pytest.mark.parametrize(
+    ("words", "frequencies"), [(["the", "on"], [0.0, 0.0]), (["on", "on"], [0.0, 0.0]), (["on"], [])]
+)
+def test_words_that_are_not_sorted_or_lack_a_frequency_are_no_lexicon(
+    words: list[str], frequencies: list[float]
+) -> None:
+    with pytest.raises(DataError, match="must be sorted and distinct, each with a frequency"):
+        Lexicon(words, frequencies, WEIGHTS)

@@ -1,1 +1,1 @@
-"""From logits to labels."""
+"""CTC decoding: from the logits of a network to the labels of a text."""

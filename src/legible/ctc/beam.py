@@ -1,7 +1,10 @@
-"""Prefix beam search: the texts that CTC's logits give the most probability, each summed over its paths.
+"""CTC prefix beam search: the texts with the greatest probability, each summed over all of its paths.
 
-Graves and Jaitly 2014 (algorithm 1), Hannun et al. 2014. A prior, such as a lexicon, may weigh each prefix on its way,
-as word beam search does (Scheidl et al. 2018).
+Graves and Jaitly 2014 (algorithm 1), Hannun et al. 2014. A prior, such as a lexicon, may weight each prefix during the
+search, as in word beam search (Scheidl et al. 2018).
+
+Example: two steps with 0.6 blank and 0.4 "a" each. The best path is the empty text (0.36), but the paths "a-", "-a" and
+"aa" sum to 0.64, so the search returns "a" first.
 """
 
 import math
@@ -15,15 +18,15 @@ import numpy as np
 from legible.charset import BLANK
 from legible.ctc.decode import Probabilities
 
-RESCALED_EVERY = 40
-"""Time steps; so many are far from too small a number for a float."""
+RESCALE_EVERY = 40
+"""Time steps after which the probabilities are rescaled, so that they never underflow."""
 MIN_PROBABILITY = 1e-3
-"""Labels with less of a time step's probability are not followed."""
+"""Labels with a smaller probability in a time step do not extend a prefix there."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A text as labels; the log of its probability, summed over the paths that were kept; and of its prior weight."""
+    """A text as labels, with the log of its probability (summed over the paths in the beam) and of its prior."""
 
     labels: tuple[int, ...]
     log_probability: float
@@ -35,22 +38,25 @@ class Candidate:
 
 
 class Prior(Protocol):
-    """What is known of texts before any image is seen. A state stands for the prefix that led to it."""
+    """What is known about texts before an image is seen. A state stands for the prefix that led to it."""
 
     def start(self) -> Any:
-        """The state of the empty prefix."""
+        """Return the state of the empty prefix."""
         ...
 
     def step(self, state: Any, label: int) -> Any:
-        """The state after one more label."""
+        """Return the state after one more label."""
         ...
 
     def weight(self, state: Any, *, whole: bool) -> float:
-        """Log weight of a prefix: of the best text that may follow, or of it alone where it is the whole text."""
+        """Return the log weight of the state's prefix.
+
+        With `whole` the prefix is the complete text; else the weight is that of the best text that may continue it.
+        """
         ...
 
 
-class _Uniform:
+class _UniformPrior:
     def start(self) -> Any:
         return None
 
@@ -63,15 +69,15 @@ class _Uniform:
         return 0.0
 
 
-UNIFORM: Prior = _Uniform()
-"""Every text is as likely as any other."""
+UNIFORM: Prior = _UniformPrior()
+"""The prior under which every text is equally probable."""
 
 ROOT = 0
 
 
 @dataclass
-class _Prefixes:
-    """All prefixes met, as nodes of a tree: the same labels are the same node."""
+class _PrefixTree:
+    """All prefixes that the search has met. A node is an index; node `ROOT` is the empty prefix."""
 
     prior: Prior
     labels: list[int] = field(default_factory=lambda: [BLANK])
@@ -81,69 +87,80 @@ class _Prefixes:
     children: dict[tuple[int, int], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._keep(self.prior.start())
+        self._add_state(self.prior.start())
 
     def child(self, node: int, label: int) -> int:
+        """Return the node of the prefix with one more label; the same labels always give the same node."""
         found = self.children.get((node, label))
         if found is None:
             found = self.children[node, label] = len(self.labels)
             self.labels.append(label)
             self.parents.append(node)
-            self._keep(self.prior.step(self.states[node], label))
+            self._add_state(self.prior.step(self.states[node], label))
         return found
 
     def path(self, node: int) -> tuple[int, ...]:
+        """Return the labels of the prefix."""
         found = []
         while node != ROOT:
             found.append(self.labels[node])
             node = self.parents[node]
         return tuple(reversed(found))
 
-    def _keep(self, state: Any) -> None:
+    def whole_weight(self, node: int) -> float:
+        """Return the log weight of the prefix as a complete text."""
+        return self.prior.weight(self.states[node], whole=True)
+
+    def _add_state(self, state: Any) -> None:
         self.states.append(state)
         self.weights.append(self.prior.weight(state, whole=False))
 
 
 Beams = dict[int, tuple[float, float]]
-"""Node of a prefix -> probability of its paths that end in a blank, and of those that end in its last label."""
+"""For each node the probability of its paths that end in a blank, and of those that end in its last label."""
 
 
 def prefix_beam_search(
-    shares: Probabilities, *, width: int, prior: Prior = UNIFORM, least_share: float = MIN_PROBABILITY
+    probabilities: Probabilities, *, width: int, prior: Prior = UNIFORM, min_probability: float = MIN_PROBABILITY
 ) -> list[Candidate]:
-    """The candidates left in a beam of so many prefixes, best first; probabilities of each step's labels (T, V)."""
-    prefixes = _Prefixes(prior)
+    """Return the candidates in the final beam of at most `width` prefixes, best score first.
+
+    `probabilities` is (T, V), each row summing to 1. Labels below `min_probability` in a step extend no prefix there.
+    """
+    tree = _PrefixTree(prior)
     beams: Beams = {ROOT: (1.0, 0.0)}
     log_scale = 0.0
-    for number, (blank, likely) in enumerate(_steps(shares, least_share)):
-        grown = _grow(beams, blank, likely, prefixes)
-        beams = _kept(grown, prefixes.weights, width) if len(grown) > width else grown
-        if number % RESCALED_EVERY == 0:
+    for number, (blank, likely) in enumerate(_steps(probabilities, min_probability)):
+        extended = _extend(beams, blank, likely, tree)
+        beams = _prune(extended, tree.weights, width) if len(extended) > width else extended
+        if number % RESCALE_EVERY == 0:
             total = sum(map(sum, beams.values()))
             beams = {node: (ended / total, going / total) for node, (ended, going) in beams.items()}
             log_scale += math.log(total)
+    return _candidates(beams, tree, log_scale)
+
+
+def _candidates(beams: Beams, tree: _PrefixTree, log_scale: float) -> list[Candidate]:
     candidates = [
-        Candidate(
-            prefixes.path(node), log_scale + math.log(ended + going), prior.weight(prefixes.states[node], whole=True)
-        )
+        Candidate(tree.path(node), log_scale + math.log(ended + going), tree.whole_weight(node))
         for node, (ended, going) in beams.items()
         if ended + going > 0
     ]
     return sorted(candidates, key=lambda candidate: -candidate.score)
 
 
-def _steps(shares: Probabilities, least_share: float) -> Iterator[tuple[float, dict[int, float]]]:
-    """For each step the blank's share, and the shares of the labels that have more than the least.
+def _steps(probabilities: Probabilities, min_probability: float) -> Iterator[tuple[float, dict[int, float]]]:
+    """Yield for each time step the probability of the blank, and those of the labels above `min_probability`.
 
-    Steps on end in which no label has are one step: their blanks' shares multiplied.
+    Consecutive steps in which no label is above it become one step: the product of their blanks.
     """
-    follow = shares > least_share
+    follow = probabilities > min_probability
     follow[:, BLANK] = False
     steps, labels = np.nonzero(follow)
-    values, names = shares[steps, labels].tolist(), labels.tolist()
-    bounds = np.searchsorted(steps, np.arange(len(shares) + 1)).tolist()
+    values, names = probabilities[steps, labels].tolist(), labels.tolist()
+    bounds = np.searchsorted(steps, np.arange(len(probabilities) + 1)).tolist()
     silence = 1.0
-    for blank, start, stop in zip(shares[:, BLANK].tolist(), bounds, bounds[1:], strict=False):
+    for blank, start, stop in zip(probabilities[:, BLANK].tolist(), bounds, bounds[1:], strict=False):
         if start == stop:
             silence *= blank
             continue
@@ -155,25 +172,26 @@ def _steps(shares: Probabilities, least_share: float) -> Iterator[tuple[float, d
         yield silence, {}
 
 
-def _grow(beams: Beams, blank: float, likely: dict[int, float], prefixes: _Prefixes) -> Beams:
-    """A step that is blank, the last label again, or one more label."""
-    labels, share_of = prefixes.labels, likely.get
-    grown = {
-        node: ((ended + going) * blank, going * share_of(labels[node], 0.0)) for node, (ended, going) in beams.items()
+def _extend(beams: Beams, blank: float, likely: dict[int, float], tree: _PrefixTree) -> Beams:
+    """Return the beams after one more step: each prefix meets a blank, its last label again, or a new label."""
+    labels, probability_of = tree.labels, likely.get
+    extended = {
+        node: ((ended + going) * blank, going * probability_of(labels[node], 0.0))
+        for node, (ended, going) in beams.items()
     }
     for node, (ended, going) in beams.items() if likely else ():
         last, total = labels[node], ended + going
-        for label, share in likely.items():
-            added = share * (ended if label == last else total)
+        for label, probability in likely.items():
+            added = probability * (ended if label == last else total)
             if added > 0.0:
-                child = prefixes.child(node, label)
-                before = grown.get(child)
-                grown[child] = (0.0, added) if before is None else (before[0], before[1] + added)
-    return grown
+                child = tree.child(node, label)
+                before = extended.get(child)
+                extended[child] = (0.0, added) if before is None else (before[0], before[1] + added)
+    return extended
 
 
-def _kept(beams: Beams, weights: list[float], width: int) -> Beams:
-    """Those of the greatest probability times weight, and none without probability."""
+def _prune(beams: Beams, weights: list[float], width: int) -> Beams:
+    """Return the `width` beams with the greatest probability times weight, without those of probability 0."""
     scored = [
         (math.log(ended + going) + weights[node], node) for node, (ended, going) in beams.items() if ended + going > 0
     ]
