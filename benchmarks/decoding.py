@@ -20,7 +20,8 @@ from legible.ctc.decode import Probabilities, best_path, softmax
 from legible.data.dataset import Dataset
 from legible.evaluation.evaluate import print_cases, validation_cases
 from legible.recognition.bundle import load_bundle
-from legible.recognition.recognizer import Decoding, Recognizer, search, search_others
+from legible.recognition.decoding import Decoding, search, search_alternatives
+from legible.recognition.recognizer import Recognizer
 from legible.sampling import spread
 
 PROJECT = Path(__file__).parents[1]
@@ -66,7 +67,7 @@ def main() -> None:
     ways: dict[str, Callable[[Probabilities], object]] = {
         "best path": best_path,
         "prefix beam": lambda shares: search(shares, Decoding()),
-        "and five alternatives": lambda shares: search_others(shares, wide, search(shares, wide)),
+        "and five alternatives": lambda shares: search_alternatives(shares, wide, search(shares, wide)),
         "with lexicon": lambda shares: search(shares, preferring),
     }
     groups: dict[str, list[Probabilities]] = {}
@@ -74,7 +75,7 @@ def main() -> None:
     cases += validation_cases(Dataset.open(PROJECT / "data/dataset"))
     for name in sorted({case.slices[0] for case in cases}):
         own = spread([case for case in cases if case.slices[0] == name], most)
-        groups[name] = [softmax(recognizer.logits(recognizer.normalized(case.image))) for case in own]
+        groups[name] = [softmax(recognizer.logits(recognizer.preprocess(case.image))) for case in own]
     rows = []
     for name, images in groups.items():
         for way, decode in ways.items():

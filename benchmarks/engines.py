@@ -22,7 +22,8 @@ Read = Callable[[list[np.ndarray]], list[str]]
 
 def legible(*, lexicon: str = "") -> Read:
     from legible.recognition.bundle import find_bundle, load_bundle
-    from legible.recognition.recognizer import Decoding, Recognizer
+    from legible.recognition.decoding import Decoding
+    from legible.recognition.recognizer import Recognizer
 
     bundle = load_bundle(find_bundle())
     recognizer = Recognizer.from_bundle(bundle)
@@ -40,7 +41,7 @@ def legible_best_path() -> Read:
     recognizer = Recognizer.from_bundle(load_bundle(find_bundle()))
 
     def read_some(images: list[np.ndarray]) -> list[str]:
-        columns = [recognizer.normalized(image) for image in images]
+        columns = [recognizer.preprocess(image) for image in images]
         logits = [recognizer.logits(own) for own in columns]
         return [best_path_text(own, recognizer.charset) for own in logits]
 

@@ -23,7 +23,8 @@ from legible.data.ingest import ingest
 from legible.errors import DataError
 from legible.evaluation.evaluate import best_path_texts
 from legible.recognition.bundle import load_bundle
-from legible.recognition.recognizer import Decoding, artefact_recognizer
+from legible.recognition.decoding import Decoding
+from legible.recognition.recognizer import artefact_recognizer
 from legible.scores import cer, exact_match
 from legible.synth.generate import generate
 from legible.training.export import export

@@ -24,7 +24,8 @@ from legible.config import ServiceSettings
 from legible.image.decode import Limits, decode
 from legible.image.statistics import measure
 from legible.recognition.bundle import load_bundle
-from legible.recognition.recognizer import TOGETHER, Decoding, Recognizer, interpret
+from legible.recognition.decoding import Decoding, interpret
+from legible.recognition.recognizer import TOGETHER, Recognizer
 from legible.service.api import Api, build_app
 from legible.service.worker import Answer, Observed, Upload, Wanted, Worker
 
@@ -62,7 +63,7 @@ def parts(folder: Path, count: int) -> Iterator[tuple[str, float]]:
     bundle = load_bundle(PROJECT / "models/bundle")
     reader, recognizer = Worker(bundle, settings, worker=str(os.getpid())), Recognizer.from_bundle(bundle)
     images = [decode(image) for image in IMAGES]
-    columns = [recognizer.normalized(image) for image in images]
+    columns = [recognizer.preprocess(image) for image in images]
     logits = [recognizer.logits(column) for column in columns]
     uploads = reader.uploads(IMAGES)
     answers = [answer for answer in reader.read(uploads, Decoding()) if isinstance(answer, Answer)]

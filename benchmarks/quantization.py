@@ -60,7 +60,7 @@ def recognizers(folder: Path, *, workers: int) -> dict[str, Recognizer]:
 def texts(recognizer: Recognizer, samples: Sequence[Sample], charset: Charset) -> list[str]:
     found = []
     for sample in samples:
-        logits = recognizer.logits(recognizer.normalized(sample.image))
+        logits = recognizer.logits(recognizer.preprocess(sample.image))
         found.append(best_path_text(logits, charset))
     return found
 

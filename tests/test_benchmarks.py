@@ -37,4 +37,4 @@ def test_quantization_reads_images_by_the_normalisation_that_the_weights_were_tr
     image[13:48, 9:80:7] = 20
     for recognizer in quantization.recognizers(tmp_path, workers=1).values():
         expected = normalize(image, height=trained.height, stride=recognizer.stride, version=version)
-        assert np.array_equal(recognizer.normalized(image), expected)
+        assert np.array_equal(recognizer.preprocess(image), expected)

@@ -447,7 +447,7 @@ def test_a_bundle_reads_images_as_it_was_trained_on_them(tmp_path: Path, bundle_
         bundle = load_bundle(with_normalization(tmp_path, bundle_folder, stated))
         recognizer = Recognizer.from_bundle(bundle)
         wanted = normalize(image, height=recognizer.height, stride=recognizer.stride, version=version)
-        assert np.array_equal(recognizer.normalized(image), wanted)
+        assert np.array_equal(recognizer.preprocess(image), wanted)
 
 
 def test_a_bundle_of_a_newer_normalization_is_refused_by_name(tmp_path: Path, bundle_folder: Path) -> None:

@@ -22,8 +22,8 @@ from legible.packing.lexicon import frequent_words
 
 CHARSET = Charset("letters", " '()-0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 WEIGHTS = LexiconWeights(trust=1.0, unknown=-7.0, letter=-2.5, free=-2.0, space=-0.5, capital=-2.0, capitals=-4.0)
-SHARES = {"the": 0.05, "on": 0.01, "then": 0.001, "i'll": 0.0005}
-LEXICON = Lexicon.of({word: math.log(share) for word, share in SHARES.items()}, WEIGHTS)
+FREQUENCIES = {"the": 0.05, "on": 0.01, "then": 0.001, "i'll": 0.0005}
+LEXICON = Lexicon.of({word: math.log(fraction) for word, fraction in FREQUENCIES.items()}, WEIGHTS)
 PRIOR = LexiconPrior(LEXICON, CHARSET)
 
 
@@ -39,7 +39,7 @@ def weight_by(prior: LexiconPrior, labels: Iterable[int], *, whole: bool = True)
 
 
 def logits(*steps: str) -> np.ndarray:
-    """A step for each text: its characters with shares falling by halves; `-` alone is a blank."""
+    """A step for each text: its characters with probabilities that halve; `-` alone is a blank."""
     rows = np.full((len(steps), CHARSET.size), -20.0, np.float32)
     for row, characters in zip(rows, steps, strict=True):
         for place, character in enumerate(characters):
@@ -51,7 +51,7 @@ def read(*steps: str) -> str:
     return CHARSET.decode(prefix_beam_search(softmax(logits(*steps)), width=16, prior=PRIOR)[0].labels)
 
 
-def test_words_weigh_what_their_share_says() -> None:
+def test_words_weigh_as_much_as_their_frequency() -> None:
     assert weight("the") == pytest.approx(math.log(0.05))
     assert weight("The") == pytest.approx(math.log(0.05) - 2)
     assert weight("THE") == pytest.approx(math.log(0.05) - 4)
@@ -69,7 +69,7 @@ def test_spaces_at_the_ends_and_beside_others_are_dear() -> None:
     assert weight("1 (on") == pytest.approx(-2 - 0.5 - 2 + math.log(0.01))
 
 
-def test_words_of_a_script_without_capitals_weigh_what_their_share_says() -> None:
+def test_words_of_a_script_without_capitals_weigh_as_much_as_their_frequency() -> None:
     hebrew = Charset("hebrew", " אבגדהוזחטיכלמנסעפצקרשתםןץףך")
     prior = LexiconPrior(Lexicon.of({"שלום": math.log(0.1)}, WEIGHTS), hebrew)
     assert weight_by(prior, hebrew.encode("שלום")) == pytest.approx(math.log(0.1))
@@ -95,7 +95,7 @@ def test_a_prefix_weighs_as_much_as_the_best_word_that_it_may_become() -> None:
 @pytest.mark.parametrize("text", ["I'm", "I'M", "O'Brien", "DON'T", "D'", "The", "THE", "McDonald", "Don't I'll", "x"])
 def test_no_text_weighs_more_than_what_it_began_with(text: str) -> None:
     words = {"i'm": 0.01, "o'brien": 0.001, "don't": 0.01, "the": 0.05, "i'll": 0.0005}
-    prior = LexiconPrior(Lexicon.of({word: math.log(share) for word, share in words.items()}, WEIGHTS), CHARSET)
+    prior = LexiconPrior(Lexicon.of({word: math.log(fraction) for word, fraction in words.items()}, WEIGHTS), CHARSET)
     states = [prior.start()]
     for label in CHARSET.encode(text):
         states.append(prior.step(states[-1], label))

@@ -16,7 +16,8 @@ import pytest
 
 from legible.reading import Reading
 from legible.recognition.bundle import load_bundle
-from legible.recognition.recognizer import Decoding, Recognizer
+from legible.recognition.decoding import Decoding
+from legible.recognition.recognizer import Recognizer
 from legible.synth.corrupt import CORRUPTIONS, corrupt
 from legible.synth.determinism import plain_opencv
 from legible.synth.style import draw_hand_style, draw_text

@@ -25,7 +25,7 @@ from legible.packing.lexicon import lexicon
 from legible.packing.pack import pack
 from legible.packing.reference import reference
 from legible.recognition.bundle import load_bundle
-from legible.recognition.calibration import FORMAT, Calibration, ReadingWeights, WayWeights
+from legible.recognition.calibration import FORMAT, Calibration, ModeWeights, ReadingWeights
 from legible.recognition.recognizer import Recognizer, artefact_recognizer
 from legible.sampling import evenly_by_group
 from legible.scores import characters_right
@@ -143,7 +143,7 @@ def test_workers_change_no_figure(made: Path, params: Params, tmp_path: Path) ->
 @pytest.mark.slow
 def test_results_carry_the_calibrated_confidence(made: Path, params: Params, tmp_path: Path) -> None:
     copy_inputs(made, tmp_path)
-    doubting = Calibration(plain=WayWeights(ReadingWeights(bias=-2.0)))
+    doubting = Calibration(plain=ModeWeights(ReadingWeights(bias=-2.0)))
     content = {"version": FORMAT.version, **dataclasses.asdict(doubting)}
     (tmp_path / "training/confidence.json").write_text(json.dumps(content))
     evaluate(params, root=tmp_path)
@@ -204,7 +204,7 @@ def test_figures_by_best_path_are_those_of_the_network_alone(made: Path) -> None
     recognizer = artefact_recognizer(made / "training/artefact")
     own = [one for one in Dataset.open(made / "data/dataset").samples(split="validation") if one.kind == "word"]
     own = [one for one in own if one.group == own[0].group]
-    logits = [recognizer.logits(recognizer.normalized(one.image)) for one in own]
+    logits = [recognizer.logits(recognizer.preprocess(one.image)) for one in own]
     labels = [[label for label, _ in groupby(found.argmax(axis=1)) if label] for found in logits]
     right = [recognizer.charset.decode(found) == one.text for found, one in zip(labels, own, strict=True)]
     figures = evaluation(made)["best_path"][own[0].group]

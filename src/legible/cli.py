@@ -69,7 +69,8 @@ def read(
 ) -> None:
     """Read images. Example: legible read scans/ word.png --json"""
     from legible.recognition.bundle import find_bundle, load_bundle
-    from legible.recognition.recognizer import Decoding, Recognizer
+    from legible.recognition.decoding import Decoding
+    from legible.recognition.recognizer import Recognizer
 
     files = list(_image_files(paths))
     opened = load_bundle(bundle or find_bundle())

@@ -26,7 +26,8 @@ from legible.image.decode import GreyImage
 from legible.observations import Observation, observe
 from legible.reading import Reading
 from legible.recognition.calibration import Calibration
-from legible.recognition.recognizer import Decoding, Recognizer, artefact_recognizer
+from legible.recognition.decoding import Decoding
+from legible.recognition.recognizer import Recognizer, artefact_recognizer
 from legible.sampling import spread
 from legible.scores import calibration_error, characters_right, edit_distance
 from legible.synth.generate import print_recipe
@@ -165,7 +166,7 @@ def read_by_best_path(recognizer: Recognizer, cases: Sequence[Case]) -> dict[str
 
 def best_path_texts(recognizer: Recognizer, images: Iterable[GreyImage]) -> list[str]:
     """What the network alone reads, without a search or a lexicon."""
-    logits = (recognizer.logits(recognizer.normalized(image)) for image in images)
+    logits = (recognizer.logits(recognizer.preprocess(image)) for image in images)
     return [best_path_text(own, recognizer.charset) for own in logits]
 
 

@@ -25,19 +25,13 @@ from legible.errors import DataError
 from legible.recognition.calibration import (
     FORMAT,
     CharacterWeights,
+    ModeWeights,
     ReadingWeights,
-    WayWeights,
     features,
     logit,
 )
-from legible.recognition.recognizer import (
-    Decoding,
-    Recognizer,
-    artefact_recognizer,
-    character_probabilities,
-    search,
-    search_others,
-)
+from legible.recognition.decoding import Decoding, character_probabilities, search, search_alternatives
+from legible.recognition.recognizer import Recognizer, artefact_recognizer
 from legible.sampling import evenly_by_group
 from legible.scores import calibration_error, characters_right
 
@@ -52,8 +46,8 @@ class CalibrationReport:
 
     version: int
     samples: int
-    plain: WayWeights
-    lexicon: WayWeights
+    plain: ModeWeights
+    lexicon: ModeWeights
     errors: dict[str, dict[str, dict[str, float]]]
 
 
@@ -90,13 +84,13 @@ def calibrate(recognizer: Recognizer, samples: Sequence[Sample], lexicon: Lexico
     ways = {"plain": Decoding(), "lexicon": Decoding(recognizer.prior(lexicon))}
     attempts: dict[str, list[Attempt]] = {name: [] for name in ways}
     for sample in tqdm(samples, desc="calibrate", unit="image"):
-        logits = recognizer.logits(recognizer.normalized(sample.image))
+        logits = recognizer.logits(recognizer.preprocess(sample.image))
         for name, decoding in ways.items():
             attempts[name].append(_attempt(recognizer, sample, logits, decoding))
-    fitted = {name: WayWeights(fit_reading(own), fit_character(own)) for name, own in attempts.items()}
+    fitted = {name: ModeWeights(fit_reading(own), fit_character(own)) for name, own in attempts.items()}
     errors = {}
     for name, own in attempts.items():
-        errors[f"raw, {name}"] = errors_by_group(own, WayWeights())
+        errors[f"raw, {name}"] = errors_by_group(own, ModeWeights())
         errors[f"calibrated, {name}"] = errors_by_group(own, fitted[name])
     return CalibrationReport(FORMAT.version, len(samples), fitted["plain"], fitted["lexicon"], errors)
 
@@ -106,7 +100,7 @@ def _attempt(recognizer: Recognizer, sample: Sample, logits: npt.NDArray[np.floa
     candidates = search(shares, decoding)
     truth = tuple(recognizer.charset.encode(sample.text))
     text = recognizer.charset.decode(candidates[0].labels)
-    others = search_others(shares, decoding, candidates)
+    others = search_alternatives(shares, decoding, candidates)
     return Attempt(
         sample.group,
         candidates,
@@ -172,7 +166,7 @@ def _group_weights(groups: Sequence[str]) -> Floats:
     return np.asarray(len(groups) / len(names) / counts[places], np.float64)
 
 
-def errors_by_group(attempts: Sequence[Attempt], weights: WayWeights) -> dict[str, dict[str, float]]:
+def errors_by_group(attempts: Sequence[Attempt], weights: ModeWeights) -> dict[str, dict[str, float]]:
     """Calibration error of the readings and of the characters of each group."""
     found = {}
     for group in sorted({attempt.group for attempt in attempts}):

@@ -22,7 +22,7 @@ from legible.recognition.bundle import (
     LEXICON_SUFFIX,
     MANIFEST,
     MODEL,
-    Manifest,
+    BundleManifest,
 )
 
 MAX_BYTES = 5_000_000
@@ -61,10 +61,12 @@ def pack(params: Params, *, root: Path) -> None:
         _check_size(fresh)
 
 
-def make_manifest(folder: Path, params: Params, *, data_set: str, sources: Any, trained: Mapping[str, Any]) -> Manifest:
+def make_manifest(
+    folder: Path, params: Params, *, data_set: str, sources: Any, trained: Mapping[str, Any]
+) -> BundleManifest:
     """Of the files in a folder."""
     sections = dataclasses.asdict(params)
-    return Manifest(
+    return BundleManifest(
         format_version=FORMAT.version,
         files={path.name: sha256_of(path) for path in sorted(folder.iterdir())},
         data_set=data_set,

@@ -1,1 +1,1 @@
-"""The served artefact: image in, Reading out. LiteRT, never Keras."""
+"""The served artefact: the bundle, and the recognizer that turns an image into a Reading with it."""

@@ -1,6 +1,6 @@
-"""The folder that is shipped and served (format v1): found, checked against its sums, and opened.
+"""The bundle: the folder that is shipped and served (format v1). It is found, checked against its sums, and opened.
 
-No pickle in it: a LiteRT model, JSON, Parquet and Markdown, lexicons of words.
+A bundle holds a LiteRT model, JSON, Parquet, Markdown and word lists. It holds no pickle, so opening one runs no code.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ FORMAT = JsonFormat("bundle", 1, "pack the bundle again or fetch it anew", Bundl
 MODEL = "model.tflite"
 CHARSET = "charset.json"
 DESCRIPTION = "description.json"
-"""Beside weights and artefacts, not in a bundle."""
+"""Lies beside weights and artefacts; a bundle has its manifest instead."""
 CONFIDENCE = "confidence.json"
 LEXICON, LEXICON_SUFFIX = "lexicon-", ".gz"
 MANIFEST = "manifest.json"
@@ -30,8 +30,8 @@ CARD = "card.md"
 
 
 @dataclass(frozen=True)
-class Manifest:
-    """What a bundle is made of: sha256 of each of its files, and of what they were made from."""
+class BundleManifest:
+    """What a bundle is made of: the sha256 of each file, and of the data set and parameters behind them."""
 
     format_version: int
     files: Mapping[str, str]
@@ -42,20 +42,20 @@ class Manifest:
     backend: str
     device: str
     normalization: int = 1
-    """The version of `image.normalize` that the model was trained on."""
+    """The version of `image.normalize` that the model was trained with."""
 
     @property
     def bundle_id(self) -> str:
-        """Twelve hexadecimal digits of the sha256 over the files' sums."""
+        """The first twelve hexadecimal digits of the sha256 over the files' sums."""
         return hashlib.sha256(json.dumps(dict(self.files), sort_keys=True).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """An opened bundle, its sums checked."""
+    """An opened bundle whose sums were checked."""
 
     folder: Path
-    manifest: Manifest
+    manifest: BundleManifest
     charset: Charset
     calibration: Calibration
 
@@ -69,17 +69,17 @@ class Bundle:
 
     @property
     def card(self) -> str:
-        """The model card, Markdown."""
+        """The model card in Markdown."""
         return (self.folder / CARD).read_text(encoding="utf-8")
 
     @property
     def lexicons(self) -> tuple[str, ...]:
-        """Names of the lexicons in it."""
+        """The names of the lexicons in the bundle, such as `english`."""
         names = [name for name in self.manifest.files if name.startswith(LEXICON) and name.endswith(LEXICON_SUFFIX)]
         return tuple(name.removeprefix(LEXICON).removesuffix(LEXICON_SUFFIX) for name in sorted(names))
 
     def lexicon(self, name: str) -> Lexicon:
-        """Raises SettingsError for a name that is not among them."""
+        """Load a lexicon by its name. Raise SettingsError for a name that is not among `lexicons`."""
         if name not in self.lexicons:
             known = ", ".join(self.lexicons) or "none"
             raise SettingsError(f"no lexicon {name!r} in bundle {self.id}; there: {known}")
@@ -87,7 +87,10 @@ class Bundle:
 
 
 def find_bundle(environment: Mapping[str, str] | None = None, *, working_folder: Path | None = None) -> Path:
-    """Return LEGIBLE_BUNDLE, else the one inside the installed package, else models/bundle under the working folder."""
+    """Return the bundle's folder: LEGIBLE_BUNDLE, else inside the installed package, else models/bundle.
+
+    `models/bundle` is looked for under the working folder. Raise BundleError where there is none.
+    """
     named = (os.environ if environment is None else environment).get("LEGIBLE_BUNDLE")
     if named:
         return intact_folder(Path(named))
@@ -99,7 +102,10 @@ def find_bundle(environment: Mapping[str, str] | None = None, *, working_folder:
 
 
 def load_bundle(folder: Path) -> Bundle:
-    """Raises BundleError for a folder without a bundle, of a newer format, or with a file that is not as packed."""
+    """Open a bundle and check the sum of each file.
+
+    Raise BundleError for a folder without a bundle, for another format, and for a file that is not as it was packed.
+    """
     folder = intact_folder(folder)
     manifest = read_manifest(folder)
     faults = [fault for name, digest in manifest.files.items() if (fault := _fault(folder / name, digest))]
@@ -108,7 +114,8 @@ def load_bundle(folder: Path) -> Bundle:
     return Bundle(folder, manifest, Charset.load(folder / CHARSET), Calibration.load(folder / CONFIDENCE))
 
 
-def read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Path) -> BundleManifest:
+    """Read the manifest alone, without checking sums. Raise BundleError where it is missing or of another format."""
     path = intact_folder(folder) / MANIFEST
     if not path.is_file():
         raise BundleError(f"{folder}: no bundle here ({MANIFEST} is missing); name a bundle's folder or run dvc repro")
@@ -118,7 +125,7 @@ def read_manifest(folder: Path) -> Manifest:
                 f"{folder}: trained on normalisation {content['normalization']}, newer than the {NEWEST} that legible "
                 f"{legible.__version__} knows; install the legible that packed it"
             )
-        return Manifest(**{**content, "sources": tuple(content["sources"])})
+        return BundleManifest(**{**content, "sources": tuple(content["sources"])})
 
 
 def _fault(path: Path, digest: str) -> str | None:

@@ -1,17 +1,20 @@
-"""From what a decoder finds to probabilities that mean something: logistic formulas (Platt 1999), fitted on `tune`.
+"""Confidence: from a decoder's scores to calibrated probabilities, by logistic formulas fitted on the `tune` split.
 
-A reading is right with probability
+Platt scaling (Platt 1999) with several inputs. With sigma(x) = 1 / (1 + exp(-x)), a reading is right with probability
 
     sigma(bias + odds * logit(p) + upper_odds * max(logit(p), UPPER_FROM) + margin * min(s1 - s2, MAX_MARGIN)
-          + length * log(1 + n) + prior * w + weakest * logit(q) + single * (1 where n is 1)
-          + several * (1 where a space is in it))
+          + length * log(1 + n) + prior * w + weakest * logit(q) + single * (n == 1) + several * (text has a space))
 
-with p the probability of its text summed over the paths in the beam, s1 and s2 the scores (log of p, and w) of the
-two best candidates, n its characters, w the log weight of its prior and q the least of its characters' shares. Where p
-is small a lexicon has overruled the image, and how small it is says less: hence the two odds. A character is right
-with probability sigma(bias + odds * logit(share)), its share the greatest in the time steps that spell it. Where a
-reading is wrong, its truth is among the other candidates of a wide beam with probability
-sigma(elsewhere + elsewhere_length * log(1 + n)), each of them by its share of exp(s).
+where
+
+- p is the probability of the text, summed over the paths in the beam;
+- s1 and s2 are the scores (log p + w) of the two best candidates;
+- n is the number of characters, w the log weight of the prior, and q the smallest probability of a character.
+
+A small p means that a lexicon has overruled the image, and then p tells less: hence the second slope `upper_odds` above
+`UPPER_FROM`. A character is right with probability sigma(bias + odds * logit(r)); r is its greatest probability in the
+time steps that spell it. Where a reading is wrong, the truth is among the alternatives of a wide beam with probability
+sigma(elsewhere + elsewhere_length * log(1 + n)); each alternative gets a part of it in proportion to exp(its score).
 """
 
 import math
@@ -24,18 +27,19 @@ from legible.errors import BundleError
 from legible.files import JsonFormat
 
 FORMAT = JsonFormat("confidence", 4, "run legible confidence again, or fetch the bundle anew", BundleError, (2, 3))
-WITHOUT_WAYS = 2
-"""The version in which characters had one formula for both ways."""
-WAYS = ("plain", "lexicon")
+WITHOUT_MODES = 2
+"""The version of the format in which characters had one formula for both modes."""
+MODES = ("plain", "lexicon")
+"""Ways to decode, without and with a lexicon; each is calibrated by itself."""
 MAX_MARGIN = 12.0
 UPPER_FROM = -3.0
 MIN_PROBABILITY = 1e-6
-"""Probabilities are taken to be this far from 0 and 1 at least."""
+"""`logit` clips probabilities to this distance from 0 and 1."""
 
 
 @dataclass(frozen=True)
 class ReadingWeights:
-    """Of the formulas for a reading, and for its alternatives."""
+    """The weights of the formulas for a reading and its alternatives, named as in the module's docstring."""
 
     bias: float = 0.0
     odds: float = 1.0
@@ -49,32 +53,56 @@ class ReadingWeights:
     elsewhere: float = math.inf
     elsewhere_length: float = 0.0
 
-    def confidence(self, candidates: Sequence[Candidate], shares: Sequence[float], text: str) -> float:
-        """Of the text of the first of the candidates, which come best first, with the shares of its characters."""
-        of = (self.odds, self.margin, self.length, self.prior, self.weakest, self.single, self.upper_odds, self.several)
-        return sigma(self.bias + sum(w * x for w, x in zip(of, features(candidates, shares, text), strict=True)))
+    @property
+    def slopes(self) -> tuple[float, ...]:
+        """The weights in the order of `features`."""
+        return (
+            self.odds,
+            self.margin,
+            self.length,
+            self.prior,
+            self.weakest,
+            self.single,
+            self.upper_odds,
+            self.several,
+        )
 
-    def of_others(self, confidence: float, candidates: Sequence[Candidate], others: Sequence[Candidate]) -> list[float]:
-        """Of each of the others of a wide beam; none is likelier than the first of the candidates, the reading."""
-        among = sigma(self.elsewhere + self.elsewhere_length * math.log1p(len(candidates[0].labels)))
-        weights = [math.exp(other.score - candidates[0].score) for other in others]
+    def confidence(self, candidates: Sequence[Candidate], probabilities: Sequence[float], text: str) -> float:
+        """Return the probability that the best candidate's text is right.
+
+        `candidates` come best first; `probabilities` are those of the characters of the best, as the decoder gave them.
+        """
+        inputs = features(candidates, probabilities, text)
+        return sigma(self.bias + sum(w * x for w, x in zip(self.slopes, inputs, strict=True)))
+
+    def alternative_confidences(
+        self, confidence: float, candidates: Sequence[Candidate], others: Sequence[Candidate]
+    ) -> list[float]:
+        """Return the probability of each of the `others`, which a wide beam found beside the reading.
+
+        The reading is the first of `candidates`, with this confidence; no alternative gets a greater one.
+        """
+        best = candidates[0]
+        among = sigma(self.elsewhere + self.elsewhere_length * math.log1p(len(best.labels)))
+        weights = [math.exp(other.score - best.score) for other in others]
         return [min((1.0 - confidence) * among * weight / sum(weights), confidence) for weight in weights]
 
 
 @dataclass(frozen=True)
 class CharacterWeights:
-    """Of the formula for a character."""
+    """The weights of the formula for a character."""
 
     bias: float = 0.0
     odds: float = 1.0
 
-    def confidence(self, share: float) -> float:
-        return sigma(self.bias + self.odds * logit(share))
+    def confidence(self, probability: float) -> float:
+        """Return the probability that a character is right, from the one that the decoder gave it."""
+        return sigma(self.bias + self.odds * logit(probability))
 
 
 @dataclass(frozen=True)
-class WayWeights:
-    """Of one way to decode; the defaults take probabilities as they are."""
+class ModeWeights:
+    """The weights of one mode of decoding. The defaults leave probabilities as the decoder gives them."""
 
     reading: ReadingWeights = ReadingWeights()
     character: CharacterWeights = CharacterWeights()
@@ -82,31 +110,34 @@ class WayWeights:
 
 @dataclass(frozen=True)
 class Calibration:
-    """Without a lexicon, and with one."""
+    """The weights for readings without a lexicon (`plain`) and with one (`lexicon`)."""
 
-    plain: WayWeights = WayWeights()
-    lexicon: WayWeights = WayWeights()
+    plain: ModeWeights = ModeWeights()
+    lexicon: ModeWeights = ModeWeights()
 
     @staticmethod
     def load(path: Path) -> "Calibration":
-        """Of a confidence.json. Raises BundleError for a format that this version does not read."""
+        """Read a confidence.json. Raise BundleError for a format that this version does not read."""
         with FORMAT.parse(path) as content:
-            ways = (_newer(content, name) if content["version"] == WITHOUT_WAYS else content[name] for name in WAYS)
-            return Calibration(*map(_way, ways))
+            old = content["version"] == WITHOUT_MODES
+            return Calibration(*(_mode(_upgraded(content, name) if old else content[name]) for name in MODES))
 
 
-def _way(content: Mapping[str, Mapping[str, float]]) -> WayWeights:
-    return WayWeights(ReadingWeights(**content["reading"]), CharacterWeights(**content["character"]))
+def _mode(content: Mapping[str, Mapping[str, float]]) -> ModeWeights:
+    return ModeWeights(ReadingWeights(**content["reading"]), CharacterWeights(**content["character"]))
 
 
-def _newer(content: Mapping[str, Mapping[str, float]], way: str) -> dict[str, dict[str, float]]:
-    """Of the oldest format, in which characters had one formula and `elsewhere` was a probability."""
-    reading = {**content[way], "elsewhere": logit(content[way]["elsewhere"])}
+def _upgraded(content: Mapping[str, Mapping[str, float]], mode: str) -> dict[str, dict[str, float]]:
+    """Return a mode of format 2, where characters had one formula and `elsewhere` was a probability, as of format 3."""
+    reading = {**content[mode], "elsewhere": logit(content[mode]["elsewhere"])}
     return {"reading": reading, "character": dict(content["character"])}
 
 
-def features(candidates: Sequence[Candidate], shares: Sequence[float], text: str) -> tuple[float, ...]:
-    """What the formula for a reading weighs, in the order of the weights after the bias."""
+def features(candidates: Sequence[Candidate], probabilities: Sequence[float], text: str) -> tuple[float, ...]:
+    """Return the inputs of the formula for a reading, in the order of `ReadingWeights.slopes`.
+
+    `candidates` come best first; `probabilities` are those of the characters of the best candidate's text.
+    """
     best = candidates[0]
     margin = best.score - candidates[1].score if len(candidates) > 1 else MAX_MARGIN
     odds = logit(math.exp(best.log_probability))
@@ -115,18 +146,19 @@ def features(candidates: Sequence[Candidate], shares: Sequence[float], text: str
         min(margin, MAX_MARGIN),
         math.log1p(len(best.labels)),
         best.log_weight,
-        logit(min(shares)) if shares else 0.0,
-        float(len(shares) == 1),
+        logit(min(probabilities)) if probabilities else 0.0,
+        float(len(probabilities) == 1),
         max(odds, UPPER_FROM),
         float(" " in text),
     )
 
 
 def logit(probability: float) -> float:
+    """Return log(p / (1 - p)) of a probability clipped to MIN_PROBABILITY ... 1 - MIN_PROBABILITY."""
     inside = min(max(probability, MIN_PROBABILITY), 1.0 - MIN_PROBABILITY)
     return math.log(inside / (1.0 - inside))
 
 
 def sigma(logit_: float) -> float:
-    """The inverse of `logit`, without its limits."""
+    """Return the logistic function, the inverse of `logit` (apart from its clipping)."""
     return 1.0 / (1.0 + math.exp(-logit_)) if logit_ >= 0 else math.exp(logit_) / (1.0 + math.exp(logit_))

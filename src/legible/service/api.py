@@ -26,7 +26,8 @@ from starlette.types import ASGIApp
 from legible.config import ServiceSettings
 from legible.errors import ImageError
 from legible.image.statistics import measure
-from legible.recognition.recognizer import TOGETHER, Decoding
+from legible.recognition.decoding import Decoding
+from legible.recognition.recognizer import TOGETHER
 from legible.service import metrics
 from legible.service.admission import AdmissionControl
 from legible.service.batching import BatchQueue, EventLoopQueue, pieces

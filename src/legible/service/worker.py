@@ -23,7 +23,8 @@ from legible.image_log import ImageLog, ImageSampler
 from legible.observations import Correction, Observation, RowLog, is_logged, new_reading_id, observe
 from legible.reading import Alternative, Character, Reading
 from legible.recognition.bundle import Bundle
-from legible.recognition.recognizer import Decoding, Recognizer
+from legible.recognition.decoding import Decoding
+from legible.recognition.recognizer import Recognizer
 from legible.service import metrics
 from legible.service.batching import QUICK_PIXELS
 
