@@ -16,7 +16,7 @@ import numpy.typing as npt
 import yaml
 
 from legible.drift.reference import EDGES
-from legible.observations import SIGNALS
+from legible.observations.row import SIGNALS
 
 HERE = Path(__file__).parent
 RULES = HERE.parent / "monitoring/rules/drift.yml"

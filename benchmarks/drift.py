@@ -28,7 +28,9 @@ from legible.drift.reference import Reference
 from legible.drift.signatures import NONE, Corrupted, Signatures
 from legible.drift.summary import Summary
 from legible.evaluation.corrupted import corrupted, some_of
-from legible.observations import Observation, new_reading_id, observe, read_back
+from legible.observations.layout import new_reading_id
+from legible.observations.row import Observation, observe
+from legible.observations.window import read_back
 from legible.packing.reference import few_of_each, measured
 from legible.reading import Reading
 from legible.recognition.bundle import load_bundle

@@ -12,7 +12,7 @@ from legible.config import ReferenceParams
 from legible.drift.calibrate import Rows, below_edges, make_reference, rows_of, window_scores
 from legible.drift.reference import EDGES, KINDS, Floats, Kind, Reference
 from legible.drift.summary import ranked_by
-from legible.observations import Observation
+from legible.observations.row import Observation
 
 PSI_LIMIT = 0.2
 KS_LEVEL = 0.05

@@ -10,7 +10,7 @@ import yaml
 
 from legible.drift.reference import EDGES, Reference, rank
 from legible.image.statistics import STATISTICS
-from legible.observations import PREDICTION_SIGNALS, Observation
+from legible.observations.row import PREDICTION_SIGNALS, Observation
 
 RULES = Path(__file__).parents[1] / "monitoring/rules/drift.yml"
 HISTOGRAMS = {

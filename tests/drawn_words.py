@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from legible.config import ReferenceParams
 from legible.drift.calibrate import make_reference, rows_of
 from legible.drift.reference import KINDS, Reference
-from legible.observations import Observation, observe
+from legible.observations.row import Observation, observe
 from legible.reading import Reading
 
 START = 1_763_700_000.0

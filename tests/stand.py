@@ -19,7 +19,7 @@ from serving import PROJECT, free_port
 
 from legible.files import sha256_of
 from legible.image.decode import GreyImage
-from legible.observations import observe
+from legible.observations.row import observe
 from legible.recognition.bundle import MANIFEST, load_bundle
 from legible.recognition.recognizer import Recognizer
 

@@ -12,7 +12,7 @@ FLOORS = (
     ("image", "ctc"),
     ("recognition", "data"),
     ("observations", "synth", "network"),
-    ("training", "drift", "image_log"),
+    ("training", "drift"),
     ("evaluation", "labelling", "service"),
     ("packing", "gate"),
     ("monitoring", "client"),

@@ -17,7 +17,8 @@ from legible.drift.baseline import MAX_BLOCKS, MIN_IMAGES, Baseline, some_blocks
 from legible.drift.reference import Reference
 from legible.errors import BundleError, DataError
 from legible.monitoring.check import check, rebase
-from legible.observations import Observation, Tally, write
+from legible.observations.row import Observation, write_observations
+from legible.observations.window import WindowTally
 from legible.recognition.bundle import load_bundle, read_manifest
 from legible.service.worker import Worker
 
@@ -39,14 +40,14 @@ def rows(count: int, *, seed: int, at: float = START) -> list[Observation]:
 @pytest.fixture(scope="module")
 def normal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("normal")
-    write(folder / "log.jsonl", rows(MIN_IMAGES, seed=3))
+    write_observations(folder / "log.jsonl", rows(MIN_IMAGES, seed=3))
     made = rebase(observations=folder / "log.jsonl", bundle=bundle(), at=NOW, since=START, resamples=1000)
     made.save(folder / "baseline")
     return folder
 
 
 def test_what_is_unlike_training_is_no_drift_from_a_normal_of_its_own(normal: Path) -> None:
-    write(normal / "now.jsonl", rows(200, seed=4))
+    write_observations(normal / "now.jsonl", rows(200, seed=4))
     by_bundle, by_baseline = (
         check(observations=normal / "now.jsonl", bundle=bundle(), at=NOW, baseline=own)
         for own in (None, normal / "baseline")
@@ -56,36 +57,36 @@ def test_what_is_unlike_training_is_no_drift_from_a_normal_of_its_own(normal: Pa
 
 
 def test_a_change_from_that_normal_is_drift_though_it_is_like_training(normal: Path) -> None:
-    write(normal / "bright.jsonl", observed(words_drawn(200, seed=4), seed=4))
+    write_observations(normal / "bright.jsonl", observed(words_drawn(200, seed=4), seed=4))
     made = check(observations=normal / "bright.jsonl", bundle=bundle(), at=NOW, baseline=normal / "baseline")
     assert made.screen().startswith("drift: unlike this deployment's normal (200 images")
     assert json.loads(made.to_json())["against"] == "baseline"
 
 
 def test_reliability_is_judged_by_the_bundle_whatever_is_normal(normal: Path) -> None:
-    write(normal / "now.jsonl", rows(200, seed=4))
+    write_observations(normal / "now.jsonl", rows(200, seed=4))
     made = check(observations=normal / "now.jsonl", bundle=bundle(), at=NOW, baseline=normal / "baseline")
     assert made.estimate is not None
     assert made.estimate.unreliable == "unlike training"
 
 
 def test_too_few_observations_make_no_normal(tmp_path: Path) -> None:
-    write(tmp_path / "log.jsonl", rows(99, seed=3))
+    write_observations(tmp_path / "log.jsonl", rows(99, seed=3))
     with pytest.raises(DataError, match="99 observations make no baseline; it takes 1000"):
         rebase(observations=tmp_path / "log.jsonl", bundle=bundle(), at=NOW, since=START)
 
 
 def test_only_what_was_read_since_then_counts(tmp_path: Path) -> None:
-    write(tmp_path / "log.jsonl", rows(MIN_IMAGES, seed=3))
+    write_observations(tmp_path / "log.jsonl", rows(MIN_IMAGES, seed=3))
     with pytest.raises(DataError, match="600 observations make no baseline"):
         rebase(observations=tmp_path / "log.jsonl", bundle=bundle(), at=NOW, since=START + 400)
 
 
 def test_what_is_left_out_of_a_normal_is_counted(tmp_path: Path) -> None:
-    write(tmp_path / "log.jsonl", rows(MIN_IMAGES, seed=3))
+    write_observations(tmp_path / "log.jsonl", rows(MIN_IMAGES, seed=3))
     with (tmp_path / "log.jsonl").open("a") as file:
         file.write("torn\n")
-    tally = Tally()
+    tally = WindowTally()
     rebase(observations=tmp_path / "log.jsonl", bundle=bundle(), at=NOW, since=START, resamples=50, tally=tally)
     assert tally.screen() == ["1 torn lines were skipped"]
 
@@ -117,7 +118,7 @@ def test_a_service_refuses_the_baseline_of_another_bundle(normal: Path, bundle_f
 
 @pytest.mark.slow
 def test_the_metrics_of_a_service_compare_with_its_baseline(tmp_path: Path, bundle_folder: Path) -> None:
-    write(tmp_path / "log.jsonl", rows(MIN_IMAGES, seed=3))
+    write_observations(tmp_path / "log.jsonl", rows(MIN_IMAGES, seed=3))
     own = rebase(observations=tmp_path / "log.jsonl", bundle=bundle_folder, at=NOW, since=START, resamples=500)
     own.save(tmp_path / "baseline")
     trained = Reference.load(bundle_folder)

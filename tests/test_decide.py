@@ -5,7 +5,7 @@ from drawn_words import inverted, observed, reference_of, words_drawn
 
 from legible.drift.decide import Outcome, decide
 from legible.drift.reference import Reference
-from legible.observations import PREDICTION_SIGNALS, Observation
+from legible.observations.row import PREDICTION_SIGNALS, Observation
 
 
 @cache

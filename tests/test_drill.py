@@ -21,7 +21,7 @@ from legible.drill.images import corrupted, drawn, images_of, png
 from legible.drill.run import Detection, DetectorState, Drill
 from legible.errors import DataError, SettingsError
 from legible.monitoring.check import Check
-from legible.observations import Tally
+from legible.observations.window import WindowTally
 
 
 def test_the_pictures_of_a_folder_come_again_and_again(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_a_drill_passes_where_all_notice_and_none_names_a_wrong_cause(detection:
 @pytest.mark.parametrize("cause", [None, Cause("blur", 3, 1.0, 0.9)], ids=["none", "blur"])
 def test_the_cause_is_the_one_that_the_check_names(cause: Cause | None) -> None:
     verdict = Verdict(Outcome.DRIFT, 100, 50, {}, ())
-    made = Check(verdict, START, Tally(), None, cause=cause)
+    made = Check(verdict, START, WindowTally(), None, cause=cause)
     assert cause_of(made) == ("blur" if cause else "")
 
 

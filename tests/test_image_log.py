@@ -23,11 +23,11 @@ from legible.data.transcribed import open_transcribed
 from legible.drift.summary import UNUSUAL
 from legible.errors import DataError, SettingsError
 from legible.image.decode import GreyImage
-from legible.image_log import MAX_PIXELS, ImageLog, ImageSampler, kept_image, kept_images
 from legible.labelling.queue import make_queue, order
 from legible.monitoring.check import check
 from legible.monitoring.report import with_pictures
-from legible.observations import write
+from legible.observations.image_log import MAX_PIXELS, ImageLog, ImageSampler, kept_image, kept_images
+from legible.observations.row import write_observations
 
 START = 1_763_700_000.0
 HOUR = 3600.0
@@ -127,7 +127,7 @@ def test_none_or_all_are_kept_where_that_is_asked_for() -> None:
     values = [(0.5, 0.5)] * 200
     assert not any(taken(0.0, values))
     assert all(taken(1.0, values))
-    with pytest.raises(SettingsError, match="LEGIBLE_KEEP_IMAGES is 5; it needs a share from 0 to 1"):
+    with pytest.raises(SettingsError, match="LEGIBLE_KEEP_IMAGES is 5; it needs a fraction from 0 to 1"):
         ImageSampler(5, random.Random(0))
 
 
@@ -158,7 +158,7 @@ def test_pictures_stand_within_the_page(tmp_path: Path) -> None:
 def test_the_evidently_report_of_a_drift_ends_with_the_most_unusual_images(tmp_path: Path, bundle_folder: Path) -> None:
     pictures = inverted(words_drawn(60, seed=2))
     rows = [replace(row, reading_id=reading_id(n, row.at)) for n, row in enumerate(observed(pictures, at=START))]
-    write(tmp_path / "log.jsonl", rows)
+    write_observations(tmp_path / "log.jsonl", rows)
     log = log_of(tmp_path / "images")
     for row, picture in zip(rows, pictures, strict=True):
         log.put(row.reading_id, picture, at=row.at)

@@ -14,7 +14,8 @@ from legible.drift.decide import Outcome
 from legible.drift.reference import Reference
 from legible.errors import BundleError, DataError
 from legible.monitoring.check import Check, Exporter, check, watch
-from legible.observations import Observation, RowLog
+from legible.observations.log import RowLog
+from legible.observations.row import Observation
 
 
 @cache

@@ -10,25 +10,13 @@ import pytest
 from disk import full_disk
 from drawn_words import START, observed, words_drawn
 
-from legible import observations as module
 from legible.errors import DataError
-from legible.observations import (
-    PREDICTION_SIGNALS,
-    SIGNALS,
-    Correction,
-    Observation,
-    RowLog,
-    Selection,
-    Tally,
-    check_of,
-    is_logged,
-    new_reading_id,
-    newest,
-    observe,
-    read_back,
-    stream,
-    write,
-)
+from legible.observations import log as log_module
+from legible.observations.corrections import Correction
+from legible.observations.layout import new_reading_id
+from legible.observations.log import RowLog, is_logged
+from legible.observations.row import PREDICTION_SIGNALS, SIGNALS, Observation, check_of, observe, write_observations
+from legible.observations.window import Selection, WindowTally, newest, read_back, stream
 from legible.reading import Reading
 
 HOUR = 3600
@@ -92,7 +80,7 @@ def test_a_row_of_a_newer_format_is_refused_by_name(tmp_path: Path) -> None:
 
 
 def test_a_written_file_is_read_back(tmp_path: Path) -> None:
-    write(tmp_path / "o.jsonl", rows(5))
+    write_observations(tmp_path / "o.jsonl", rows(5))
     assert read_back(tmp_path / "o.jsonl").observations == tuple(rows(5))
 
 
@@ -133,7 +121,7 @@ def test_one_busy_hour_stays_within_the_bytes_too_and_its_newest_rows_are_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each row is written alone, as where requests are rare."""
-    monkeypatch.setattr(module, "GATHER_SECONDS", 0.0)
+    monkeypatch.setattr(log_module, "GATHER_SECONDS", 0.0)
     reading_ids = [new_reading_id(START, "1") for _ in range(300)]
     log = log_in(tmp_path, retention_bytes=20_000)
     (row,) = rows(1)
@@ -196,7 +184,7 @@ def test_the_log_goes_on_when_the_disk_is_back(tmp_path: Path) -> None:
 
 def test_a_torn_last_line_is_skipped_and_counted(tmp_path: Path) -> None:
     path = tmp_path / "o.jsonl"
-    write(path, rows(3))
+    write_observations(path, rows(3))
     path.write_bytes(path.read_bytes()[:-20])
     window = read_back(path)
     assert (len(window.observations), window.torn) == (2, 1)
@@ -276,7 +264,7 @@ def test_rows_of_another_time_channel_or_bundle_are_not_selected(tmp_path: Path)
         dataclasses.replace(others[3], at=START - HOUR),
     ]
     logged(tmp_path, [dataclasses.replace(first, bundle="b1"), *odd])
-    tally = Tally()
+    tally = WindowTally()
     chosen = Selection(since=START, until=START + HOUR, channel="default", bundle="b1")
     assert [row.at for row in stream(tmp_path, chosen, tally=tally)] == [first.at]
     assert (tally.ahead, tally.foreign) == (1, 1)
@@ -289,21 +277,21 @@ def test_rows_of_another_time_channel_or_bundle_are_not_selected(tmp_path: Path)
 def test_the_newest_are_those_of_the_selection(tmp_path: Path) -> None:
     mixed = [dataclasses.replace(row, channel="ab"[i % 2]) for i, row in enumerate(rows(40))]
     logged(tmp_path, mixed + [dataclasses.replace(row, at=row.at + HOUR) for row in mixed])
-    found = newest(tmp_path, Selection(channel="a"), last=25, tally=Tally())
+    found = newest(tmp_path, Selection(channel="a"), last=25, tally=WindowTally())
     assert sorted(row.at for row in found) == [row.at for row in mixed[::2]][-5:] + [
         row.at + HOUR for row in mixed[::2]
     ]
 
 
 def test_rows_of_equal_time_are_as_many_as_were_asked_for(tmp_path: Path) -> None:
-    write(tmp_path / "o.jsonl", [dataclasses.replace(row, at=START) for row in rows(9)])
-    assert len(list(newest(tmp_path / "o.jsonl", last=4, tally=Tally()))) == 4
+    write_observations(tmp_path / "o.jsonl", [dataclasses.replace(row, at=START) for row in rows(9)])
+    assert len(list(newest(tmp_path / "o.jsonl", last=4, tally=WindowTally()))) == 4
 
 
 def test_rows_of_an_older_format_are_counted_and_skipped(tmp_path: Path) -> None:
     older = json.dumps({**json.loads(rows(1)[0].to_json()), "version": 1})
     (tmp_path / "o.jsonl").write_text(f"{older}\n{rows(1)[0].to_json()}\n")
-    tally = Tally()
+    tally = WindowTally()
     assert len(list(stream(tmp_path / "o.jsonl", tally=tally))) == 1
     assert tally.older == 1
 
@@ -325,14 +313,14 @@ def test_rows_of_an_older_format_are_counted_and_skipped(tmp_path: Path) -> None
 def test_a_row_of_nonsense_is_torn_and_the_others_count(tmp_path: Path, damage: dict[str, object]) -> None:
     line = rows(1)[0].to_json()
     (tmp_path / "o.jsonl").write_text(f"{json.dumps({**json.loads(line), **damage})}\n{line}\n")
-    tally = Tally()
+    tally = WindowTally()
     assert len(list(stream(tmp_path / "o.jsonl", tally=tally))) == 1
     assert tally.torn == 1
 
 
 def test_a_line_of_brackets_without_end_is_torn(tmp_path: Path) -> None:
     (tmp_path / "o.jsonl").write_text("[" * 50_000 + "\n" + rows(1)[0].to_json() + "\n")
-    tally = Tally()
+    tally = WindowTally()
     assert len(list(stream(tmp_path / "o.jsonl", tally=tally))) == 1
     assert tally.torn == 1
 
@@ -342,7 +330,7 @@ def test_a_file_that_goes_while_the_log_is_read_is_past_its_retention(tmp_path: 
     folder.mkdir()
     for hour in ("20261121T08", "20261121T09"):
         (folder / f"{hour}-1.jsonl").write_text("".join(f"{row.to_json()}\n" for row in rows(2)))
-    streamed = stream(tmp_path, tally=Tally())
+    streamed = stream(tmp_path, tally=WindowTally())
     next(streamed)
     (folder / "20261121T09-1.jsonl").unlink()
     assert len(list(streamed)) == 1
@@ -350,7 +338,7 @@ def test_a_file_that_goes_while_the_log_is_read_is_past_its_retention(tmp_path: 
 
 def test_a_line_without_end_is_torn_and_not_held(tmp_path: Path) -> None:
     (tmp_path / "o.jsonl").write_text("x" * 350_000 + f"\n{rows(1)[0].to_json()}\n")
-    tally = Tally()
+    tally = WindowTally()
     assert len(list(stream(tmp_path / "o.jsonl", tally=tally))) == 1
     assert tally.torn == 4
 

@@ -12,7 +12,7 @@ from legible.drift.decide import Outcome, decide
 from legible.drift.reference import CELLS, KINDS, Known, Reference, Rule, quantiles_of, rank, ranks, table
 from legible.drift.summary import Counts
 from legible.errors import BundleError, DataError
-from legible.observations import SIGNALS
+from legible.observations.row import SIGNALS
 
 RULE = Rule(c=2.3, m=8000)
 PARAMS = section(budget=0.01)
@@ -172,7 +172,7 @@ def test_signals_that_observations_lack_are_named() -> None:
 
 def test_the_service_needs_numpy_alone_to_rank() -> None:
     code = (
-        "import sys, legible.drift.reference, legible.drift.decide, legible.observations; "
+        "import sys, legible.drift.reference, legible.drift.decide, legible.observations.window; "
         "print({'pandas', 'pyarrow', 'evidently'} & set(sys.modules))"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

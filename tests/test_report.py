@@ -15,7 +15,7 @@ from legible.drift.signatures import NONE, Corrupted
 from legible.errors import DataError
 from legible.evaluation.corrupted import write_corrupted
 from legible.monitoring.check import check
-from legible.observations import SIGNALS, write
+from legible.observations.row import SIGNALS, write_observations
 from legible.packing.reference import few_of_each, reference
 
 PARAMS = Path(__file__).parents[1] / "params.yaml"
@@ -28,7 +28,7 @@ def params() -> Params:
 def staged(root: Path) -> Path:
     """The stage's folder, made from 400 drawn words."""
     (root / "evaluation").mkdir(parents=True)
-    write(root / "evaluation" / "observations.jsonl", observed(words_drawn(400, seed=1)))
+    write_observations(root / "evaluation" / "observations.jsonl", observed(words_drawn(400, seed=1)))
     ways = [(NONE, 0), ("inversion", 3)]
     rows = [
         Corrupted(name, severity, right=True, observation=row)
@@ -97,7 +97,7 @@ def test_the_sections_of_params_yaml_are_sound() -> None:
 def test_evidently_shows_our_decision_for_each_column_and_for_all(tmp_path: Path) -> None:
     """Of inverted words the length of a reading is unchanged: some columns drift, others do not."""
     folder = staged(tmp_path)
-    write(tmp_path / "odd.jsonl", observed(inverted(words_drawn(200, seed=2)), seed=2))
+    write_observations(tmp_path / "odd.jsonl", observed(inverted(words_drawn(200, seed=2)), seed=2))
     path, workspace = tmp_path / "reports" / "drift.html", tmp_path / "workspace"
     checks = [
         check(observations=tmp_path / "odd.jsonl", bundle=folder, at=at, report=report, workspace=workspace)

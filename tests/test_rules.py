@@ -16,7 +16,7 @@ from stand import MONITORING, rules
 
 from legible.drift.decide import decide
 from legible.drift.reference import EDGES, Reference
-from legible.observations import Observation
+from legible.observations.row import Observation
 from legible.service import metrics
 
 PROJECT = Path(__file__).parents[1]

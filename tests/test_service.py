@@ -20,7 +20,7 @@ from serving import served
 from legible.client import Client, RemoteReading, ServiceError
 from legible.drift.reference import Reference
 from legible.image.statistics import STATISTICS
-from legible.observations import READING_ID
+from legible.observations.layout import READING_ID
 
 pytestmark = pytest.mark.slow
 

@@ -12,7 +12,7 @@ from legible.drift.reference import Reference
 from legible.drift.signatures import NONE, Cause, Corrupted, Signatures, make_signatures
 from legible.drift.summary import Summary
 from legible.errors import BundleError
-from legible.observations import SIGNALS, Observation
+from legible.observations.row import SIGNALS, Observation
 from legible.synth.corrupt import corrupt
 
 NAMES = ("blur", "gaussian-noise", "contrast", "thicker", "inversion")

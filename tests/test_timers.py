@@ -11,7 +11,8 @@ from conftest import PROJECT
 from drawn_words import inverted, observed, words_drawn
 from stand import bundle_knowing
 
-from legible.observations import FOLDER, write
+from legible.observations.layout import FOLDER
+from legible.observations.row import write_observations
 
 LEGIBLE = Path(sys.executable).parent / "legible"
 needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
@@ -65,7 +66,7 @@ def test_cron_mails_drift_and_errors_alone(
 ) -> None:
     if images:
         (tmp_path / FOLDER).mkdir()
-        write(tmp_path / FOLDER / "20261121T00-1.jsonl", observed(images))  # type: ignore[arg-type]
+        write_observations(tmp_path / FOLDER / "20261121T00-1.jsonl", observed(images))  # type: ignore[arg-type]
     ran = by_cron(tmp_path, known)
     assert (ran.returncode, ran.stderr) == (code, "")
     assert ran.stdout.startswith(says)

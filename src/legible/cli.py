@@ -322,10 +322,10 @@ def rebase(
 ) -> None:
     """Call what was read since then normal, for legible drift --baseline. Example: legible rebase --since 2026-11-21"""
     from legible.monitoring.check import rebase as run
-    from legible.observations import Tally
+    from legible.observations.window import WindowTally
     from legible.recognition.bundle import find_bundle
 
-    tally = Tally()
+    tally = WindowTally()
     made = run(
         observations=observations,
         bundle=bundle or find_bundle(),

@@ -17,7 +17,8 @@ from legible.drift.reference import EDGES, KINDS, Floats, Reference
 from legible.drift.summary import Summary, chunks
 from legible.errors import BundleError, DataError
 from legible.files import JsonFormat
-from legible.observations import Observation, read_back, write
+from legible.observations.row import Observation, write_observations
+from legible.observations.window import read_back
 
 FORMAT = JsonFormat("baseline", 1, "run legible rebase again, or name the folder it wrote", BundleError)
 FILE, SAMPLE = "baseline.json", "sample.jsonl"
@@ -46,7 +47,7 @@ class Baseline:
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.reference.save(folder)
-        write(folder / SAMPLE, self.sample)
+        write_observations(folder / SAMPLE, self.sample)
         content = {
             "bundle": self.bundle,
             "at": self.at,

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from legible.config import ReferenceParams
 from legible.drift.reference import EDGES, KINDS, Floats, Kind, Known, Reference, Rule, quantiles_of, ranks, table
 from legible.errors import DataError
-from legible.observations import Observation
+from legible.observations.row import Observation
 
 WINDOW_FACTORS = (1, 2, 4, 10, 20, 40, 100)
 """Sizes of window tried, in smallest windows."""

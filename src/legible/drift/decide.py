@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from legible.drift.reference import Kind, Reference
 from legible.drift.summary import Counts, Summary
-from legible.observations import Observation
+from legible.observations.row import Observation
 
 
 class Outcome(StrEnum):

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from legible.errors import BundleError, DataError
 from legible.files import JsonFormat
 from legible.image.statistics import STATISTICS
-from legible.observations import PREDICTION_SIGNALS, SIGNALS, Observation
+from legible.observations.row import PREDICTION_SIGNALS, SIGNALS, Observation
 
 ONE_RULE = 1
 """The format version before this one, which is still read."""
@@ -106,18 +106,18 @@ class Reference:
     @staticmethod
     def load(folder: Path) -> "Reference":
         """Raises BundleError where a file is missing, damaged or of another format."""
+        with FORMAT.parse(folder / "reference.json") as content:
+            parts = {kind: _part(_with_two_rules(content)["known"][kind]) for kind in KINDS}
         with FORMAT.parse(folder / "drift.json") as content:
             drift = _with_two_rules(content)
-            rules = {kind: Rule(drift["rules"][kind]["c"], drift["rules"][kind]["m"]) for kind in KINDS}
-            alarms, smallest = drift["false_alarms_per_window"], drift["smallest_window"]
-        with FORMAT.parse(folder / "reference.json") as content:
-            parts = _with_two_rules(content)["known"]
-            return Reference({kind: _known(parts[kind], rules[kind]) for kind in KINDS}, alarms, smallest)
+            known = {kind: Known(*parts[kind], rule=Rule(**drift["rules"][kind])) for kind in KINDS}
+            return Reference(known, drift["false_alarms_per_window"], drift["smallest_window"])
 
 
-def _known(part: Mapping[str, Any], rule: Rule) -> Known:
-    quantiles = {name: np.asarray(grid, np.float64) for name, grid in part["quantiles"].items()}
-    return Known(quantiles, part["images"], part["writers"], rule)
+def _part(content: Mapping[str, Any]) -> tuple[dict[str, Floats], int, int]:
+    """Return the quantiles of each signal of a kind, and how many images and writers they are of."""
+    quantiles = {name: np.asarray(grid, np.float64) for name, grid in content["quantiles"].items()}
+    return quantiles, content["images"], content["writers"]
 
 
 def rank(reference: Reference, name: str, value: float, *, uniform: float) -> float:

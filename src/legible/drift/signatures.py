@@ -18,7 +18,7 @@ from legible.drift.reference import EDGES, Floats, Reference
 from legible.drift.summary import Summary, ranked_by
 from legible.errors import BundleError
 from legible.files import JsonFormat
-from legible.observations import Observation
+from legible.observations.row import Observation
 
 FORMAT = JsonFormat("signatures", 1, "run legible reference again", BundleError)
 FILE = "signatures.json"

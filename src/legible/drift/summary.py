@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from legible.batched import batched
 from legible.drift.reference import EDGES, KINDS, Floats, Reference, ranks, table
-from legible.observations import NO_CHECK, Observation, check_of
+from legible.observations.row import NO_CHECK, Observation, check_of
 
 CHUNK = 5000
 """Observations that are ranked together."""

@@ -9,7 +9,7 @@ from tqdm import tqdm
 from legible.data.dataset import Sample
 from legible.drift.signatures import NONE, Corrupted
 from legible.image.decode import GreyImage
-from legible.observations import observe
+from legible.observations.row import observe
 from legible.recognition.recognizer import Recognizer
 from legible.synth.corrupt import CORRUPTIONS, SEVERITIES, corrupt
 

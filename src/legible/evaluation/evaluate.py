@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from legible import observations
 from legible.config import Params
 from legible.ctc.decode import best_path_text
 from legible.ctc.lexicon import Lexicon, words_of
@@ -23,7 +22,7 @@ from legible.evaluation.reliability import draw_reliability
 from legible.evaluation.results import Result, by_writer, figures, in_slice, slice_names, thresholds, write_results
 from legible.evaluation.worst_errors import draw_worst
 from legible.image.decode import GreyImage
-from legible.observations import Observation, observe
+from legible.observations.row import Observation, observe, write_observations
 from legible.reading import Reading
 from legible.recognition.calibration import Calibration
 from legible.recognition.decoding import Decoding
@@ -70,7 +69,7 @@ def evaluate(params: Params, *, root: Path, workers: int = 2) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_results(folder / "results.jsonl", results)
     known = [*readings[: len(validation)], *_read(recognizer, tune, Decoding(), said="tune")]
-    observations.write(folder / "observations.jsonl", _observed([*validation, *tune], known))
+    write_observations(folder / "observations.jsonl", _observed([*validation, *tune], known))
     draw_reliability(folder / "reliability.svg", groups(results))
     draw_worst(folder / "worst.png", cases, readings, results, count=params.evaluate.worst)
     some = some_of(tuning, params.evaluate.corrupted)

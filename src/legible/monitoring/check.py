@@ -23,8 +23,10 @@ from legible.drift.summary import NO_CORRECTIONS, Summary, chunks
 from legible.errors import ImageError
 from legible.image.decode import decode
 from legible.image.statistics import STATISTICS
-from legible.image_log import kept_image
-from legible.observations import Observation, Selection, Tally, measured, newest, observe, read_corrections, stream
+from legible.observations.corrections import read_corrections
+from legible.observations.image_log import kept_image
+from legible.observations.row import Observation, observe
+from legible.observations.window import Selection, WindowTally, measured, newest, stream
 from legible.recognition.bundle import MANIFEST, load_bundle, read_manifest
 from legible.recognition.recognizer import Recognizer
 
@@ -47,7 +49,7 @@ class Check:
 
     verdict: Verdict
     at: float
-    tally: Tally
+    tally: WindowTally
     report: Path | None
     cause: Cause | None = None
     estimate: Estimate | None = None
@@ -152,7 +154,7 @@ def check(
     workspace: Path | None = None,
 ) -> Check:
     """Decide on the last observations of a log's folder, or of a file; `last=None` takes all since `since`."""
-    standard, tally = Standard(bundle, baseline, corrections, kept), Tally()
+    standard, tally = Standard(bundle, baseline, corrections, kept), WindowTally()
     selection = Selection(since, at + AHEAD_SECONDS, channel, standard.bundle_id)
     if last is None:
         rows = stream(observations, selection, tally=tally)
@@ -166,7 +168,7 @@ def check_rows(
     standard: Standard,
     *,
     at: float,
-    tally: Tally | None = None,
+    tally: WindowTally | None = None,
     drawing: Drawing | None = None,
 ) -> Check:
     """Decide on these observations, in one pass, in memory that does not grow with them."""
@@ -174,7 +176,7 @@ def check_rows(
     by_bundle = Summary.empty(Reference.load(standard.bundle), corrections=texts)
     baseline = Baseline.load(standard.baseline, bundle=standard.bundle_id) if standard.baseline else None
     by_baseline = Summary.empty(baseline.reference) if baseline else by_bundle
-    tally = tally or Tally()
+    tally = tally or WindowTally()
     statistics = {name for side in (by_bundle, by_baseline) for name in side.reference.known["image"].quantiles}
     for chunk in chunks(measured(observations, statistics, tally=tally)):
         by_bundle.add(chunk)
@@ -250,10 +252,10 @@ def rebase(
     since: float,
     channel: str | None = None,
     resamples: int = RESAMPLES,
-    tally: Tally | None = None,
+    tally: WindowTally | None = None,
 ) -> Baseline:
     """The baseline of what a deployment has read since then; what is left out is counted in the tally."""
-    standard, tally = Standard(bundle), tally or Tally()
+    standard, tally = Standard(bundle), tally or WindowTally()
     selection = Selection(since, at + AHEAD_SECONDS, channel, standard.bundle_id)
     rows = measured(stream(observations, selection, tally=tally), STATISTICS, tally=tally)
     return make_baseline(Reference.load(bundle), rows, bundle=standard.bundle_id, at=at, resamples=resamples)

@@ -21,7 +21,8 @@ from legible.drift.baseline import SAMPLE
 from legible.drift.decide import Verdict
 from legible.drift.reference import table
 from legible.errors import BundleError, DataError
-from legible.observations import Observation, read_back
+from legible.observations.row import Observation
+from legible.observations.window import read_back
 
 if TYPE_CHECKING:
     from evidently.core.report import Snapshot

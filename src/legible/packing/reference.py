@@ -23,7 +23,8 @@ from legible.drift.signatures import make_signatures
 from legible.errors import DataError
 from legible.evaluation.corrupted import read_corrupted
 from legible.image.statistics import STATISTICS
-from legible.observations import SIGNALS, read_back, statistics_of
+from legible.observations.row import SIGNALS, statistics_of
+from legible.observations.window import read_back
 
 Item = TypeVar("Item")
 Kept = TypeVar("Kept")

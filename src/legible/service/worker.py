@@ -19,8 +19,11 @@ from legible.drift.reference import Reference, rank
 from legible.drift.summary import unusualness
 from legible.errors import ImageError, ImageTooLargeError
 from legible.image.decode import GreyImage, Limits, decode_opened, open_image
-from legible.image_log import ImageLog, ImageSampler
-from legible.observations import Correction, Observation, RowLog, is_logged, new_reading_id, observe
+from legible.observations.corrections import Correction
+from legible.observations.image_log import ImageLog, ImageSampler
+from legible.observations.layout import new_reading_id
+from legible.observations.log import RowLog, is_logged
+from legible.observations.row import Observation, observe
 from legible.reading import Alternative, Character, Reading
 from legible.recognition.bundle import Bundle
 from legible.recognition.decoding import Decoding

@@ -1,0 +1,37 @@
+"""Corrections: what a reading should have been, as callers say. They hold text, and have a log of their own."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from legible.observations.layout import FOLDER
+
+CORRECTION_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What a reading should have been, as a caller says; `at` in Unix seconds."""
+
+    at: float
+    reading_id: str
+    text: str
+
+    def to_json(self) -> str:
+        """One line, with the format's version."""
+        return json.dumps({"version": CORRECTION_VERSION, **dataclasses.asdict(self)}, ensure_ascii=False)
+
+
+def read_corrections(folder: Path) -> dict[str, str]:
+    """Texts by reading id, of a log of corrections; where a reading has several, the last. None where no folder is."""
+    texts: dict[str, str] = {}
+    for path in sorted((folder / FOLDER).glob("*.jsonl")):
+        with path.open(encoding="utf-8", errors="replace") as file:
+            for line in file:
+                try:
+                    fields = json.loads(line)
+                    texts[fields["reading_id"]] = fields["text"]
+                except (ValueError, KeyError, TypeError):  # torn, as rows of observations may be
+                    continue
+    return texts

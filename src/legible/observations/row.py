@@ -1,0 +1,148 @@
+"""One row of facts for each reading: what the image is like and what was read from it, without text or image.
+
+`observe` alone makes an Observation: the same row in the reference made at build and in the stream logged in service.
+Time is always an argument.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from legible.errors import DataError
+from legible.files import replace_file
+from legible.image.decode import GreyImage
+from legible.image.statistics import STATISTICS, measure
+from legible.reading import Reading
+
+FORMAT_VERSION = 2
+PREDICTION_SIGNALS = ("confidence", "length", "capitals", "digits", "signs")
+SIGNALS = (*STATISTICS, *PREDICTION_SIGNALS)
+"""All that drift is decided on: what the image is like, then what was read from it."""
+NO_CHECK = -1
+
+
+class OlderRowError(ValueError):
+    """A row of a format before this one's."""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """`at` in Unix seconds; `width` and `height` in pixels as decoded; `length` in characters of the reading, and
+    `capitals`, `digits` and `signs` (neither letter nor digit nor space) as shares of it; `check` as `check_of` says;
+    `bundle` is the id of the one that read.
+    """
+
+    at: float
+    channel: str
+    width: int
+    height: int
+    length: int
+    confidence: float
+    statistics: Mapping[str, float]
+    reading_id: str = ""
+    writer: str = ""
+    capitals: float = 0.0
+    digits: float = 0.0
+    signs: float = 0.0
+    check: int = NO_CHECK
+    bundle: str = ""
+
+    def signal(self, name: str) -> float:
+        """The value of one of SIGNALS."""
+        return float(getattr(self, name) if name in PREDICTION_SIGNALS else self.statistics[name])
+
+    def to_json(self) -> str:
+        """One line, with the format's version."""
+        return json.dumps({"version": FORMAT_VERSION, **vars(self)}, ensure_ascii=False)
+
+    @staticmethod
+    def from_json(line: str) -> "Observation":
+        """Raises DataError for a row of a newer format, OlderRowError for an older, ValueError for one that is torn."""
+        fields: Any = json.loads(line)
+        if not isinstance(fields, dict):
+            raise ValueError("no observation")  # noqa: TRY004
+        version = fields.pop("version", None)
+        if isinstance(version, int) and version < FORMAT_VERSION:
+            raise OlderRowError(version)
+        if version != FORMAT_VERSION:
+            raise DataError(
+                f"observation format {version!r} is not {FORMAT_VERSION}, the one this legible reads; "
+                "install the legible that wrote it"
+            )
+        row = Observation(**fields)
+        if not row._is_sound():
+            raise ValueError("no observation")
+        return row
+
+    def _is_sound(self) -> bool:
+        """Whether its numbers are numbers; TypeError where they cannot be added."""
+        if not (
+            isinstance(self.channel, str) and isinstance(self.reading_id, str) and isinstance(self.statistics, dict)
+        ):
+            return False
+        read = self.at + self.confidence + self.length + self.capitals + self.digits + self.signs
+        return math.isfinite(read + sum(self.statistics.values()))
+
+
+def observe(
+    image: GreyImage,
+    reading: Reading,
+    *,
+    channel: str,
+    at: float,
+    reading_id: str = "",
+    writer: str = "",
+    bundle: str = "",
+) -> Observation:
+    """The row of one reading."""
+    height, width = image.shape
+    text = reading.text
+    return Observation(
+        at=round(at, 3),
+        channel=channel,
+        width=width,
+        height=height,
+        length=len(text),
+        confidence=_rounded(reading.confidence),
+        statistics=statistics_of(image),
+        reading_id=reading_id,
+        writer=writer,
+        capitals=_share(text, str.isupper),
+        digits=_share(text, str.isdigit),
+        signs=_share(text, _is_sign),
+        check=check_of(reading_id, text) if reading_id else NO_CHECK,
+        bundle=bundle,
+    )
+
+
+def statistics_of(image: GreyImage) -> dict[str, float]:
+    """All of STATISTICS, rounded, so that a value and its copy on disk have the same rank."""
+    return {name: _rounded(value) for name, value in measure(image).items()}
+
+
+def check_of(reading_id: str, text: str) -> int:
+    """One byte of a digest, which tells whether a correction is what was read, in 255 of 256; the text it hides."""
+    return hashlib.sha256(f"{reading_id}\0{text}".encode()).digest()[0]
+
+
+def _share(text: str, is_one: Callable[[str], bool]) -> float:
+    return _rounded(sum(map(is_one, text)) / max(len(text), 1))
+
+
+def _is_sign(character: str) -> bool:
+    return not (character.isalnum() or character.isspace())
+
+
+def _rounded(value: float) -> float:
+    """Six significant digits: 0.12345678 -> 0.123457."""
+    return float(f"{value:.6g}")
+
+
+def write_observations(path: Path, observations: Iterable[Observation]) -> None:
+    """A file of observations, one to a line, written beside its place and renamed into it."""
+    with replace_file(path) as fresh, fresh.open("w", encoding="utf-8") as file:
+        file.writelines(f"{observation.to_json()}\n" for observation in observations)
