@@ -31,7 +31,7 @@ from legible.config import TrainParams, load_params
 from legible.ctc.decode import best_path_text
 from legible.data.dataset import Sample, Split
 from legible.image.normalize import SIDE_MARGIN, normalize
-from legible.network.zoo import STRIDE, ZOO, Size, build_inference_network, build_network
+from legible.network.zoo import STRIDE, ZOO, NetworkSize, build_inference_network, build_network
 from legible.recognition.recognizer import Recognizer
 from legible.scores import exact_match
 from legible.synth.augment import augment
@@ -48,12 +48,12 @@ INK = 180
 """Darker than this is ink, where paper is white."""
 TRAIN, TEST = 5000, 500
 SIZES = {
-    "1k": Size((2, 3, 3, 4, 4), 6, temporal_blocks=0, kernel=3, expansion=1, parameters=0),
-    "1.7k": Size((2, 3, 4, 5, 6), 8, temporal_blocks=1, kernel=3, expansion=1, parameters=0),
-    "3.4k": Size((3, 4, 6, 8, 10), 12, temporal_blocks=1, kernel=3, expansion=1, parameters=0),
-    "5k": Size((3, 6, 9, 12, 14), 16, temporal_blocks=0, kernel=5, expansion=1, parameters=0),
+    "1k": NetworkSize((2, 3, 3, 4, 4), 6, temporal_blocks=0, kernel=3, expansion=1, parameters=0),
+    "1.7k": NetworkSize((2, 3, 4, 5, 6), 8, temporal_blocks=1, kernel=3, expansion=1, parameters=0),
+    "3.4k": NetworkSize((3, 4, 6, 8, 10), 12, temporal_blocks=1, kernel=3, expansion=1, parameters=0),
+    "5k": NetworkSize((3, 6, 9, 12, 14), 16, temporal_blocks=0, kernel=5, expansion=1, parameters=0),
     "9k": ZOO["micro"],
-    "46k": Size((8, 12, 24, 32, 40), 64, temporal_blocks=1, kernel=5, expansion=1, parameters=0),
+    "46k": NetworkSize((8, 12, 24, 32, 40), 64, temporal_blocks=1, kernel=5, expansion=1, parameters=0),
     "245k": ZOO["small"],
     "1M": ZOO["base"],
 }

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from legible.errors import SettingsError
-from legible.network.loss import CTCModel, disagreement
+from legible.network.loss import CTCModel, consistency_loss
 from legible.network.normalization import BatchNormalization, update_batch_norm
 from legible.network.zoo import STRIDE, ZOO, build_inference_network, build_network, size_named
 
@@ -69,13 +69,13 @@ def test_padding_changes_nothing_in_training_mode_either() -> None:
     assert np.allclose(few[1, :12], many[1, :12], atol=1e-4)
 
 
-@pytest.mark.parametrize("active", [True, False])
-def test_normalization_is_that_of_keras_in_values_gradients_and_moving_averages(*, active: bool) -> None:
+@pytest.mark.parametrize("relu", [True, False])
+def test_normalization_is_that_of_keras_in_values_gradients_and_moving_averages(*, relu: bool) -> None:
     rng = np.random.default_rng(4)
     y = tf.constant(rng.normal(3, 2, (3, 4, 8, 5)), tf.float32)
     mask = tf.constant(np.arange(8) < np.array([[[8]], [[5]], [[2]]]), tf.float32)
     above = tf.constant(rng.normal(0, 1, y.shape), tf.float32)
-    ours, theirs = BatchNormalization(active=active), keras.layers.BatchNormalization()
+    ours, theirs = BatchNormalization(relu=relu), keras.layers.BatchNormalization()
     weights = [rng.uniform(0.5, 1.5, 5) for _ in range(4)]
 
     def with_gradients(layer: keras.Layer, apply: Callable[[tf.Tensor], tf.Tensor]) -> list[np.ndarray]:
@@ -89,7 +89,7 @@ def test_normalization_is_that_of_keras_in_values_gradients_and_moving_averages(
 
     def by_parts(features: tf.Tensor) -> tf.Tensor:
         normal = theirs(features, mask=mask, training=True)
-        return (tf.nn.relu(normal) if active else normal) * mask[..., None]
+        return (tf.nn.relu(normal) if relu else normal) * mask[..., None]
 
     found = with_gradients(ours, lambda features: ours(features, mask=mask, training=True))
     expected = with_gradients(theirs, by_parts)
@@ -97,16 +97,16 @@ def test_normalization_is_that_of_keras_in_values_gradients_and_moving_averages(
         assert np.allclose(one, other, atol=1e-4)
 
 
-@pytest.mark.parametrize("active", [True, False])
+@pytest.mark.parametrize("relu", [True, False])
 def test_renormalized_a_batch_comes_out_as_it_will_be_read_and_its_gradient_counts_its_own_moments(
-    *, active: bool
+    *, relu: bool
 ) -> None:
     rng = np.random.default_rng(5)
     y = tf.constant(rng.normal(1.2, 1, (3, 4, 8, 5)), tf.float32)
     mask = tf.constant(np.arange(8) < np.array([[[8]], [[5]], [[2]]]), tf.float32)
     above = tf.constant(rng.normal(0, 1, y.shape), tf.float32)
     gamma, beta, moving_mean, moving_variance = weights = [rng.uniform(0.5, 1.5, 5).astype(np.float32) for _ in "gbmv"]
-    layer = BatchNormalization(active=active)
+    layer = BatchNormalization(relu=relu)
     layer.build(y.shape)
     layer.set_weights(weights)
     as_read = layer(y, mask=mask, training=False)
@@ -124,7 +124,7 @@ def test_renormalized_a_batch_comes_out_as_it_will_be_read_and_its_gradient_coun
         deviation, moving = tf.sqrt(variance + layer.epsilon), tf.sqrt(moving_variance + layer.epsilon)
         scaled, shifted = (tf.stop_gradient(part) for part in (deviation / moving, (mean - moving_mean) / moving))
         normal = ((y - mean) / deviation * scaled + shifted) * gamma + beta
-        expected_out = (tf.nn.relu(normal) if active else normal) * mask[..., None]
+        expected_out = (tf.nn.relu(normal) if relu else normal) * mask[..., None]
     for one, other in zip(found, tape.gradient(expected_out, [y, gamma, beta], above), strict=True):
         assert np.allclose(one, other, atol=1e-4)
 
@@ -183,8 +183,8 @@ def test_two_views_part_by_the_divergence_of_their_real_steps_both_ways() -> Non
         for t in range(steps[here])
     )
     counted = np.array(steps, np.int32)
-    assert float(disagreement(logits, counted)) == pytest.approx(asked, rel=1e-4)
-    assert float(disagreement(np.concatenate([logits[:2]] * 2), counted)) == pytest.approx(0, abs=1e-6)
+    assert float(consistency_loss(logits, counted)) == pytest.approx(asked, rel=1e-4)
+    assert float(consistency_loss(np.concatenate([logits[:2]] * 2), counted)) == pytest.approx(0, abs=1e-6)
 
 
 def brute_force_loss(logits: np.ndarray, labels: list[int]) -> float:

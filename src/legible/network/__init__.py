@@ -1,1 +1,1 @@
-"""Keras networks by size: columns of an image in, logits over the charset out."""
+"""The Keras networks by size: the image's columns go in, logits over the charset come out."""

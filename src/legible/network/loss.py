@@ -1,4 +1,7 @@
-"""CTC loss over the time steps that hold image (Graves et al. 2006), on any Keras backend."""
+"""The CTC loss over the time steps that hold image (Graves et al. 2006), on any Keras backend.
+
+Shapes: B batch, T time steps, V labels with the blank, L labels of the longest text.
+"""
 
 from typing import Any
 
@@ -7,36 +10,41 @@ from keras import ops
 
 
 class CTCModel(keras.Model):
-    """A functional model whose loss is CTC; x holds "image" and "mask", y the labels, padded with the blank 0."""
+    """A functional Keras model trained with CTC.
+
+    x holds "image" (B, H, W, 1) and "mask" (B, 1, W); y holds the labels (B, L), padded with the blank 0.
+    """
 
     def __init__(self, *args: Any, stride: int, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.stride = stride
         self.consistency = 0.0
-        """Weight of `disagreement`; above 0 the second half of a batch holds other views of the first."""
+        """The weight of `consistency_loss`. Above 0 the second half of a batch holds other views of the first half."""
 
     def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, *unused: Any, **named: Any) -> Any:
-        """Negative log-likelihood of the batch's texts for each of their characters; logits: (B, T, V), labels: (B, L).
+        """Return the negative log-likelihood of the batch's texts, divided by the number of their characters.
 
-        By character, so that a batch of lines weighs no more than a batch of words.
+        y_pred: logits (B, T, V). The mean is over characters so that a batch of lines has the weight of a batch of
+        words.
         """
-        del unused, named  # weights of samples, and whether it trains
+        del unused, named  # the weights of samples, and whether the model trains
         labels = ops.cast(y, "int32")
         steps = ops.cast(ops.sum(x["mask"][:, 0, :: self.stride], axis=-1), "int32")
         lengths = ops.sum(ops.cast(labels > 0, "int32"), axis=-1)
         losses = ops.ctc_loss(labels, ops.cast(y_pred, "float32"), lengths, steps, mask_index=0)
         total = ops.sum(losses)
         if self.consistency:
-            total += self.consistency * disagreement(y_pred, steps)
+            total += self.consistency * consistency_loss(y_pred, steps)
         return total / ops.cast(ops.sum(lengths), losses.dtype)
 
 
-def disagreement(logits: Any, steps: Any) -> Any:
-    """How far two views of the same samples part, summed over both and their first `steps` (2 B,) time steps.
+def consistency_loss(logits: Any, steps: Any) -> Any:
+    """Return how much the readings of two views of the same samples differ, summed over all time steps with image.
 
-    Rows B to 2 B of the logits (2 B, T, V) are other views of rows 0 to B. For each step the Kullback-Leibler
-    divergence of one view from the other, which is held fixed, both ways: the regularisation of CR-CTC (Yao et al.
-    2024, "CR-CTC: Consistency regularization on CTC for improved speech recognition").
+    logits: (2 B, T, V), where rows B to 2 B are other views of rows 0 to B; steps: (2 B,), the time steps with image.
+    In each step it is the Kullback-Leibler divergence of one view from the other, which is held constant, both ways:
+    the regularisation of CR-CTC (Yao et al. 2024, "CR-CTC: Consistency regularization on CTC for improved speech
+    recognition").
     """
     ours = ops.log_softmax(ops.cast(logits, "float32"), axis=-1)
     first, second = ops.split(ours, 2, axis=0)
