@@ -1,9 +1,9 @@
-"""The ordered characters that a bundle reads, and their labels.
+"""The charset: the ordered characters that a bundle reads, and their labels.
 
-Label 0 is CTC's blank; the first character has label 1. Files carry a format version.
+Label 0 is the blank of CTC; the first character has label 1.
 
-A charset that holds REJECT, the replacement character, has a label for every sign that it does not hold: a text is
-trained on with REJECT in place of such signs, and a picture of them is read as REJECT.
+A charset that contains REJECT, the replacement character, has a label for every character that it does not contain:
+REJECT takes the place of such characters in the texts of training, and an image of them is read as REJECT.
 """
 
 import unicodedata
@@ -27,7 +27,7 @@ PLAIN_FORMS = str.maketrans(
         "\u00a0": " ",
     }
 )
-"""Typographic quotation marks, dashes, ellipsis and no-break space, and what a typewriter has for them."""
+"""The plain (ASCII) form of typographic quotation marks, dashes, the ellipsis and the no-break space."""
 
 
 @dataclass(frozen=True)
@@ -50,27 +50,30 @@ class Charset:
 
     @property
     def size(self) -> int:
-        """Number of labels V, the blank included."""
+        """The number of labels V, the blank included."""
         return len(self.characters) + 1
 
     def unknown(self, text: str) -> list[str]:
-        """The characters of a text that have no label, each once, in order."""
+        """Return the characters of a text that have no label, each once, in order."""
         return list(dict.fromkeys(c for c in text if c not in self._labels))
 
     @property
     def rejects(self) -> bool:
-        """Whether there is a label for all the signs that have none of their own."""
+        """Whether REJECT is in the charset and stands for every character without a label of its own."""
         return REJECT in self._labels
 
     def encode(self, text: str) -> list[int]:
-        """Labels of a text, no blanks. Raises CharsetError for characters without one, where none stands for them."""
+        """Return the labels of a text, without blanks.
+
+        A character without a label becomes REJECT; raise CharsetError where the charset has no REJECT.
+        """
         if not self.rejects:
             self.check([text])
         reject = self._labels.get(REJECT, BLANK)
         return [self._labels.get(character, reject) for character in text]
 
     def decode(self, labels: Sequence[int]) -> str:
-        """Text of labels without blanks."""
+        """Return the text of labels that hold no blank."""
         return "".join(self.characters[label - 1] for label in labels)
 
     def check(self, texts: Iterable[str]) -> None:
@@ -88,7 +91,7 @@ class Charset:
 
     @staticmethod
     def load(path: Path) -> "Charset":
-        """Raises CharsetError for a file that is damaged or of another format."""
+        """Read a charset.json. Raise CharsetError for a file that is damaged or of another format."""
         with FORMAT.parse(path) as content:
             name, characters = content["name"], content["characters"]
             if not isinstance(name, str) or not isinstance(characters, str):
@@ -97,17 +100,17 @@ class Charset:
 
 
 def composed(text: str) -> str:
-    """The text with letters and their marks in one character where there is one (NFC)."""
+    """Return the text in Unicode form NFC: a letter and its mark are one character where there is one."""
     return unicodedata.normalize("NFC", text)
 
 
 def plain_forms(text: str) -> str:
-    """The text with typographic quotation marks, dashes and ellipsis as typewriters have them."""
+    """Return the text with plain quotation marks, dashes and full stops in place of typographic ones."""
     return text.translate(PLAIN_FORMS)
 
 
 def named(characters: Sequence[str]) -> str:
-    """Characters in quotes, those outside ASCII with their code points: `'a' and '\u20ac' (U+20AC)`."""
+    """Return characters in quotes, those outside ASCII with their code points: `'a' and '\u20ac' (U+20AC)`."""
     quoted = [repr(c) if c.isascii() else f"{_shown(c)} (U+{ord(c):04X})" for c in characters]
     if len(quoted) == 1:
         return quoted[0]
@@ -115,5 +118,5 @@ def named(characters: Sequence[str]) -> str:
 
 
 def _shown(character: str) -> str:
-    """A mark alone on a dotted circle, so that it can be seen and joins no quotation mark."""
+    """Return a combining mark on a dotted circle, so that it is visible and does not join a quotation mark."""
     return repr(f"\u25cc{character}" if unicodedata.combining(character) else character)
