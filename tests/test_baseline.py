@@ -16,9 +16,9 @@ from legible.config import ServiceSettings
 from legible.drift.baseline import MAX_BLOCKS, MIN_IMAGES, Baseline, some_blocks
 from legible.drift.reference import Reference
 from legible.errors import BundleError, DataError
-from legible.monitoring.check import check, rebase
+from legible.monitoring.check import Standard, check, rebase
 from legible.observations.row import Observation, write_observations
-from legible.observations.window import WindowTally
+from legible.observations.window import Selection, WindowTally
 from legible.recognition.bundle import load_bundle, read_manifest
 from legible.service.worker import Worker
 
@@ -41,7 +41,7 @@ def rows(count: int, *, seed: int, at: float = START) -> list[Observation]:
 def normal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("normal")
     write_observations(folder / "log.jsonl", rows(MIN_IMAGES, seed=3))
-    made = rebase(observations=folder / "log.jsonl", bundle=bundle(), at=NOW, since=START, resamples=1000)
+    made = rebase(folder / "log.jsonl", Standard(bundle()), at=NOW, selection=Selection(since=START), resamples=1000)
     made.save(folder / "baseline")
     return folder
 
@@ -49,8 +49,7 @@ def normal(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_what_is_unlike_training_is_no_drift_from_a_normal_of_its_own(normal: Path) -> None:
     write_observations(normal / "now.jsonl", rows(200, seed=4))
     by_bundle, by_baseline = (
-        check(observations=normal / "now.jsonl", bundle=bundle(), at=NOW, baseline=own)
-        for own in (None, normal / "baseline")
+        check(normal / "now.jsonl", Standard(bundle(), baseline=own), at=NOW) for own in (None, normal / "baseline")
     )
     assert by_bundle.screen().startswith("drift: unlike training (200 images")
     assert by_baseline.screen().startswith("no drift (200 images")
@@ -58,14 +57,14 @@ def test_what_is_unlike_training_is_no_drift_from_a_normal_of_its_own(normal: Pa
 
 def test_a_change_from_that_normal_is_drift_though_it_is_like_training(normal: Path) -> None:
     write_observations(normal / "bright.jsonl", observed(words_drawn(200, seed=4), seed=4))
-    made = check(observations=normal / "bright.jsonl", bundle=bundle(), at=NOW, baseline=normal / "baseline")
+    made = check(normal / "bright.jsonl", Standard(bundle(), baseline=normal / "baseline"), at=NOW)
     assert made.screen().startswith("drift: unlike this deployment's normal (200 images")
     assert json.loads(made.to_json())["against"] == "baseline"
 
 
 def test_reliability_is_judged_by_the_bundle_whatever_is_normal(normal: Path) -> None:
     write_observations(normal / "now.jsonl", rows(200, seed=4))
-    made = check(observations=normal / "now.jsonl", bundle=bundle(), at=NOW, baseline=normal / "baseline")
+    made = check(normal / "now.jsonl", Standard(bundle(), baseline=normal / "baseline"), at=NOW)
     assert made.estimate is not None
     assert made.estimate.unreliable == "unlike training"
 
@@ -73,13 +72,13 @@ def test_reliability_is_judged_by_the_bundle_whatever_is_normal(normal: Path) ->
 def test_too_few_observations_make_no_normal(tmp_path: Path) -> None:
     write_observations(tmp_path / "log.jsonl", rows(99, seed=3))
     with pytest.raises(DataError, match="99 observations make no baseline; it takes 1000"):
-        rebase(observations=tmp_path / "log.jsonl", bundle=bundle(), at=NOW, since=START)
+        rebase(tmp_path / "log.jsonl", Standard(bundle()), at=NOW, selection=Selection(since=START))
 
 
 def test_only_what_was_read_since_then_counts(tmp_path: Path) -> None:
     write_observations(tmp_path / "log.jsonl", rows(MIN_IMAGES, seed=3))
     with pytest.raises(DataError, match="600 observations make no baseline"):
-        rebase(observations=tmp_path / "log.jsonl", bundle=bundle(), at=NOW, since=START + 400)
+        rebase(tmp_path / "log.jsonl", Standard(bundle()), at=NOW, selection=Selection(since=START + 400))
 
 
 def test_what_is_left_out_of_a_normal_is_counted(tmp_path: Path) -> None:
@@ -87,7 +86,9 @@ def test_what_is_left_out_of_a_normal_is_counted(tmp_path: Path) -> None:
     with (tmp_path / "log.jsonl").open("a") as file:
         file.write("torn\n")
     tally = WindowTally()
-    rebase(observations=tmp_path / "log.jsonl", bundle=bundle(), at=NOW, since=START, resamples=50, tally=tally)
+    rebase(
+        tmp_path / "log.jsonl", Standard(bundle()), at=NOW, selection=Selection(since=START), resamples=50, tally=tally
+    )
     assert tally.screen() == ["1 torn lines were skipped"]
 
 
@@ -119,7 +120,9 @@ def test_a_service_refuses_the_baseline_of_another_bundle(normal: Path, bundle_f
 @pytest.mark.slow
 def test_the_metrics_of_a_service_compare_with_its_baseline(tmp_path: Path, bundle_folder: Path) -> None:
     write_observations(tmp_path / "log.jsonl", rows(MIN_IMAGES, seed=3))
-    own = rebase(observations=tmp_path / "log.jsonl", bundle=bundle_folder, at=NOW, since=START, resamples=500)
+    own = rebase(
+        tmp_path / "log.jsonl", Standard(bundle_folder), at=NOW, selection=Selection(since=START), resamples=500
+    )
     own.save(tmp_path / "baseline")
     trained = Reference.load(bundle_folder)
     found = {}

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from stand import MONITORING, rules
 
-from legible.monitoring.check import Exporter
+from legible.monitoring.exporter import Exporter
 from legible.service import metrics
 
 DASHBOARDS = sorted((MONITORING / "grafana/dashboards").glob("*.json"))

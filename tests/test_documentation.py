@@ -25,7 +25,7 @@ def commands() -> list[str]:
 
 def metrics() -> list[str]:
     code = "".join(
-        (PROJECT / "src/legible" / name).read_text() for name in ("service/metrics.py", "monitoring/check.py")
+        (PROJECT / "src/legible" / name).read_text() for name in ("service/metrics.py", "monitoring/exporter.py")
     )
     return sorted(set(re.findall(r'"(legible_[a-z_]+)"', code)))
 

@@ -20,7 +20,7 @@ from legible.drill.detectors import AlertDetector, MetricsDetector, RuleDetector
 from legible.drill.images import corrupted, drawn, images_of, png
 from legible.drill.run import Detection, DetectorState, Drill
 from legible.errors import DataError, SettingsError
-from legible.monitoring.check import Check
+from legible.monitoring.finding import Check
 from legible.observations.window import WindowTally
 
 

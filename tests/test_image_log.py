@@ -24,7 +24,7 @@ from legible.drift.summary import UNUSUAL
 from legible.errors import DataError, SettingsError
 from legible.image.decode import GreyImage
 from legible.labelling.queue import make_queue, order
-from legible.monitoring.check import check
+from legible.monitoring.check import ReportTarget, Standard, check
 from legible.monitoring.report import with_pictures
 from legible.observations.image_log import MAX_PIXELS, ImageLog, ImageSampler, kept_image, kept_images
 from legible.observations.row import write_observations
@@ -163,10 +163,9 @@ def test_the_evidently_report_of_a_drift_ends_with_the_most_unusual_images(tmp_p
     for row, picture in zip(rows, pictures, strict=True):
         log.put(row.reading_id, picture, at=row.at)
     log.close(timeout_seconds=30)
-    made = check(
-        observations=tmp_path / "log.jsonl", bundle=bundle_folder, at=START + HOUR, kept=tmp_path / "images",
-        report=tmp_path / "drift.html",
-    )  # fmt: skip
+    standard = Standard(bundle_folder, kept=tmp_path / "images")
+    target = ReportTarget(path=tmp_path / "drift.html")
+    made = check(tmp_path / "log.jsonl", standard, at=START + HOUR, target=target)
     page = (tmp_path / "drift.html").read_text(encoding="utf-8")
     assert len(page.partition("<section>")[0]) > 1_000_000  # Evidently brings its pages along
     assert 0 < len(made.pictures) <= UNUSUAL  # the queue of images may have been full
@@ -220,9 +219,7 @@ def test_the_service_keeps_what_it_read_and_a_queue_is_made_of_it(
     assert transcribed == ["", "", "2027"]
 
     rows_at = time.time()
-    made_check = check(
-        observations=folder / "observations", bundle=bundle_folder, at=rows_at, kept=folder / "images", last=50
-    )
+    made_check = check(folder / "observations", Standard(bundle_folder, kept=folder / "images"), at=rows_at, last=50)
     assert {path.stem for path in made_check.pictures} == set(kept)
     assert {Path(path).stem for path in json.loads(made_check.to_json())["pictures"]} == set(kept)
 

@@ -13,9 +13,12 @@ from drawn_words import START, inverted, observed, reference_of, words_drawn
 from legible.drift.decide import Outcome
 from legible.drift.reference import Reference
 from legible.errors import BundleError, DataError
-from legible.monitoring.check import Check, Exporter, check, watch
+from legible.monitoring.check import ReportTarget, Standard, check
+from legible.monitoring.exporter import Exporter, watch
+from legible.monitoring.finding import Check
 from legible.observations.log import RowLog
 from legible.observations.row import Observation
+from legible.observations.window import Selection
 
 
 @cache
@@ -45,33 +48,33 @@ def odd(count: int = 200, at: float = START) -> list[Observation]:
     ("rows", "exit_code"), [(usual(), 0), (odd(), 1), (odd(49), 2)], ids=["usual", "inverted", "few"]
 )
 def test_the_exit_code_tells_the_verdict(tmp_path: Path, rows: list[Observation], exit_code: int) -> None:
-    assert check(observations=logged(tmp_path, rows), bundle=bundle(), at=START).exit_code == exit_code
+    assert check(logged(tmp_path, rows), Standard(bundle()), at=START).exit_code == exit_code
 
 
 def test_only_the_last_images_count(tmp_path: Path) -> None:
     folder = logged(tmp_path, odd() + usual(at=START + 3600))
-    assert check(observations=folder, bundle=bundle(), at=START + 7200, last=200).verdict.outcome is Outcome.NO_DRIFT
-    assert check(observations=folder, bundle=bundle(), at=START + 7200, last=400).verdict.outcome is Outcome.DRIFT
+    assert check(folder, Standard(bundle()), at=START + 7200, last=200).verdict.outcome is Outcome.NO_DRIFT
+    assert check(folder, Standard(bundle()), at=START + 7200, last=400).verdict.outcome is Outcome.DRIFT
 
 
 def test_torn_lines_are_told(tmp_path: Path) -> None:
     (path,) = (logged(tmp_path, usual()) / "v1").iterdir()
     path.write_bytes(path.read_bytes()[:-9])
-    made = check(observations=tmp_path, bundle=bundle(), at=START)
+    made = check(tmp_path, Standard(bundle()), at=START)
     assert made.screen().endswith("1 torn lines were skipped")
     assert json.loads(made.to_json())["torn"] == 1
 
 
 def test_a_clock_that_jumped_ahead_leaves_a_word_and_no_alarm(tmp_path: Path) -> None:
     logged(tmp_path, [*usual(), *odd(at=START + 90 * 24 * 3600)])
-    made = check(observations=tmp_path, bundle=bundle(), at=START)
+    made = check(tmp_path, Standard(bundle()), at=START)
     assert made.verdict.outcome is Outcome.NO_DRIFT
     assert "200 observations are dated after now and were left out; check the clocks" in made.screen()
 
 
 def test_rows_of_before_a_statistic_was_are_left_out_with_a_word(tmp_path: Path) -> None:
     logged(tmp_path, [without_blockiness(row) for row in odd(60)] + usual(at=START + 3600))
-    made = check(observations=tmp_path, bundle=bundle(), at=START + 7200)
+    made = check(tmp_path, Standard(bundle()), at=START + 7200)
     assert (made.verdict.images, made.tally.unmeasured) == (200, 60)
     assert "60 observations of an older legible lack statistics of the reference" in made.screen()
     assert json.loads(made.to_json())["unmeasured"] == 60
@@ -83,7 +86,7 @@ def test_a_bundle_of_before_a_statistic_was_judges_old_rows_and_new(tmp_path: Pa
     image = dataclasses.replace(known.known["image"], quantiles=older)
     dataclasses.replace(known, known={**known.known, "image": image}).save(tmp_path)
     logged(tmp_path, [without_blockiness(row) for row in usual()] + usual(at=START + 3600))
-    made = check(observations=tmp_path, bundle=tmp_path, at=START + 7200)
+    made = check(tmp_path, Standard(tmp_path), at=START + 7200)
     assert (made.verdict.images, made.tally.unmeasured) == (400, 0)
     assert "blockiness" not in {signal.name for signal in made.verdict.signals}
 
@@ -94,44 +97,44 @@ def without_blockiness(row: Observation) -> Observation:
 
 
 def test_an_empty_window_is_not_enough_data(tmp_path: Path) -> None:
-    made = check(observations=logged(tmp_path, usual()), bundle=bundle(), at=START, channel="mobile")
+    made = check(logged(tmp_path, usual()), Standard(bundle()), at=START, selection=Selection(channel="mobile"))
     assert made.screen() == "not enough data: 0 images, and it takes 50; no report is drawn"
     assert made.exit_code == 2
 
 
 def test_the_channel_that_drifted_is_named(tmp_path: Path) -> None:
     mobile = [Observation(**{**vars(row), "channel": "mobile"}) for row in odd()]
-    made = check(observations=logged(tmp_path, usual(60) + mobile), bundle=bundle(), at=START)
+    made = check(logged(tmp_path, usual(60) + mobile), Standard(bundle()), at=START)
     assert "cause: this bundle has no signatures to name one by, channel mobile" in made.screen()
     assert json.loads(made.to_json())["drifted_channels"] == ["mobile"]
-    by_channel = check(observations=tmp_path, bundle=bundle(), at=START, channel="default")
+    by_channel = check(tmp_path, Standard(bundle()), at=START, selection=Selection(channel="default"))
     assert by_channel.verdict.outcome is Outcome.NO_DRIFT
 
 
 def test_without_last_all_since_a_time_count(tmp_path: Path) -> None:
     folder = logged(tmp_path, odd() + usual(at=START + 3600))
-    made = check(observations=folder, bundle=bundle(), at=START + 7200, last=None, since=START + 3600)
+    made = check(folder, Standard(bundle()), at=START + 7200, selection=Selection(since=START + 3600), last=None)
     assert (made.verdict.images, made.verdict.outcome) == (200, Outcome.NO_DRIFT)
 
 
 def test_json_holds_the_verdict_and_each_signal(tmp_path: Path) -> None:
-    told = json.loads(check(observations=logged(tmp_path, odd()), bundle=bundle(), at=START).to_json())
+    told = json.loads(check(logged(tmp_path, odd()), Standard(bundle()), at=START).to_json())
     assert (told["outcome"], told["images"], told["at"], told["report"]) == ("drift", 200, START, None)
     assert told["signals"][0]["ks"] > told["thresholds"]["image"]
 
 
 def test_no_report_is_drawn_of_too_few_images(tmp_path: Path) -> None:
     path = tmp_path / "drift.html"
-    made = check(observations=logged(tmp_path, odd(49)), bundle=bundle(), at=START, report=path)
+    made = check(logged(tmp_path, odd(49)), Standard(bundle()), at=START, target=ReportTarget(path=path))
     assert made.report is None
     assert not path.exists()
 
 
 def test_a_missing_log_or_reference_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no file or folder of observations"):
-        check(observations=tmp_path, bundle=bundle(), at=START)
+        check(tmp_path, Standard(bundle()), at=START)
     with pytest.raises(BundleError, match=r"reference\.json: no such file"):
-        check(observations=logged(tmp_path, usual(9)), bundle=tmp_path, at=START)
+        check(logged(tmp_path, usual(9)), Standard(tmp_path), at=START)
 
 
 def scraped(port: int) -> str:
@@ -150,7 +153,7 @@ def test_the_exporter_answers_with_the_last_verdict(tmp_path: Path) -> None:
     close = exporter.serve(port=port)
     try:
         for rows in (odd(), usual(at=START + 3600)):
-            exporter.publish(check(observations=logged(tmp_path, rows), bundle=bundle(), at=START + 3600, last=200))
+            exporter.publish(check(logged(tmp_path, rows), Standard(bundle()), at=START + 3600, last=200))
         metrics = scraped(port)
     finally:
         close()
@@ -164,7 +167,7 @@ def test_the_exporter_answers_with_the_last_verdict(tmp_path: Path) -> None:
 def test_too_few_images_leave_no_ks_behind(tmp_path: Path) -> None:
     exporter = Exporter()
     for folder, rows in (("1", odd()), ("2", odd(9))):
-        exporter.publish(check(observations=logged(tmp_path / folder, rows), bundle=bundle(), at=START))
+        exporter.publish(check(logged(tmp_path / folder, rows), Standard(bundle()), at=START))
     assert exporter.registry.get_sample_value("legible_drift_check_ks", {"signal": "confidence"}) is None
     assert exporter.registry.get_sample_value("legible_drift_check_outcome", {"outcome": "not enough data"}) == 1
 
@@ -177,7 +180,7 @@ def test_the_schedule_goes_on_after_a_check_that_failed(tmp_path: Path) -> None:
         if at == START + 60:
             logged(folder, usual())
             stop.set()
-        return check(observations=folder, bundle=bundle(), at=at)
+        return check(folder, Standard(bundle()), at=at)
 
     watch(make_check, exporter, every_seconds=0, clock=lambda: next(times), stop=stop)
     assert exporter.registry.get_sample_value("legible_drift_check_failures_total") == 1

@@ -14,7 +14,7 @@ from legible.drift.reference import Reference
 from legible.drift.signatures import NONE, Corrupted
 from legible.errors import DataError
 from legible.evaluation.corrupted import write_corrupted
-from legible.monitoring.check import check
+from legible.monitoring.check import ReportTarget, Standard, check
 from legible.observations.row import SIGNALS, write_observations
 from legible.packing.reference import few_of_each, reference
 
@@ -100,7 +100,7 @@ def test_evidently_shows_our_decision_for_each_column_and_for_all(tmp_path: Path
     write_observations(tmp_path / "odd.jsonl", observed(inverted(words_drawn(200, seed=2)), seed=2))
     path, workspace = tmp_path / "reports" / "drift.html", tmp_path / "workspace"
     checks = [
-        check(observations=tmp_path / "odd.jsonl", bundle=folder, at=at, report=report, workspace=workspace)
+        check(tmp_path / "odd.jsonl", Standard(folder), at=at, target=ReportTarget(path=report, workspace=workspace))
         for at, report in ((START, path), (START + 60, None))
     ]
     assert checks[0].screen().endswith(f"report: {path}")

@@ -279,33 +279,29 @@ def drift(
 
     Example: legible drift --last 1000 --report reports/drift.html
     """
-    from legible.monitoring.check import LAST, Drawing, Pictures, Standard, check, check_rows
+    from legible.monitoring.check import LAST, ReportTarget, Standard, check, check_rows
+    from legible.monitoring.image_files import ImageFiles
+    from legible.observations.window import Selection
     from legible.recognition.bundle import find_bundle
 
-    folder = bundle or find_bundle()
+    standard = Standard(bundle or find_bundle(), baseline, corrections, kept)
+    target = ReportTarget(report, workspace)
     if images:
         asked = {"last": last, "since": since, "channel": channel, "corrections": corrections, "kept": kept}
         if given := [f"--{option}" for option, value in asked.items() if value]:
             raise LegibleError(f"{', '.join(given)} choose among observations; leave them out with --images")
-        pictures = Pictures(list(_image_files([images])), folder)
-        rows = pictures.observations(at=time.time())
-        drawing = Drawing(report, workspace)
-        made = check_rows(rows, Standard(folder, baseline), at=time.time(), drawing=drawing)
+        pictures = ImageFiles(list(_image_files([images])), standard.bundle)
+        made = check_rows(pictures.observations(at=time.time()), standard, at=time.time(), target=target)
         for path in pictures.skipped:
             print(f"legible: {path} is no image that can be read; skipped", file=sys.stderr)
     else:
         made = check(
-            observations=observations,
-            bundle=folder,
+            observations,
+            standard,
             at=time.time(),
+            selection=Selection(since=_seconds(since) if since else -math.inf, channel=channel or None),
             last=last or (None if since else LAST),
-            since=_seconds(since) if since else -math.inf,
-            channel=channel or None,
-            baseline=baseline,
-            corrections=corrections,
-            kept=kept,
-            report=report,
-            workspace=workspace,
+            target=target,
         )
     print(made.to_json() if as_json else made.screen())
     raise typer.Exit(made.exit_code)
@@ -321,17 +317,17 @@ def rebase(
     out: Annotated[Path, typer.Option(help="The folder to write, for legible drift --baseline.")] = HERE / "baseline",
 ) -> None:
     """Call what was read since then normal, for legible drift --baseline. Example: legible rebase --since 2026-11-21"""
+    from legible.monitoring.check import Standard
     from legible.monitoring.check import rebase as run
-    from legible.observations.window import WindowTally
+    from legible.observations.window import Selection, WindowTally
     from legible.recognition.bundle import find_bundle
 
     tally = WindowTally()
     made = run(
-        observations=observations,
-        bundle=bundle or find_bundle(),
+        observations,
+        Standard(bundle or find_bundle()),
         at=time.time(),
-        since=_seconds(since),
-        channel=channel or None,
+        selection=Selection(since=_seconds(since), channel=channel or None),
         tally=tally,
     )
     made.save(out)
@@ -381,24 +377,19 @@ def monitor(
     workspace: Workspace = None,
 ) -> None:
     """Check for drift on a schedule, with the verdict at /metrics. Example: legible monitor --every 300"""
-    from legible.monitoring.check import Check, Exporter, check, watch
+    from legible.monitoring.check import ReportTarget, Standard, check
+    from legible.monitoring.exporter import Exporter, watch
+    from legible.monitoring.finding import Check
     from legible.recognition.bundle import find_bundle
 
-    known = bundle or find_bundle()
+    standard = Standard(bundle or find_bundle(), baseline, corrections)
+    target = ReportTarget(report, workspace)
     exporter = Exporter()
     close = exporter.serve(port=port, host=host)
     print(f"drift verdicts at http://{host}:{port}/metrics, every {every:g} s", file=sys.stderr)
 
     def make_check(at: float) -> Check:
-        return check(
-            observations=observations,
-            bundle=known,
-            at=at,
-            baseline=baseline,
-            corrections=corrections,
-            report=report,
-            workspace=workspace,
-        )
+        return check(observations, standard, at=at, target=target)
 
     try:
         watch(make_check, exporter, every_seconds=every, clock=time.time, stop=threading.Event())

@@ -13,7 +13,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from legible.drift.decide import Outcome
 from legible.drift.reference import EDGES
 from legible.errors import LegibleError
-from legible.monitoring.check import Check, check
+from legible.monitoring.check import Standard, check
+from legible.monitoring.finding import Check
+from legible.observations.window import Selection
 
 ALERTS = ("ImageDrift", "PredictionDrift", "EstimatedHarm")
 HISTOGRAMS = {
@@ -158,12 +160,11 @@ class ReportDetector(Detector):
     def notices(self) -> bool:
         try:
             self._made = check(
-                observations=self._observations,
-                bundle=self._bundle,
+                self._observations,
+                Standard(self._bundle, self._baseline),
                 at=self._clock(),
+                selection=Selection(since=self._since),
                 last=self._last,
-                since=self._since,
-                baseline=self._baseline,
             )
         except LegibleError as error:
             raise UnavailableError(str(error)) from error

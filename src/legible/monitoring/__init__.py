@@ -1,1 +1,1 @@
-"""The drift check, the report that shows it, and the metrics that export it."""
+"""The drift check of a deployment: what was found, the report that shows it, and the metrics that export it."""

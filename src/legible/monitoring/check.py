@@ -1,118 +1,28 @@
-"""The drift check: decide on a window of observations, say what happened and what it costs, draw the report.
+"""The drift check: decide on a window of observations, say what happened and what it costs, draw the report."""
 
-Once by `legible drift`, or on a schedule, with the last verdict at /metrics of a port of its own, beside the service's.
-"""
-
-import json
-import logging
-import math
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+import dataclasses
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
-
 from legible.drift.baseline import RESAMPLES, Baseline, make_baseline
-from legible.drift.decide import ChannelDrift, Outcome, Verdict, judge
+from legible.drift.decide import Verdict, judge
 from legible.drift.quality import Estimate, Quality, estimated
 from legible.drift.reference import Reference
 from legible.drift.signatures import Cause, Signatures
 from legible.drift.summary import NO_CORRECTIONS, Summary, chunks
-from legible.errors import ImageError
-from legible.image.decode import decode
 from legible.image.statistics import STATISTICS
+from legible.monitoring.finding import Check
 from legible.observations.corrections import read_corrections
 from legible.observations.image_log import kept_image
-from legible.observations.row import Observation, observe
-from legible.observations.window import Selection, WindowTally, measured, newest, stream
-from legible.recognition.bundle import MANIFEST, load_bundle, read_manifest
-from legible.recognition.recognizer import Recognizer
+from legible.observations.row import Observation
+from legible.observations.window import EVERYTHING, Selection, WindowTally, measured, newest, stream
+from legible.recognition.bundle import MANIFEST, read_manifest
 
 LAST = 1000
-PORT = 3001
 AHEAD_SECONDS = 3600
 """Clocks may differ by so much."""
-NAMED = 5
-"""Unusual readings on the screen."""
-
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Check:
-    """A verdict, when it was made (Unix seconds), and what else its reader should know.
-
-    `against` is what it was compared with, "training" or "baseline"; `unusual` are ids of readings, oddest first.
-    """
-
-    verdict: Verdict
-    at: float
-    tally: WindowTally
-    report: Path | None
-    cause: Cause | None = None
-    estimate: Estimate | None = None
-    unusual: tuple[str, ...] = ()
-    pictures: tuple[Path, ...] = ()
-    """Of the unusual readings, those that were kept."""
-    against: str = "training"
-    names_causes: bool = True
-    """Whether the bundle has signatures."""
-    drawn: int = 0
-    """Observations in the report, a sample where they are fewer than the images."""
-
-    @property
-    def exit_code(self) -> int:
-        """0 no drift, 1 drift, 2 not enough data."""
-        return self.verdict.exit_code
-
-    @property
-    def channels(self) -> tuple[ChannelDrift, ...]:
-        """Those that a drift comes from; none where there is one channel, or all have drifted."""
-        drifted = tuple(channel for channel in self.verdict.channels if channel.drifted)
-        return drifted if self.verdict.drifted and len(drifted) < len(self.verdict.channels) else ()
-
-    def screen(self) -> str:
-        return "\n".join([self.verdict.screen(unlike=UNLIKE[self.against]), *self._said(), *self.tally.screen()])
-
-    def _said(self) -> Iterator[str]:
-        if not self.verdict.signals:
-            return
-        if self.verdict.drifted:
-            where = f", channel {' and '.join(channel.name for channel in self.channels)}" if self.channels else ""
-            yield f"{self._likeness()}{where}"
-        if self.estimate:
-            yield self.estimate.said()
-        if self.unusual:
-            yield f"most unusual: {' '.join(self.unusual[:NAMED])}"
-        if self.pictures:
-            yield f"kept of them: {' '.join(map(str, self.pictures[:NAMED]))}"
-        if self.report:
-            some = f" (drawn from a sample of {self.drawn})" if self.drawn < self.verdict.images else ""
-            yield f"report: {self.report}{some}"
-
-    def _likeness(self) -> str:
-        if not self.names_causes:
-            return "cause: this bundle has no signatures to name one by"
-        return f"looks like {self.cause.said()}" if self.cause else "looks like no corruption that is known"
-
-    def to_json(self) -> str:
-        told = {
-            "at": self.at,
-            "against": self.against,
-            "report": str(self.report) if self.report else None,
-            "report_rows": self.drawn,
-            "cause": asdict(self.cause) if self.cause else None,
-            "drifted_channels": [channel.name for channel in self.channels],
-            "estimate": asdict(self.estimate) if self.estimate else None,
-            "unusual": self.unusual,
-            "pictures": [str(path) for path in self.pictures],
-        }
-        return json.dumps({**told, **asdict(self.tally), **asdict(self.verdict)})
-
-
-UNLIKE = {"training": "unlike training", "baseline": "unlike this deployment's normal"}
 
 
 @dataclass(frozen=True)
@@ -132,35 +42,38 @@ class Standard:
 
 
 @dataclass(frozen=True)
-class Drawing:
-    """Where the Evidently report goes; it is drawn of no window that is too small."""
+class ReportTarget:
+    """Where the Evidently report goes: an HTML file, a workspace, or neither."""
 
     path: Path | None = None
     workspace: Path | None = None
 
 
+NO_REPORT = ReportTarget()
+
+
 def check(
-    *,
     observations: Path,
-    bundle: Path,
+    standard: Standard,
+    *,
     at: float,
+    selection: Selection = EVERYTHING,
     last: int | None = LAST,
-    since: float = -math.inf,
-    channel: str | None = None,
-    baseline: Path | None = None,
-    corrections: Path | None = None,
-    kept: Path | None = None,
-    report: Path | None = None,
-    workspace: Path | None = None,
+    target: ReportTarget = NO_REPORT,
 ) -> Check:
-    """Decide on the last observations of a log's folder, or of a file; `last=None` takes all since `since`."""
-    standard, tally = Standard(bundle, baseline, corrections, kept), WindowTally()
-    selection = Selection(since, at + AHEAD_SECONDS, channel, standard.bundle_id)
+    """Decide on a log's folder, or a file: on the last selected observations, or with `last=None` on all of them."""
+    chosen = until(at, selection, standard)
+    tally = WindowTally()
     if last is None:
-        rows = stream(observations, selection, tally=tally)
+        rows = stream(observations, chosen, tally=tally)
     else:
-        rows = newest(observations, selection, last=last, tally=tally)
-    return check_rows(rows, standard, at=at, tally=tally, drawing=Drawing(report, workspace))
+        rows = newest(observations, chosen, last=last, tally=tally)
+    return check_rows(rows, standard, at=at, tally=tally, target=target)
+
+
+def until(at: float, selection: Selection, standard: Standard) -> Selection:
+    """Return the selection without what is dated after now, and without other bundles' readings."""
+    return dataclasses.replace(selection, until=at + AHEAD_SECONDS, bundle=standard.bundle_id)
 
 
 def check_rows(
@@ -169,7 +82,7 @@ def check_rows(
     *,
     at: float,
     tally: WindowTally | None = None,
-    drawing: Drawing | None = None,
+    target: ReportTarget = NO_REPORT,
 ) -> Check:
     """Decide on these observations, in one pass, in memory that does not grow with them."""
     texts = read_corrections(standard.corrections) if standard.corrections else NO_CORRECTIONS
@@ -186,12 +99,12 @@ def check_rows(
     signatures = Signatures.load(standard.bundle, signals=tuple(by_bundle.reference.quantiles))
     unusual = tuple(reading_id for _, reading_id in by_bundle.unusual)
     pictures = _pictures(standard, unusual)
-    drawn = _draw(verdict, by_bundle.sample, standard, drawing, at=at, pictures=pictures) if drawing else False
+    drawn = _draw(verdict, by_bundle.sample, standard, target, at=at, pictures=pictures)
     return Check(
         verdict,
         at,
         tally,
-        drawing.path if drawing and drawn else None,
+        target.path if drawn else None,
         cause=_cause(signatures, by_bundle, verdict, baseline),
         estimate=_estimate(standard.bundle, signatures, by_bundle),
         unusual=unusual,
@@ -209,14 +122,16 @@ def _pictures(standard: Standard, unusual: Sequence[str]) -> tuple[Path, ...]:
     return tuple(path for path in found if path is not None)
 
 
-def _draw(verdict: Verdict, sample: Sequence[Observation], standard: Standard, drawing: Drawing, **filed: Any) -> bool:
-    """`filed` as write_report has them: at, pictures."""
-    if not verdict.signals or (drawing.path or drawing.workspace) is None:
+def _draw(
+    verdict: Verdict, sample: Sequence[Observation], standard: Standard, target: ReportTarget, **filed: Any
+) -> bool:
+    """Draw the report, of no window that is too small; tell whether it was. `filed`: `at` and `pictures` of it."""
+    if not verdict.signals or (target.path or target.workspace) is None:
         return False
     from legible.monitoring.report import write_report  # the lean installation decides, and draws nothing  # noqa: PLC0415
 
     folder = standard.baseline or standard.bundle
-    write_report(verdict, sample, known=folder, path=drawing.path, workspace=drawing.workspace, **filed)
+    write_report(verdict, sample, known=folder, path=target.path, workspace=target.workspace, **filed)
     return True
 
 
@@ -245,105 +160,17 @@ def _estimate(bundle: Path, signatures: Signatures | None, summary: Summary) -> 
 
 
 def rebase(
-    *,
     observations: Path,
-    bundle: Path,
+    standard: Standard,
+    *,
     at: float,
-    since: float,
-    channel: str | None = None,
+    selection: Selection,
     resamples: int = RESAMPLES,
     tally: WindowTally | None = None,
 ) -> Baseline:
-    """The baseline of what a deployment has read since then; what is left out is counted in the tally."""
-    standard, tally = Standard(bundle), tally or WindowTally()
-    selection = Selection(since, at + AHEAD_SECONDS, channel, standard.bundle_id)
-    rows = measured(stream(observations, selection, tally=tally), STATISTICS, tally=tally)
-    return make_baseline(Reference.load(bundle), rows, bundle=standard.bundle_id, at=at, resamples=resamples)
-
-
-@dataclass
-class Pictures:
-    """Image files as a window: each is read by the bundle, and named by its path."""
-
-    paths: Sequence[Path]
-    bundle: Path
-    skipped: list[Path] = field(default_factory=list)
-    """Those that are no images."""
-
-    def observations(self, *, at: float) -> Iterator[Observation]:
-        opened = load_bundle(self.bundle)
-        recognizer = Recognizer.from_bundle(opened)
-        for path in self.paths:
-            try:
-                image = decode(path.read_bytes())
-            except ImageError:
-                self.skipped.append(path)
-                continue
-            reading = recognizer.read([image])[0]
-            yield observe(image, reading, channel="images", at=at, reading_id=str(path), bundle=opened.id)
-
-
-class Exporter:
-    """The last check as Prometheus gauges, in a registry of its own."""
-
-    def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        self._outcome = self._gauge("outcome", "1 for the outcome of the last check.", "outcome")
-        self._ks = self._gauge("ks", "KS of each signal against the reference.", "signal")
-        self._threshold = self._gauge("threshold", "KS above which the last check calls drift, by kind.", "kind")
-        self._images = self._gauge("images", "Images in the window of the last check.")
-        self._exact_match = self._gauge("exact_match", "Estimated exact match of the last check; NaN where unreliable.")
-        self._cause = self._gauge("cause", "1 for the corruption that the last drift looks like.", "corruption")
-        self._time = self._gauge("time_seconds", "When the last check was made, in Unix seconds.")
-        self._failures = Counter("legible_drift_check_failures", "Checks that failed.", registry=self.registry)
-
-    def _gauge(self, name: str, help_text: str, *labels: str) -> Gauge:
-        return Gauge(f"legible_drift_check_{name}", help_text, labels, registry=self.registry)
-
-    def publish(self, check: Check) -> None:
-        verdict = check.verdict
-        for outcome in Outcome:
-            self._outcome.labels(outcome.value).set(outcome is verdict.outcome)
-        self._ks.clear()
-        for signal in verdict.signals:
-            self._ks.labels(signal.name).set(signal.ks)
-        for kind, threshold in verdict.thresholds.items():
-            self._threshold.labels(kind).set(threshold)
-        self._images.set(verdict.images)
-        reliable = check.estimate and not check.estimate.unreliable
-        self._exact_match.set(check.estimate.exact_match if check.estimate and reliable else math.nan)
-        self._cause.clear()
-        if check.cause:
-            self._cause.labels(check.cause.corruption).set(1)
-        self._time.set(check.at)
-
-    def count_failure(self) -> None:
-        self._failures.inc()
-
-    def serve(self, *, port: int = PORT, host: str = "127.0.0.1") -> Callable[[], None]:
-        """Answer at /metrics; returns what ends it."""
-        server, _ = start_http_server(port, addr=host, registry=self.registry)
-
-        def close() -> None:
-            server.shutdown()
-            server.server_close()
-
-        return close
-
-
-def watch(
-    make_check: Callable[[float], Check],
-    exporter: Exporter,
-    *,
-    every_seconds: float,
-    clock: Callable[[], float],
-    stop: threading.Event,
-) -> None:
-    """Check and publish until stopped. A check that fails is counted and logged, and the next one is made."""
-    while not stop.is_set():
-        try:
-            exporter.publish(make_check(clock()))
-        except Exception:  # whatever it is: the job outlives a full disk and a damaged file
-            log.exception("drift check failed")
-            exporter.count_failure()
-        stop.wait(every_seconds)
+    """Return the baseline of what a deployment has read; what is left out is counted in the tally."""
+    tally = tally or WindowTally()
+    chosen = until(at, selection, standard)
+    rows = measured(stream(observations, chosen, tally=tally), STATISTICS, tally=tally)
+    reference = Reference.load(standard.bundle)
+    return make_baseline(reference, rows, bundle=standard.bundle_id, at=at, resamples=resamples)

@@ -1,0 +1,81 @@
+"""The last drift check as Prometheus metrics on a port of their own, and the loop that checks on a schedule."""
+
+import logging
+import math
+import threading
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
+
+from legible.drift.decide import Outcome
+from legible.monitoring.finding import Check
+
+PORT = 3001
+
+log = logging.getLogger(__name__)
+
+
+class Exporter:
+    """The last check as Prometheus gauges, in a registry of its own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._outcome = self._gauge("outcome", "1 for the outcome of the last check.", "outcome")
+        self._ks = self._gauge("ks", "KS of each signal against the reference.", "signal")
+        self._threshold = self._gauge("threshold", "KS above which the last check calls drift, by kind.", "kind")
+        self._images = self._gauge("images", "Images in the window of the last check.")
+        self._exact_match = self._gauge("exact_match", "Estimated exact match of the last check; NaN where unreliable.")
+        self._cause = self._gauge("cause", "1 for the corruption that the last drift looks like.", "corruption")
+        self._time = self._gauge("time_seconds", "When the last check was made, in Unix seconds.")
+        self._failures = Counter("legible_drift_check_failures", "Checks that failed.", registry=self.registry)
+
+    def _gauge(self, name: str, help_text: str, *labels: str) -> Gauge:
+        return Gauge(f"legible_drift_check_{name}", help_text, labels, registry=self.registry)
+
+    def publish(self, check: Check) -> None:
+        verdict = check.verdict
+        for outcome in Outcome:
+            self._outcome.labels(outcome.value).set(outcome is verdict.outcome)
+        self._ks.clear()
+        for signal in verdict.signals:
+            self._ks.labels(signal.name).set(signal.ks)
+        for kind, threshold in verdict.thresholds.items():
+            self._threshold.labels(kind).set(threshold)
+        self._images.set(verdict.images)
+        reliable = check.estimate and not check.estimate.unreliable
+        self._exact_match.set(check.estimate.exact_match if check.estimate and reliable else math.nan)
+        self._cause.clear()
+        if check.cause:
+            self._cause.labels(check.cause.corruption).set(1)
+        self._time.set(check.at)
+
+    def count_failure(self) -> None:
+        self._failures.inc()
+
+    def serve(self, *, port: int = PORT, host: str = "127.0.0.1") -> Callable[[], None]:
+        """Answer at /metrics; returns what ends it."""
+        server, _ = start_http_server(port, addr=host, registry=self.registry)
+
+        def close() -> None:
+            server.shutdown()
+            server.server_close()
+
+        return close
+
+
+def watch(
+    make_check: Callable[[float], Check],
+    exporter: Exporter,
+    *,
+    every_seconds: float,
+    clock: Callable[[], float],
+    stop: threading.Event,
+) -> None:
+    """Check and publish until stopped. A check that fails is counted and logged, and the next one is made."""
+    while not stop.is_set():
+        try:
+            exporter.publish(make_check(clock()))
+        except Exception:  # whatever it is: the job outlives a full disk and a damaged file
+            log.exception("drift check failed")
+            exporter.count_failure()
+        stop.wait(every_seconds)

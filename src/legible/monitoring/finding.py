@@ -1,0 +1,87 @@
+"""What a drift check found: the verdict, its cause and cost, as lines for people and as JSON for programs."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from legible.drift.decide import ChannelDrift, Verdict
+from legible.drift.quality import Estimate
+from legible.drift.signatures import Cause
+from legible.observations.window import WindowTally
+
+NAMED = 5
+"""Unusual readings on the screen."""
+UNLIKE = {"training": "unlike training", "baseline": "unlike this deployment's normal"}
+
+
+@dataclass(frozen=True)
+class Check:
+    """A verdict, when it was made (Unix seconds), and what else its reader should know.
+
+    `against` is what it was compared with, "training" or "baseline"; `unusual` are ids of readings, oddest first.
+    """
+
+    verdict: Verdict
+    at: float
+    tally: WindowTally
+    report: Path | None
+    cause: Cause | None = None
+    estimate: Estimate | None = None
+    unusual: tuple[str, ...] = ()
+    pictures: tuple[Path, ...] = ()
+    """Of the unusual readings, those that were kept."""
+    against: str = "training"
+    names_causes: bool = True
+    """Whether the bundle has signatures."""
+    drawn: int = 0
+    """Observations in the report, a sample where they are fewer than the images."""
+
+    @property
+    def exit_code(self) -> int:
+        """0 no drift, 1 drift, 2 not enough data."""
+        return self.verdict.exit_code
+
+    @property
+    def channels(self) -> tuple[ChannelDrift, ...]:
+        """Those that a drift comes from; none where there is one channel, or all have drifted."""
+        drifted = tuple(channel for channel in self.verdict.channels if channel.drifted)
+        return drifted if self.verdict.drifted and len(drifted) < len(self.verdict.channels) else ()
+
+    def screen(self) -> str:
+        return "\n".join([self.verdict.screen(unlike=UNLIKE[self.against]), *self._said(), *self.tally.screen()])
+
+    def _said(self) -> Iterator[str]:
+        if not self.verdict.signals:
+            return
+        if self.verdict.drifted:
+            where = f", channel {' and '.join(channel.name for channel in self.channels)}" if self.channels else ""
+            yield f"{self._likeness()}{where}"
+        if self.estimate:
+            yield self.estimate.said()
+        if self.unusual:
+            yield f"most unusual: {' '.join(self.unusual[:NAMED])}"
+        if self.pictures:
+            yield f"kept of them: {' '.join(map(str, self.pictures[:NAMED]))}"
+        if self.report:
+            some = f" (drawn from a sample of {self.drawn})" if self.drawn < self.verdict.images else ""
+            yield f"report: {self.report}{some}"
+
+    def _likeness(self) -> str:
+        if not self.names_causes:
+            return "cause: this bundle has no signatures to name one by"
+        return f"looks like {self.cause.said()}" if self.cause else "looks like no corruption that is known"
+
+    def to_json(self) -> str:
+        told = {
+            "at": self.at,
+            "against": self.against,
+            "report": str(self.report) if self.report else None,
+            "report_rows": self.drawn,
+            "cause": asdict(self.cause) if self.cause else None,
+            "drifted_channels": [channel.name for channel in self.channels],
+            "estimate": asdict(self.estimate) if self.estimate else None,
+            "unusual": self.unusual,
+            "pictures": [str(path) for path in self.pictures],
+        }
+        return json.dumps({**told, **asdict(self.tally), **asdict(self.verdict)})

@@ -1,0 +1,32 @@
+"""Image files in place of a log: each is read by the bundle, and is an observation named by its path."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from legible.errors import ImageError
+from legible.image.decode import decode
+from legible.observations.row import Observation, observe
+from legible.recognition.bundle import load_bundle
+from legible.recognition.recognizer import Recognizer
+
+
+@dataclass
+class ImageFiles:
+    """Paths, and the bundle that reads them; `skipped` are those that are no images, once all have been read."""
+
+    paths: Sequence[Path]
+    bundle: Path
+    skipped: list[Path] = field(default_factory=list)
+
+    def observations(self, *, at: float) -> Iterator[Observation]:
+        opened = load_bundle(self.bundle)
+        recognizer = Recognizer.from_bundle(opened)
+        for path in self.paths:
+            try:
+                image = decode(path.read_bytes())
+            except ImageError:
+                self.skipped.append(path)
+                continue
+            reading = recognizer.read([image])[0]
+            yield observe(image, reading, channel="images", at=at, reading_id=str(path), bundle=opened.id)
