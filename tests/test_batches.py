@@ -17,9 +17,11 @@ from legible.training.batches import (
     batch_size,
     epoch_batches,
     group_samples,
+    jittered,
     make_batch,
     masked,
     prepare,
+    prepare_sample,
     resized,
     steps_needed,
 )
@@ -171,3 +173,46 @@ def test_the_mask_covers_the_image_and_nothing_beyond() -> None:
         beyond = batch.image[:, :, :, 0].max(axis=1) * (1 - batch.mask[:, 0])
         assert beyond.max() == 0
         assert batch.mask.sum() > 0
+
+
+def boxed(number: int = 0, **facts: object) -> Sample:
+    """Paper with a dark box of 20 by 60 pixels, 14 from the edges, as a page's crop is stored."""
+    image = np.full((48, 88), 220, np.uint8)
+    image[14:34, 14:74] = 20
+    return dataclasses.replace(sample(number), image=image, box=(14.0, 14.0, 74.0, 34.0), **facts)
+
+
+def test_a_stored_crop_is_trained_on_from_tight_to_loose_and_off_centre() -> None:
+    rng = np.random.default_rng(0)
+    heights = [jittered(boxed(), rng).shape[0] for _ in range(300)]
+    assert min(heights) == 18
+    assert max(heights) >= 30
+    assert 20 <= np.median(heights) <= 25
+    cuts = [jittered(boxed(), rng) for _ in range(50)]
+    assert any((cut[0] > 200).all() != (cut[-1] > 200).all() for cut in cuts), "off centre"
+    assert min(cut.shape[1] for cut in cuts) >= 59
+
+
+def test_an_image_without_a_box_is_left_as_it_is() -> None:
+    plain = sample(0)
+    assert jittered(plain, np.random.default_rng(0)) is plain.image
+
+
+def test_unaugmented_crops_have_the_margin_of_reading() -> None:
+    seen = prepare_sample(boxed(), preprocessing(strength=0.0), np.random.default_rng(0))
+    cut = boxed().image[12:36, 12:76]
+    assert np.array_equal(
+        seen.columns, prepare(cut, "12", preprocessing(strength=0.0), np.random.default_rng(0)).columns
+    )
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_labels_do_not_tell_reaches_the_batch_on_any_number_of_workers(workers: int) -> None:
+    samples = [boxed(text="Ab 1"), boxed(text="AB1", untold=("case", "spaces"))]
+    charset = Charset("letters", "aAbB1 ")
+    with PreprocessingPool(samples, dataclasses.replace(preprocessing(), charset=charset), workers=workers) as pool:
+        told, untold = pool.prepared(np.arange(2), epoch=0)
+    assert (charset.decode(told.labels), told.untold) == ("Ab 1", ())
+    assert (charset.decode(untold.labels), untold.untold) == ("ab1", ("case", "spaces"))
+    batch = make_batch([told, untold], width=1024)
+    assert batch.untold.tolist() == [[0, 0, 0], [1, 1, 0]]

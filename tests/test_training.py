@@ -1,6 +1,7 @@
 """The training itself: it learns, and a killed run goes on to the same final bits."""
 
 import dataclasses
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -102,6 +103,19 @@ def test_the_average_of_a_short_training_is_not_of_its_beginning(trained_at_once
 )
 def test_the_moving_average_spans_a_fifth_of_a_training_at_most(epochs: int, momentum: float) -> None:
     assert training.averaging_momentum(small_params(epochs=epochs).train) == pytest.approx(momentum)
+
+
+def test_labels_that_do_not_tell_case_are_trained_on_and_scored_without_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    letters = [dataclasses.replace(digits(n, split=s), text="AB") for s in ("train", "tune") for n in range(24)]
+    untold = [dataclasses.replace(one, untold=("case",), id=f"u/{one.id}") for one in letters]
+    write_dataset(tmp_path / "data/dataset", [*letters, *untold], present=["drawn"])
+    monkeypatch.setattr(training, "read_samples", lambda _, samples, __: ["ab"] * len(samples))
+    training.train(small_params(epochs=1, epoch_samples=48), root=tmp_path)
+    curves = json.loads((tmp_path / "training/live/metrics.json").read_text())
+    assert curves["tune"] == {"cer": 0.5, "exact_match": 0.5}
+    assert all(np.isfinite(weights).all() for weights in final_weights(tmp_path))
 
 
 class KilledError(Exception):

@@ -3,10 +3,15 @@
 Shapes: B batch, T time steps, V labels with the blank, L labels of the longest text.
 """
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 from keras import ops
+
+from legible.network.untold import joined
+
+if TYPE_CHECKING:
+    from legible.ctc.folding import LabelFolding
 
 
 class CTCModel(keras.Model):
@@ -20,6 +25,8 @@ class CTCModel(keras.Model):
         self.stride = stride
         self.consistency = 0.0
         """The weight of `consistency_loss`. Above 0 the second half of a batch holds other views of the first half."""
+        self.folding: LabelFolding | None = None
+        """Set where some labels do not tell everything: y is then `{"labels": (B, L), "untold": (B, 3)}`."""
 
     def compute_loss(self, x: Any = None, y: Any = None, y_pred: Any = None, *unused: Any, **named: Any) -> Any:
         """Return the negative log-likelihood of the batch's texts, divided by the number of their characters.
@@ -28,14 +35,17 @@ class CTCModel(keras.Model):
         words.
         """
         del unused, named  # the weights of samples, and whether the model trains
-        labels = ops.cast(y, "int32")
+        labels = ops.cast(y if self.folding is None else y["labels"], "int32")
         steps = ops.cast(ops.sum(x["mask"][:, 0, :: self.stride], axis=-1), "int32")
         lengths = ops.sum(ops.cast(labels > 0, "int32"), axis=-1)
-        losses = ops.ctc_loss(labels, ops.cast(y_pred, "float32"), lengths, steps, mask_index=0)
+        logits = ops.cast(y_pred, "float32")
+        if self.folding is not None:
+            logits = joined(logits, ops.cast(y["untold"], "float32"), self.folding)
+        losses = ops.ctc_loss(labels, logits, lengths, steps, mask_index=0)
         total = ops.sum(losses)
         if self.consistency:
             total += self.consistency * consistency_loss(y_pred, steps)
-        return total / ops.cast(ops.sum(lengths), losses.dtype)
+        return total / ops.cast(ops.maximum(ops.sum(lengths), 1), losses.dtype)
 
 
 def consistency_loss(logits: Any, steps: Any) -> Any:

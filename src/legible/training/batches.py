@@ -5,7 +5,8 @@ batch, many words or few lines: little padding, and few shapes where a backend c
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import Protocol
 
@@ -14,7 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from legible.charset import Charset
-from legible.data.dataset import Sample
+from legible.ctc.folding import LabelFolding, untold_columns
+from legible.data.crops import CONTEXT_MARGIN, cut_out
+from legible.data.dataset import Sample, cut_to_box
 from legible.errors import DataError
 from legible.image.decode import GreyImage
 from legible.image.normalize import NEWEST, normalize
@@ -30,6 +33,12 @@ MASKED = 0.1
 """Share of the columns that masks hide in each of two views."""
 MASK = (2, 12)
 """Columns of a mask, at least and at most; never more than a quarter of the view."""
+TIGHT, LOOSE = -0.04, 0.3
+"""Margins around a box that training images are cut out with, in heights of the box: mostly nearer to the first."""
+SPREAD = 0.05
+"""Deviation of each side's margin from the others': boxes are off centre."""
+MAX_CUT = 0.02
+"""Of its height a line may lose so much at its sides, where a letter would go."""
 NEAR = 0.1
 """Two views of an image differ in width by this share at most, or the second is taken for spoilt."""
 
@@ -47,6 +56,11 @@ class PreprocessingConfig:
     paired: bool = False
     """Whether each augmented sample comes in two views."""
 
+    @cached_property
+    def folding(self) -> LabelFolding:
+        """Which labels count alike where a text does not tell all."""
+        return LabelFolding.of(self.charset)
+
 
 @dataclass(frozen=True)
 class Example:
@@ -56,6 +70,8 @@ class Example:
     labels: list[int]
     twin: npt.NDArray[np.float32] | None = None
     """A second view of the sample, of the same shape, whose time steps show the same letters."""
+    untold: tuple[str, ...] = ()
+    """What the labels do not tell: case, spaces, punctuation."""
 
     @property
     def padded_width(self) -> int:
@@ -82,6 +98,8 @@ class Batch:
     labels: npt.NDArray[np.int32]
     size: int
     """Samples."""
+    untold: npt.NDArray[np.float32]
+    """(B, 3), 1 where the labels do not tell case, spaces, punctuation."""
 
 
 def group_samples(samples: Sequence[Sample], mixture: Mapping[str, float]) -> dict[str, list[int]]:
@@ -148,6 +166,25 @@ def batch_size(width: int, batch_columns: int) -> int:
 
 def _filled_up(rest: Sequence[Example], size: int) -> list[Example]:
     return [rest[place % len(rest)] for place in range(size)]
+
+
+def prepare_sample(sample: Sample, preprocessing: PreprocessingConfig, rng: np.random.Generator) -> Example:
+    """As `prepare`, for an image with a box cut out with drawn margins; untold labels are folded."""
+    seen = jittered(sample, rng) if preprocessing.strength > 0 else cut_to_box(sample).image
+    example = prepare(seen, sample.text, preprocessing, rng)
+    if not sample.untold:
+        return example
+    labels = preprocessing.folding.labels(example.labels, sample.untold)
+    return replace(example, labels=labels, untold=sample.untold)
+
+
+def jittered(sample: Sample, rng: np.random.Generator) -> GreyImage:
+    """The image with the margins a detector might leave: tight to loose, off centre, with neighbours in view."""
+    if sample.box is None:
+        return sample.image
+    middle = rng.triangular(TIGHT, 0.0, LOOSE) + rng.normal(0, SPREAD, 4)
+    margins = np.clip(middle, [-MAX_CUT, TIGHT, -MAX_CUT, TIGHT], CONTEXT_MARGIN)
+    return cut_out(sample.image, sample.box, margins.tolist())
 
 
 def prepare(
@@ -220,9 +257,10 @@ def make_batch(prepared: Sequence[Example], *, width: int) -> Batch:
     texts = [one.labels for one in prepared] * (len(views) // len(prepared))
     image = np.zeros((len(views), views[0].shape[0], width, 1), np.float32)
     mask = np.zeros((len(views), 1, width), np.float32)
-    labels = np.zeros((len(views), max(map(len, texts))), np.int32)
+    labels = np.zeros((len(views), max(1, *map(len, texts))), np.int32)
+    untold = np.array([untold_columns(one.untold) for one in prepared] * (len(views) // len(prepared)), np.float32)
     for row, (columns, text) in enumerate(zip(views, texts, strict=True)):
         image[row, :, : columns.shape[1], 0] = columns
         mask[row, 0, : columns.shape[1]] = 1
         labels[row, : len(text)] = text
-    return Batch(image, mask, labels, len(prepared))
+    return Batch(image, mask, labels, len(prepared), untold)

@@ -9,7 +9,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from multiprocessing import get_context, parent_process
 from pathlib import Path
@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from legible.data.dataset import Sample
-from legible.training.batches import Example, PreprocessingConfig, prepare
+from legible.training.batches import Example, PreprocessingConfig, prepare_sample
 
 CHUNK = 32
 """Samples handed to a worker at a time."""
@@ -29,14 +29,18 @@ CHUNKS_AHEAD = 8
 """For each worker."""
 
 
+NO_PIXELS = np.zeros((0, 0), np.uint8)
+
+
 @dataclass(frozen=True)
 class Stored:
-    """Images one after the other in a file of bytes, and their texts; a worker maps it instead of holding a copy."""
+    """Images one after the other in a file of bytes, and their facts; a worker maps it instead of holding a copy."""
 
     path: Path
     starts: npt.NDArray[np.int64]
     shapes: npt.NDArray[np.int64]
-    texts: tuple[str, ...]
+    facts: tuple[Sample, ...]
+    """The samples without their images."""
 
     @staticmethod
     def write(path: Path, samples: Sequence[Sample]) -> "Stored":
@@ -45,7 +49,8 @@ class Stored:
                 file.write(np.ascontiguousarray(sample.image).data)
         sizes = np.array([sample.image.size for sample in samples], np.int64)
         shapes = np.array([sample.image.shape for sample in samples], np.int64)
-        return Stored(path, np.cumsum(sizes) - sizes, shapes, tuple(sample.text for sample in samples))
+        facts = tuple(replace(sample, image=NO_PIXELS) for sample in samples)
+        return Stored(path, np.cumsum(sizes) - sizes, shapes, facts)
 
     def opened(self) -> "Opened":
         return Opened(np.memmap(self.path, np.uint8, mode="r"), self)
@@ -58,9 +63,10 @@ class Opened:
     pixels: npt.NDArray[np.uint8]
     stored: Stored
 
-    def sample(self, number: int) -> tuple[npt.NDArray[np.uint8], str]:
+    def sample(self, number: int) -> Sample:
         start, (height, width) = int(self.stored.starts[number]), self.stored.shapes[number]
-        return self.pixels[start : start + height * width].reshape(height, width), self.stored.texts[number]
+        pixels = self.pixels[start : start + height * width].reshape(height, width)
+        return replace(self.stored.facts[number], image=pixels)
 
 
 class PreprocessingPool:
@@ -94,8 +100,7 @@ class PreprocessingPool:
         """Each sample of a plan, in its order."""
         if self._pool is None:
             for place, number in enumerate(plan):
-                sample = self._samples[number]
-                yield _prepare_one(sample.image, sample.text, self._preparation, epoch=epoch, place=place)
+                yield _prepare_one(self._samples[number], self._preparation, epoch=epoch, place=place)
             return
         chunks = ((start, plan[start : start + CHUNK]) for start in range(0, len(plan), CHUNK))
         waiting: deque[Future[list[Example]]] = deque()
@@ -130,12 +135,10 @@ def _end_with_the_training(images: Path) -> None:
 def _prepare_chunk(numbers: npt.NDArray[np.int64], epoch: int, start: int) -> list[Example]:
     opened, preprocessing = _reach[0]
     return [
-        _prepare_one(*opened.sample(int(number)), preprocessing, epoch=epoch, place=start + offset)
+        _prepare_one(opened.sample(int(number)), preprocessing, epoch=epoch, place=start + offset)
         for offset, number in enumerate(numbers)
     ]
 
 
-def _prepare_one(
-    image: npt.NDArray[np.uint8], text: str, preprocessing: PreprocessingConfig, *, epoch: int, place: int
-) -> Example:
-    return prepare(image, text, preprocessing, np.random.default_rng([preprocessing.seed, epoch, place]))
+def _prepare_one(sample: Sample, preprocessing: PreprocessingConfig, *, epoch: int, place: int) -> Example:
+    return prepare_sample(sample, preprocessing, np.random.default_rng([preprocessing.seed, epoch, place]))

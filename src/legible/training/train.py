@@ -32,7 +32,7 @@ from legible.training.batches import (
     PreprocessingConfig,
     epoch_batches,
     make_batch,
-    prepare,
+    prepare_sample,
 )
 from legible.training.checkpoint import Checkpoints, EpochFigures, fingerprint
 from legible.training.checks import check_mixtures, check_splits, check_trainings
@@ -66,7 +66,7 @@ def train(params: Params, *, root: Path, workers: int = 1) -> None:
     data_set = Dataset.open(root / "data/dataset")
     check_splits(data_set.manifest, ("train", "tune"))
     check_mixtures([run.train.mixture for run in runs], data_set.manifest)
-    loaded = Loaded(_split(data_set, "train"), _evenly(_split(data_set, "tune"), TUNE_SAMPLES))
+    loaded = Loaded(_split(data_set, "train", context=True), _evenly(_split(data_set, "tune"), TUNE_SAMPLES))
     start = first_weights(params.train, root=root)
     identities = fingerprints(runs, data_set=data_set.manifest.fingerprint, start=start)
     for number, (run, identity) in enumerate(zip(runs, identities, strict=True), start=1):
@@ -153,6 +153,8 @@ def train_once(
     history = checkpoints.restore(model)
     planner = Planner(loaded.train, params.train.mixture, seed=params.seed)
     preprocessing = _preparation(params)
+    if any(sample.untold for sample in loaded.train if params.train.mixture.get(sample.group, 0) > 0):
+        model.folding = preprocessing.folding
     live = Live(dir=str(root / "training" / curves), dvcyaml=None, save_dvc_exp=False, monitor_system=False)
     with live, PreprocessingPool(loaded.train, preprocessing, workers=workers) as pool:
         for figures in history:
@@ -225,7 +227,8 @@ def train_epoch(
         for batch in batches:
             progress = (epoch + min(done / len(plan), 1.0)) / params.epochs
             model.optimizer.learning_rate.assign(learning_rate(progress, params))
-            loss = model.train_on_batch({"image": batch.image, "mask": batch.mask}, batch.labels)
+            targets = {"labels": batch.labels, "untold": batch.untold} if model.folding else batch.labels
+            loss = model.train_on_batch({"image": batch.image, "mask": batch.mask}, targets)
             losses.append(float(np.mean(loss)))
             done += batch.size
             bar.update(batch.size)
@@ -245,7 +248,7 @@ def read_samples(model: CTCModel, samples: Sequence[Sample], preprocessing: Prep
     """Best-path texts by the network in training, for its curves only; figures come from the exported artefact."""
     plain = dataclasses.replace(preprocessing, strength=0.0)
     rng = np.random.default_rng(0)
-    prepared = [prepare(sample.image, sample.text, plain, rng) for sample in samples]
+    prepared = [prepare_sample(sample, plain, rng) for sample in samples]
     return read_prepared(model, prepared, charset=plain.charset, stride=plain.stride)
 
 
@@ -264,7 +267,10 @@ def read_prepared(model: CTCModel, prepared: Sequence[Example], *, charset: Char
 
 
 def _tune_scores(model: CTCModel, tune: Sequence[Sample], preprocessing: PreprocessingConfig) -> dict[str, float]:
-    truths, predictions = [sample.text for sample in tune], read_samples(model, tune, preprocessing)
+    """Scores of what the labels tell: of texts in capitals, of texts without spaces, case and spaces are no error."""
+    texts = read_samples(model, tune, preprocessing)
+    truths = [sample.comparable(sample.text) for sample in tune]
+    predictions = [sample.comparable(text) for sample, text in zip(tune, texts, strict=True)]
     return {
         "tune_cer": cer(truths=truths, predictions=predictions),
         "tune_exact": exact_match(truths=truths, predictions=predictions),
@@ -279,8 +285,8 @@ def _log(live: Live, figures: EpochFigures) -> None:
     live.next_step()
 
 
-def _split(data_set: Dataset, split: str) -> list[Sample]:
-    return list(tqdm(data_set.samples(split=split), desc=f"load {split}", unit="image"))
+def _split(data_set: Dataset, split: str, *, context: bool = False) -> list[Sample]:
+    return list(tqdm(data_set.samples(split=split, context=context), desc=f"load {split}", unit="image"))
 
 
 def _evenly(samples: Sequence[Sample], count: int) -> list[Sample]:
