@@ -1,0 +1,135 @@
+"""Sources of images -> blocks of a few hundred, each of which is read by one worker and becomes one part.
+
+A source is a folder, an image, a tar archive (WebDataset's shards are) or a Parquet file with a column of image bytes.
+"""
+
+import tarfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from legible.batched import batched
+from legible.errors import DataError, SettingsError
+from legible.scale.stores import Store, store_errors, store_of
+
+IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
+BLOCK_IMAGES = 256
+IMAGE_COLUMN, ID_COLUMN = "image", "id"
+"""Of a Parquet file. The images are bytes, or structs with a field `bytes`; ids may be left out."""
+
+SourceKind = Literal["files", "tar", "parquet"]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Images that are read together. `members` are (name, first byte, bytes) in a tar, (address, 0, 0) of files.
+
+    Of a Parquet file they are the one row group: (its id, its number, its rows).
+    """
+
+    number: int
+    kind: SourceKind
+    source: str
+    members: tuple[tuple[str, int, int], ...]
+
+    @property
+    def images(self) -> int:
+        return self.members[0][2] if self.kind == "parquet" else len(self.members)
+
+
+def list_blocks(sources: Sequence[str], *, size: int = BLOCK_IMAGES) -> Iterator[Block]:
+    """Blocks of at most `size` images, numbered from 0, in the order of the sources; a row group is never cut.
+
+    Raises DataError for a source that is missing, damaged or holds no image.
+    """
+    number = 0
+    for source in sources:
+        found = 0
+        with store_errors(source):
+            for kind, address, members in _groups(store_of(source), source, size):
+                yield Block(number, kind, address, tuple(members))
+                number, found = number + 1, found + 1
+        if not found:
+            raise DataError(f"{source}: no image there; images are {', '.join(IMAGES)}, in folders, tars or Parquet")
+
+
+Group = tuple[SourceKind, str, list[tuple[str, int, int]]]
+
+
+def _groups(store: Store, source: str, size: int) -> Iterator[Group]:
+    loose: list[str] = []
+    for address in store.files(source):
+        lowered = address.lower()
+        if lowered.endswith(".tar"):
+            yield from (("tar", address, some) for some in batched(_tar_members(store, address), size))
+        elif lowered.endswith(".parquet"):
+            yield from _row_groups(store, address)
+        elif lowered.endswith(IMAGES):
+            loose.append(address)
+    yield from (("files", source, some) for some in batched(((address, 0, 0) for address in loose), size))
+
+
+def _tar_members(store: Store, address: str) -> Iterator[tuple[str, int, int]]:
+    try:
+        with store.open(address) as file, tarfile.open(fileobj=file, mode="r:") as archive:
+            size = file.seek(0, 2)
+            for member in archive:
+                if member.offset_data + member.size > size:
+                    raise DataError(f"{address}: cut off in {member.name}; fetch the archive anew")
+                if member.isreg() and member.name.lower().endswith(IMAGES):
+                    yield member.name, member.offset_data, member.size
+    except tarfile.TarError as error:
+        raise DataError(f"{address}: no tar archive, or a damaged one ({error}); fetch it anew") from error
+
+
+def _row_groups(store: Store, address: str) -> Iterator[Group]:
+    with store.open(address) as file:
+        parquet = _parquet_file(file, address)
+        if IMAGE_COLUMN not in parquet.schema_arrow.names:
+            raise DataError(f"{address}: no column {IMAGE_COLUMN!r}; name the column of image bytes so")
+        for number in range(parquet.num_row_groups):
+            rows = parquet.metadata.row_group(number).num_rows
+            if rows:
+                yield "parquet", address, [(f"row group {number}", number, rows)]
+
+
+def _parquet_file(file: Any, address: str) -> Any:
+    try:
+        import pyarrow as pa  # an extra  # noqa: PLC0415
+        from pyarrow import parquet  # noqa: PLC0415
+    except ImportError as error:
+        raise SettingsError(f'{address}: Parquet needs pyarrow: pip install "legible-ocr[scale]"') from error
+    try:
+        return parquet.ParquetFile(file)
+    except pa.ArrowInvalid as error:
+        raise DataError(f"{address}: no Parquet file, or a damaged one ({error}); fetch it anew") from error
+
+
+def block_images(block: Block) -> Iterator[tuple[str, bytes]]:
+    """Id and content of each image of a block, in order. An image's id is its address, in an archive `archive/name`."""
+    store = store_of(block.source)
+    with store_errors(block.source):
+        if block.kind == "files":
+            for address, _, _ in block.members:
+                with store.open(address) as file:
+                    yield address, file.read()
+        elif block.kind == "tar":
+            with store.open(block.source) as file:
+                for name, start, size in block.members:
+                    file.seek(start)
+                    yield f"{block.source}/{name}", file.read(size)
+        else:
+            yield from _parquet_images(store, block)
+
+
+def _parquet_images(store: Store, block: Block) -> Iterator[tuple[str, bytes]]:
+    ((_, group, _),) = block.members
+    with store.open(block.source) as file:
+        parquet = _parquet_file(file, block.source)
+        columns = [name for name in (ID_COLUMN, IMAGE_COLUMN) if name in parquet.schema_arrow.names]
+        table = parquet.read_row_group(group, columns=columns).to_pydict()
+    images = table[IMAGE_COLUMN]
+    ids = table.get(ID_COLUMN) or [f"{group}/{row}" for row in range(len(images))]
+    for name, image in zip(ids, images, strict=True):
+        content = image.get("bytes") if isinstance(image, dict) else image
+        yield f"{block.source}/{name}", content or b""

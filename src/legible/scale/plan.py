@@ -1,0 +1,159 @@
+"""What a bulk reading does, written into its output folder before the first image is read.
+
+Every run of the same output follows the same plan, so that a killed run goes on where it was and reads no image twice.
+One driver at a time works on an output: it holds `driver.json` and renews it while it runs.
+"""
+
+import json
+import os
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import legible
+from legible.errors import DataError, SettingsError
+from legible.scale.blocks import Block, list_blocks
+from legible.scale.stores import Store, store_errors, store_of
+
+FORMAT_VERSION = 1
+PLAN, DRIVER, REPORT = "plan.jsonl", "driver.json", "report.json"
+FORMATS = ("jsonl", "parquet")
+RENEWED_SECONDS = 10.0
+ABANDONED_SECONDS = 60.0
+"""A driver that has not renewed its file for this long is taken for dead."""
+
+
+@dataclass(frozen=True)
+class BulkJob:
+    """All that decides the readings: every worker checks that it would make the same."""
+
+    sources: tuple[str, ...]
+    bundle: str
+    """The id of the bundle."""
+    lexicon: str = ""
+    format: str = "jsonl"
+    legible: str = legible.__version__
+    version: int = FORMAT_VERSION
+
+    def __post_init__(self) -> None:
+        if self.format not in FORMATS:
+            raise SettingsError(f"format is {self.format!r}; known: {', '.join(FORMATS)}")
+
+    def part_name(self, block: int) -> str:
+        return f"part-{block:06}.{self.format}"
+
+
+@dataclass(frozen=True)
+class BulkPlan:
+    """A job and its blocks."""
+
+    job: BulkJob
+    blocks: tuple[Block, ...]
+
+    def missing(self, output: str) -> list[Block]:
+        """The blocks without a part in the output, in order."""
+        with store_errors(output):
+            there = store_of(output).names(output)
+        return [block for block in self.blocks if self.job.part_name(block.number) not in there]
+
+
+def make_plan(job: BulkJob, output: str) -> BulkPlan:
+    """The plan that lies in the output, or a new one.
+
+    Raises DataError where another job's readings lie there, or files that are none.
+    """
+    store, address = store_of(output), f"{output.rstrip('/')}/{PLAN}"
+    with store_errors(output):
+        names = store.names(output) - {DRIVER}
+        if PLAN in names:
+            return _same_plan(_read_plan(store, address), job, output)
+        if names:
+            raise DataError(f"{output}: holds {min(names)!r} but no {PLAN}; name an empty folder")
+        plan = BulkPlan(job, tuple(list_blocks(job.sources)))
+        lines = [json.dumps(asdict(job)), *(json.dumps(asdict(block)) for block in plan.blocks)]
+        store.write(address, "".join(f"{line}\n" for line in lines).encode())
+    return plan
+
+
+def _read_plan(store: Store, address: str) -> BulkPlan:
+    try:
+        with store.open(address) as file:
+            header, *rows = map(json.loads, file.read().decode().splitlines())
+        job = BulkJob(**{**header, "sources": tuple(header["sources"])})
+        return BulkPlan(job, tuple(map(_block, rows)))
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{address}: damaged, or of another legible ({error}); name another output") from error
+
+
+def _block(row: dict[str, Any]) -> Block:
+    members = tuple((str(name), int(start), int(size)) for name, start, size in row["members"])
+    return Block(row["number"], row["kind"], row["source"], members)
+
+
+def _same_plan(plan: BulkPlan, job: BulkJob, output: str) -> BulkPlan:
+    before, now = asdict(plan.job), asdict(job)
+    for name in before:
+        if before[name] != now[name]:
+            raise DataError(f"{output}: begun with {name} {before[name]!r}, not {now[name]!r}; name another output")
+    return plan
+
+
+@contextmanager
+def only_driver(output: str) -> Iterator[None]:
+    """Hold an output while the block runs. Raises DataError while another driver holds it."""
+    store, address = store_of(output), f"{output.rstrip('/')}/{DRIVER}"
+    own = json.dumps({"host": socket.gethostname(), "process": os.getpid()}).encode()
+    with store_errors(output):
+        if not store.create(address, own):
+            _take_over(store, address, output)
+            store.write(address, own)
+    ended = threading.Event()
+    renewing = threading.Thread(target=_renew, args=(store, address, own, ended), daemon=True)
+    renewing.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        renewing.join()
+        with store_errors(output):
+            store.remove(address)
+
+
+def _take_over(store: Store, address: str, output: str) -> None:
+    """Raises DataError where the driver that holds an output may be alive."""
+    age = store.age_seconds(address)
+    if age is not None and age < ABANDONED_SECONDS and not _is_dead(store, address):
+        raise DataError(
+            f"{output}: another driver wrote there {age:.0f} s ago; let it end, or wait until it has been silent for "
+            f"{ABANDONED_SECONDS:.0f} s"
+        )
+
+
+def _is_dead(store: Store, address: str) -> bool:
+    """Whether the driver was a process of this machine that is no more."""
+    try:
+        with store.open(address) as file:
+            held = json.load(file)
+        if held["host"] != socket.gethostname():
+            return False
+        os.kill(int(held["process"]), 0)
+    except ProcessLookupError:
+        return True
+    except (ValueError, KeyError, TypeError, OSError):
+        return False
+    return False
+
+
+def _renew(store: Store, address: str, own: bytes, ended: threading.Event) -> None:
+    while not ended.wait(RENEWED_SECONDS):
+        try:
+            store.write(address, own)
+        except OSError:  # the next part that is written says so
+            continue
+
+
+def plan_images(blocks: Sequence[Block]) -> int:
+    return sum(block.images for block in blocks)

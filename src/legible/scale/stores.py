@@ -1,0 +1,156 @@
+"""Where images come from and readings go: folders of this machine, and object stores by fsspec (`s3://`, `gs://`)."""
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+from legible.errors import DataError, SettingsError
+
+
+class Store(Protocol):
+    """Files by their full address."""
+
+    def open(self, address: str) -> IO[bytes]:
+        """Open a file for reading; it can be sought in."""
+        ...
+
+    def files(self, address: str) -> Iterator[str]:
+        """The addresses of all files under a folder, sorted; the address itself where it is a file."""
+        ...
+
+    def write(self, address: str, content: bytes) -> None:
+        """Write a file whole: a reader finds the former content or the new one, never a part."""
+        ...
+
+    def create(self, address: str, content: bytes) -> bool:
+        """Write a file where there is none; whether this was so. Object stores may let two at once succeed."""
+        ...
+
+    def names(self, folder: str) -> frozenset[str]:
+        """The names of the files in a folder; none where there is no such folder."""
+        ...
+
+    def age_seconds(self, address: str) -> float | None:
+        """Seconds since a file was written; None where there is no such file."""
+        ...
+
+    def remove(self, address: str) -> None:
+        """Delete a file, if it is there."""
+        ...
+
+
+class LocalStore:
+    """The file system of this machine."""
+
+    def open(self, address: str) -> IO[bytes]:
+        return Path(address).open("rb")
+
+    def files(self, address: str) -> Iterator[str]:
+        top = Path(address)
+        if not top.exists():
+            raise DataError(f"{address}: no such file or folder; name one that is there")
+        found = [top] if top.is_file() else (path for path in top.rglob("*") if path.is_file())
+        yield from sorted(map(str, found))
+
+    def write(self, address: str, content: bytes) -> None:
+        path = Path(address)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
+        fresh.write_bytes(content)
+        fresh.replace(path)
+
+    def create(self, address: str, content: bytes) -> bool:
+        path = Path(address)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with path.open("xb") as file:
+                file.write(content)
+        except FileExistsError:
+            return False
+        return True
+
+    def names(self, folder: str) -> frozenset[str]:
+        return frozenset(path.name for path in Path(folder).iterdir()) if Path(folder).is_dir() else frozenset()
+
+    def age_seconds(self, address: str) -> float | None:
+        try:
+            return max(time.time() - Path(address).stat().st_mtime, 0.0)
+        except FileNotFoundError:
+            return None
+
+    def remove(self, address: str) -> None:
+        Path(address).unlink(missing_ok=True)
+
+
+class ObjectStore:
+    """A store that fsspec knows; an object appears whole when its upload ends."""
+
+    def __init__(self, file_system: Any, protocol: str) -> None:
+        self._files = file_system
+        self._protocol = protocol
+
+    def open(self, address: str) -> IO[bytes]:
+        file: IO[bytes] = self._files.open(address, "rb")
+        return file
+
+    def files(self, address: str) -> Iterator[str]:
+        self._files.invalidate_cache()
+        if not self._files.exists(address):
+            raise DataError(f"{address}: nothing there; name a file or folder that is there")
+        yield from (f"{self._protocol}://{path}" for path in sorted(self._files.find(address)))
+
+    def write(self, address: str, content: bytes) -> None:
+        self._files.pipe_file(address, content)
+
+    def create(self, address: str, content: bytes) -> bool:
+        if self.age_seconds(address) is not None:
+            return False
+        self.write(address, content)
+        return True
+
+    def names(self, folder: str) -> frozenset[str]:
+        self._files.invalidate_cache()
+        if not self._files.exists(folder):
+            return frozenset()
+        return frozenset(path.rsplit("/", 1)[-1] for path in self._files.ls(folder, detail=False))
+
+    def age_seconds(self, address: str) -> float | None:
+        self._files.invalidate_cache()
+        try:
+            written = float(self._files.modified(address).timestamp())
+        except FileNotFoundError:
+            return None
+        return max(time.time() - written, 0.0)
+
+    def remove(self, address: str) -> None:
+        if self._files.exists(address):
+            self._files.rm_file(address)
+
+
+def store_of(address: str) -> Store:
+    """The store that holds an address. Raises SettingsError where fsspec, or what it needs, is not installed."""
+    protocol, separator, _ = address.partition("://")
+    if not separator:
+        return LocalStore()
+    try:
+        import fsspec  # an extra  # noqa: PLC0415
+
+        return ObjectStore(fsspec.filesystem(protocol), protocol)
+    except (ImportError, ValueError) as error:
+        raise SettingsError(f'{address}: {error}; pip install "legible-ocr[scale]" and what fsspec names') from error
+
+
+@contextmanager
+def store_errors(address: str) -> Iterator[None]:
+    """Turn what a store raises into DataError with its address."""
+    try:
+        yield
+    except PermissionError as error:
+        raise DataError(f"{address}: no right to read or write there ({error}); ask for it, or name another") from error
+    except FileNotFoundError as error:
+        raise DataError(f"{address}: nothing there ({error}); name a file or folder that is there") from error
+    except OSError as error:
+        raise DataError(f"{address}: {error}; run again, it goes on where it was") from error

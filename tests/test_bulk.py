@@ -1,0 +1,205 @@
+"""Reading in bulk: every image once, the same bytes whoever reads them, on again after a kill, clear errors."""
+
+import io
+import json
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from conftest import drawn_word
+from PIL import Image
+from pyarrow import parquet
+
+from legible.errors import BundleError, DataError, SettingsError
+from legible.image.decode import decode
+from legible.recognition.bundle import load_bundle
+from legible.recognition.recognizer import Recognizer
+from legible.scale import plan as planning
+from legible.scale.blocks import Block, block_images, list_blocks
+from legible.scale.bulk import read_bulk
+from legible.scale.plan import BulkJob, make_plan, only_driver
+from legible.scale.worker import BulkWorker
+
+
+def png(text: str, face: Path) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(drawn_word(text, face, size=24)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def words(print_face: Path) -> dict[str, bytes]:
+    return {f"{number:02}.png": png(text, print_face) for number, text in enumerate(["Hamburg", "2026", "and", "Kiel"])}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, words: dict[str, bytes]) -> Path:
+    """Two loose words, and two in a tar with their facts, as WebDataset has them."""
+    source = tmp_path / "source"
+    source.mkdir()
+    names = sorted(words)
+    for name in names[:2]:
+        (source / name).write_bytes(words[name])
+    with tarfile.open(source / "shard-000.tar", "w") as tar:
+        for name in names[2:]:
+            for member, content in ((name, words[name]), (f"{name[:-4]}.json", b"{}")):
+                info = tarfile.TarInfo(member)
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content))
+    return source
+
+
+def job(source: Path, bundle: Path, **settings: str) -> BulkJob:
+    return BulkJob((str(source),), load_bundle(bundle).id, **settings)  # type: ignore[arg-type]
+
+
+def rows(output: Path) -> list[dict[str, object]]:
+    parts = sorted(output.glob("part-*.jsonl"))
+    return [json.loads(line) for part in parts for line in part.read_text(encoding="utf-8").splitlines()]
+
+
+def test_images_of_folders_and_archives_are_read_as_the_recogniser_reads_them(
+    folder: Path, tmp_path: Path, bundle_folder: Path, words: dict[str, bytes]
+) -> None:
+    report = read_bulk(job(folder, bundle_folder), str(tmp_path / "out"), bundle=str(bundle_folder))
+    found = rows(tmp_path / "out")
+    expected = Recognizer.from_bundle(load_bundle(bundle_folder)).read([decode(words[name]) for name in sorted(words)])
+    by_name = {str(row["id"]).rsplit("/", 1)[-1]: row["text"] for row in found}
+    assert by_name == dict(zip(sorted(words), (reading.text for reading in expected), strict=True))
+    assert (report.images, report.images_now, report.errors_now) == (4, 4, 0)
+
+
+def test_blocks_hold_a_few_hundred_images_each_of_one_source(tmp_path: Path) -> None:
+    for number in range(5):
+        (tmp_path / f"{number}.png").touch()
+    blocks = list(list_blocks([str(tmp_path)], size=2))
+    assert [block.images for block in blocks] == [2, 2, 1]
+    assert [block.number for block in blocks] == [0, 1, 2]
+
+
+def test_parquet_with_image_bytes_is_a_source(tmp_path: Path, words: dict[str, bytes]) -> None:
+    table = pa.table({"id": ["a", "b"], "image": [{"bytes": words["00.png"]}, {"bytes": words["01.png"]}]})
+    parquet.write_table(table, tmp_path / "images.parquet")
+    (block,) = list_blocks([str(tmp_path)])
+    found = dict(block_images(block))
+    assert found == {
+        f"{tmp_path}/images.parquet/a": words["00.png"],
+        f"{tmp_path}/images.parquet/b": words["01.png"],
+    }
+
+
+def test_a_damaged_image_is_a_row_with_its_error(folder: Path, tmp_path: Path, bundle_folder: Path) -> None:
+    (folder / "bad.png").write_bytes(b"no picture")
+    report = read_bulk(job(folder, bundle_folder), str(tmp_path / "out"), bundle=str(bundle_folder))
+    (bad,) = [row for row in rows(tmp_path / "out") if row["error"]]
+    assert str(bad["error"]).startswith("not_an_image: ")
+    assert (bad["text"], report.errors_now) == (None, 1)
+
+
+def test_a_run_that_was_cut_off_reads_only_what_is_missing(folder: Path, tmp_path: Path, bundle_folder: Path) -> None:
+    output = tmp_path / "out"
+    read_bulk(job(folder, bundle_folder), str(output), bundle=str(bundle_folder))
+    whole = {path.name: path.read_bytes() for path in output.glob("part-*")}
+    (output / "part-000001.jsonl").unlink()
+    report = read_bulk(job(folder, bundle_folder), str(output), bundle=str(bundle_folder))
+    assert {path.name: path.read_bytes() for path in output.glob("part-*")} == whole
+    assert (report.images_before, report.images_now) == (2, 2)
+
+
+def test_images_that_came_later_do_not_change_a_plan(folder: Path, tmp_path: Path, bundle_folder: Path) -> None:
+    output = str(tmp_path / "out")
+    before = make_plan(job(folder, bundle_folder), output)
+    (folder / "00-new.png").write_bytes(b"x")
+    assert make_plan(job(folder, bundle_folder), output) == before
+
+
+def test_an_output_of_another_job_is_refused_by_what_differs(folder: Path, tmp_path: Path, bundle_folder: Path) -> None:
+    output = str(tmp_path / "out")
+    make_plan(job(folder, bundle_folder), output)
+    with pytest.raises(DataError, match="begun with lexicon '', not 'english'"):
+        make_plan(job(folder, bundle_folder, lexicon="english"), output)
+
+
+def test_a_folder_of_other_files_is_no_output(folder: Path, bundle_folder: Path) -> None:
+    with pytest.raises(DataError, match="name an empty folder"):
+        make_plan(job(folder, bundle_folder), str(folder))
+
+
+def test_a_worker_with_another_bundle_reads_nothing(folder: Path, tmp_path: Path, bundle_folder: Path) -> None:
+    other = BulkJob((str(folder),), "0123456789ab")
+    with pytest.raises(BundleError, match="the job was begun with 0123456789ab"):
+        BulkWorker(other, str(tmp_path), str(bundle_folder))
+
+
+def test_two_drivers_do_not_write_to_one_output(tmp_path: Path) -> None:
+    with only_driver(str(tmp_path)), pytest.raises(DataError, match="another driver"), only_driver(str(tmp_path)):
+        pass
+    with only_driver(str(tmp_path)):  # the first has ended
+        pass
+
+
+def test_a_driver_that_was_killed_holds_nothing(tmp_path: Path) -> None:
+    held = {"host": planning.socket.gethostname(), "process": 2**22 + 1}  # beyond the greatest process id
+    (tmp_path / "driver.json").write_text(json.dumps(held))
+    with only_driver(str(tmp_path)):
+        pass
+
+
+def test_a_shard_that_is_cut_off_is_named_before_anything_is_read(
+    folder: Path, tmp_path: Path, bundle_folder: Path
+) -> None:
+    shard = folder / "shard-000.tar"
+    shard.write_bytes(shard.read_bytes()[:700])
+    with pytest.raises(DataError, match=r"shard-000\.tar: .*fetch"):
+        read_bulk(job(folder, bundle_folder), str(tmp_path / "out"), bundle=str(bundle_folder))
+    assert not list((tmp_path / "out").glob("*"))
+
+
+@pytest.mark.parametrize("content", [b"", b"{}\n", b"[]\n", b'{"sources": 5}\n', b"\xff"])
+def test_a_damaged_plan_is_one_line(tmp_path: Path, bundle_folder: Path, content: bytes) -> None:
+    (tmp_path / "plan.jsonl").write_bytes(content)
+    with pytest.raises(DataError, match="name another output"):
+        make_plan(job(tmp_path, bundle_folder), str(tmp_path))
+
+
+def test_a_source_without_images_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no image there"):
+        list(list_blocks([str(tmp_path)]))
+    with pytest.raises(DataError, match="no such file"):
+        list(list_blocks([str(tmp_path / "none")]))
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"), [({"engine": "spark"}, "known: local, ray"), ({"workers": 0}, "1 or more")]
+)
+def test_an_engine_or_number_that_cannot_be_is_named(
+    folder: Path, tmp_path: Path, bundle_folder: Path, settings: dict[str, object], said: str
+) -> None:
+    with pytest.raises(SettingsError, match=said):
+        read_bulk(job(folder, bundle_folder), str(tmp_path / "out"), bundle="", **settings)  # type: ignore[arg-type]
+    with pytest.raises(SettingsError, match="known: jsonl, parquet"):
+        job(folder, bundle_folder, format="xml")
+
+
+def test_parquet_parts_hold_the_same_rows(folder: Path, tmp_path: Path, bundle_folder: Path) -> None:
+    for format_ in ("jsonl", "parquet"):
+        read_bulk(job(folder, bundle_folder, format=format_), str(tmp_path / format_), bundle=str(bundle_folder))
+    parts = sorted((tmp_path / "parquet").glob("part-*.parquet"))
+    assert [row for part in parts for row in parquet.read_table(part).to_pylist()] == rows(tmp_path / "jsonl")
+
+
+@pytest.mark.slow
+def test_several_processes_write_the_same_bytes(folder: Path, tmp_path: Path, bundle_folder: Path) -> None:
+    for workers in (1, 2):
+        read_bulk(job(folder, bundle_folder), str(tmp_path / str(workers)), bundle=str(bundle_folder), workers=workers)
+    one, two = ({p.name: p.read_bytes() for p in (tmp_path / str(n)).glob("part-*")} for n in (1, 2))
+    assert one == two
+
+
+def test_an_archive_says_where_its_members_lie(folder: Path, words: dict[str, bytes]) -> None:
+    tar = next(block for block in list_blocks([str(folder)]) if block.kind == "tar")
+    assert isinstance(tar, Block)
+    assert [content for _, content in block_images(tar)] == [words["02.png"], words["03.png"]]
+    assert np.array_equal(decode(words["02.png"]), decode(dict(block_images(tar))[f"{folder}/shard-000.tar/02.png"]))

@@ -1,0 +1,79 @@
+"""Bulk reading on a real Ray cluster of several nodes on this machine: the same bytes, and a node killed midway."""
+
+import io
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import drawn_word
+from PIL import Image
+
+from legible.errors import BundleError
+from legible.recognition.bundle import load_bundle
+from legible.scale.bulk import read_bulk
+from legible.scale.plan import BulkJob
+
+pytestmark = pytest.mark.slow
+pytest.importorskip("ray", reason="Ray is not installed: the extra `scale`")
+
+IMAGES, COPIES = 40, 100
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory, print_face: Path) -> Path:
+    """Some thousand small images, few of them different."""
+    folder = tmp_path_factory.mktemp("source")
+    for number in range(IMAGES):
+        buffer = io.BytesIO()
+        Image.fromarray(drawn_word(f"word{number}", print_face, size=20)).save(buffer, "PNG")
+        for copy in range(COPIES):
+            (folder / f"{number:02}-{copy:03}.png").write_bytes(buffer.getvalue())
+    return folder
+
+
+@pytest.fixture
+def cluster() -> Iterator[Any]:
+    """A cluster of a head without processors and two nodes of one each, in processes of their own."""
+    import ray  # noqa: PLC0415
+    from ray.cluster_utils import Cluster  # noqa: PLC0415
+
+    found = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    found.workers = [found.add_node(num_cpus=1) for _ in range(2)]
+    found.wait_for_nodes()
+    yield found
+    ray.shutdown()
+    found.shutdown()
+
+
+def parts(output: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in output.glob("part-*")}
+
+
+def test_a_cluster_writes_the_bytes_of_one_machine_though_a_node_is_killed(
+    source: Path, tmp_path: Path, bundle_folder: Path, cluster: Any
+) -> None:
+    job = BulkJob((str(source),), load_bundle(bundle_folder).id)
+    read_bulk(job, str(tmp_path / "here"), bundle=str(bundle_folder))
+
+    output = tmp_path / "ray"
+
+    def kill_one_midway() -> None:
+        while len(parts(output)) < 4:
+            time.sleep(0.05)
+        cluster.remove_node(cluster.workers[0], allow_graceful=False)
+
+    killer = threading.Thread(target=kill_one_midway)
+    killer.start()
+    report = read_bulk(job, str(output), bundle=str(bundle_folder), engine="ray", workers=2, address=cluster.address)
+    killer.join(timeout=60)
+    assert parts(output) == parts(tmp_path / "here")
+    assert (report.images_now, report.errors_now) == (IMAGES * COPIES, 0)
+
+
+def test_a_cluster_with_another_bundle_says_so(source: Path, tmp_path: Path, cluster: Any) -> None:
+    job = BulkJob((str(source),), "0123456789ab")
+    with pytest.raises(BundleError, match="the job was begun with 0123456789ab"):
+        read_bulk(job, str(tmp_path), bundle="", engine="ray", workers=2, address=cluster.address)
