@@ -16,6 +16,7 @@ FLOORS = (
     ("evaluation", "labelling", "service"),
     ("packing", "gate"),
     ("monitoring", "client"),
+    ("scale",),
     ("drill",),
     ("cli",),
 )
@@ -26,6 +27,7 @@ HOMES = {
     "bentoml": ("service/",),
     "prometheus_client": ("service/metrics.py", "monitoring/", "drill/detectors.py"),
     "evidently": ("monitoring/report.py",),
+    "ray": ("scale/",),
     "typer": ("cli.py",),
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
