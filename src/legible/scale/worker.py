@@ -12,7 +12,8 @@ from legible.errors import BundleError, ImageError
 from legible.image.decode import GreyImage, decode
 from legible.reading import Reading
 from legible.recognition.bundle import find_bundle, load_bundle
-from legible.recognition.recognizer import TOGETHER, Decoding, Recognizer
+from legible.recognition.decoding import Decoding
+from legible.recognition.recognizer import TOGETHER, Recognizer
 from legible.scale.blocks import Block, block_images
 from legible.scale.plan import BulkJob
 from legible.scale.stores import store_errors, store_of
