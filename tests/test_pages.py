@@ -233,15 +233,34 @@ def test_options_are_listed_and_kept_until_others_are_given(tmp_path: Path) -> N
 
 
 def test_second_readings_decide_case_and_spaces_for_training_and_speak_against_labels(tmp_path: Path) -> None:
-    rows = [{"lines": [line("TEL:12"), line("SOMETHING ELSE", top=60)]} for _ in range(4)]
+    rest = [line("", top=90) for _ in range(4)]
+    rows = [{"lines": [line("TEL:12"), line("SOMETHING ELSE", top=60), *rest]} for _ in range(4)]
     folder = pages(tmp_path / "p", *rows)
     readings = [f"images/{n}.png\t0\tTel:12\t0.99\nimages/{n}.png\t1\t46.80\t0.99" for n in range(4)]
     (folder / "readings.tsv").write_text("\n".join(["image\tnumber\treading\tconfidence", *readings]))
     sources.add(tmp_path, kind="pages", path=folder, name="drawn", options=SourceOptions(untold=("case",)))
     manifest = ingest(params(), root=tmp_path)
-    assert manifest.dropped == {"drawn: line: a second reading is of another text": 4}
+    assert manifest.dropped == {
+        "drawn: line: a second reading is of another text": 4,
+        "drawn: line: without text": 16,
+    }
     found = {s.split: (s.text, s.untold) for s in Dataset.open(tmp_path / "data/dataset").samples()}
     assert found == {"train": ("Tel:12", ()), "tune": ("TEL:12", ("case",)), "validation": ("TEL:12", ("case",))}
+
+
+def test_a_page_of_wrong_labels_gives_training_what_a_second_reading_agrees_with_and_figures_nothing(
+    tmp_path: Path,
+) -> None:
+    rows = [{"lines": [line("Server: ANN"), line("2.99", top=60), line("3.99", top=90)]} for _ in range(4)]
+    folder = pages(tmp_path / "p", *rows)
+    read = ("46.80", "2.99", "2.49")
+    readings = [f"images/{page}.png\t{n}\t{text}\t0.99" for page in range(4) for n, text in enumerate(read)]
+    (folder / "readings.tsv").write_text("\n".join(["image\tnumber\treading\tconfidence", *readings]))
+    sources.add(tmp_path, kind="pages", path=folder, name="drawn")
+    manifest = ingest(params(), root=tmp_path)
+    assert manifest.counts == {"train": {"drawn/line": 1}}
+    assert [sample.text for sample in Dataset.open(tmp_path / "data/dataset").samples()] == ["2.99"]
+    assert sum(manifest.dropped.values()) == 11
 
 
 @pytest.mark.parametrize(

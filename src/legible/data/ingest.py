@@ -118,6 +118,9 @@ def _page_samples(folder: Path, listed: sources.Source, tally: Tally) -> Iterato
     splits = opened.splits(source)
     for page, text, image, box in opened.crops(own):
         split = splits[page.name]
+        if split != "train" and page.name in opened.doubtful_pages:
+            own.dropped[f"{text.kind}: on a page of wrong labels"] += 1
+            continue
         label, untold = opened.decided(page, text) if split == "train" else (text.text, text.untold)
         yield Sample(
             id=f"{source}/{page.name}/{text.number:04}", image=image, text=label, writer=page.name,

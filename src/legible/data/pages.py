@@ -9,6 +9,7 @@ import json
 import tarfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -33,6 +34,8 @@ TUNE_FRACTION = 0.1
 """Of the pages that are left for training."""
 MIN_PIXELS = 5
 """Of the sides of a box; smaller ones cannot be read."""
+MAX_CONTRADICTED = 0.2
+"""The fraction of a page's labels that another reader may contradict before the others are doubted too."""
 UPRIGHT = 1.5
 """A box higher than this many times its width, with several characters, holds a text that stands on its side."""
 
@@ -76,6 +79,16 @@ class PageFolder:
         reading = self.second_readings.get((page.path, text.number))
         return reading.decided(text.text, text.untold) if reading else (text.text, text.untold)
 
+    @cached_property
+    def doubtful_pages(self) -> frozenset[str]:
+        """Names of the pages on which so many labels are of other texts that each needs a second reading to agree."""
+        return frozenset(page.name for page in self.pages if self._contradicted(page) > MAX_CONTRADICTED)
+
+    def _contradicted(self, page: Page) -> float:
+        """The fraction of a page's labels that a second reading contradicts."""
+        pairs = [(text, self.second_readings.get((page.path, text.number))) for text in page.texts]
+        return sum(bool(reading and reading.contradicts(text.text)) for text, reading in pairs) / max(len(pairs), 1)
+
     def splits(self, source: str) -> dict[str, Split]:
         """The split of each page, by name."""
         names = [page.name for page in self.pages]
@@ -112,8 +125,16 @@ class PageFolder:
             return f"{text.kind}: a box of less than {MIN_PIXELS} pixels"
         if bottom - top > UPRIGHT * (right - left) and len(text.text) > 2:  # noqa: PLR2004
             return f"{text.kind}: stands on its side"
+        return self._doubted(page, text)
+
+    def _doubted(self, page: Page, text: PageText) -> str:
+        """Why a label is taken for wrong; empty where it is not."""
         reading = self.second_readings.get((page.path, text.number))
-        return f"{text.kind}: a second reading is of another text" if reading and reading.contradicts(text.text) else ""
+        if reading and reading.contradicts(text.text):
+            return f"{text.kind}: a second reading is of another text"
+        if page.name in self.doubtful_pages and not (reading and reading.agrees(text.text)):
+            return f"{text.kind}: on a page of wrong labels"
+        return ""
 
     def _contents(self) -> Iterator[tuple[Page, Callable[[], bytes]]]:
         if self.place.is_dir():

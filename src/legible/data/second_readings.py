@@ -23,6 +23,8 @@ MIN_CONFIDENCE_AGAINST = 0.8
 """Of a reading that speaks against a label."""
 MAX_DISTANCE = 0.5
 """Edits for each character by which a label may differ from a confident reading."""
+MAX_DISTANCE_OF_SAME = 0.15
+"""Edits for each character up to which label and reading are of one text."""
 MIN_LENGTH_AGAINST = 3
 """Of label or reading; fewer characters are too easily misread to speak against a label."""
 
@@ -36,11 +38,20 @@ class SecondReading:
 
     def contradicts(self, label: str) -> bool:
         """Whether this is confidently the reading of another text than the label's."""
-        ours, theirs = (text.casefold().replace(" ", "") for text in (label, self.text))
-        longest = max(len(ours), len(theirs))
+        distance, longest = self._distance(label)
         if self.confidence < MIN_CONFIDENCE_AGAINST or longest < MIN_LENGTH_AGAINST:
             return False
-        return Levenshtein.distance(ours, theirs) > MAX_DISTANCE * longest
+        return distance > MAX_DISTANCE * longest
+
+    def agrees(self, label: str) -> bool:
+        """Whether this reads the label's text but for a few characters."""
+        distance, longest = self._distance(label)
+        return distance <= MAX_DISTANCE_OF_SAME * longest
+
+    def _distance(self, label: str) -> tuple[int, int]:
+        """Edits from the label, case and spaces aside, and the length of the longer of the two."""
+        ours, theirs = (text.casefold().replace(" ", "") for text in (label, self.text))
+        return Levenshtein.distance(ours, theirs), max(len(ours), len(theirs))
 
     def decided(self, label: str, untold: tuple[Untold, ...]) -> tuple[str, tuple[Untold, ...]]:
         """The label with the case and spaces of this reading where their letters agree, and what is still untold.
