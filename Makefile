@@ -11,6 +11,7 @@ DEPLOY := .venv-deploy/bin
 ACCELERATE := .venv-accelerate/bin
 GPU := .venv-gpu/bin
 STORE := .venv-store/bin
+DOCS := .venv-docs/bin
 TINY := work/tiny
 INTO := work/finetune
 SHORT := train.size=small train.epochs=2 train.epoch_samples=32768 train.start_from= train.then=[] train.averaged=1
@@ -32,7 +33,7 @@ export BENTOML_DO_NOT_TRACK := True
 export TF_CPP_MIN_LOG_LEVEL := 2
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test test-fast test-slow check tiny finetune experiment retrain retrain-gpu train-on gate locked audit monitor stand bench pictures bento wheel lock \
+.PHONY: docs help serve test test-fast test-slow check tiny finetune experiment retrain retrain-gpu train-on gate locked audit monitor stand bench pictures bento wheel lock \
   bench-service soak gate-deploy compare card remote pull push-data rollback bundle image smoke-image sbom version release publish push rollout propose
 
 help: ## List the commands
@@ -209,6 +210,9 @@ bench-service: $(FULL)/.ready ## Measure what the service promises: speed, overl
 soak: $(FULL)/.ready ## Send a running service 10,000 hostile cases, then 100,000 images; CASES=100 READINGS=1000 for fewer
 	@$(FULL)/python benchmarks/soak.py --cases $(CASES) --readings $(READINGS)
 
+docs: $(DOCS)/.ready ## Build the documentation site in work/site; a broken link is an error
+	@NO_MKDOCS_2_WARNING=1 $(DOCS)/mkdocs build --quiet --strict
+
 pictures: $(FULL)/.ready ## Draw the pictures of docs/ that show what the generator does
 	@$(FULL)/python docs/draw_pictures.py
 
@@ -225,7 +229,7 @@ lock: $(FULL)/.ready ## Renew requirements/*.txt from pyproject.toml
 	@$(FULL)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-header --upgrade -c requirements/constraints.in --extra accelerate pyproject.toml requirements/gpu.in \
 	  -o requirements/gpu.txt
-	@for set in trdg deploy store; do \
+	@for set in trdg deploy store docs; do \
 	  $(FULL)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	    --no-emit-find-links --no-header --upgrade requirements/$$set.in -o requirements/$$set.txt || exit 1; done
 
@@ -252,6 +256,9 @@ $(GPU)/.ready: requirements/gpu.txt pyproject.toml
 
 $(STORE)/.ready: requirements/store.txt
 	@$(call environment,.venv-store,requirements/store.txt) && touch $@
+
+$(DOCS)/.ready: requirements/docs.txt
+	@$(call environment,.venv-docs,requirements/docs.txt) && touch $@
 
 $(DEPLOY)/.ready: requirements/deploy.txt
 	@$(call environment,.venv-deploy,requirements/deploy.txt) && touch $@
