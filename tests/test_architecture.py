@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "src/legible"
 FLOORS = (
     ("errors", "batched", "files", "config", "charset", "reading", "sampling", "scores"),
     ("image", "ctc"),
-    ("recognition", "data"),
+    ("recognition", "detection", "data"),
     ("observations", "synth", "network"),
     ("training", "drift"),
     ("evaluation", "labelling", "service"),

@@ -1,0 +1,71 @@
+"""What pages are set with: fonts by their use, texts, and the small choices that all layouts make alike."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from legible.errors import DataError
+from legible.synth.fonts import Font
+from legible.synth.pages.sheet import Face, Rng
+from legible.synth.words import Texts
+
+MONOSPACED = ("mono", "courier", "typewriter", "vt323", "inconsolata", "code", "elite", "cutive", "dot", "pixel")
+"""Parts of the names of families that typewriters and tills use."""
+
+
+@dataclass(frozen=True)
+class Materials:
+    """Fonts of print and of handwriting, and texts that all of them draw."""
+
+    prints: tuple[Font, ...]
+    hands: tuple[Font, ...]
+    texts: Texts
+
+    @staticmethod
+    def of(fonts: Sequence[Font], texts: Texts) -> "Materials":
+        """Of fonts of all kinds. Raises DataError where none is for print."""
+        prints = tuple(font for font in fonts if font.kind == "print" and font.draws(LETTERS))
+        if not prints:
+            raise DataError(f"none of {len(fonts)} fonts is for print with all letters and digits; add one")
+        hands = tuple(font for font in fonts if font.kind == "handwriting" and font.draws(LETTERS))
+        return Materials(prints, hands or prints, texts)
+
+    def print_face(self, rng: Rng, size: int) -> Face:
+        return Face(_one(self.prints, rng), size)
+
+    def till_face(self, rng: Rng, size: int) -> Face:
+        """Of one width, as tills and typewriters have, where there is such a font."""
+        even = [font for font in self.prints if any(part in font.family.lower() for part in MONOSPACED)]
+        return Face(_one(even or self.prints, rng), size)
+
+    def hand_face(self, rng: Rng, size: int) -> Face:
+        return Face(_one(self.hands, rng), size)
+
+    def words(self, rng: Rng, count: int) -> list[str]:
+        return self.texts.line(rng, words=count).split(" ") if count > 0 else []
+
+    def phrase(self, rng: Rng, least: int = 1, most: int = 5) -> str:
+        return " ".join(self.words(rng, int(rng.integers(least, most + 1))))
+
+
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.,:-"
+
+
+def chance(rng: Rng, probability: float) -> bool:
+    return bool(rng.random() < probability)
+
+
+def chosen(rng: Rng, chances: Mapping[str, float]) -> str:
+    """One of the names, by chance."""
+    return list(chances)[int(rng.choice(len(chances), p=list(chances.values())))]
+
+
+def amount(rng: Rng) -> str:
+    value = float(np.exp(rng.uniform(0, 6)))
+    sign = str(rng.choice(["", "", "", "$", "RM", "£"]))
+    return f"{sign}{value:.2f}"
+
+
+def _one(fonts: Sequence[Font], rng: Rng) -> Font:
+    return fonts[int(rng.integers(len(fonts)))]

@@ -1,0 +1,120 @@
+"""A sheet that is written on line by line: its ink, and where each line stands, in reading order."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+from legible.detection.geometry import LineShape, Points
+from legible.synth.fonts import Font, load_face
+from legible.synth.handwriting import Hand, write
+
+GreyImage = npt.NDArray[np.uint8]
+Rng = np.random.Generator
+
+EDGE = 0.06
+"""Of a line's height: how far its edges stand off from its ink."""
+
+
+@dataclass(frozen=True)
+class DrawnLine:
+    """A line of text on a drawn page."""
+
+    shape: LineShape
+    text: str
+
+
+@dataclass(frozen=True)
+class DrawnPage:
+    """A picture of a page, its lines in reading order, and the sheet's corners from the top left, clockwise."""
+
+    image: GreyImage
+    lines: tuple[DrawnLine, ...]
+    corners: Points
+    """(4, 2)"""
+    kind: str
+    ignored: tuple[Points, ...] = ()
+    """Polygons that hold signs which are lines to some and none to others: stamps, scribbles, barcodes."""
+
+
+@dataclass(frozen=True)
+class Face:
+    """A font at a size in pixels."""
+
+    font: Font
+    size: int
+
+    @property
+    def pillow(self) -> ImageFont.FreeTypeFont:
+        return load_face(self.font.path, self.size)
+
+    def width(self, text: str) -> float:
+        return self.pillow.getlength(text)
+
+    def resized(self, factor: float) -> "Face":
+        return Face(self.font, max(round(self.size * factor), 6))
+
+
+@dataclass
+class Sheet:
+    """White paper (height, width) in the making."""
+
+    width: int
+    height: int
+    lines: list[DrawnLine] = field(default_factory=list)
+    ignored: list[Points] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._picture = Image.new("L", (self.width, self.height), 255)
+        self.pen = ImageDraw.Draw(self._picture)
+
+    def write(self, text: str, face: Face, *, x: float, base: float, grey: int = 0) -> float:
+        """A line whose base line is `base`; where its ink ends. Text that leaves the sheet is not written."""
+        return self.write_words([(text, x)], face, base=base, grey=grey)
+
+    def write_words(self, words: list[tuple[str, float]], face: Face, *, base: float, grey: int = 0) -> float:
+        """Words, each from its own x on, that make one line; where its ink ends."""
+        boxes = [(*face.pillow.getbbox(word, anchor="ls"), x) for word, x in words]
+        left, right = min(b[0] + b[4] for b in boxes), max(b[2] + b[4] for b in boxes)
+        top, bottom = min(b[1] for b in boxes) + base, max(b[3] for b in boxes) + base
+        if left < 0 or top < 0 or right > self.width or bottom > self.height or right <= left or bottom <= top:
+            return float(right)
+        for word, x in words:
+            self.pen.text((x, base), word, font=face.pillow, fill=grey, anchor="ls")
+        self._add(" ".join(word for word, _ in words), left, top, right, bottom)
+        return float(right)
+
+    def write_by_hand(self, text: str, hand: Hand, rng: Rng, *, x: float, base: float, high: float) -> float:
+        """A line of pen strokes, `high` from its lowest to its highest ink; where it ends."""
+        coverage = write(text, hand, rng).coverage
+        factor = high / coverage.shape[0]
+        size = (max(round(coverage.shape[1] * factor), 1), max(round(high), 1))
+        if x < 0 or base - high < 0 or x + size[0] > self.width or base > self.height:
+            return float(x + size[0])
+        ink = Image.fromarray((coverage * 255).astype(np.uint8)).resize(size, Image.Resampling.BILINEAR)
+        self._picture.paste(int(rng.integers(0, 90)), (round(x), round(base - high)), ink)
+        self._add(text, x, base - high, x + size[0], base)
+        return float(x + size[0])
+
+    def paste(self, picture: GreyImage, *, left: int, top: int) -> None:
+        """Darken the sheet by a picture; what hangs over the edge is lost."""
+        part = self.pixels[max(top, 0) : top + picture.shape[0], max(left, 0) : left + picture.shape[1]]
+        own = picture[max(-top, 0) :, max(-left, 0) :][: part.shape[0], : part.shape[1]]
+        darkened = Image.fromarray(np.minimum(part, own))
+        self._picture.paste(darkened, (max(left, 0), max(top, 0)))
+
+    def ignore(self, left: float, top: float, right: float, bottom: float) -> None:
+        self.ignored.append(np.array([[left, top], [right, top], [right, bottom], [left, bottom]], float))
+
+    @property
+    def pixels(self) -> GreyImage:
+        return np.array(self._picture)
+
+    def finished(self, kind: str) -> DrawnPage:
+        corners = np.array([[0, 0], [self.width, 0], [self.width, self.height], [0, self.height]], float)
+        return DrawnPage(self.pixels, tuple(self.lines), corners, kind, tuple(self.ignored))
+
+    def _add(self, text: str, left: float, top: float, right: float, bottom: float) -> None:
+        room = EDGE * (bottom - top)
+        self.lines.append(DrawnLine(LineShape.from_box(left - room, top - room, right + room, bottom + room), text))
