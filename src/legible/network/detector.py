@@ -12,7 +12,7 @@ import keras
 from keras import layers, ops
 
 from legible.network import blocks
-from legible.network.blocks import Masked
+from legible.network.blocks import MaskedFeatures
 from legible.network.normalization import Tensor
 
 STRIDE = 4
@@ -55,7 +55,7 @@ def build_detector(size: DetectorSize) -> keras.Model:
     """
     image = keras.Input((None, None, 1), name="image")
     mask = ops.ones_like(image[:, :1, :, 0])
-    logits, heights = _maps(Masked(image, mask), size)
+    logits, heights = _maps(MaskedFeatures(image, mask), size)
     return keras.Model(image, {"probabilities": logits, "heights": heights}, name="detector")
 
 
@@ -64,7 +64,7 @@ def build_inference_detector(
 ) -> keras.Model:
     """For service: the same layers and weights, one page (1, H, W, 1), probabilities from 0 to 1."""
     image = keras.Input((*shape, 1), batch_size=1, name="image")
-    logits, heights = _maps(Masked(image, None), size)
+    logits, heights = _maps(MaskedFeatures(image, None), size)
     probabilities = layers.Activation("sigmoid", name="probabilities")(logits)
     twin = keras.Model(image, {"probabilities": probabilities, "heights": heights}, name="detector_twin")
     for layer in twin.layers:
@@ -73,10 +73,10 @@ def build_inference_detector(
     return twin
 
 
-def _maps(x: Masked, size: DetectorSize) -> tuple[Tensor, Tensor]:
+def _maps(x: MaskedFeatures, size: DetectorSize) -> tuple[Tensor, Tensor]:
     """Logits of the probability maps and heights in units of HEIGHT_UNIT, both at a quarter of the page."""
     x = _convolved(x, filters=size.stem, name="stem")
-    stages: list[Masked] = []
+    stages: list[MaskedFeatures] = []
     for number, (channels, depth) in enumerate(zip(size.stages, size.depths, strict=True), start=1):
         kernel = 5 if number >= WIDE_FROM else 3
         x = _separable(x, filters=channels, kernel=kernel, stride=2, name=f"stage{number}_halve")
@@ -89,40 +89,40 @@ def _maps(x: Masked, size: DetectorSize) -> tuple[Tensor, Tensor]:
     return logits, heights
 
 
-def _pyramid(stages: list[Masked], channels: int) -> Masked:
+def _pyramid(stages: list[MaskedFeatures], channels: int) -> MaskedFeatures:
     """The finest stage with what the coarser ones add to it, each brought up by twice its size at a time."""
     merged = _pointwise(stages[-1], filters=channels, name="lateral4")
     for number in (3, 2, 1):
         lateral = _pointwise(stages[number - 1], filters=channels, name=f"lateral{number}")
         added = layers.Add(name=f"merge{number}")([lateral.features, _doubled(merged, channels, name=f"rise{number}")])
-        merged = _separable(Masked(added, lateral.mask), filters=channels, kernel=3, name=f"smooth{number}")
+        merged = _separable(MaskedFeatures(added, lateral.mask), filters=channels, kernel=3, name=f"smooth{number}")
     return merged
 
 
-def _convolved(x: Masked, *, filters: int, name: str) -> Masked:
+def _convolved(x: MaskedFeatures, *, filters: int, name: str) -> MaskedFeatures:
     """3 x 3 convolution of stride 2, batch normalisation, ReLU."""
     y = layers.Conv2D(filters, 3, strides=2, padding="same", use_bias=False, name=f"{name}_convolution")(x.features)
-    return blocks.normalize_batch(x.halved(y), y, name=name, active=True)
+    return blocks.normalize_batch(x.halved(y), y, name=name, relu=True)
 
 
-def _separable(x: Masked, *, filters: int, kernel: int, stride: int = 1, name: str) -> Masked:
+def _separable(x: MaskedFeatures, *, filters: int, kernel: int, stride: int = 1, name: str) -> MaskedFeatures:
     """Depthwise, then pointwise convolution, each normalised; added to its input where the shapes allow it."""
     depthwise = layers.DepthwiseConv2D(kernel, strides=stride, padding="same", use_bias=False, name=f"{name}_depthwise")
     y = depthwise(x.features)
-    around = x.halved(y) if stride > 1 else Masked(y, x.mask)
-    around = blocks.normalize_batch(around, y, name=f"{name}_around", active=True)
+    around = x.halved(y) if stride > 1 else MaskedFeatures(y, x.mask)
+    around = blocks.normalize_batch(around, y, name=f"{name}_around", relu=True)
     mixed = _pointwise(around, filters=filters, name=f"{name}_mix")
     if stride > 1 or x.features.shape[-1] != filters:
         return mixed
-    return Masked(layers.Add(name=f"{name}_add")([x.features, mixed.features]), x.mask)
+    return MaskedFeatures(layers.Add(name=f"{name}_add")([x.features, mixed.features]), x.mask)
 
 
-def _pointwise(x: Masked, *, filters: int, name: str) -> Masked:
+def _pointwise(x: MaskedFeatures, *, filters: int, name: str) -> MaskedFeatures:
     y = layers.Conv2D(filters, 1, use_bias=False, name=f"{name}_pointwise")(x.features)
-    return blocks.normalize_batch(x, y, name=name, active=True)
+    return blocks.normalize_batch(x, y, name=name, relu=True)
 
 
-def _doubled(x: Masked, channels: int, *, name: str) -> Tensor:
+def _doubled(x: MaskedFeatures, channels: int, *, name: str) -> Tensor:
     """Sub-pixel convolution (Shi et al. 2016): twice the height and width, by an operation that LiteRT runs in int8."""
     y = layers.Conv2D(4 * channels, 1, name=f"{name}_pointwise")(x.features)
     return ops.depth_to_space(y, 2)
