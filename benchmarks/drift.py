@@ -28,6 +28,7 @@ from legible.drift.reference import Reference
 from legible.drift.signatures import NONE, Corrupted, Signatures
 from legible.drift.summary import Summary
 from legible.evaluation.corrupted import corrupted, some_of
+from legible.image.decode import Limits
 from legible.observations.layout import new_reading_id
 from legible.observations.row import Observation, observe
 from legible.observations.window import read_back
@@ -35,7 +36,8 @@ from legible.packing.reference import few_of_each, measured
 from legible.reading import Reading
 from legible.recognition.bundle import load_bundle
 from legible.recognition.recognizer import TOGETHER, Recognizer
-from legible.service.worker import Answer, Observed, Worker
+from legible.service.read_job import ReadJob
+from legible.service.telemetry import Telemetry
 
 HERE = Path(__file__).parent
 SIZES = (50, 100, 200, 500, 1000, 2000, 3000, 5000)
@@ -255,27 +257,32 @@ def cost(chosen: argparse.Namespace) -> list[Line]:
 def watching(
     bundle: Path, samples: Sequence[Sample], readings: Sequence[Reading], *, rounds: int = 5
 ) -> tuple[float, float]:
-    """CPU milliseconds an image, of all threads: an id and an answer that holds the image; all that follows the answer.
+    """CPU milliseconds an image, of all threads: an id and a job that holds the image; all that follows the answer.
 
     One thread at work at a time; the least of some rounds.
     """
     before, after = [], []
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
-            reader = Worker(load_bundle(bundle), ServiceSettings(observations_folder=folder), worker="1")
+            telemetry = Telemetry(load_bundle(bundle), ServiceSettings(observations_folder=folder), worker="1")
             start = time.process_time()
-            answers = [
-                Answer(sample.image, reading, new_reading_id(time.time(), "1"), time.time())
-                for sample, reading in zip(samples, readings, strict=True)
-            ]
+            jobs = [job_of(sample, reading) for sample, reading in zip(samples, readings, strict=True)]
             answered = time.process_time()
-            for some in batched(answers, TOGETHER):
-                reader.observe([Observed(answer, "other") for answer in some])
-            reader.close()  # when the log is written
+            for some in batched(jobs, TOGETHER):
+                telemetry.observe(some)
+            telemetry.close()  # when the log is written
             after.append(time.process_time() - answered)
             before.append(answered - start)
     milliseconds = 1000 / len(samples)
     return min(before) * milliseconds, (min(before) + min(after)) * milliseconds
+
+
+def job_of(sample: Sample, reading: Reading) -> ReadJob:
+    """Return the job of an image that was read."""
+    job = ReadJob(b"", Limits(), channel="other")
+    job.image, job.reading, job.at = sample.image, reading, time.time()
+    job.reading_id = new_reading_id(job.at, "1")
+    return job
 
 
 def volume(rows: Sequence[Observation], chosen: argparse.Namespace) -> tuple[float, float]:

@@ -8,8 +8,7 @@ import asyncio
 import os
 import tempfile
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,13 +20,16 @@ from starlette.types import ASGIApp, Message
 from steady import counted_load
 
 from legible.config import ServiceSettings
-from legible.image.decode import Limits, decode
+from legible.image.decode import GreyImage, decode
 from legible.image.statistics import measure
 from legible.recognition.bundle import load_bundle
 from legible.recognition.decoding import Decoding, interpret
 from legible.recognition.recognizer import TOGETHER, Recognizer
-from legible.service.api import Api, build_app
-from legible.service.worker import Answer, Observed, Upload, Wanted, Worker
+from legible.service.api import Api
+from legible.service.app import build_app
+from legible.service.read_job import PLAIN, ReadJob
+from legible.service.telemetry import Telemetry
+from legible.service.worker import Worker
 
 MILLISECONDS = 1000.0
 
@@ -61,13 +63,14 @@ def worker_milliseconds(service: Service, requests: Sequence[bytes], count: int)
 def parts(folder: Path, count: int) -> Iterator[tuple[str, float]]:
     settings = ServiceSettings(observations_folder=str(folder / "observations"), request_log=False)
     bundle = load_bundle(PROJECT / "models/bundle")
-    reader, recognizer = Worker(bundle, settings, worker=str(os.getpid())), Recognizer.from_bundle(bundle)
+    name = str(os.getpid())
+    worker, telemetry = Worker(bundle, settings, worker=name), Telemetry(bundle, settings, worker=name)
+    recognizer = Recognizer.from_bundle(bundle)
     images = [decode(image) for image in IMAGES]
     columns = [recognizer.preprocess(image) for image in images]
     logits = [recognizer.logits(column) for column in columns]
-    uploads = reader.uploads(IMAGES)
-    answers = [answer for answer in reader.read(uploads, Decoding()) if isinstance(answer, Answer)]
-    some = [Observed(answer, "default") for answer in answers]
+    jobs = read_jobs(worker, IMAGES)
+    taken = [(job, job.image) for job in jobs]
 
     def interpreted(one: Any) -> None:
         interpret(one, bundle.charset, bundle.calibration, Decoding())
@@ -78,21 +81,31 @@ def parts(folder: Path, count: int) -> Iterator[tuple[str, float]]:
     yield "find the text and its confidence", milliseconds_of(interpreted, logits, count)
     for together in (1, TOGETHER):
         firsts = range(0, len(IMAGES) * together, together)
-        each = milliseconds_of(partial(read_some, reader, together), firsts, count // together) / together
+        each = milliseconds_of(partial(read_some, worker, together), firsts, count // together) / together
         yield f"all of the reading, {together} at a time", each
-    yield "application around it: middleware, form, answer", around(settings, answers[0], count)
+    yield "application around it: middleware, form, answer", around(settings, worker, jobs[0], count)
     yield "after the answer: image statistics", milliseconds_of(measure, images, count)
     yield (
-        f"  all of the observation, {len(some)} at a time, without metrics",
-        milliseconds_of(lambda _: reader.observe(some), IMAGES, count // len(some)) / len(some),
+        f"  all of the observation, {len(jobs)} at a time, without metrics",
+        milliseconds_of(lambda _: observe_anew(telemetry, taken), IMAGES, count // len(jobs)) / len(jobs),
     )
-    yield "  metrics of it, of those that come in 0.2 s", milliseconds_of(lambda _: reader.count(), answers, 1) / count
-    reader.close()
+    yield "  metrics of it, of those that come in 0.2 s", milliseconds_of(lambda _: telemetry.count(), jobs, 1) / count
+    telemetry.close()
 
 
-def read_some(reader: Worker, count: int, first: int) -> None:
-    images = [IMAGES[(first + number) % len(IMAGES)] for number in range(count)]
-    reader.read(reader.uploads(images), Decoding())
+def read_jobs(worker: Worker, images: Sequence[bytes]) -> Sequence[ReadJob]:
+    return worker.read(worker.jobs(images, channel="default"))
+
+
+def read_some(worker: Worker, count: int, first: int) -> None:
+    read_jobs(worker, [IMAGES[(first + number) % len(IMAGES)] for number in range(count)])
+
+
+def observe_anew(telemetry: Telemetry, taken: Sequence[tuple[ReadJob, GreyImage | None]]) -> None:
+    """Observe jobs that were observed before, and let their images go then."""
+    for job, image in taken:
+        job.image = image
+    telemetry.observe([job for job, _ in taken])
 
 
 def milliseconds_of(call: Callable[[Any], Any], items: Sequence[Any], count: int) -> float:
@@ -103,39 +116,36 @@ def milliseconds_of(call: Callable[[Any], Any], items: Sequence[Any], count: int
     return (time.thread_time() - started) / count * MILLISECONDS
 
 
-class _Still:
-    """A reader that has its answer already."""
+class _Done:
+    """Worker and telemetry at once, for jobs that have their readings already."""
 
-    def __init__(self, answer: Answer) -> None:
-        self.answer = answer
-        self.bundle_id, self.lexicons, self.uncounted = "", (), 0
+    bundle_id, lexicons, uncounted = "", (), 0
+
+    def __init__(self, worker: Worker, done: ReadJob) -> None:
+        self.jobs = worker.jobs
+        self.done = done
 
     def channel(self, named: str) -> str:
         return named
 
     def decoding(self, **_: Any) -> Decoding:
-        return Decoding()
+        return PLAIN
 
-    def uploads(self, images: Iterable[bytes]) -> deque[Upload]:
-        return deque(Upload(data, Limits()) for data in images)
+    def read(self, jobs: Sequence[ReadJob]) -> Sequence[ReadJob]:
+        for job in jobs:
+            job.reading, job.reading_id, job.at = self.done.reading, self.done.reading_id, self.done.at
+        return jobs
 
-    def read(self, uploads: Sequence[Upload], decoding: Decoding) -> list[Answer]:
-        del decoding
-        return [self.answer for _ in uploads]
-
-    def read_singly(self, wanted: Sequence[Wanted]) -> list[Answer]:
-        return [self.answer for _ in wanted]
-
-    def observe(self, observed: Sequence[Observed]) -> list[None]:
-        return [None for _ in observed]
+    def observe(self, jobs: Sequence[ReadJob]) -> Sequence[ReadJob]:
+        return jobs
 
     def count(self) -> None: ...
 
 
-def around(settings: ServiceSettings, answer: Answer, count: int) -> float:
+def around(settings: ServiceSettings, worker: Worker, job: ReadJob, count: int) -> float:
     """Of the ASGI application, for a request that is there."""
-    api = Api(settings)
-    api.start(_Still(answer))  # type: ignore[arg-type]
+    api, done = Api(settings), _Done(worker, job)
+    api.start(done, done)  # type: ignore[arg-type]
     app = build_app(api)
     bodies = [upload("/read", [image]).partition(b"\r\n\r\n")[2] for image in IMAGES]
 

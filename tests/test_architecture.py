@@ -25,7 +25,12 @@ HOMES = {
     "tensorflow": ("network/", "training/"),
     "ai_edge_litert": ("recognition/recognizer.py",),
     "bentoml": ("service/",),
-    "prometheus_client": ("service/metrics.py", "monitoring/", "drill/detectors.py"),
+    "prometheus_client": (
+        "service/metrics.py",
+        "service/internals/of_prometheus.py",
+        "monitoring/",
+        "drill/detectors.py",
+    ),
     "evidently": ("monitoring/report.py",),
     "ray": ("scale/",),
     "typer": ("cli.py",),

@@ -20,7 +20,7 @@ from legible.monitoring.check import Standard, check, rebase
 from legible.observations.row import Observation, write_observations
 from legible.observations.window import Selection, WindowTally
 from legible.recognition.bundle import load_bundle, read_manifest
-from legible.service.worker import Worker
+from legible.service.telemetry import Telemetry
 
 NOW = START + 5000
 
@@ -114,7 +114,7 @@ def test_a_long_history_is_kept_in_blocks_of_which_there_are_so_many() -> None:
 
 def test_a_service_refuses_the_baseline_of_another_bundle(normal: Path, bundle_folder: Path) -> None:
     with pytest.raises(BundleError, match="run legible rebase again"):
-        Worker(load_bundle(bundle_folder), ServiceSettings(baseline=str(normal / "baseline")), worker="1")
+        Telemetry(load_bundle(bundle_folder), ServiceSettings(baseline=str(normal / "baseline")), worker="1")
 
 
 @pytest.mark.slow

@@ -1,20 +1,20 @@
 """Quick work in the event loop, shared by those who wait for the same."""
 
 import asyncio
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pytest
 
 from legible.recognition.recognizer import TOGETHER
-from legible.service.batching import QUICK_PIXELS, BatchQueue, EventLoopQueue, pieces
+from legible.service.batching import BatchQueue, EventLoopQueue, batches
+from legible.service.read_job import QUICK_PIXELS
 
 
 @dataclass(frozen=True)
 class Picture:
     name: str
-    pixels: int = 1000
+    cost: int = 1000
 
 
 class Worker:
@@ -34,7 +34,7 @@ class Worker:
 def test_neighbours_are_one_piece_while_they_are_few_and_small() -> None:
     names = [Picture(f"{number}") for number in range(TOGETHER + 1)]
     large = [Picture("large", QUICK_PIXELS), Picture("small"), Picture("alone"), Picture("last")]
-    found = list(pieces(deque([*names, *large]), alone=lambda picture: picture.name == "alone"))
+    found = list(batches([*names, *large], alone=lambda picture: picture.name == "alone"))
     assert [[picture.name for picture in piece] for piece in found] == [
         [f"{number}" for number in range(TOGETHER)],
         [f"{TOGETHER}"],
@@ -105,10 +105,10 @@ def test_a_line_that_is_too_long_is_waited_for() -> None:
         shared = BatchQueue(EventLoopQueue(), worker)
         work = asyncio.gather(*(shared.do([Picture(f"{n}", QUICK_PIXELS)]) for n in range(5)))
         await asyncio.sleep(0)
-        await shared.at_most(2)
+        await shared.until_at_most(2)
         done = len(worker.pieces)
         await work
-        await shared.at_most(0)
+        await shared.until_at_most(0)
         return done
 
     assert asyncio.run(ask()) in (3, 4)

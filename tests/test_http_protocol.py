@@ -18,7 +18,8 @@ from starlette.routing import Route
 from legible.service import http_protocol
 from legible.service.admission import AdmissionControl
 from legible.service.http_protocol import MAX_HEAD_BYTES, LimitedHttpProtocol
-from legible.service.middleware import ConcurrencyLimitMiddleware, RequestLog, Slots
+from legible.service.middleware.concurrency_limit import ConcurrencyLimitMiddleware, Slots
+from legible.service.middleware.request_log import RequestLog
 
 
 async def echo_length(request: Request) -> PlainTextResponse:

@@ -4,7 +4,8 @@ import random
 
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 
-from legible.service.metrics import TENTHS, ManyHistogram
+from legible.service.internals.of_prometheus import ManyHistogram
+from legible.service.metrics import TENTHS
 
 
 def exposed(values: list[float], *, together: bool) -> bytes:

@@ -14,15 +14,11 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from legible.service.keys import KeyRing, entry
-from legible.service.middleware import (
-    BodyLimitMiddleware,
-    ConcurrencyLimitMiddleware,
-    DrainMiddleware,
-    KeyMiddleware,
-    RequestLog,
-    RequestLogMiddleware,
-    Slots,
-)
+from legible.service.middleware.body_limit import BodyLimitMiddleware
+from legible.service.middleware.concurrency_limit import ConcurrencyLimitMiddleware, Slots
+from legible.service.middleware.drain import DrainMiddleware
+from legible.service.middleware.key import KeyMiddleware
+from legible.service.middleware.request_log import RequestLog, RequestLogMiddleware
 
 
 async def echo_length(request: Request) -> PlainTextResponse:

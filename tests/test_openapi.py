@@ -16,8 +16,11 @@ from schemathesis.specs.openapi.checks import (
 from legible.config import ServiceSettings
 from legible.recognition.bundle import load_bundle
 from legible.service import metrics
-from legible.service.api import Api, build_app
-from legible.service.openapi import CODES, describe
+from legible.service.answers import CODES
+from legible.service.api import Api
+from legible.service.app import build_app
+from legible.service.openapi import describe
+from legible.service.telemetry import Telemetry
 from legible.service.worker import Worker
 
 TRUE = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -28,7 +31,8 @@ def description(tmp_path_factory: pytest.TempPathFactory, bundle_folder: Path) -
     folder = str(tmp_path_factory.mktemp("openapi"))
     own = ServiceSettings(observations_folder=folder, corrections_folder=folder, feedback=True, request_log=False)
     api = Api(own)
-    api.start(Worker(load_bundle(bundle_folder), own, worker="1"))
+    bundle = load_bundle(bundle_folder)
+    api.start(Worker(bundle, own, worker="1"), Telemetry(bundle, own, worker="1"))
     return schemathesis.openapi.from_asgi("/openapi.json", build_app(api))
 
 

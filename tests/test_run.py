@@ -83,7 +83,7 @@ def test_a_draining_service_is_not_ready_and_reads_until_it_ends(
     ("variables", "message"),
     [
         ({"LEGIBLE_BASELINE": "nowhere"}, "nowhere/baseline.json: no such file"),
-        ({"LEGIBLE_KEEP_IMAGES": "2"}, "LEGIBLE_KEEP_IMAGES is 2; it needs a fraction"),
+        ({"LEGIBLE_KEEP_IMAGES": "2"}, "LEGIBLE_KEEP_IMAGES is '2'; it needs to be at most 1"),
     ],
     ids=["baseline", "share"],
 )

@@ -1,17 +1,18 @@
-"""Where what is to be read comes in: past the framework, and with its head alone while all slots are taken.
+"""Admission control: bypasses BentoML's middleware; at capacity it answers 429 from the head, without the body.
 
 BentoML's middlewares are for its own routes; for each request they make spans that nobody exports, and a timer that is
 kept for a minute. So the server calls the application itself, unless spans are exported. A refusal has to cost next to
 nothing, or a service that is asked for ten times too much does little else.
 """
 
-import json
 import time
 from collections.abc import Callable, Collection, Sequence
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from legible.service.middleware import RETRY_AFTER, Count, RequestLog, Slots
+from legible.service.middleware.concurrency_limit import Slots
+from legible.service.middleware.request_log import RequestLog
+from legible.service.refusals import RETRY_AFTER, Count, error_bytes
 
 Headers = Sequence[tuple[bytes, bytes]]
 ODD = frozenset({b"origin", b"expect"})
@@ -19,7 +20,7 @@ ODD = frozenset({b"origin", b"expect"})
 
 
 class AdmissionControl:
-    """Closed until `is_open` is set; then it promises a place to each request that it lets through."""
+    """Is closed until `is_open` is set; then it promises a slot to each request that it lets through."""
 
     def __init__(
         self,
@@ -43,25 +44,24 @@ class AdmissionControl:
         return self.is_open and url.partition(b"?")[0] in self._paths
 
     def refusal(self, url: bytes, headers: Headers) -> bytes | None:
-        """Head and body of a 429 without status line and the server's own headers; None for who may come in."""
+        """Return a 429, or None for a request that may come in."""
         if not self._slots.are_taken or self._is_draining() or any(name in ODD for name, _ in headers):
             return None
         began = time.perf_counter()
         self._count("busy")
-        body = json.dumps({"error": {"code": "busy", "message": self._slots.refusal}}).encode()
-        lines = [f"retry-after: {RETRY_AFTER}", "content-type: application/json", f"content-length: {len(body)}"]
+        lines = {"retry-after": RETRY_AFTER}
         if self._request_log:
             asked = next((value for name, value in headers if name == b"x-request-id"), b"")
             request_id = self._request_log.request_id(asked.decode("latin-1"))
-            lines.append(f"x-request-id: {request_id}")
+            lines["x-request-id"] = request_id
             asked_for = {"method": "POST", "path": url.partition(b"?")[0].decode()}
             self._request_log.note(request_id, asked_for, status=429, seconds=time.perf_counter() - began)
-        return "\r\n".join([*lines, "", ""]).encode() + body
+        return error_bytes(429, "busy", self._slots.refusal, headers=lines)
 
     def promise(self) -> None:
-        """To be kept by calling the application."""
+        """Promise a slot, which calling the application takes."""
         self._slots.promised += 1
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._slots.promised -= 1  # the guard asks for it before anything else is heard
+        self._slots.promised -= 1  # the middleware asks for it before anything else is heard
         await self.app(scope, receive, send)

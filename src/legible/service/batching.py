@@ -1,8 +1,7 @@
-"""Quick work in the event loop: handing it to a thread and back costs more.
+"""Batches of quick work in the event loop: handing it to a thread and back would cost more.
 
-One piece at a time, after all else that is ready, so that refusals and health checks wait for one piece at most. What
-several requests want done alike is one piece, of a few small items: one after the other they would find the processor's
-caches cold.
+One batch at a time, after all else that is ready, so that refusals and health checks wait for one batch at most. A
+batch takes a few small items of several requests: done one after the other they would find the processor's caches cold.
 """
 
 import asyncio
@@ -12,118 +11,121 @@ from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from legible.recognition.recognizer import TOGETHER
-
-QUICK_PIXELS = 100_000
-"""Of all items of a piece together."""
+from legible.service.read_job import QUICK_PIXELS
 
 
-class Sized(Protocol):
-    """An image, or what holds one."""
+class Costing(Protocol):
+    """An item of work; the costs of a batch sum up to QUICK_PIXELS at most, unless it is of one item."""
 
     @property
-    def pixels(self) -> int: ...
+    def cost(self) -> int: ...
 
 
-Item = TypeVar("Item", bound=Sized)
+Item = TypeVar("Item", bound=Costing)
 Result = TypeVar("Result")
 
 
-def pieces(items: deque[Item], *, alone: Callable[[Item], bool]) -> Iterator[list[Item]]:
-    """In order, emptying `items`: neighbours that are one piece of work, and each that is to be worked on alone."""
-    while items:
-        piece = [items.popleft()]
-        while not alone(piece[0]) and items and not alone(items[0]) and is_piece([*piece, items[0]]):
-            piece.append(items.popleft())
-        yield piece
+def batches(items: Sequence[Item], *, alone: Callable[[Item], bool]) -> Iterator[list[Item]]:
+    """Yield the items in order: neighbours that make one batch, and each that is to be worked on alone."""
+    batch: list[Item] = []
+    for item in items:
+        if batch and (alone(item) or alone(batch[0]) or not is_batch([*batch, item])):
+            yield batch
+            batch = []
+        batch.append(item)
+    if batch:
+        yield batch
 
 
-def is_piece(items: Collection[Sized], *, most: int = TOGETHER) -> bool:
-    return len(items) <= most and sum(item.pixels for item in items) <= QUICK_PIXELS
+def is_batch(items: Collection[Costing], *, max_items: int = TOGETHER) -> bool:
+    return len(items) <= max_items and sum(item.cost for item in items) <= QUICK_PIXELS
 
 
 @dataclass(frozen=True)
-class _Waiting(Generic[Item, Result]):
+class _Queued(Generic[Item, Result]):
+    """The items of one request, and where it awaits their results."""
+
     items: Sequence[Item]
     results: asyncio.Future[Sequence[Result]]
 
 
 class EventLoopQueue:
-    """Who works in the event loop, one after the other."""
+    """Calls in the event loop, one after the other."""
 
     def __init__(self) -> None:
         self._turn = asyncio.Lock()
 
     async def take(self, call: Callable[[], Result]) -> Result:
-        """The result of a call, when its turn has come."""
+        """Return the result of a call, once it is its turn."""
         async with self._turn:
             await asyncio.sleep(0)
             return call()
 
 
 class BatchQueue(Generic[Item, Result]):
-    """Work that is the same for all who want it done: items in, as many results out; a line of its own for a turn."""
+    """Does one kind of work for all requests: items in, as many results out, in batches."""
 
     def __init__(
         self,
         event_loop: EventLoopQueue,
         work: Callable[[Sequence[Item]], Sequence[Result]],
         *,
-        most: int = TOGETHER,
+        max_items: int = TOGETHER,
     ) -> None:
         self._event_loop = event_loop
         self._work = work
-        self._most = most
-        self._line: deque[_Waiting[Item, Result]] = deque()
+        self._max_items = max_items
+        self._queue: deque[_Queued[Item, Result]] = deque()
         self._worker: asyncio.Task[None] | None = None
 
     async def do(self, items: Sequence[Item]) -> Sequence[Result]:
-        """The results of one piece, perhaps worked on with what else waits."""
-        own = _Waiting[Item, Result](items, asyncio.get_running_loop().create_future())
-        self._line.append(own)
+        """Return the results of one batch, which is perhaps worked on with others that wait."""
+        own = _Queued[Item, Result](items, asyncio.get_running_loop().create_future())
+        self._queue.append(own)
         if self._worker is None or self._worker.done():
             self._worker = asyncio.create_task(self._work_off())
         return await own.results
 
-    async def at_most(self, most: int) -> None:
-        """Waits until no more than so many pieces wait."""
-        while len(self._line) > most:
-            await asyncio.wait([self._line[0].results])
+    async def until_at_most(self, count: int) -> None:
+        """Wait until no more than so many batches wait."""
+        while len(self._queue) > count:
+            await asyncio.wait([self._queue[0].results])
 
     async def _work_off(self) -> None:
-        while self._line:
+        while self._queue:
             done = await self._event_loop.take(self._do_next)
             for _ in range(done - 1):  # each time around, the event loop accepts but one connection
                 await asyncio.sleep(0)
 
     def _do_next(self) -> int:
-        """What waits longest, and what makes one piece with it, but for those who have gone; how many items."""
-        some: list[_Waiting[Item, Result]] = []
+        """Do what waits longest and what makes one batch with it, unless its caller has gone; return how many items."""
+        batch: list[_Queued[Item, Result]] = []
         items: list[Item] = []
-        while self._line and (not items or is_piece([*items, *self._line[0].items], most=self._most)):
-            one = self._line.popleft()
+        while self._queue and (not items or is_batch([*items, *self._queue[0].items], max_items=self._max_items)):
+            one = self._queue.popleft()
             if not one.results.cancelled():
-                some.append(one)
+                batch.append(one)
                 items += one.items
         try:
-            self._hand_out(some, items)
+            self._hand_out(batch, items)
         except Exception as error:  # noqa: BLE001  # it is raised where it is waited for
-            self._do_each(some, error)
+            self._do_each(batch, error)
         return len(items)
 
-    def _hand_out(self, some: Sequence[_Waiting[Item, Result]], items: Sequence[Item]) -> None:
+    def _hand_out(self, batch: Sequence[_Queued[Item, Result]], items: Sequence[Item]) -> None:
         results = self._work(items)
         if len(results) != len(items):
             raise RuntimeError(f"{len(results)} results of {len(items)} items")
         left = iter(results)
-        for one in some:
+        for one in batch:
             one.results.set_result([next(left) for _ in one.items])
 
-    def _do_each(self, some: Sequence[_Waiting[Item, Result]], error: Exception) -> None:
-        """A fault is of one item: what waited with it is done without it."""
-        if len(some) == 1:
-            some[0].results.set_exception(error)
+    def _do_each(self, batch: Sequence[_Queued[Item, Result]], error: Exception) -> None:
+        """Do each alone, after a fault that only one of them has."""
+        if len(batch) == 1:
+            batch[0].results.set_exception(error)
             return
-        for one in some:
+        for one in batch:
             try:
                 self._hand_out([one], one.items)
             except Exception as own:  # noqa: BLE001

@@ -7,17 +7,19 @@ import threading
 from types import FrameType
 
 import bentoml
-from bentoml._internal.configuration.containers import BentoMLContainer
 from starlette.types import Receive, Scope, Send
 
 from legible.config import ServiceSettings
 from legible.recognition.bundle import find_bundle, load_bundle
 from legible.service import http_protocol
-from legible.service.api import Api, admission_of, build_app
+from legible.service.api import Api
+from legible.service.app import admission_of, build_app
+from legible.service.internals.of_bentoml import exports_spans
+from legible.service.telemetry import Telemetry
 from legible.service.worker import Worker
 
 WORKERS = "LEGIBLE_WORKERS"
-"""How many worker processes; read before there are settings, as BentoML wants it at import."""
+"""The variable of the number of worker processes, which BentoML wants at import."""
 
 api = Api(ServiceSettings.from_environment())
 app = build_app(api)
@@ -26,26 +28,21 @@ http_protocol.install(admission)
 
 
 async def whole(scope: Scope, receive: Receive, send: Send) -> None:
-    """The application, unknown paths included: BentoML passes a Starlette by where none of its routes fits."""
+    """Run the application, for unknown paths too: BentoML passes a Starlette by where none of its routes fits."""
     await app(scope, receive, send)
 
 
 def worker_count() -> int | str:
-    """As LEGIBLE_WORKERS says, else one a core; one in a container, where a dead worker is not replaced."""
+    """Return what LEGIBLE_WORKERS says, else one a core, or one in a container, where a dead worker is not replaced."""
     if WORKERS in os.environ:
         return int(os.environ[WORKERS])
     return 1 if "BENTOML_CONTAINERIZED" in os.environ else "cpu_count"
 
 
 def allow_open_files() -> None:
-    """As many as the machine lets us: a connection is one, and slow callers hold theirs."""
+    """Allow as many open files as the machine does: a connection is one, and slow callers hold theirs."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-def exports_spans() -> bool:
-    """Whether BentoML is configured to trace requests, which its middlewares do."""
-    return BentoMLContainer.tracing.exporter_type.get() is not None
 
 
 @bentoml.service(
@@ -61,7 +58,8 @@ class Legible:
 
     def __init__(self) -> None:
         allow_open_files()
-        api.start(Worker(load_bundle(find_bundle()), api.settings, worker=str(os.getpid())))
+        bundle, name = load_bundle(find_bundle()), str(os.getpid())
+        api.start(Worker(bundle, api.settings, worker=name), Telemetry(bundle, api.settings, worker=name))
         admission.is_open = not exports_spans()
 
     async def __is_ready__(self) -> bool:
@@ -69,7 +67,7 @@ class Legible:
 
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     def drain_when_told_to_end(self) -> None:
-        """On SIGTERM no longer ready at once; what the server does about it comes when the drain is over."""
+        """On SIGTERM be not ready at once; the server's own handling comes when the drain is over."""
         end = signal.getsignal(signal.SIGTERM)
 
         def drain(number: int, frame: FrameType | None) -> None:
@@ -82,4 +80,4 @@ class Legible:
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def close(self) -> None:
         """Write what is still in the log's queue."""
-        api.reader.close()
+        api.telemetry.close()

@@ -1,32 +1,28 @@
-"""The head of a request, which no ASGI application sees arrive: so many bytes, so many seconds, and where it leads.
+"""The head of a request, which no ASGI application sees arrive: limits of its bytes and seconds, and where it leads.
 
-uvicorn sets no bounds to either. 431 and 408 in the one shape of errors, then the connection is closed; so is one on
-which nothing is ever asked. What the admission refuses is answered before its body, which is dropped as it arrives.
+uvicorn limits neither. 431 and 408 in the one shape of errors, then the connection is closed; so is one on which
+nothing is ever asked. What the admission refuses is answered before its body, which is dropped as it arrives.
 """
 
-import json
 from asyncio import BaseTransport, TimerHandle
 from functools import partial
-from http import HTTPStatus
 from typing import Any, cast
 
-import uvicorn.config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
-from legible.service import metrics
 from legible.service.admission import AdmissionControl
+from legible.service.internals.of_uvicorn import OpenHttpProtocol, use_http_protocol
+from legible.service.refusals import count_error, error_bytes
 
 MAX_HEAD_BYTES = 32_768
 HEAD_SECONDS = 10.0
 
 
 def install(admission: AdmissionControl | None = None) -> None:
-    """Have uvicorn use it, also where a framework starts uvicorn."""
-    uvicorn.config.HTTP_PROTOCOLS["auto"] = cast("Any", partial(LimitedHttpProtocol, admission=admission))
+    """Have uvicorn use the limited protocol, also where a framework starts uvicorn."""
+    use_http_protocol(partial(LimitedHttpProtocol, admission=admission))
 
 
-class LimitedHttpProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, with bounds to the head, and an admission."""
+class LimitedHttpProtocol(OpenHttpProtocol):
+    """uvicorn's protocol with limits of the head, and admission control."""
 
     _head_bytes = 0
     _is_in_head = True
@@ -55,7 +51,7 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             self._is_too_large = True
             self.send_400_response("")
         if self._is_refused:
-            self._await_next()
+            self.await_next_request()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -84,33 +80,29 @@ class LimitedHttpProtocol(HttpToolsProtocol):
             super().on_message_complete()
 
     def _enters(self) -> bool:
-        """Whether the request comes in by the admission; one that waits for its turn on the connection does not."""
+        """Return whether the admission takes the request; one that waits for its turn on the connection it does not."""
         admission = self._admission
-        is_next = self.cycle is None or self.cycle.response_complete
-        enters = admission is not None and is_next and admission.leads_to(self.url) and not self.parser.should_upgrade()
-        self.app = cast("Any", admission if enters else self._framework)
+        enters = (
+            admission is not None
+            and not self.is_answering
+            and admission.leads_to(self.url)
+            and not self.parser.should_upgrade()
+        )
+        self.lead_to(admission if enters else self._framework)
         return enters
 
     def _refuses(self) -> bool:
-        """Answers where there is no place, or else promises one."""
+        """Answer where no slot is free, or else promise one."""
         admission = cast("AdmissionControl", self._admission)
         is_plain = self.parser.get_method() == b"POST" and self.parser.get_http_version() == "1.1"
         refusal = admission.refusal(self.url, self.headers) if is_plain and self.parser.should_keep_alive() else None
         if refusal is None:
             admission.promise()
             return False
-        own = b"".join(b"%s: %s\r\n" % header for header in self.server_state.default_headers)
-        self.transport.write(b"HTTP/1.1 429 Too Many Requests\r\n" + own + refusal)
-        self.server_state.total_requests += 1
+        status_line, _, rest = refusal.partition(b"\r\n")
+        self.transport.write(status_line + b"\r\n" + self.own_header_lines() + rest)
+        self.count_request()
         return True
-
-    def _await_next(self) -> None:
-        """Who was refused has as long as after any answer to ask again on the connection, or to send more of a body."""
-        self._unset_keepalive_if_required()
-        if not self.transport.is_closing():
-            self.timeout_keep_alive_task = self.loop.call_later(
-                self.timeout_keep_alive, self.timeout_keep_alive_handler
-            )
 
     def send_400_response(self, msg: str) -> None:
         """Also for what the parser refuses; the connection ends with it."""
@@ -138,11 +130,6 @@ class LimitedHttpProtocol(HttpToolsProtocol):
     def _end(self, status: int, code: str, message: str) -> None:
         if self.transport.is_closing():
             return
-        metrics.errors.labels(code).inc()
-        body = json.dumps({"error": {"code": code, "message": message}}).encode()
-        head = (
-            f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: application/json\r\n"
-            f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode() + body)
+        count_error(code)
+        self.transport.write(error_bytes(status, code, message, headers={"connection": "close"}))
         self.transport.close()

@@ -4,9 +4,7 @@ Label children are made at start, or the first event of each would be lost to `i
 """
 
 import os
-from bisect import bisect_left
-from collections import Counter as Tally
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -20,6 +18,7 @@ from prometheus_client import (
 )
 
 from legible.drift.reference import Kind, Reference, Rule
+from legible.service.internals.of_prometheus import ManyHistogram
 
 SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 TENTHS = tuple(i / 10 for i in range(1, 10))
@@ -28,17 +27,6 @@ LENGTHS = (1, 2, 4, 8, 16, 32, 64, 128)
 REASONS = ("not_an_image", "damaged_image", "too_large", "unsupported_format", "bad_request", "not_found",
            "method_not_allowed", "wrong_key", "too_slow", "busy", "disconnected", "internal")  # fmt: skip
 CONTENT_TYPE = CONTENT_TYPE_LATEST
-
-
-class ManyHistogram(Histogram):
-    """A histogram that takes many values at once, at the price of few: a worker writes each count to a shared file."""
-
-    def observe_all(self, values: Sequence[float]) -> None:
-        """The same as `observe` of each."""
-        self._raise_if_not_observable()  # type: ignore[no-untyped-call]
-        self._sum.inc(sum(values))
-        for bucket, count in Tally(bisect_left(self._upper_bounds, value) for value in values).items():
-            self._buckets[bucket].inc(count)
 
 
 readings = Counter("legible_readings_total", "Images read.", ["channel"])

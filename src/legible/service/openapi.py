@@ -2,20 +2,13 @@
 
 from typing import Any
 
+from pydantic import TypeAdapter
+
 import legible
 from legible.config import ServiceSettings
+from legible.service.answers import CODES, BatchAnswer, CorrectionAnswer, ErrorAnswer, ReadingAnswer
+from legible.service.requests import MAX_ALTERNATIVES, MAX_CORRECTION_LENGTH
 
-CODES = {
-    400: ("bad_request", "not_an_image", "damaged_image"),
-    401: ("wrong_key",),
-    404: ("not_found",),
-    408: ("too_slow",),
-    413: ("too_large",),
-    415: ("unsupported_format",),
-    429: ("busy",),
-    431: ("too_large",),
-}
-"""The codes of errors by status."""
 ERRORS = {
     400: "not an image, a damaged one, or a wrong request",
     401: "no key, or a wrong one, where the service has keys",
@@ -29,61 +22,13 @@ HEADERS = {
     401: {"WWW-Authenticate": {"schema": {"type": "string"}}},
     429: {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}},
 }
-MAX_ALTERNATIVES = 10
-MAX_CORRECTED = 1000
-"""Characters of a correction."""
-READING: dict[str, Any] = {
-    "type": "object",
-    "required": ["text", "confidence", "accepted", "characters", "reading_id", "bundle"],
-    "properties": {
-        "text": {"type": "string"},
-        "confidence": {
-            "type": "number",
-            "minimum": 0,
-            "maximum": 1,
-            "description": "chance that all of the text is right",
-        },
-        "accepted": {"type": "boolean", "description": "whether the confidence reaches `accept`"},
-        "characters": {
-            "type": "array",
-            "items": {"$ref": "#/components/schemas/Character"},
-        },
-        "alternatives": {
-            "type": "array",
-            "description": "where they were asked for",
-            "items": {"$ref": "#/components/schemas/Character"},
-        },
-        "reading_id": {"type": "string"},
-        "bundle": {"type": "string", "description": "twelve digits that name the model"},
-        "statistics": {"type": "object", "additionalProperties": {"type": "number"}},
-    },
-    "example": {
-        "text": "Hamburg",
-        "confidence": 0.97,
-        "accepted": True,
-        "characters": [{"text": "H", "confidence": 0.99}],
-        "reading_id": "20261121T08-4711-9f3c52d0a1b4",
-        "bundle": "0123456789ab",
-    },
-}
-CHARACTER = {
-    "type": "object",
-    "required": ["text", "confidence"],
-    "properties": {"text": {"type": "string"}, "confidence": {"type": "number"}},
-}
-ERROR = {
-    "type": "object",
-    "required": ["error"],
-    "properties": {
-        "error": {
-            "type": "object",
-            "required": ["code", "message"],
-            "properties": {
-                "code": {"enum": sorted({code for codes in CODES.values() for code in codes})},
-                "message": {"type": "string", "description": "what is wrong, and what to send instead"},
-            },
-        }
-    },
+EXAMPLE: dict[str, Any] = {
+    "text": "Hamburg",
+    "confidence": 0.97,
+    "accepted": True,
+    "characters": [{"text": "H", "confidence": 0.99}],
+    "reading_id": "20261121T08-4711-9f3c52d0a1b4",
+    "bundle": "0123456789ab",
 }
 DOCS_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>legible: calls</title>
 <style>body{font:16px/1.5 system-ui;max-width:46rem;margin:2rem auto;padding:0 1rem}pre{overflow:auto}</style>
@@ -100,7 +45,7 @@ All of it, errors included: <a href="/openapi.json">OpenAPI</a>. Also <code>GET 
 
 
 def describe(settings: ServiceSettings) -> dict[str, Any]:
-    """OpenAPI 3.1 of what is served under these settings."""
+    """Return OpenAPI 3.1 of what is served under these settings."""
     return {
         "openapi": "3.1.0",
         "info": {"title": "legible", "version": legible.__version__, "description": legible.__doc__},
@@ -113,7 +58,7 @@ def describe(settings: ServiceSettings) -> dict[str, Any]:
             "/readyz": {"get": _health("readyz", "Does it read?", {"200": "it does", "503": "not yet, or draining"})},
         },
         "components": {
-            "schemas": {"Reading": READING, "Character": CHARACTER, "Error": ERROR},
+            "schemas": _schemas(),
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer"},
                 "header": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
@@ -128,26 +73,21 @@ def _read_one(settings: ServiceSettings) -> dict[str, Any]:
         "operationId": "read",
         "summary": "Read one image",
         **_upload("image", _image(settings), settings),
-        "responses": {"200": _content("the reading", _schema("Reading"))} | _errors(),
+        "responses": {"200": _content("the reading", "ReadingAnswer", EXAMPLE)} | _errors(),
     }
 
 
 def _read_many(settings: ServiceSettings) -> dict[str, Any]:
     most = settings.max_batch_images
     images = {"type": "array", "items": _image(settings), "minItems": 1, "maxItems": most}
-    either = {"type": "array", "items": {"anyOf": [_schema("Reading"), _schema("Error")]}, "maxItems": most}
     damaged = _error_example("damaged_image", "the PNG image is damaged; save it anew and send it again")
-    answer = {
-        "type": "object",
-        "required": ["readings"],
-        "properties": {"readings": either},
-        "example": {"readings": [READING["example"], damaged]},
-    }
+    example = {"readings": [EXAMPLE, damaged]}
     return {
         "operationId": "read_batch",
         "summary": f"Read up to {most} images",
         **_upload("images", images, settings),
-        "responses": {"200": _content("a reading or an error for each image, in order", answer)} | _errors(),
+        "responses": {"200": _content("a reading or an error for each image, in order", "BatchAnswer", example)}
+        | _errors(),
     }
 
 
@@ -196,16 +136,19 @@ def _feedback() -> dict[str, Any]:
     body = {
         "type": "object",
         "required": ["reading_id", "text"],
-        "properties": {"reading_id": {"type": "string"}, "text": {"type": "string", "maxLength": MAX_CORRECTED}},
-        "example": {"reading_id": READING["example"]["reading_id"], "text": "Homburg"},
+        "properties": {
+            "reading_id": {"type": "string"},
+            "text": {"type": "string", "maxLength": MAX_CORRECTION_LENGTH},
+        },
+        "example": {"reading_id": EXAMPLE["reading_id"], "text": "Homburg"},
     }
-    kept = {"type": "object", "required": ["reading_id"], "properties": {"reading_id": {"type": "string"}}}
+    kept = _content("kept", "CorrectionAnswer", {"reading_id": EXAMPLE["reading_id"]})
     refused = {404: "no such reading, or corrections are switched off"}
     return {
         "operationId": "feedback",
         "summary": "Say what a reading should have been",
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
-        "responses": {"202": _content("kept", kept)} | _errors(refused),
+        "responses": {"202": kept} | _errors(refused),
     }
 
 
@@ -221,7 +164,7 @@ def _metrics(settings: ServiceSettings) -> dict[str, Any]:
 
 
 def _security(*, needed: bool) -> list[dict[str, list[str]]]:
-    """Either way to show a key."""
+    """Return the two ways to show a key, where one is needed."""
     return [{"bearer": []}, {"header": []}] if needed else []
 
 
@@ -237,7 +180,7 @@ def _errors(more: dict[int, str] | None = None) -> dict[str, Any]:
 
 def _refusal(status: int, meaning: str) -> dict[str, Any]:
     examples = {code: {"value": _error_example(code, meaning)} for code in CODES[status]}
-    content = {"application/json": {"schema": _schema("Error"), "examples": examples}}
+    content = {"application/json": {"schema": _schema("ErrorAnswer"), "examples": examples}}
     headers = {"headers": HEADERS[status]} if status in HEADERS else {}
     return {"description": meaning, "content": content, **headers}
 
@@ -246,9 +189,19 @@ def _error_example(code: str, message: str) -> dict[str, Any]:
     return {"error": {"code": code, "message": message}}
 
 
+def _schemas() -> dict[str, Any]:
+    """Return the schemas of the types that the handlers answer with, and of their parts."""
+    schemas: dict[str, Any] = {}
+    for answer in (ReadingAnswer, BatchAnswer, CorrectionAnswer, ErrorAnswer):
+        schema = TypeAdapter(answer).json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
+        schemas |= schema.pop("$defs", {}) | {answer.__name__: schema}
+    return schemas
+
+
 def _schema(name: str) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _content(description: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"description": description, "content": {"application/json": {"schema": schema}}}
+def _content(description: str, schema: str, example: dict[str, Any]) -> dict[str, Any]:
+    content = {"schema": _schema(schema), "example": example}
+    return {"description": description, "content": {"application/json": content}}

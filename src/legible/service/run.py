@@ -13,7 +13,7 @@ from subprocess import Popen
 from legible.config import ServiceSettings
 from legible.errors import BundleError
 from legible.recognition.bundle import find_bundle, load_bundle
-from legible.service.worker import check
+from legible.service.telemetry import check
 
 PATIENCE_SECONDS = 90.0
 MEMORY = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "1048576", "MALLOC_TRIM_THRESHOLD_": "1048576"}

@@ -16,7 +16,9 @@ from starlette.routing import Mount, Route
 
 from legible.config import ServiceSettings
 from legible.recognition.bundle import find_bundle, load_bundle
-from legible.service.api import Api, build_app
+from legible.service.api import Api
+from legible.service.app import build_app
+from legible.service.telemetry import Telemetry
 from legible.service.worker import Worker
 
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
@@ -25,7 +27,8 @@ Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 def make_handler(settings: ServiceSettings) -> Handler:
     api = Api(settings)
-    api.start(Worker(load_bundle(find_bundle()), settings, worker=str(os.getpid())))
+    bundle, name = load_bundle(find_bundle()), str(os.getpid())
+    api.start(Worker(bundle, settings, worker=name), Telemetry(bundle, settings, worker=name))
     return Mangum(cast("Any", with_health(api)), lifespan="off")
 
 

@@ -1,0 +1,90 @@
+"""What the service answers, as types: handlers build these dictionaries, OpenAPI's schemas are derived from them."""
+
+from collections.abc import Sequence
+from typing import (
+    Annotated,
+    NotRequired,  # pydantic wants them from here before Python 3.12
+)
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from legible.reading import Alternative, Character, Reading
+
+CODES = {
+    400: ("bad_request", "not_an_image", "damaged_image"),
+    401: ("wrong_key",),
+    404: ("not_found",),
+    408: ("too_slow",),
+    413: ("too_large",),
+    415: ("unsupported_format",),
+    429: ("busy",),
+    431: ("too_large",),
+}
+"""The codes of errors by status."""
+_CODES = sorted({code for codes in CODES.values() for code in codes})
+Chance = Annotated[float, Field(ge=0, le=1)]
+
+
+class TextChance(TypedDict):
+    """A character of a reading, or another text, and the chance that it is right."""
+
+    text: str
+    confidence: Chance
+
+
+class ReadingAnswer(TypedDict):
+    """The reading of one image."""
+
+    text: str
+    confidence: Annotated[float, Field(ge=0, le=1, description="chance that all of the text is right")]
+    accepted: Annotated[bool, Field(description="whether the confidence reaches `accept`")]
+    characters: list[TextChance]
+    alternatives: NotRequired[Annotated[list[TextChance], Field(description="where they were asked for")]]
+    statistics: NotRequired[Annotated[dict[str, float], Field(description="where they were asked for")]]
+    reading_id: str
+    bundle: Annotated[str, Field(description="twelve digits that name the model")]
+
+
+class ErrorDetail(TypedDict):
+    code: Annotated[str, Field(json_schema_extra={"enum": _CODES})]
+    message: Annotated[str, Field(description="what is wrong, and what to send instead")]
+
+
+class ErrorAnswer(TypedDict):
+    """Why there is no reading."""
+
+    error: ErrorDetail
+
+
+class BatchAnswer(TypedDict):
+    """A reading or an error for each image, in order."""
+
+    readings: list[ReadingAnswer | ErrorAnswer]
+
+
+class CorrectionAnswer(TypedDict):
+    """A correction that was kept."""
+
+    reading_id: str
+
+
+def reading_answer(
+    reading: Reading, *, reading_id: str, bundle: str, accept: float, with_alternatives: bool
+) -> ReadingAnswer:
+    """Return a reading as it is sent."""
+    answer: ReadingAnswer = {
+        "text": reading.text,
+        "confidence": round(reading.confidence, 4),
+        "accepted": reading.confidence >= accept,
+        "characters": _chances(reading.characters),
+        "reading_id": reading_id,
+        "bundle": bundle,
+    }
+    if with_alternatives:
+        answer["alternatives"] = _chances(reading.alternatives)
+    return answer
+
+
+def _chances(parts: Sequence[Character | Alternative]) -> list[TextChance]:
+    return [{"text": part.text, "confidence": round(part.confidence, 4)} for part in parts]

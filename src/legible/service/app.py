@@ -1,0 +1,159 @@
+"""The ASGI application: the routes behind their middleware, and errors of one shape."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from legible.config import ServiceSettings
+from legible.service import metrics
+from legible.service.admission import AdmissionControl
+from legible.service.api import FEEDBACK, READ, READ_BATCH, ROUTES, Api
+from legible.service.keys import KeyRing
+from legible.service.middleware.body_limit import BodyLimitMiddleware
+from legible.service.middleware.concurrency_limit import ConcurrencyLimitMiddleware
+from legible.service.middleware.drain import DrainMiddleware
+from legible.service.middleware.key import KeyMiddleware
+from legible.service.middleware.request_log import RequestLogMiddleware
+from legible.service.openapi import DOCS_PAGE, describe
+from legible.service.refusals import count_error, error_response
+
+PAGE = Path(__file__).parent / "page"
+REQUEST_SECONDS = 50.0
+"""The time that a request may take, its body included."""
+MAX_JSON_BYTES = 20_000
+"""The largest body of a correction, whose text may be spelt in six bytes a character."""
+PAGE_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
+    "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
+HUNG_UP = 499
+"""The status in the request log, as proxies write it, of a caller who hung up; never sent."""
+HTTP_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed"}
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def build_app(api: Api) -> ASGIApp:
+    """Return all routes behind their middleware."""
+    settings = api.settings
+    description = cache(lambda: describe(settings))
+    correction_limit = body_limit(settings, max_bytes=MAX_JSON_BYTES)
+    routes = [
+        Route(READ, timed(READ, api.read), methods=["POST"]),
+        Route(READ_BATCH, timed(READ_BATCH, api.read_batch), methods=["POST"]),
+        Route(FEEDBACK, timed(FEEDBACK, api.feedback), methods=["POST"], middleware=[correction_limit]),
+        Route("/", lambda _: page_file("index.html"), methods=["GET"]),
+        Route("/page/settings.json", lambda _: JSONResponse(page_settings(api)), methods=["GET"]),
+        Route("/page/{name}", lambda request: page_file(request.path_params["name"]), methods=["GET"]),
+        Route("/metrics", api.exposition, methods=["GET"]),
+        Route("/openapi.json", lambda _: JSONResponse(description()), methods=["GET"]),
+        Route("/card", lambda _: PlainTextResponse(api.worker.card), methods=["GET"]),
+        Route("/docs", lambda _: HTMLResponse(DOCS_PAGE), methods=["GET"]),
+    ]
+    middleware = middleware_of(api)
+    handlers = {HTTPException: on_http_error, ClientDisconnect: on_disconnect, Exception: on_fault}
+    return Starlette(routes=routes, middleware=middleware, exception_handlers=handlers)
+
+
+def admission_of(api: Api, app: ASGIApp) -> AdmissionControl:
+    return AdmissionControl(
+        app, slots=api.slots, paths=(READ, READ_BATCH), count=count_error, request_log=api.request_log,
+        is_draining=lambda: api.is_draining,
+    )  # fmt: skip
+
+
+def middleware_of(api: Api) -> list[Middleware]:
+    """Return the middleware, outermost first: what costs least to refuse is refused first."""
+    settings = api.settings
+    ring = KeyRing.of(settings.keys)
+    if settings.keys_file:
+        ring = KeyRing(ring.digests + KeyRing.load(Path(settings.keys_file)).digests)
+    rings = dict.fromkeys(ROUTES, ring) | {"/metrics": KeyRing.of(settings.metrics_keys)}
+    cors = Middleware(
+        CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["GET", "POST"],
+        allow_headers=["Authorization", "X-API-Key", "X-Request-ID"], expose_headers=["X-Request-ID", "Retry-After"],
+    )  # fmt: skip
+    return [
+        *([Middleware(RequestLogMiddleware, request_log=api.request_log)] if api.request_log else []),
+        *([cors] if settings.cors_origins else []),
+        Middleware(DrainMiddleware, is_draining=lambda: api.is_draining),
+        *([Middleware(KeyMiddleware, rings=rings, count=count_error)] if any(rings.values()) else []),
+        Middleware(ConcurrencyLimitMiddleware, slots=api.slots, paths=ROUTES, count=count_error),
+        body_limit(settings, max_bytes=settings.max_body_bytes),
+    ]
+
+
+def body_limit(settings: ServiceSettings, *, max_bytes: int) -> Middleware:
+    return Middleware(
+        BodyLimitMiddleware, max_bytes=max_bytes, max_held_bytes=settings.max_held_bytes, seconds=settings.body_seconds,
+        count=count_error,
+    )  # fmt: skip
+
+
+def page_settings(api: Api) -> dict[str, Any]:
+    """Return what the page offers: whether it takes corrections, and the lexicons."""
+    return {"feedback": api.settings.feedback, "lexicons": api.worker.lexicons}
+
+
+def page_file(name: str) -> Response:
+    if name not in {path.name for path in PAGE.iterdir()}:
+        raise HTTPException(404, "Not Found")
+    headers = {
+        "Content-Security-Policy": PAGE_POLICY,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+    }
+    return FileResponse(PAGE / name, headers=headers)
+
+
+def timed(route: str, handler: Handler) -> Handler:
+    """Return the handler with its time limited and counted."""
+    seconds = metrics.request_seconds
+
+    async def handle(request: Request) -> Response:
+        started = time.perf_counter()
+        try:
+            async with asyncio.timeout(REQUEST_SECONDS):
+                response = await handler(request)
+        except TimeoutError:
+            count_error("too_large")
+            message = f"it takes more than {REQUEST_SECONDS:g} s to read this; send fewer or smaller images"
+            response = error_response(413, "too_large", message)
+        seconds.labels(route).observe(time.perf_counter() - started)
+        return response
+
+    return handle
+
+
+async def on_http_error(_: Request, error: Exception) -> Response:
+    """Answer wrong paths, methods and requests, and count them."""
+    if not isinstance(error, HTTPException):
+        raise error
+    code = HTTP_CODES.get(error.status_code, "bad_request" if error.status_code < 500 else "internal")  # noqa: PLR2004
+    count_error(code)
+    message = error.detail if error.status_code not in (404, 405) else f"{error.detail}; the calls are listed at /docs"
+    return error_response(error.status_code, code, message)
+
+
+async def on_disconnect(_: Request, __: Exception) -> Response:
+    """Answer a caller who hung up while sending: nobody gets the answer, the log shows its status."""
+    count_error("disconnected")
+    return error_response(HUNG_UP, "disconnected", "the caller hung up")
+
+
+async def on_fault(_: Request, __: Exception) -> Response:
+    """Answer after a fault of ours in the shape of any error; the traceback is logged."""
+    count_error("internal")
+    return error_response(500, "internal", "the service failed; the fault is logged")

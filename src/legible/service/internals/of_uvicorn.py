@@ -1,0 +1,44 @@
+"""Private parts of uvicorn."""
+
+from typing import Any, cast
+
+import uvicorn.config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+
+def use_http_protocol(factory: Any) -> None:
+    """Have uvicorn speak HTTP by this protocol, also where a framework starts uvicorn."""
+    uvicorn.config.HTTP_PROTOCOLS["auto"] = cast("Any", factory)
+
+
+class OpenHttpProtocol(HttpToolsProtocol):
+    """uvicorn's protocol, whose private state has names of our own here."""
+
+    @property
+    def is_answering(self) -> bool:
+        """Whether the answer to a request on this connection is still under way."""
+        return self.cycle is not None and not self.cycle.response_complete
+
+    @property
+    def has_begun_to_answer(self) -> bool:
+        """Whether a part of an answer that is under way was sent."""
+        return self.is_answering and bool(self.cycle.response_started)
+
+    def lead_to(self, app: Any) -> None:
+        """Have this application answer the request whose head is being read."""
+        self.app = cast("Any", app)
+
+    def own_header_lines(self) -> bytes:
+        """Return the headers that the server adds to each answer, as lines."""
+        return b"".join(b"%s: %s\r\n" % header for header in self.server_state.default_headers)
+
+    def count_request(self) -> None:
+        self.server_state.total_requests += 1
+
+    def await_next_request(self) -> None:
+        """Close the connection unless something is sent within the time that uvicorn keeps it alive."""
+        self._unset_keepalive_if_required()
+        if not self.transport.is_closing():
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )

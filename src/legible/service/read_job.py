@@ -1,0 +1,140 @@
+"""One image on its way through a worker: its bytes, then its picture, then its reading; and what work is quick."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from PIL import Image
+
+from legible.errors import ImageError, ImageTooLargeError
+from legible.image.decode import GreyImage, Limits, decode_opened, open_image
+from legible.reading import Reading  # noqa: TC001  # beside the other types
+from legible.recognition.decoding import Decoding
+
+QUICK_PIXELS = 100_000
+"""The most pixels of what is done together in the event loop."""
+QUICK_BYTES, QUICK_SHAPE = 100_000, 8
+"""An image of at most so many bytes, of quick pixels and at most so many times as wide as high, is read in
+milliseconds."""
+MAX_HEIGHT, MAX_SLENDERNESS = 1000, 20
+"""Higher images, more than so many times as high as wide, hold no line; framing their ink would fill the memory."""
+
+
+PLAIN = Decoding()
+
+
+@dataclass
+class PixelAllowance:
+    """The pixels that the images of one request may still hold."""
+
+    left: int
+
+    def take(self, pixels: int) -> None:
+        """Raise ImageTooLargeError where there is no room for them."""
+        if pixels > self.left:
+            raise ImageTooLargeError(
+                f"the image has {pixels} pixels, and those of one request only {self.left} left; send fewer at a time"
+            )
+        self.left -= pixels
+
+
+class ReadJob:
+    """An image of a request, how it is to be read, and in the end its reading or the error in its place.
+
+    The worker decodes and reads it, telemetry observes it after the answer was sent; then it holds no image any more.
+    """
+
+    def __init__(
+        self,
+        data: bytes,
+        limits: Limits,
+        *,
+        decoding: Decoding | None = None,
+        channel: str = "",
+        allowance: PixelAllowance | None = None,
+    ) -> None:
+        self.decoding = decoding or PLAIN
+        self.channel = channel
+        self.image: GreyImage | None = None
+        self.reading: Reading | None = None
+        self.reading_id = ""
+        self.at = 0.0
+        """When it was read, in Unix seconds."""
+        self.error: ImageError | None = None
+        self._is_plain = self.decoding == PLAIN
+        self._data = data
+        self._limits = limits
+        self._allowance = allowance or PixelAllowance(limits.max_pixels)
+
+    @cached_property
+    def pixels(self) -> int:
+        """The pixels that the header states."""
+        width, height = self._size
+        return width * height
+
+    @cached_property
+    def is_quick(self) -> bool:
+        """Whether the header promises so little work that the event loop does it: a thread would cost more."""
+        if len(self._data) > QUICK_BYTES:
+            return False
+        width, height = self._size
+        return width * height <= QUICK_PIXELS and width <= QUICK_SHAPE * height
+
+    @property
+    def cost(self) -> int:
+        """What counts towards QUICK_PIXELS: all of them with a lexicon or alternatives, which take their time."""
+        return self.pixels if self._is_plain else QUICK_PIXELS
+
+    def decode(self) -> GreyImage | None:
+        """Return the picture, or None and keep the error why there is none; the bytes are let go."""
+        if self.image is not None or self.error is not None:
+            return self.image
+        try:
+            self.image = self._decoded()
+        except ImageError as error:
+            # in the tracebacks the image would live on, in a cycle
+            error.__cause__ = error.__context__ = None
+            self.error = error.with_traceback(None)
+        self._data = b""
+        return self.image
+
+    def take_image(self) -> GreyImage | None:
+        """Return the picture and let it go."""
+        image, self.image = self.image, None
+        return image
+
+    def _decoded(self) -> GreyImage:
+        opened = self._opened
+        del self._opened  # else its pixels would be held as long as the job
+        self._allowance.take(opened.width * opened.height)
+        image = decode_opened(opened)
+        check_shape(image)
+        return image
+
+    @cached_property
+    def _size(self) -> tuple[int, int]:
+        """0 x 0 for what is no image; decoding says why."""
+        try:
+            return self._opened.size
+        except ImageError:
+            return 0, 0
+
+    @cached_property
+    def _opened(self) -> Image.Image:
+        return open_image(self._data, limits=self._limits)
+
+
+def jobs_of(images: Iterable[bytes], limits: Limits, *, decoding: Decoding = PLAIN, channel: str = "") -> list[ReadJob]:
+    """Return the jobs of one request, which have the pixels of one image together."""
+    allowance = PixelAllowance(limits.max_pixels)
+    return [ReadJob(data, limits, decoding=decoding, channel=channel, allowance=allowance) for data in images]
+
+
+def check_shape(image: GreyImage) -> None:
+    """Raise ImageTooLargeError for an image that is too slender to hold a line."""
+    height, width = image.shape
+    if height > max(MAX_HEIGHT, MAX_SLENDERNESS * width):
+        raise ImageTooLargeError(
+            f"the image is {width} pixels wide and {height} high; lines are at most {MAX_SLENDERNESS} times as high as "
+            "wide"
+        )

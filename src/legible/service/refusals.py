@@ -1,0 +1,41 @@
+"""Errors as callers get them: one JSON shape, `{"error": {"code", "message"}}`, built and counted here alone."""
+
+import json
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+
+from starlette.responses import JSONResponse
+
+from legible.service import metrics
+from legible.service.answers import ErrorAnswer
+
+RETRY_AFTER = "1"
+"""Seconds until a slot is likely to be free."""
+Count = Callable[[str], None]
+"""Is told the code of each refusal."""
+
+
+def error_answer(code: str, message: str) -> ErrorAnswer:
+    """Return the body of an error."""
+    return {"error": {"code": code, "message": message}}
+
+
+def error_response(status: int, code: str, message: str, *, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    return JSONResponse(error_answer(code, message), status, headers)
+
+
+def busy_response(message: str) -> JSONResponse:
+    """Return a 429 that says when to come again."""
+    return error_response(429, "busy", message, headers={"Retry-After": RETRY_AFTER})
+
+
+def error_bytes(status: int, code: str, message: str, *, headers: Mapping[str, str]) -> bytes:
+    """Return a whole HTTP/1.1 answer, for what is refused before there is an application to refuse it."""
+    body = json.dumps(error_answer(code, message)).encode()
+    lines = {**headers, "content-type": "application/json", "content-length": str(len(body))}
+    head = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{name}: {value}" for name, value in lines.items())]
+    return "\r\n".join([*head, "", ""]).encode() + body
+
+
+def count_error(code: str) -> None:
+    metrics.errors.labels(code).inc()

@@ -1,0 +1,110 @@
+"""What callers send: the options of a query, images in a form, corrections in JSON. Whatever is wrong is a 400."""
+
+import json
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from legible.config import ServiceSettings
+
+MAX_ALTERNATIVES = 10
+MAX_CORRECTION_LENGTH = 1000
+"""The most characters of a correction."""
+Number = TypeVar("Number", int, float)
+
+
+class BadRequestError(HTTPException):
+    """400 with a word on what to send instead."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(400, message)
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """The query of a request to read."""
+
+    accept: float
+    """The confidence from which on a reading is accepted."""
+    statistics: bool
+    """Whether image statistics are sent."""
+    lexicon: str
+    """The lexicon whose words are preferred; empty for none."""
+    alternatives: int
+    """The number of alternatives that are sent."""
+
+
+QUERY = ("accept", "alternatives", "lexicon", "statistics")
+
+
+def read_options(request: Request, settings: ServiceSettings, *, lexicons: Sequence[str]) -> ReadOptions:
+    """Return the options; raises BadRequestError for one that is unknown or out of its range."""
+    query = request.query_params
+    unknown = sorted(set(query) - set(QUERY))
+    if unknown:
+        raise BadRequestError(f"unknown option {', '.join(unknown)}; known: {', '.join(QUERY)}")
+    if query.get("statistics", "0") not in ("0", "1"):
+        raise BadRequestError(f"statistics is {query['statistics']!r}; it needs 1 or 0")
+    lexicon = query.get("lexicon", "")
+    if lexicon and lexicon not in lexicons:
+        raise BadRequestError(f"no lexicon {lexicon!r}; there: {', '.join(lexicons) or 'none'}")
+    return ReadOptions(
+        accept=_number(query.get("accept"), "accept", default=float(settings.accept), maximum=1.0),
+        statistics=query.get("statistics") == "1",
+        lexicon=lexicon,
+        alternatives=_number(query.get("alternatives"), "alternatives", default=0, maximum=MAX_ALTERNATIVES),
+    )
+
+
+def _number(said: str | None, name: str, *, default: Number, maximum: Number) -> Number:
+    """Return the number that was sent, of the default's type, or the default where none was."""
+    if said is None:
+        return default
+    with suppress(ValueError):
+        value = type(default)(said)
+        if 0 <= value <= maximum:
+            return value
+    kind = "whole number" if isinstance(default, int) else "number"
+    raise BadRequestError(f"{name} is {said!r}; it needs a {kind} from 0 to {maximum}")
+
+
+def correction_of(body: bytes) -> tuple[str, str]:
+    """Return the reading id and the text of a correction; 400 for another shape."""
+    content: Any = None
+    with suppress(ValueError, RecursionError):
+        content = json.loads(body)
+    reading_id, text = (content.get(name) for name in ("reading_id", "text")) if isinstance(content, dict) else (0, 0)
+    if (
+        not isinstance(reading_id, str)
+        or not isinstance(text, str)
+        or len(text) > MAX_CORRECTION_LENGTH
+        or not _is_unicode(text)
+    ):
+        raise BadRequestError(
+            f'send JSON such as {{"reading_id": "...", "text": "Hamburg"}}; '
+            f"at most {MAX_CORRECTION_LENGTH} characters of text"
+        )
+    return reading_id, text
+
+
+def _is_unicode(text: str) -> bool:
+    """Return False for half of a surrogate pair, which JSON can spell and a file cannot hold."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
+async def image_bytes(form: FormData, *, field: str, max_images: int) -> list[bytes]:
+    """Return the contents of the files in a field; 400 for none, for text in its place, and for too many."""
+    found = form.getlist(field)
+    files = [item for item in found if isinstance(item, UploadFile)]
+    if not files or len(files) < len(found):
+        raise BadRequestError(
+            f"send the image as a file in the multipart field {field!r}; example: curl -F {field}=@word.png"
+        )
+    if len(files) > max_images:
+        raise BadRequestError(f"{len(files)} images in {field!r}; at most {max_images} in a request")
+    return [await file.read() for file in files]

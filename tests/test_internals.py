@@ -1,0 +1,60 @@
+"""Private parts of libraries that the service relies on: this notices when a new version moves one of them."""
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+import uvicorn.config
+from prometheus_client import CollectorRegistry
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from legible.service.internals import of_uvicorn
+from legible.service.internals.of_bentoml import exports_spans
+from legible.service.internals.of_prometheus import ManyHistogram
+from legible.service.internals.of_uvicorn import OpenHttpProtocol, use_http_protocol
+
+SERVICE = Path(__file__).parents[1] / "src/legible/service"
+PRIVATE = re.compile(r"\b_internal\b|\bHTTP_PROTOCOLS\b|_unset_keepalive|timeout_keep_alive_task|\._buckets\b|\._sum\b")
+
+
+def test_a_plain_configuration_exports_no_spans() -> None:
+    assert exports_spans() is False
+
+
+def test_a_histogram_takes_many_values_by_its_private_parts() -> None:
+    histogram = ManyHistogram("one", "One.", buckets=(1.0, 2.0), registry=CollectorRegistry())
+    histogram.observe_all([0.5, 1.5, 1.7])
+    (family,) = histogram.collect()
+    values = {(sample.name, sample.labels.get("le")): sample.value for sample in family.samples}
+    assert values["one_bucket", "1.0"] == 1
+    assert values["one_bucket", "2.0"] == 3
+    assert values["one_sum", None] == 3.7
+
+
+def test_the_protocol_of_uvicorn_can_be_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(uvicorn.config.HTTP_PROTOCOLS, "auto", HttpToolsProtocol)
+    use_http_protocol(OpenHttpProtocol)
+    config = uvicorn.Config(lambda: None, http="auto")
+    config.load()
+    assert config.http_protocol_class is OpenHttpProtocol
+
+
+def test_what_is_asked_of_uvicorns_protocol_is_there() -> None:
+    """Each `self.name` of our class, and each attribute of the cycle, is set by uvicorn's own code."""
+    source = inspect.getsource(of_uvicorn.OpenHttpProtocol)
+    own = set(vars(OpenHttpProtocol))
+    theirs = inspect.getsource(HttpToolsProtocol)
+    names = {name for name in re.findall(r"self\.(\w+)", source) if name not in own}
+    assert len(names) > 5
+    assert [name for name in sorted(names) if not re.search(rf"self\.{name}\b|def {name}\b", theirs)] == []
+    cycle = inspect.getsource(RequestResponseCycle)
+    used = set(re.findall(r"self\.cycle\.(\w+)", source))
+    assert used
+    assert [name for name in used if f"self.{name} = " not in cycle] == []
+
+
+@pytest.mark.parametrize("path", sorted(SERVICE.rglob("*.py")), ids=lambda path: str(path.relative_to(SERVICE)))
+def test_private_parts_stand_in_one_leaf(path: Path) -> None:
+    if path.parent.name != "internals":
+        assert PRIVATE.findall(path.read_text(encoding="utf-8")) == []
