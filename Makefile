@@ -14,7 +14,7 @@ STORE := .venv-store/bin
 DOCS := .venv-docs/bin
 TINY := work/tiny
 INTO := work/finetune
-SHORT := train.size=small train.epochs=2 train.epoch_samples=32768 train.start_from= train.then=[] train.averaged=1
+SHORT := train.size=small train.epochs=2 train.epoch_samples=32768 train.start_from= train.phases=[] train.averaged=1
 LOCK := requirements/gpu.txt
 PLATFORM = $(if $(findstring gpu,$(LOCK)),cuda,cpu)
 FORMAT := table
@@ -86,7 +86,7 @@ retrain: $(FULL)/.ready ## Data to bundle, as params.yaml says; SETTINGS="train.
 
 experiment: $(FULL)/.ready ## Try a setting with `small`, aside, and keep it as a DVC experiment: NAME=columns SETTINGS="train.batch_columns=2048"
 	@$(call set_settings,$(SHORT) $$SETTINGS); dvc exp run --temp --name "$$NAME" "$$@" train
-	@$(FULL)/dvc exp show --only-changed --drop 'Created|step|learning_rate|train.then|(data|models|training)/.*' --md
+	@$(FULL)/dvc exp show --only-changed --drop 'Created|step|learning_rate|train.phases|(data|models|training)/.*' --md
 
 retrain-gpu: $(FULL)/.ready $(GPU)/.ready ## The same, its training by JAX on an NVIDIA GPU, and not at all without one
 	@JAX_PLATFORMS=cuda $(GPU)/python -c "import jax; print('training on', *jax.devices())" || \

@@ -28,7 +28,7 @@ from legible.recognition.recognizer import artefact_recognizer
 from legible.scores import cer, exact_match
 from legible.synth.generate import generate
 from legible.training.export import export
-from legible.training.train import train
+from legible.training.stage import train
 
 PROJECT = Path(__file__).parents[1]
 WORK = PROJECT / "work/generated-only"
@@ -94,7 +94,7 @@ def settings(recipe: Recipe, *, size: str, epochs: int) -> Params:
             batch_columns=2048,
             renormalized=True,
             precision="mixed_bfloat16",
-            then=(),
+            phases=(),
         ),
     )
 

@@ -38,8 +38,9 @@ from legible.synth.augment import augment
 from legible.synth.fonts import find_fonts
 from legible.synth.typesetting import load_face
 from legible.training.batches import Example, Planner
+from legible.training.curves import read_examples
 from legible.training.export import convert
-from legible.training.train import compiled, read_prepared, train_epoch
+from legible.training.loop import compiled, train_epoch
 
 PROJECT = Path(__file__).parents[1]
 CHARSET = Charset("alphanumeric", string.digits + string.ascii_letters)
@@ -179,7 +180,7 @@ def measure(name: str, train: Sequence[Sample], test: Sequence[Sample], params: 
         train_epoch(model, source, planner.plan(epoch, samples=TRAIN), params, epoch=epoch)
         seconds.append(time.monotonic() - started)
         shares.append(
-            exact_match(truths=truths, predictions=read_prepared(model, unread, charset=CHARSET, stride=STRIDE))
+            exact_match(truths=truths, predictions=read_examples(model, unread, charset=CHARSET, stride=STRIDE))
         )
         if shares[-1] == 1:
             break

@@ -22,7 +22,8 @@ from legible.recognition.recognizer import artefact_recognizer
 from legible.scores import cer, exact_match
 from legible.synth.generate import print_recipe
 from legible.training.export import export
-from legible.training.train import train
+from legible.training.phases import phases_of
+from legible.training.stage import train
 
 PROJECT = Path(__file__).parents[1]
 WORK = PROJECT / "work/seeds"
@@ -51,10 +52,10 @@ def settings(seed: int, *, epochs: int) -> Params:
         dropout=0.0,
         strength=0.3,
         precision="mixed_bfloat16",
-        mixture=params.train.then[-1].mixture,
+        mixture=phases_of(params)[-1].train.mixture,
         start_from="",
         averaged=1,
-        then=(),
+        phases=(),
     )
     return dataclasses.replace(params, seed=seed, train=changed)
 

@@ -11,8 +11,9 @@ from test_training import asked, pairs_after, project, small_params
 
 from legible.config import load_params
 from legible.data.dataset import Dataset
-from legible.training import train as training
+from legible.training import stage as training
 from legible.training.export import export
+from legible.training.phases import phases_of
 from legible.training.weights import load_network
 
 PROJECT = Path(__file__).parents[1]
@@ -30,8 +31,9 @@ SETTLED_ON = 60
 TRAIN = f"""
 from pathlib import Path
 from legible.config import load_params
-from legible.training import train as training
-training.SETTLING_SAMPLES = {SETTLED_ON}
+from legible.training import loop
+from legible.training import stage as training
+training.BATCH_NORM_SAMPLES = {SETTLED_ON}
 training.train(load_params(Path("params.yaml")), root=Path())
 """
 LOGITS = """
@@ -93,11 +95,11 @@ def test_a_training_on_pairs_after_another_ends_in_their_mean_settled_as_it_is_h
     first = load_network(root / "training/weights-1")[0].get_weights()
     assert all(np.isfinite(weight).all() for weight in there)
     assert not any(np.array_equal(one, other) for one, other in zip(first, there, strict=True))
-    monkeypatch.setattr(training, "SETTLING_SAMPLES", SETTLED_ON)
-    last = training.trainings(load_params(root / "params.yaml"))[-1]
+    monkeypatch.setattr(training, "BATCH_NORM_SAMPLES", SETTLED_ON)
+    last = phases_of(load_params(root / "params.yaml"))[-1].params
     samples = list(Dataset.open(root / "data/dataset").samples(split="train"))
     for average in network.non_trainable_variables:
         average.assign(np.ones(average.shape))
-    training.settle_averages(network, samples, last, workers=1)
+    training.update_moving_averages(network, samples, last, workers=1)
     for one, other in zip(there, network.get_weights(), strict=True):
         assert np.allclose(one, other, atol=1e-4)

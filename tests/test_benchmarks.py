@@ -13,6 +13,7 @@ from legible.charset import Charset
 from legible.config import load_params
 from legible.image.normalize import NEWEST, normalize
 from legible.network.zoo import ZOO, build_network
+from legible.training.phases import phases_of
 from legible.training.weights import save_weights
 
 pytestmark = pytest.mark.slow
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 def test_seeds_trains_as_the_last_training_of_the_recipe_normalises() -> None:
     asked = seeds.settings(7, epochs=5).train
-    last = load_params(PROJECT / "params.yaml").train.then[-1]
+    last = phases_of(load_params(PROJECT / "params.yaml"))[-1].train
     assert (asked.renormalized, asked.batch_columns) == (last.renormalized, last.batch_columns)
 
 

@@ -11,26 +11,27 @@ from kills import KilledError, killed_after
 from test_training import final_weights, project, small_params
 
 from legible.charset import Charset
-from legible.config import Params, ThenParams, load_params
+from legible.config import Params, PhaseParams, load_params
 from legible.errors import DataError
 from legible.network.loss import CTCModel
 from legible.network.zoo import ZOO, build_network
-from legible.training import train as training
-from legible.training.train import fingerprints, first_weights, trainings
+from legible.training import checkpoint, loop
+from legible.training import stage as training
+from legible.training.phases import fingerprints, phases_of, start_sums
 from legible.training.weights import save_weights
 
 DIGITS = Charset("digits", "0123456789")
-THEN = ThenParams(1, 64, 0.001, 0.5, 0.0, 0.2, {"drawn/word": 1.0})
+FIRST, THEN = PhaseParams(), PhaseParams(epochs=1, learning_rate=0.001)
 
 
 def params(**changes: object) -> Params:
     asked = load_params(PROJECT / "params.yaml", PROJECT / "params/tiny.yaml")
-    train = dataclasses.replace(asked.train, **{"then": (THEN, THEN), **changes})  # type: ignore[arg-type]
+    train = dataclasses.replace(asked.train, **{"phases": (FIRST, THEN, THEN), **changes})  # type: ignore[arg-type]
     return dataclasses.replace(asked, train=train)
 
 
-def found(asked: Params, *, data_set: str = "a", start: tuple[str, ...] = ()) -> list[str]:
-    return fingerprints(trainings(asked), data_set=data_set, start=start)
+def found(asked: Params, *, data_set: str = "a", root: Path = Path()) -> list[str]:
+    return fingerprints(phases_of(asked), data_set=data_set, root=root)
 
 
 def weights(folder: Path, *, seed: int) -> Path:
@@ -41,34 +42,66 @@ def weights(folder: Path, *, seed: int) -> Path:
     return folder
 
 
-def test_what_changes_the_first_training_changes_all_that_follow() -> None:
-    for changed in (found(params(epochs=9)), found(params(), data_set="b"), found(params(), start=("other",))):
+def test_what_changes_the_first_phase_changes_all_that_follow(tmp_path: Path) -> None:
+    weights(tmp_path / "start", seed=1)
+    started = found(params(start_from="start"), root=tmp_path)
+    for changed in (found(params(epochs=9)), found(params(), data_set="b"), started):
         assert not set(changed) & set(found(params()))
 
 
-def test_what_changes_a_later_training_leaves_those_before_it() -> None:
-    changed = found(params(then=(THEN, dataclasses.replace(THEN, epochs=2))))
+def test_what_changes_a_later_phase_leaves_those_before_it() -> None:
+    changed = found(params(phases=(FIRST, THEN, dataclasses.replace(THEN, epochs=2))))
     assert [one == other for one, other in zip(changed, found(params()), strict=True)] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"phases": (FIRST, THEN, THEN, THEN)},
+        {"phases": (dataclasses.replace(FIRST, name="first"), THEN, THEN)},
+        {"averaged": 2},
+        {"mixtures": {"all": {"drawn/word": 1.0}}},
+    ],
+    ids=["a phase at the end", "a name", "how many are averaged", "a mixture that no phase names"],
+)
+def test_what_decides_no_weights_of_a_phase_changes_no_fingerprint(changes: dict[str, object]) -> None:
+    assert found(params(**changes))[:3] == found(params())
+
+
+def test_a_phase_depends_on_every_phase_that_it_starts_from() -> None:
+    last = dataclasses.replace(THEN, from_mean_of=2)
+    one, other = (
+        found(params(phases=(FIRST, first, THEN, last))) for first in (THEN, dataclasses.replace(THEN, epochs=2))
+    )
+    assert one[-1] != other[-1]
+
+
+def test_a_setting_that_comes_later_leaves_checkpoints_valid() -> None:
+    """A default says what was done before there was the setting."""
+    asked = params().train
+    decisive = checkpoint._decisive(asked)  # noqa: SLF001
+    assert "consistency" not in decisive
+    assert checkpoint._decisive(dataclasses.replace(asked, consistency=0.2))["consistency"] == 0.2  # noqa: SLF001
 
 
 def test_the_first_weights_are_known_by_what_they_hold(tmp_path: Path) -> None:
     shutil.copytree(weights(tmp_path / "start", seed=1), tmp_path / "copy")
-    asked = params(start_from="start", start_with=("copy",)).train
-    before = first_weights(asked, root=tmp_path)
+    (first, *_) = phases_of(params(start_from="start", start_with=("copy",)))
+    before = start_sums(first, root=tmp_path)
     assert before[0] == before[1]
     for folder in ("start", "copy"):
         weights(tmp_path / folder, seed=2)
-    assert not set(first_weights(asked, root=tmp_path)) & set(before)
-    assert first_weights(params().train, root=tmp_path) == []
+    assert not set(start_sums(first, root=tmp_path)) & set(before)
+    assert start_sums(phases_of(params())[0], root=tmp_path) == []
 
 
 def test_a_folder_without_weights_to_start_from_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="start: no weights here"):
-        first_weights(params(start_from="start").train, root=tmp_path)
+        found(params(start_from="start"), root=tmp_path)
 
 
-STEPS = 1 + 3 + 3
-"""Renamings and deletions: of the first checkpoint, which has no former one, of the second, and of the weights."""
+STEPS = 1 + 3 + 3 + 3
+"""Renamings and deletions: of the first checkpoint, which has no former one, of the second, and of both weights."""
 
 
 @pytest.fixture
@@ -81,8 +114,8 @@ def drawn_by_lot(monkeypatch: pytest.MonkeyPatch) -> None:
         model.set_weights([weight * 0.9 + rng.normal(size=weight.shape) for weight in model.get_weights()])
         return 0.0
 
-    monkeypatch.setattr(training, "train_epoch", step)
-    monkeypatch.setattr(training, "_tune_scores", lambda *_: {"tune_cer": 1.0, "tune_exact": 0.0})
+    monkeypatch.setattr(loop, "train_epoch", step)
+    monkeypatch.setattr(loop, "tune_scores", lambda *_: {"tune_cer": 1.0, "tune_exact": 0.0})
 
 
 @pytest.mark.slow

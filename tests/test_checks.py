@@ -10,8 +10,9 @@ import pytest
 from legible.config import Params, load_params
 from legible.data.dataset import Manifest
 from legible.errors import DataError, SettingsError
-from legible.training.checks import check_mixtures, check_trainings
-from legible.training.train import train, trainings
+from legible.training.checks import check_mixtures, check_phases
+from legible.training.phases import phases_of
+from legible.training.stage import train
 
 PARAMS = load_params(Path(__file__).parents[1] / "params.yaml")
 
@@ -21,14 +22,14 @@ def changed(**changes: Any) -> Params:
 
 
 def later(**changes: Any) -> Params:
-    """The same in the third of the trainings."""
-    then = list(PARAMS.train.then)
-    then[1] = dataclasses.replace(then[1], **changes)
-    return changed(then=tuple(then))
+    """The same in the third phase."""
+    phases = list(PARAMS.train.phases)
+    phases[2] = dataclasses.replace(phases[2], **changes)
+    return changed(phases=tuple(phases))
 
 
 def check(params: Params) -> None:
-    check_trainings(params, trainings(params))
+    check_phases(params, phases_of(params))
 
 
 def test_the_shipped_recipe_can_be_trained() -> None:
@@ -50,10 +51,10 @@ def test_the_shipped_recipe_can_be_trained() -> None:
         ("consistency", -0.5, "at least 0"),
     ],
 )
-def test_values_that_no_training_can_be_done_with(name: str, value: float, reason: str) -> None:
+def test_values_that_nothing_can_be_trained_with(name: str, value: float, reason: str) -> None:
     with pytest.raises(SettingsError, match=rf"^train\.{name} is {value!r}; it needs to be {reason}$"):
         check(changed(**{name: value}))
-    with pytest.raises(SettingsError, match=rf"^train\.then\[1\]\.{name} is {value!r}; it needs to be {reason}$"):
+    with pytest.raises(SettingsError, match=rf"^train\.phases\[2\]\.{name} is {value!r}; it needs to be {reason}$"):
         check(later(**{name: value}))
 
 
@@ -74,7 +75,7 @@ def test_values_that_no_training_can_be_done_with(name: str, value: float, reaso
         ({"mixture": {"iam": 1.0}}, "train.mixture names 'iam'; groups are"),
     ],
 )
-def test_of_the_first_training(changes: dict[str, Any], reason: str) -> None:
+def test_of_the_section(changes: dict[str, Any], reason: str) -> None:
     with pytest.raises(SettingsError) as caught:
         check(changed(**changes))
     assert str(caught.value).startswith(reason)
@@ -83,17 +84,23 @@ def test_of_the_first_training(changes: dict[str, Any], reason: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"from_mean_of": -2}, "train.then[1].from_mean_of is -2; it needs to be at least 1"),
-        ({"batch_columns": -1}, "train.then[1].batch_columns is -1; it needs to be at least 0"),
+        ({"from_mean_of": -2}, "train.phases[2].from_mean_of is -2; it needs to be at least 1"),
+        ({"batch_columns": -1}, "train.phases[2].batch_columns is -1; it needs to be at least 1"),
         ({"precision": "bfloat16"}, "train.precision is 'bfloat16'; known: float32, mixed_bfloat16"),
-        ({"consistency": 0.2, "strength": 0.0}, "train.then[1].consistency compares two augmented views"),
-        ({"mixture": {"iam/wrod": 1.0}}, "train.then[1].mixture names 'iam/wrod'"),
+        ({"consistency": 0.2, "strength": 0.0}, "train.phases[2].consistency compares two augmented views"),
+        ({"mixture": {"iam/wrod": 1.0}}, "train.phases[2].mixture names 'iam/wrod'"),
     ],
 )
-def test_of_a_later_training_before_the_first_begins(changes: dict[str, Any], reason: str, tmp_path: Path) -> None:
+def test_of_a_later_phase_before_the_first_begins(changes: dict[str, Any], reason: str, tmp_path: Path) -> None:
     with pytest.raises(SettingsError) as caught:
         train(later(**changes), root=tmp_path)  # where there are no data either
     assert str(caught.value).startswith(reason)
+
+
+@pytest.mark.parametrize("name", ["more-print", "3"], ids=["that of another phase", "a number"])
+def test_a_name_that_could_mean_two_phases(name: str) -> None:
+    with pytest.raises(SettingsError, match=rf"train\.phases names {name}; a name is for one phase alone"):
+        check(later(name=name))
 
 
 def test_a_negative_seed() -> None:

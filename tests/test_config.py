@@ -4,7 +4,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from legible.config import ServiceSettings, TrainParams, dump_params, load_params, merge
 from legible.errors import SettingsError
@@ -34,8 +33,8 @@ def finetuned() -> TrainParams:
     return load_params(PROJECT / "params.yaml", PROJECT / "params/finetune.yaml").train
 
 
-def test_fine_tuning_trains_as_the_last_training_of_the_shipped_weights_did() -> None:
-    tuned, last = finetuned(), load_params(PROJECT / "params.yaml").train.then[-1]
+def test_fine_tuning_trains_as_the_last_phase_of_the_shipped_weights_did() -> None:
+    tuned, last = finetuned(), load_params(PROJECT / "params.yaml").train.phases[-1]
     for name in ("renormalized", "dropout", "batch_columns"):
         assert getattr(tuned, name) == getattr(last, name)
 
@@ -63,17 +62,6 @@ def test_merging_joins_nested_sections() -> None:
 
 def test_an_empty_mapping_empties_what_it_is_merged_over() -> None:
     assert merge({"pack": {"floors": {"print": 0.95}}}, {"pack": {"floors": {}}}) == {"pack": {"floors": {}}}
-
-
-def test_parameters_of_before_mean_what_they_meant(tmp_path: Path) -> None:
-    """One further training and no mean of weights, as before there could be several."""
-    content = yaml.safe_load((PROJECT / "params.yaml").read_text(encoding="utf-8"))
-    then, *_ = content["train"]["then"]
-    del content["train"]["averaged"], then["precision"]
-    content["train"]["then"] = then
-    train = load_params(with_line(tmp_path, yaml.safe_dump(content))).train
-    assert train.averaged == 1
-    assert [further.precision for further in train.then] == ["float32"]
 
 
 def test_an_unknown_key_is_refused_with_the_nearest_one_named(tmp_path: Path) -> None:

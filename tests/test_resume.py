@@ -14,7 +14,8 @@ import pytest
 from kills import KilledError
 from test_training import asked, final_weights, pairs_after, project
 
-from legible.training import train as training
+from legible.training import loop
+from legible.training import stage as training
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +27,7 @@ ASKED = pairs_after(epochs=EPOCHS)
 @pytest.fixture(scope="module", autouse=True)
 def _few_to_settle() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(training, "SETTLING_SAMPLES", 120)
+        patch.setattr(training, "BATCH_NORM_SAMPLES", 120)
         yield
 
 
@@ -52,18 +53,18 @@ def test_a_second_training_killed_between_epochs_goes_on_to_the_same_final_bits_
     at_once: list[np.ndarray], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = project(tmp_path)
-    original = training.train_epoch
+    original = loop.train_epoch
 
     def killed(*args: object, epoch: int, **rest: object) -> float:
         if epoch == 1:  # the first training has no second epoch
             raise KilledError
         return original(*args, epoch=epoch, **rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(training, "train_epoch", killed)
+    monkeypatch.setattr(loop, "train_epoch", killed)
     with pytest.raises(KilledError):
         training.train(asked(root, ASKED), root=root, workers=2)
     assert epochs_done(root) == 1
-    monkeypatch.setattr(training, "train_epoch", original)
+    monkeypatch.setattr(loop, "train_epoch", original)
     training.train(asked(root, ASKED), root=root, workers=2)
     assert_same(at_once, final_weights(root))
 

@@ -6,21 +6,39 @@ import shutil
 import sys
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import keras
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from legible.config import Params, ThenParams, TrainParams, dump_params, load_params
+from legible.config import Params, PhaseParams, TrainParams, dump_params, load_params
 from legible.data.dataset import Sample, write_dataset
 from legible.errors import DataError, SettingsError
-from legible.training import train as training
+from legible.training import loop
+from legible.training import stage as training
+from legible.training.batches import Planner, epoch_batches
+from legible.training.checkpoint import fingerprint
+from legible.training.curves import read_samples
+from legible.training.phases import phases_of
+from legible.training.preprocessing_pool import PreprocessingPool
 from legible.training.weights import load_network, save_weights
 
 pytestmark = pytest.mark.slow
 
 PROJECT = Path(__file__).parents[1]
+FIRST = PhaseParams()
+SHORT: dict[str, Any] = {
+    "epochs": 1,
+    "epoch_samples": 64,
+    "learning_rate": 0.001,
+    "warmup_epochs": 0.5,
+    "dropout": 0.0,
+    "strength": 0.2,
+    "mixture": {"drawn/word": 1.0},
+}
+"""A phase after the first."""
 
 
 def digits(number: int, *, split: str) -> Sample:
@@ -48,7 +66,7 @@ def project(root: Path) -> Path:
 
 
 def pairs_after(*, epochs: int) -> str:
-    """Changes of the parameters: a training of pairs after the first, and the mean of both, settled."""
+    """Changes of the parameters: a phase of pairs after the first, and the average of both."""
     return f"""
 train:
   epochs: 1
@@ -56,7 +74,8 @@ train:
   batch_columns: 2048
   mixture: {{drawn/word: 1.0}}
   averaged: 2
-  then:
+  phases:
+    - {{}}
     - epochs: {epochs}
       epoch_samples: 64
       learning_rate: 0.001
@@ -92,7 +111,7 @@ def test_the_average_of_a_short_training_is_not_of_its_beginning(trained_at_once
     plain = small_params(epochs=3, averaging=0.0)
     training.train(plain, root=project(tmp_path))
     keras.utils.set_random_seed(plain.seed)
-    start = training.build_model(plain.train, labels=97).get_weights()[0]
+    start = loop.build_model(plain.train, labels=97).get_weights()[0]
     last, averaged = (final_weights(root)[0] for root in (tmp_path, trained_at_once))
     assert 0 < np.linalg.norm(averaged - last) < 0.5 * np.linalg.norm(start - last)
 
@@ -102,7 +121,7 @@ def test_the_average_of_a_short_training_is_not_of_its_beginning(trained_at_once
     [(1, 1 - 1 / (0.2 * 96 * 128 / 2048)), (500, 1 - 1 / (0.2 * 3000)), (5000, 0.999)],
 )
 def test_the_moving_average_spans_a_fifth_of_a_training_at_most(epochs: int, momentum: float) -> None:
-    assert training.averaging_momentum(small_params(epochs=epochs).train) == pytest.approx(momentum)
+    assert loop.averaging_momentum(small_params(epochs=epochs).train) == pytest.approx(momentum)
 
 
 def test_labels_that_do_not_tell_case_are_trained_on_and_scored_without_it(
@@ -126,34 +145,142 @@ def test_a_killed_run_goes_on_to_the_same_final_bits(
     trained_at_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = project(tmp_path)
-    original = training.train_epoch
+    original = loop.train_epoch
 
     def killed_in_the_second_epoch(*args: object, epoch: int, **rest: object) -> float:
         if epoch == 1:
             raise KilledError
         return original(*args, epoch=epoch, **rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(training, "train_epoch", killed_in_the_second_epoch)
+    monkeypatch.setattr(loop, "train_epoch", killed_in_the_second_epoch)
     with pytest.raises(KilledError):
         training.train(small_params(epochs=3), root=root)
-    monkeypatch.setattr(training, "train_epoch", original)
+    monkeypatch.setattr(loop, "train_epoch", original)
     training.train(small_params(epochs=3), root=root)
     for once, resumed in zip(final_weights(trained_at_once), final_weights(root), strict=True):
         assert np.array_equal(once, resumed)
 
 
+TRAINED = 6
+"""Batches before the end, which comes within an epoch."""
+
+
+def test_a_run_killed_within_an_epoch_goes_on_from_there_to_the_same_final_bits(
+    trained_at_once: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = project(tmp_path)
+    monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)
+    original, left = loop._train_batch, iter(range(TRAINED))  # noqa: SLF001
+    trained: list[float] = []
+
+    def killed_at_the_next(*args: Any, **rest: Any) -> float:
+        if next(left, None) is None:
+            raise KilledError
+        return original(*args, **rest)
+
+    def counted(*args: Any, **rest: Any) -> float:
+        trained.append(rest["rate"])
+        return original(*args, **rest)
+
+    monkeypatch.setattr(loop, "_train_batch", killed_at_the_next)
+    with pytest.raises(KilledError):
+        training.train(small_params(epochs=3), root=root)
+    state = json.loads((root / "training/checkpoint-1/state.json").read_text())
+    assert 0 < len(state["losses"]) < TRAINED
+    monkeypatch.setattr(loop, "_train_batch", counted)
+    training.train(small_params(epochs=3), root=root)
+    for once, resumed in zip(final_weights(trained_at_once), final_weights(root), strict=True):
+        assert np.array_equal(once, resumed)
+    curves = [folder / "training/live/plots/metrics/loss.tsv" for folder in (trained_at_once, root)]
+    one, other = ([line.split("\t")[-1] for line in path.read_text().splitlines()] for path in curves)
+    assert one == other
+    monkeypatch.setattr(loop, "_train_batch", original)
+    assert TRAINED + len(trained) == sum(batches_of(epoch) for epoch in range(3))
+
+
+def batches_of(epoch: int) -> int:
+    """Of the training at once."""
+    params = small_params(epochs=3)
+    samples = [digits(n, split="train") for n in range(120)]
+    plan = Planner(samples, params.train.mixture, seed=params.seed).plan(epoch, samples=params.train.epoch_samples)
+    with PreprocessingPool(samples, loop.preprocessing_of(params), workers=1) as pool:
+        return len(list(epoch_batches(pool.prepared(plan, epoch=epoch), batch_columns=params.train.batch_columns)))
+
+
+def test_a_training_that_stops_after_a_phase_equals_the_recipe_that_ends_there(tmp_path: Path) -> None:
+    second, third = (PhaseParams(**{**SHORT, "learning_rate": rate}) for rate in (0.0003, 0.0002))
+    second = dataclasses.replace(second, name="second")
+    stopped, ended = project(tmp_path / "stopped"), project(tmp_path / "ended")
+    training.train(small_params(epochs=1, phases=(FIRST, second, third), averaged=2), root=stopped, stop_after="second")
+    training.train(small_params(epochs=1, phases=(FIRST, second), averaged=2), root=ended)
+    assert not (stopped / "training/checkpoint-3").exists()
+    for one, other in zip(final_weights(stopped), final_weights(ended), strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_a_phase_to_stop_after_that_there_is_none_of_is_named_before_any_training(tmp_path: Path) -> None:
+    phases = (FIRST, PhaseParams(**SHORT, name="second"))
+    with pytest.raises(SettingsError, match=r"'third' is no phase of train\.phases; phases: 1, second"):
+        training.train(small_params(epochs=1, phases=phases), root=project(tmp_path), stop_after="third")
+
+
+def test_the_newest_checkpoint_gives_the_averaged_weights_of_a_training_that_goes_on(
+    trained_at_once: Path,
+) -> None:
+    params = small_params(epochs=3)
+    newest = load_network(training.save_newest(params, root=trained_at_once))[0].get_weights()
+    for one, other in zip(newest, final_weights(trained_at_once), strict=True):
+        assert np.array_equal(one, other)
+    with pytest.raises(DataError, match="no checkpoint of these parameters and data"):
+        training.save_newest(small_params(epochs=4), root=trained_at_once)
+
+
+def widened(params: Params, *, characters: str) -> Params:
+    return dataclasses.replace(params, charset=dataclasses.replace(params.charset, characters=characters))
+
+
+def test_weights_of_a_smaller_charset_read_as_before_where_a_training_starts_from_them(
+    trained_at_once: Path, tmp_path: Path
+) -> None:
+    former = small_params(epochs=1)
+    more = "é" + former.charset.characters[::-1] + "ü€"
+    params = widened(former, characters=more)
+    start = str(trained_at_once / "models/weights")
+    (phase,) = phases_of(dataclasses.replace(params, train=dataclasses.replace(params.train, start_from=start)))
+    model = loop.initial_model(phase, root=tmp_path)
+    network, _, charset = load_network(trained_at_once / "models/weights")
+    samples = [digits(n, split="tune") for n in range(500, 516)]
+    config = loop.preprocessing_of(former)
+    before = read_samples(network, samples, config)
+    after = read_samples(model, samples, dataclasses.replace(config, charset=params.charset.build()))
+    assert charset.characters == former.charset.characters
+    assert any(before)
+    assert after == before
+
+
+def test_and_go_on_learning_with_the_new_characters(trained_at_once: Path, tmp_path: Path) -> None:
+    root = project(tmp_path)
+    params = widened(
+        small_params(epochs=1, start_from=str(trained_at_once / "models/weights")), characters="0123456789é"
+    )
+    training.train(params, root=root)
+    network, _, charset = load_network(root / "models/weights")
+    assert charset.size == network.output_shape[-1] == 12
+    assert all(np.isfinite(weight).all() for weight in network.get_weights())
+
+
 def test_other_parameters_start_afresh() -> None:
     first, second = (small_params(epochs=3, learning_rate=rate) for rate in (0.002, 0.001))
-    assert training.fingerprint(first, data_set="a") != training.fingerprint(second, data_set="a")
+    assert fingerprint(first, data_set="a") != fingerprint(second, data_set="a")
 
 
-def test_a_changed_first_training_is_followed_by_the_others(tmp_path: Path) -> None:
-    then = ThenParams(1, 64, 0.001, 0.5, 0.0, 0.2, {"drawn/word": 1.0})
+def test_a_changed_first_phase_is_followed_by_the_others(tmp_path: Path) -> None:
+    then = PhaseParams(**SHORT)
     changed, afresh = project(tmp_path / "changed"), project(tmp_path / "afresh")
-    training.train(small_params(epochs=1, then=(then,)), root=changed)
+    training.train(small_params(epochs=1, phases=(FIRST, then)), root=changed)
     before = final_weights(changed)
     for root in (changed, afresh):
-        training.train(small_params(epochs=2, then=(then,)), root=root)
+        training.train(small_params(epochs=2, phases=(FIRST, then)), root=root)
     for first, one, other in zip(before, final_weights(changed), final_weights(afresh), strict=True):
         assert np.array_equal(one, other)
         assert not np.array_equal(one, first)
@@ -172,11 +299,11 @@ def test_fine_tuning_starts_from_the_given_weights(trained_at_once: Path, tmp_pa
         assert np.allclose(before, after, atol=1e-4)
 
 
-def test_two_trainings_in_one_stage_equal_two_stages(trained_at_once: Path, tmp_path: Path) -> None:
+def test_two_phases_of_one_training_equal_two_trainings(trained_at_once: Path, tmp_path: Path) -> None:
     changes = {"learning_rate": 0.001, "warmup_epochs": 0.5, "dropout": 0.2, "strength": 0.2}
-    then = ThenParams(epochs=2, epoch_samples=64, mixture={"drawn/word": 1.0}, precision="float32", **changes)  # type: ignore[arg-type]
+    then = PhaseParams(epochs=2, epoch_samples=64, mixture={"drawn/word": 1.0}, **changes)  # type: ignore[arg-type]
     together = project(tmp_path / "together")
-    training.train(small_params(epochs=3, then=(then,)), root=together)
+    training.train(small_params(epochs=3, phases=(FIRST, then)), root=together)
     apart = project(tmp_path / "apart")
     start = str(trained_at_once / "models/weights")
     training.train(small_params(epochs=2, start_from=start, **{**changes, "epoch_samples": 64}), root=apart)
@@ -184,31 +311,21 @@ def test_two_trainings_in_one_stage_equal_two_stages(trained_at_once: Path, tmp_
         assert np.array_equal(one, other)
 
 
-def test_a_training_starts_from_the_mean_of_as_many_before_it_as_asked(tmp_path: Path) -> None:
-    changes = {"learning_rate": 0.001, "warmup_epochs": 0.5, "dropout": 0.0, "strength": 0.2}
-    then = ThenParams(epochs=1, epoch_samples=64, mixture={"drawn/word": 1.0}, precision="float32", **changes)  # type: ignore[arg-type]
+def test_a_phase_starts_from_the_average_of_as_many_before_it_as_stated(tmp_path: Path) -> None:
+    then = PhaseParams(**SHORT)
     still = dataclasses.replace(then, from_mean_of=2, learning_rate=0.0)
     root = project(tmp_path)
-    training.train(small_params(epochs=1, averaging=0.0, weight_decay=0.0, then=(then, still)), root=root)
+    training.train(small_params(epochs=1, averaging=0.0, weight_decay=0.0, phases=(FIRST, then, still)), root=root)
     first, second = (load_network(root / f"training/weights-{n}")[0].trainable_variables for n in (1, 2))
     last = load_network(root / "models/weights")[0].trainable_variables
     for one, other, mean in zip(first, second, last, strict=True):
         assert np.allclose(mean, (np.asarray(one) + np.asarray(other)) / 2, atol=1e-6)
 
 
-def test_the_last_of_three_trainings_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
+def test_the_last_of_three_phases_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
     root = project(tmp_path)
-    then = ThenParams(
-        1,
-        64,
-        learning_rate=0.001,
-        warmup_epochs=0.5,
-        dropout=0.0,
-        strength=0.2,
-        mixture={"drawn/word": 1},
-        precision="float32",
-    )
-    params = small_params(epochs=1, then=(then, then))
+    then = PhaseParams(**SHORT)
+    params = small_params(epochs=1, phases=(FIRST, then, then))
     training.train(params, root=root)
     before = final_weights(root)
     shutil.rmtree(root / "models")
@@ -217,44 +334,40 @@ def test_the_last_of_three_trainings_goes_on_from_its_checkpoint(tmp_path: Path)
         assert np.array_equal(one, other)
 
 
-def test_a_training_added_at_the_end_finds_those_before_it_done(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_phase_added_at_the_end_finds_those_before_it_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rates: list[float] = []
-    original = training.train_epoch
+    original = loop.train_epoch
 
     def noted(model: object, source: object, plan: object, asked: TrainParams, **rest: int) -> float:
         rates.append(asked.learning_rate)
         return original(model, source, plan, asked, **rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(training, "train_epoch", noted)
+    monkeypatch.setattr(loop, "train_epoch", noted)
     root = project(tmp_path)
-    changes = {"warmup_epochs": 0.5, "dropout": 0.0, "strength": 0.2, "mixture": {"drawn/word": 1.0}}
-    second, third = (ThenParams(1, 64, learning_rate=rate, **changes) for rate in (0.0003, 0.0002))  # type: ignore[arg-type]
-    for then, averaged in (((), 1), ((second,), 1), ((second, third), 2)):
-        training.train(small_params(epochs=1, learning_rate=0.001, then=then, averaged=averaged), root=root)
+    second, third = (PhaseParams(**{**SHORT, "learning_rate": rate}) for rate in (0.0003, 0.0002))
+    for phases, averaged in (((), 1), ((FIRST, second), 1), ((FIRST, second, third), 2)):
+        training.train(small_params(epochs=1, learning_rate=0.001, phases=phases, averaged=averaged), root=root)
     assert rates == [0.001, 0.0003, 0.0002]
 
 
-def test_the_result_is_the_mean_of_as_many_of_the_last_trainings_as_asked(tmp_path: Path) -> None:
-    changes = {"learning_rate": 0.001, "warmup_epochs": 0.5, "dropout": 0.0, "strength": 0.2}
-    then = ThenParams(epochs=1, epoch_samples=64, mixture={"drawn/word": 1.0}, precision="float32", **changes)  # type: ignore[arg-type]
+def test_the_result_is_the_average_of_as_many_of_the_last_phases_as_stated(tmp_path: Path) -> None:
+    then = PhaseParams(**SHORT)
     root, alone = project(tmp_path / "averaged"), project(tmp_path / "alone")
     for averaged, folder in ((2, root), (1, alone)):
-        training.train(small_params(epochs=1, then=(then, then), averaged=averaged), root=folder)
+        training.train(small_params(epochs=1, phases=(FIRST, then, then), averaged=averaged), root=folder)
     second = load_network(alone / "training/weights-2")[0].get_weights()
     for mean, one, other in zip(final_weights(root), second, final_weights(alone), strict=True):
         assert np.allclose(mean, (one + other) / 2, atol=1e-6)
 
 
-def test_the_mean_of_renormalized_trainings_gets_moving_averages_of_its_own(
+def test_the_average_of_renormalized_phases_gets_moving_averages_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(training, "SETTLING_SAMPLES", 120)
-    then = ThenParams(1, 64, 0.001, 0.5, 0.0, 0.2, {"drawn/word": 1.0}, renormalized=True)
+    monkeypatch.setattr(training, "BATCH_NORM_SAMPLES", 120)
+    then = PhaseParams(**SHORT, renormalized=True)
     root, alone = project(tmp_path / "averaged"), project(tmp_path / "alone")
     for averaged, folder in ((2, root), (1, alone)):
-        training.train(small_params(epochs=1, then=(then,), averaged=averaged), root=folder)
+        training.train(small_params(epochs=1, phases=(FIRST, then), averaged=averaged), root=folder)
     places = (alone / "training/weights-1", alone / "models/weights", root / "models/weights")
     networks = [load_network(place)[0] for place in places]
     for kind, agree in (("trainable_variables", True), ("non_trainable_variables", False)):
@@ -288,9 +401,9 @@ def test_a_source_of_a_later_mixture_with_no_training_samples_is_refused_before_
     samples = [digits(n, split="train") for n in range(4)] + [digits(9, split="tune")]
     samples.append(dataclasses.replace(digits(8, split="tune"), source="own", id="own/8"))
     write_dataset(tmp_path / "data/dataset", samples, present=["drawn", "own"])
-    later = ThenParams(1, 96, 0.001, 0.5, 0.0, 0.3, mixture={"drawn/word": 1.0, "own/word": 1.0})
+    later = PhaseParams(mixture={"drawn/word": 1.0, "own/word": 1.0})
     with pytest.raises(DataError, match="names own/word, and no sample of that is in `train`"):
-        training.train(small_params(epochs=1, then=(later,)), root=tmp_path)
+        training.train(small_params(epochs=1, phases=(FIRST, later)), root=tmp_path)
     assert not (tmp_path / "training").exists()
 
 
@@ -299,7 +412,7 @@ def test_weights_say_on_which_device_pytorch_trained_them(
     *, seen: bool, device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     params = small_params(epochs=1)
-    model = training.build_model(params.train, labels=params.charset.build().size)
+    model = loop.build_model(params.train, labels=params.charset.build().size)
     monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(cuda=SimpleNamespace(is_available=lambda: seen)))
     monkeypatch.setattr("legible.training.weights.keras.backend.backend", lambda: "torch")
     save_weights(model, tmp_path / "weights", params.train, charset=params.charset.build())

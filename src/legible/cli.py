@@ -185,19 +185,37 @@ def ingest(root: Root = HERE) -> None:
 
 
 @app.command()
-def train(root: Root = HERE, workers: Processes = ALL_CORES) -> None:
-    """Stage: data/dataset into models/weights; continues where it was stopped."""
-    from legible.training.train import train as run
+def train(
+    root: Root = HERE,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that prepare images.")] = ALL_CORES,
+    threads: Annotated[int, typer.Option(min=0, help="Threads that compute; 0: as many as the backend takes.")] = 0,
+    stop_after: Annotated[
+        str, typer.Option(help="A phase, by name or number: the weights are those of a recipe that ends there.")
+    ] = "",
+) -> None:
+    """Stage: data/dataset into models/weights; continues where it was stopped. Example: legible train --threads 1"""
+    from legible.training.threads import limit_threads
 
-    run(_params(root), root=root, workers=workers)
+    limit_threads(threads)
+    from legible.training.stage import train as run
+
+    run(_params(root), root=root, workers=workers, stop_after=stop_after)
 
 
 @app.command()
-def export(root: Root = HERE) -> None:
+def export(
+    root: Root = HERE,
+    *,
+    from_checkpoint: Annotated[
+        bool, typer.Option("--from-checkpoint", help="What the training that runs has reached, not models/weights.")
+    ] = False,
+) -> None:
     """Stage: models/weights into the LiteRT artefact."""
     from legible.training.export import export as run
+    from legible.training.stage import save_newest
 
-    run(_params(root), root=root)
+    weights = save_newest(_params(root), root=root) if from_checkpoint else None
+    run(_params(root), root=root, weights=weights)
 
 
 @app.command()

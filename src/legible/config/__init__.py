@@ -16,9 +16,9 @@ from legible.config.params import (
     LexiconParams,
     PackParams,
     Params,
+    PhaseParams,
     PrintRecipe,
     ReferenceParams,
-    ThenParams,
     TrainParams,
 )
 from legible.config.service import ENVIRONMENT_PREFIX, ServiceSettings
@@ -36,10 +36,10 @@ __all__ = [
     "LexiconParams",
     "PackParams",
     "Params",
+    "PhaseParams",
     "PrintRecipe",
     "ReferenceParams",
     "ServiceSettings",
-    "ThenParams",
     "TrainParams",
     "dump_params",
     "load_params",

@@ -6,19 +6,13 @@ from typing import Any
 
 from legible.config.checked import from_plain
 from legible.config.params import Params
+from legible.config.recipe import with_mixtures, with_phases
 from legible.errors import SettingsError
 
 
 def load_params(*paths: Path) -> Params:
     """Return the parameters of the first file with those of the following ones merged over it."""
-    return from_plain(Params, _listed_phases(_merged_files(paths)), where="params")
-
-
-def _listed_phases(content: dict[str, Any]) -> dict[str, Any]:
-    """Return the content with `train.then` as a list: older files hold the one further phase alone."""
-    train = content.get("train")
-    alone = isinstance(train, Mapping) and isinstance(train.get("then"), Mapping)
-    return merge(content, {"train": {"then": [train["then"]]}}) if alone else content  # type: ignore[index]
+    return from_plain(Params, with_mixtures(_merged_files(paths)), where="params")
 
 
 def dump_params(*paths: Path) -> str:
@@ -40,7 +34,7 @@ def _merged_files(paths: Iterable[Path]) -> dict[str, Any]:
             content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
         except yaml.YAMLError as error:
             raise SettingsError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
-        merged = merge(merged, _sections(content, path))
+        merged = merge(merged, with_phases(_sections(content, path)))
     return merged
 
 

@@ -92,24 +92,34 @@ class IngestParams(Section):
     """Listed sources that are not taken."""
 
 
-@dataclass(frozen=True)
-class ThenParams(Section):
-    """A phase that starts from the weights of the one before; only what differs from the first."""
+Dropout = Annotated[float, Ge(0), Le(MAX_DROPOUT)]
+Averaging = Annotated[float, Ge(0), Le(MAX_AVERAGING)]
+Mixture = Mapping[str, NonNegativeFloat]
+"""The weight of each group of samples, `source/kind`, in an epoch; groups not named are left out."""
 
-    epochs: PositiveInt
-    epoch_samples: PositiveInt
-    learning_rate: NonNegativeFloat
-    warmup_epochs: NonNegativeFloat
-    dropout: Annotated[float, Ge(0), Le(MAX_DROPOUT)]
-    strength: Fraction
-    mixture: Mapping[str, NonNegativeFloat]
-    precision: str = "float32"
-    batch_columns: NonNegativeInt = 0
-    """0 takes the first phase's."""
-    consistency: NonNegativeFloat = 0.0
-    renormalized: bool = False
+
+@dataclass(frozen=True)
+class PhaseParams(Section):
+    """One phase of a training: what differs from the section `train`. What is None is as it stands there."""
+
+    name: str = ""
+    """The name for `legible train --stop-after`; a phase without one is called by its number, from 1."""
     from_mean_of: PositiveInt = 1
-    """Initialise from the average weights of the previous N phases; 1 takes the last one's."""
+    """Initialise from the average weights of the previous N phases; 1 takes those of the last one."""
+    epochs: PositiveInt | None = None
+    epoch_samples: PositiveInt | None = None
+    batch_columns: PositiveInt | None = None
+    learning_rate: NonNegativeFloat | None = None
+    weight_decay: NonNegativeFloat | None = None
+    warmup_epochs: NonNegativeFloat | None = None
+    dropout: Dropout | None = None
+    strength: Fraction | None = None
+    mixture: Mixture | None = None
+    """In params.yaml also the name of one of `train.mixtures`."""
+    averaging: Averaging | None = None
+    precision: str | None = None
+    consistency: NonNegativeFloat | None = None
+    renormalized: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -125,20 +135,22 @@ class TrainParams(Section):
     learning_rate: NonNegativeFloat
     weight_decay: NonNegativeFloat
     warmup_epochs: NonNegativeFloat
-    dropout: Annotated[float, Ge(0), Le(MAX_DROPOUT)]
+    dropout: Dropout
     """The dropout of the temporal blocks."""
     strength: Fraction
     """How far training images are augmented, 0 to 1."""
-    mixture: Mapping[str, NonNegativeFloat]
-    """The weight of each group of samples, `source/kind`, in an epoch; groups not named here are left out."""
-    averaging: Annotated[float, Ge(0), Le(MAX_AVERAGING)]
+    mixture: Mixture
+    """In params.yaml also the name of one of `mixtures`."""
+    averaging: Averaging
     """The momentum of the moving average of the weights; 0 switches it off."""
     precision: str
     """float32, or on a GPU or a processor with bfloat16 mixed_bfloat16; the weights are float32 in both."""
     start_from: str
-    """The weights to fine-tune from; empty to start afresh."""
-    then: tuple[ThenParams, ...]
-    """Further phases, each from the weights of the one before."""
+    """The folder of weights that the first phase starts from; empty to start from nothing."""
+    phases: tuple[PhaseParams, ...] = ()
+    """The phases, each from the weights of the one before; without any there is one, as stated here."""
+    mixtures: Mapping[str, Mixture] = field(default_factory=dict)
+    """Mixtures by name, for `mixture` here and in the phases."""
     normalization: PositiveInt = 1
     """The version of `image.normalize` that images are trained on, and then read with."""
     averaged: PositiveInt = 1
@@ -151,7 +163,7 @@ class TrainParams(Section):
     An average of several phases then gets moving averages of its own.
     """
     start_with: tuple[str, ...] = ()
-    """Further weights of the same size; training starts from the average of all."""
+    """Further folders of weights of the same size; the first phase starts from the average of all."""
 
     @property
     def paired(self) -> bool:

@@ -1,22 +1,28 @@
-"""What a killed run needs to go on as if nothing had happened: weights, optimizer, random states and the history.
+"""What a killed training needs to go on as if nothing had happened: weights, optimizer, random states, and progress.
 
-Written beside its place and renamed, so that a kill while writing costs one epoch and no more. A checkpoint belongs
-to one fingerprint of parameters, data set and first weights; another one starts afresh.
+A checkpoint is written beside its place and renamed, so that a kill while writing leaves the one before. It belongs
+to one fingerprint of parameters, data set and first weights; with another fingerprint the training starts afresh.
 """
 
 import dataclasses
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
-from legible.config import Params
-from legible.files import recover_folder, replace_folder
+from legible.config import Params, TrainParams
+from legible.files import intact_folder, recover_folder, replace_folder
+
+STATE = "state.json"
+WEIGHTS = "model.weights.h5"
+RANDOM_STATES = "random_states.npz"
+DECIDED_ELSEWHERE = frozenset({"phases", "mixtures", "averaged", "start_from", "start_with"})
+"""Fields of the section `train` that decide which phases there are, or where one starts, and not how it goes."""
 
 
 @dataclass(frozen=True)
@@ -31,37 +37,55 @@ class EpochFigures:
     images_per_second: float
 
 
+@dataclass
+class Progress:
+    """How far a phase is: the epochs that are done, and the losses of the batches of the epoch that has begun."""
+
+    history: list[EpochFigures] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+
+    @property
+    def begun(self) -> bool:
+        return bool(self.history or self.losses)
+
+
 @dataclass(frozen=True)
 class Checkpoints:
-    """The newest checkpoint of a run, in a folder of its own."""
+    """The newest checkpoint of a phase, in a folder of its own."""
 
     folder: Path
     fingerprint: str
 
-    def save(self, model: keras.Model, history: list[EpochFigures]) -> None:
-        state = {"fingerprint": self.fingerprint, "history": [dataclasses.asdict(line) for line in history]}
+    def save(self, model: keras.Model, progress: Progress) -> None:
+        state = {"fingerprint": self.fingerprint, **dataclasses.asdict(progress)}
         with replace_folder(self.folder) as fresh:
-            model.save_weights(fresh / "model.weights.h5")
-            np.savez(fresh / "random_states.npz", **random_states(model))
-            (fresh / "state.json").write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
+            model.save_weights(fresh / WEIGHTS)
+            np.savez(fresh / RANDOM_STATES, **random_states(model))
+            (fresh / STATE).write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
 
-    def restore(self, model: keras.Model) -> list[EpochFigures]:
-        """Put the model, which has its optimizer built, where the run stopped; the epochs that are done."""
+    def restore(self, model: keras.Model) -> Progress:
+        """Put the model, which has its optimizer built, where the training stopped, and return how far that is."""
         recover_folder(self.folder)
-        history = self.history()
-        if history:
-            model.load_weights(self.folder / "model.weights.h5")
-            restore_random_states(model, dict(np.load(self.folder / "random_states.npz")))
-        return history
+        progress = self.progress()
+        if progress.begun:
+            model.load_weights(self.folder / WEIGHTS)
+            restore_random_states(model, dict(np.load(self.folder / RANDOM_STATES)))
+        return progress
 
-    def history(self) -> list[EpochFigures]:
-        path = self.folder / "state.json"
+    def peek(self, model: keras.Model) -> Progress:
+        """Put the weights into the model, while another process may be writing the next checkpoint."""
+        model.load_weights(intact_folder(self.folder) / WEIGHTS)
+        return self.progress()
+
+    def progress(self) -> Progress:
+        """How far the checkpoint is; nothing where there is none, or one of another fingerprint."""
+        path = intact_folder(self.folder) / STATE
         if not path.is_file():
-            return []
+            return Progress()
         state = json.loads(path.read_text(encoding="utf-8"))
         if state["fingerprint"] != self.fingerprint:
-            return []
-        return [EpochFigures(**line) for line in state["history"]]
+            return Progress()
+        return Progress([EpochFigures(**line) for line in state["history"]], state.get("losses", []))
 
 
 def random_states(model: keras.Model) -> dict[str, Any]:
@@ -77,17 +101,23 @@ def restore_random_states(model: keras.Model, states: dict[str, Any]) -> None:
 
 
 def fingerprint(params: Params, *, data_set: str, start: Sequence[str] = ()) -> str:
-    """Of all that decides the weights: the section `train`, the charset, the seed, the data set and the backend.
+    """A sum of all that decides the weights: settings of the phase, charset, seed, data set and backend.
 
-    start: sums of the weights that it starts from, or the fingerprint of the training that makes them.
+    A setting with its default value is left out, so that one that comes later leaves checkpoints valid.
+
+    start: sums of the weights that it starts from, or the fingerprints of the phases that make them.
     """
     decisive: dict[str, Any] = {
-        "train": dataclasses.asdict(params.train),
+        "train": _decisive(params.train),
         "charset": dataclasses.asdict(params.charset),
         "seed": params.seed,
         "data_set": data_set,
         "backend": keras.backend.backend(),
+        "start": list(start),
     }
-    if start:
-        decisive["start"] = list(start)
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+
+
+def _decisive(train: TrainParams) -> dict[str, Any]:
+    fields = [one for one in dataclasses.fields(train) if one.name not in DECIDED_ELSEWHERE]
+    return {one.name: getattr(train, one.name) for one in fields if getattr(train, one.name) != one.default}

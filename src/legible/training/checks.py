@@ -3,16 +3,17 @@
 import difflib
 import math
 import sys
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from tqdm import tqdm
 
-from legible.config import Params, ThenParams, TrainParams
+from legible.config import Params, PhaseParams, TrainParams
 from legible.data.dataset import Manifest
 from legible.errors import DataError, SettingsError
 from legible.image.normalize import NEWEST
 from legible.network.zoo import MIN_HEIGHT, size_named
 from legible.training.batches import nothing_of
+from legible.training.phases import Phase
 from legible.training.precision import check_precision
 
 KINDS = ("word", "line")
@@ -30,42 +31,59 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "normalization": (1, NEWEST),
     "consistency": (0, math.inf),
 }
-"""Of the settings of a training, the least and the greatest that can be trained."""
+"""The smallest and the greatest value of a setting that can be trained with."""
 
 
-def check_trainings(params: Params, runs: Sequence[Params]) -> None:
-    """Raises SettingsError for the first setting that no training can be done with, of whichever training of `runs`."""
+def check_phases(params: Params, phases: Sequence[Phase]) -> None:
+    """Raises SettingsError for the first setting that no phase can be trained with."""
     _check_range("seed", params.seed, 0, math.inf)
     _check_range("train.averaged", params.train.averaged, 1, math.inf)
     if params.train.start_with and not params.train.start_from:
         raise SettingsError("train.start_with is for further weights beside those of train.start_from; name these")
-    for number, then in enumerate(params.train.then):
-        _check_then(then, where=f"train.then[{number}]")
-    for number, run in enumerate(runs):
-        _check(run.train, where="train" if number == 0 else f"train.then[{number - 1}]")
+    _check_names(params.train.phases)
+    for number, overlay in enumerate(params.train.phases):
+        _check_range(f"train.phases[{number}].from_mean_of", overlay.from_mean_of, 1, math.inf)
+    for phase in phases:
+        _check(phase.train, _placed(params.train.phases, phase.number))
 
 
-def _check_then(then: ThenParams, *, where: str) -> None:
-    _check_range(f"{where}.from_mean_of", then.from_mean_of, 1, math.inf)
-    _check_range(f"{where}.batch_columns", then.batch_columns, 0, math.inf)
+def _placed(overlays: Sequence[PhaseParams], number: int) -> Callable[[str], str]:
+    """Says of a setting of phase `number` where it is stated: in the phase, or in the section."""
+    overlay = overlays[number - 1] if overlays else None
+
+    def place(name: str) -> str:
+        stated = getattr(overlay, name, None) is not None
+        return f"train.phases[{number - 1}].{name}" if stated else f"train.{name}"
+
+    return place
 
 
-def _check(asked: TrainParams, *, where: str) -> None:
+def _check_names(phases: Sequence[PhaseParams]) -> None:
+    names = [phase.name for phase in phases if phase.name]
+    if twice := sorted({name for name in names if names.count(name) > 1 or name.isdecimal()}):
+        raise SettingsError(f"train.phases names {', '.join(twice)}; a name is for one phase alone, and no number")
+
+
+def _check(train: TrainParams, place: Callable[[str], str]) -> None:
     for name, (least, most) in RANGES.items():
-        _check_range(f"{where}.{name}", getattr(asked, name), least, most)
-    size_named(asked.size)
-    check_precision(asked.precision)
-    if asked.paired and asked.strength <= 0:
+        _check_range(place(name), getattr(train, name), least, most)
+    size_named(train.size)
+    check_precision(train.precision)
+    if train.paired and train.strength <= 0:
         raise SettingsError(
-            f"{where}.consistency compares two augmented views of an image; raise {where}.strength above 0"
+            f"{place('consistency')} compares two augmented views of an image; raise {place('strength')} above 0"
         )
-    for group, weight in asked.mixture.items():
-        _check_range(f"{where}.mixture.{group}", weight, 0, math.inf)
+    _check_mixture(train.mixture, where=place("mixture"))
+
+
+def _check_mixture(mixture: Mapping[str, float], *, where: str) -> None:
+    for group, weight in mixture.items():
+        _check_range(f"{where}.{group}", weight, 0, math.inf)
         source, _, kind = group.partition("/")
         if not source or kind not in KINDS:
-            raise SettingsError(f"{where}.mixture names {group!r}; groups are SOURCE/{' or SOURCE/'.join(KINDS)}")
-    if not any(asked.mixture.values()):
-        raise SettingsError(f"{where}.mixture gives no group any weight; give some to one")
+            raise SettingsError(f"{where} names {group!r}; groups are SOURCE/{' or SOURCE/'.join(KINDS)}")
+    if not any(mixture.values()):
+        raise SettingsError(f"{where} gives no group any weight; give some to one")
 
 
 def _check_range(name: str, value: float, least: float, most: float) -> None:

@@ -17,9 +17,12 @@ from legible.training.weights import load_network
 QUANTIZATIONS = ("dynamic", "none")
 
 
-def export(params: Params, *, root: Path) -> None:
-    """Write root/training/artefact/{model.tflite, charset.json, description.json} from root/models/weights."""
-    network, description, charset = load_network(root / "models/weights")
+def export(params: Params, *, root: Path, weights: Path | None = None) -> None:
+    """Write root/training/artefact/{model.tflite, charset.json, description.json}.
+
+    weights: the folder of the float weights; root/models/weights where none is named.
+    """
+    network, description, charset = load_network(weights or root / "models/weights")
     twin = build_inference_network(
         network, size_named(description.size), labels=charset.size, height=description.height
     )

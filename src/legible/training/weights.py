@@ -9,16 +9,20 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from legible.charset import Charset
+from legible.charset import BLANK, Charset
 from legible.config import TrainParams
 from legible.errors import DataError
 from legible.files import JsonFormat, intact_folder, replace_folder, sha256_of
 from legible.network.loss import CTCModel
 from legible.network.zoo import build_network, size_named
-from legible.recognition.bundle import DESCRIPTION
+from legible.recognition.bundle import CHARSET, DESCRIPTION
 
 FORMAT = JsonFormat("weights", 1, "train again, or fetch them anew", DataError)
 WEIGHTS = "model.weights.h5"
+LOGITS = "logits"
+"""The layer with a row for each label."""
+NEW_BIAS = 2.0
+"""How far the logit of a character that the start lacks lies below the average of the others."""
 
 
 @dataclass(frozen=True)
@@ -46,22 +50,23 @@ def save_weights(model: CTCModel, folder: Path, params: TrainParams, *, charset:
     plain = _without_optimizer(model, params, labels=charset.size)
     with replace_folder(folder) as fresh:
         description.save(fresh)
-        charset.save(fresh / "charset.json")
+        charset.save(fresh / CHARSET)
         plain.save_weights(fresh / WEIGHTS)
 
 
 def load_network(folder: Path) -> tuple[CTCModel, Description, Charset]:
     """The network that was saved. Raises DataError for a folder without one or of another format."""
     folder, description = _found(folder)
-    charset = Charset.load(folder / "charset.json")
+    charset = Charset.load(folder / CHARSET)
     model = build_network(size_named(description.size), labels=charset.size, height=description.height)
     model.load_weights(folder / WEIGHTS)
     return model, description, charset
 
 
 def sum_of_weights(folder: Path) -> str:
-    """sha256 of the weights alone. Raises DataError for a folder without any."""
-    return sha256_of(_found(folder)[0] / WEIGHTS)
+    """sha256 of the weights and of the charset that they are of. Raises DataError for a folder without any."""
+    found = _found(folder)[0]
+    return f"{sha256_of(found / WEIGHTS)} {sha256_of(found / CHARSET)}"
 
 
 def _found(folder: Path) -> tuple[Path, Description]:
@@ -75,25 +80,55 @@ def _found(folder: Path) -> tuple[Path, Description]:
 
 
 def average_with(model: CTCModel, others: Sequence[Path]) -> None:
-    """Give the model the mean of its weights and those of others of its size (model soups, Wortsman et al. 2022)."""
-    networks = [model, *(load_network(other)[0] for other in others)]
+    """Give the model the average of its weights and those of others (model soups, Wortsman et al. 2022).
+
+    Raises DataError for weights of another size or charset.
+    """
+    networks = [model, *(_network_alike(model, other) for other in others)]
     together = zip(*(network.get_weights() for network in networks), strict=True)
     model.set_weights([np.mean(same, axis=0, dtype=np.float64).astype(np.float32) for same in together])
 
 
+def _network_alike(model: CTCModel, folder: Path) -> CTCModel:
+    network = load_network(folder)[0]
+    if [w.shape for w in network.get_weights()] != [w.shape for w in model.get_weights()]:
+        raise DataError(f"{folder}: weights of another size or charset, which no average can be made with")
+    return network
+
+
 def load_matching(model: CTCModel, folder: Path, *, charset: Charset) -> None:
-    """Start from other weights: layers of equal name and shapes take them, the logits only where the charset agrees."""
+    """Start from other weights: layers of equal name and shapes take them, and the logits character by character."""
     former, _, former_charset = load_network(folder)
-    taken = 0
-    for layer in model.layers:
-        if layer.name == "logits" and former_charset.characters != charset.characters:
-            continue
-        taken += _take(layer, former)
+    same = former_charset.characters == charset.characters
+    taken = sum(_take(layer, former) for layer in model.layers if same or layer.name != LOGITS)
     if taken == 0:
         raise DataError(f"{folder}: no layer of these weights fits train.size; start from weights of the same size")
+    if not same:
+        _take_logits(model.get_layer(LOGITS), former.get_layer(LOGITS), charset, former_charset)
+
+
+def _take_logits(layer: keras.Layer, former: keras.Layer, charset: Charset, former_charset: Charset) -> None:
+    """Copy kernel (1, 1, units, V) and bias (V,) by character; leave the layer as it is where the units differ.
+
+    A character that the former charset lacks starts as the average of the former characters, NEW_BIAS lower: a logit
+    that is never the largest, so that the new network reads as the former one until it has learnt the character.
+    """
+    kernel, bias = former.get_weights()
+    if kernel.shape[2] != layer.get_weights()[0].shape[2]:
+        return
+    kernels = {character: kernel[..., label] for label, character in enumerate(former_charset.characters, start=1)}
+    biases = {character: bias[label] for label, character in enumerate(former_charset.characters, start=1)}
+    new_kernel, new_bias = kernel[..., 1:].mean(axis=-1), bias[1:].mean() - NEW_BIAS
+    layer.set_weights(
+        [
+            np.stack([kernel[..., BLANK], *(kernels.get(c, new_kernel) for c in charset.characters)], axis=-1),
+            np.stack([bias[BLANK], *(biases.get(c, new_bias) for c in charset.characters)]),
+        ]
+    )
 
 
 def _take(layer: keras.Layer, former: CTCModel) -> int:
+    """1 where the layer took the weights of the one of its name, else 0."""
     names = {other.name: other for other in former.layers}
     if layer.name not in names:
         return 0
