@@ -110,7 +110,7 @@ def test_a_malformed_file_is_an_error_and_no_traceback(tmp_path: Path, content: 
         ("generate: {effects: .nan}", "params.generate.effects is nan; it needs a finite number"),
         ("ingest: {segmentation: [good]}", "params.ingest.segmentation[0] is 'good'; it needs to be 'ok' or 'err'"),
         ("pack: {floors: {print: 95}}", "params.pack.floors.print is 95; it needs to be at most 1"),
-        ("train: {then: [{epochs: 1, epoch: 2}]}", "params.train.then[0].epoch is unknown; did you mean epochs?"),
+        ("train: {phases: [{epochs: 1, epoch: 2}]}", "params.train.phases[0].epoch is unknown; did you mean epochs?"),
         ("seed: 2026-11-29", "params.seed is '2026-11-29'; it needs a int"),
         ("reference: {zzz: 1}", "params.reference.zzz is unknown; known: revision, false_alarms_per_window"),
     ],

@@ -7,8 +7,8 @@ import pytest
 import yaml
 
 from legible.config import PhaseParams, TrainParams, load_params
-from legible.errors import SettingsError
 from legible.config.recipe import with_mixtures, with_phases
+from legible.errors import SettingsError
 
 PROJECT = Path(__file__).parents[1]
 WORDS = {"iam/word": 1.0}

@@ -61,7 +61,7 @@ def from_text(
 
 
 def dotted(place: Location) -> str:
-    """Return a place as a path: `("train", "then", 0, "epochs")` -> `train.then[0].epochs`."""
+    """Return a place as a path: `("train", "phases", 0, "epochs")` -> `train.phases[0].epochs`."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
 
 
