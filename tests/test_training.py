@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 from legible.config import Params, PhaseParams, TrainParams, dump_params, load_params
 from legible.data.dataset import Sample, write_dataset
 from legible.errors import DataError, SettingsError
-from legible.training import loop
+from legible.training import curves, loop
 from legible.training import stage as training
 from legible.training.batches import Planner, epoch_batches
 from legible.training.checkpoint import fingerprint
@@ -131,10 +131,10 @@ def test_labels_that_do_not_tell_case_are_trained_on_and_scored_without_it(
     letters = [dataclasses.replace(digits(n, split=s), text="AB") for s in ("train", "tune") for n in range(24)]
     untold = [dataclasses.replace(one, untold=("case",), id=f"u/{one.id}") for one in letters]
     write_dataset(tmp_path / "data/dataset", [*letters, *untold], present=["drawn"])
-    monkeypatch.setattr(training, "read_samples", lambda _, samples, __: ["ab"] * len(samples))
+    monkeypatch.setattr(curves, "read_samples", lambda _, samples, __: ["ab"] * len(samples))
     training.train(small_params(epochs=1, epoch_samples=48), root=tmp_path)
-    curves = json.loads((tmp_path / "training/live/metrics.json").read_text())
-    assert curves["tune"] == {"cer": 0.5, "exact_match": 0.5}
+    metrics = json.loads((tmp_path / "training/live/metrics.json").read_text())
+    assert metrics["tune"] == {"cer": 0.5, "exact_match": 0.5}
     assert all(np.isfinite(weights).all() for weights in final_weights(tmp_path))
 
 
