@@ -17,7 +17,8 @@ from legible.errors import DataError
 from legible.synth import fonts
 from legible.synth import style as style_module
 from legible.synth.augment import augment
-from legible.synth.fonts import Font, find_fonts, install_fonts
+from legible.synth.font_packages import install_fonts
+from legible.synth.fonts import Font, find_fonts
 from legible.synth.kerning import kerning
 from legible.synth.paper import KINDS, Ink, Paper, lay
 from legible.synth.style import draw_hand_style, draw_style, draw_text, draw_with_boxes

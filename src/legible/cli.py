@@ -162,7 +162,7 @@ def params(
 def fonts(root: Root = HERE) -> None:
     """Stage: install the fonts of fonts/package-lock.json with npm."""
     from legible.data.sources import require
-    from legible.synth.fonts import install_fonts
+    from legible.synth.font_packages import install_fonts
 
     require(root)  # the first stage says what the later ones will lack
     install_fonts(_params(root), root=root)

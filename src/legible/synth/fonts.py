@@ -1,8 +1,7 @@
-"""Font files: installed from npm, found in folders and Python packages, and asked which characters they draw."""
+"""Font files: found in folders and Python packages, and asked which characters they draw."""
 
 import io
-import shutil
-import subprocess
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,12 +14,12 @@ from typing import Literal
 from fontTools.ttLib import woff2
 from PIL import ImageFont
 
-from legible.config import FontsParams, Params
+from legible.config import FontsParams
 from legible.errors import DataError
 
 SUFFIXES = (".woff2", ".woff", ".ttf", ".otf")
-PACKAGED = ("latin-400-normal", "latin-700-normal", "latin-400-italic")
-"""The files taken from each npm package: its Latin letters in three cuts."""
+INSTALLED = re.compile(r"(.+?)-(?:latin|full)-")
+"""The family in the name of a file that `fonts` installed."""
 ENTRY_POINTS = "fonts_ttf"
 """Where Python packages of fonts announce themselves."""
 NO_CHARACTER = "\U0010ffff"
@@ -45,29 +44,6 @@ class Font:
 
     def draws(self, text: str) -> bool:
         return self.characters.issuperset(text)
-
-
-def install_fonts(params: Params, *, root: Path) -> None:
-    """Run `npm ci` in root/fonts and keep what is drawn with, licences beside it, in root/fonts/files/<family>."""
-    kept = root / "fonts/files"
-    shutil.rmtree(kept, ignore_errors=True)
-    kept.mkdir(parents=True)
-    if not params.fonts.folders:
-        return
-    outcome = subprocess.run(["npm", "ci"], cwd=root / "fonts", capture_output=True, text=True, check=False)  # noqa: S607
-    if outcome.returncode:
-        raise DataError(f"npm ci failed in fonts/: {outcome.stderr.strip() or outcome.stdout.strip()}")
-    for package in sorted((root / "fonts/node_modules/@fontsource").iterdir()):
-        _keep(package, kept / package.name)
-
-
-def _keep(package: Path, folder: Path) -> None:
-    folder.mkdir()
-    shutil.copyfile(package / "LICENSE", folder / "LICENSE")
-    for cut in PACKAGED:
-        name = f"{package.name}-{cut}.woff2"
-        if (package / "files" / name).is_file():
-            shutil.copyfile(package / "files" / name, folder / name)
 
 
 def find_fonts(params: FontsParams, *, root: Path, characters: str) -> list[Font]:
@@ -139,7 +115,9 @@ def _open(path: Path, characters: str) -> Font:
 
 
 def _family(path: Path, face: ImageFont.FreeTypeFont) -> str:
-    return path.name.split("-latin-")[0] if "-latin-" in path.name else str(face.getname()[0])
+    """Of installed files the name says it; of others the font does."""
+    named = INSTALLED.match(path.name)
+    return named[1] if named else str(face.getname()[0])
 
 
 def _slug(family: str) -> str:
