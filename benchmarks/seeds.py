@@ -20,7 +20,7 @@ from legible.config import Params, load_params
 from legible.evaluation.evaluate import best_path_texts
 from legible.recognition.recognizer import artefact_recognizer
 from legible.scores import cer, exact_match
-from legible.synth.generate import print_recipe
+from legible.synth.print_recipes import print_recipe
 from legible.training.export import export
 from legible.training.phases import phases_of
 from legible.training.stage import train

@@ -23,7 +23,9 @@ from legible.synth import generate as generating
 from legible.synth.checks import check_characters, check_texts
 from legible.synth.determinism import NUMPY_WITHOUT, plain_numpy
 from legible.synth.fonts import find_fonts
-from legible.synth.generate import draw_some, generate, print_recipe
+from legible.synth.generate import generate
+from legible.synth.print_recipes import print_recipe
+from legible.synth.samples import draw_some
 from legible.synth.style import draw_style
 from legible.synth.words import Texts
 
@@ -161,7 +163,10 @@ def test_another_seed_draws_something_else(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("shares", "message"),
     [
-        ({"print": 1.0, "pens": 1.0}, "generate.shares names pens; the kinds are print, handwriting, strokes"),
+        (
+            {"print": 1.0, "pens": 1.0},
+            "generate.shares names pens; the kinds are print, handwriting, strokes, receipts",
+        ),
         ({"print": 0.0}, "one of them above 0"),
         ({"print": 2.0, "strokes": -1.0}, "shares of 0 and more"),
         ({}, "one of them above 0"),

@@ -14,7 +14,8 @@ from legible.errors import DataError, ImageError
 from legible.image.decode import GreyImage, decode
 from legible.synth.corrupt import corrupt
 from legible.synth.fonts import find_fonts, is_unseen
-from legible.synth.generate import draw_some, texts_of
+from legible.synth.generate import texts_of
+from legible.synth.samples import draw_some
 from legible.synth.style import draw_style
 
 

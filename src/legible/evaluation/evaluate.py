@@ -29,7 +29,7 @@ from legible.recognition.decoding import Decoding
 from legible.recognition.recognizer import Recognizer, artefact_recognizer
 from legible.sampling import spread
 from legible.scores import calibration_error, characters_right, edit_distance
-from legible.synth.generate import print_recipe
+from legible.synth.print_recipes import print_recipe
 
 FORMAT_VERSION = 1
 SHORT, MIDDLE = 3, 7

@@ -6,18 +6,19 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from tqdm import tqdm
 
-from legible.charset import Charset
+from legible.charset import REJECT, Charset
 from legible.config import GenerateParams
 from legible.errors import DataError, SettingsError
 from legible.synth.alphabet import PEN_PATHS, load_alphabet
 from legible.synth.fonts import Font
+from legible.synth.kinds.registry import SAMPLE_KINDS
 from legible.synth.words import Texts
 
 Letters = Mapping[str, frozenset[str]]
 """The characters that each font, or the pen paths, draw."""
 
 MINIMA = {"words": 0, "lines": 0, "styles": 1}
-UP_TO_ONE = ("strength", "effects", "flattening")
+UP_TO_ONE = ("strength", "effects", "flattening", "foreign")
 PROBES, MIN_DRAWN = 100, 10
 """Of so many texts so many at least are drawn by each font: a sample is drawn again only so often."""
 
@@ -33,6 +34,11 @@ def check_asked(asked: GenerateParams, charset: Charset) -> None:
     faults += [f"generate.{name} is {sizes[name]}; it needs 0 to 1" for name in UP_TO_ONE if not 0 <= sizes[name] <= 1]
     if asked.lines > 0 and charset.unknown(" "):
         faults.append(f"charset {charset.name!r} lacks the space between words; add it, or set generate.lines to 0")
+    named = sorted(kind for kind, share in asked.shares.items() if share > 0 and kind in SAMPLE_KINDS)
+    if asked.boxes and named:
+        faults.append(f"generate.boxes is not known for {', '.join(named)}; leave them out of generate.shares")
+    if asked.foreign > 0 and charset.unknown(REJECT):
+        faults.append(f"generate.foreign is {asked.foreign}; charset {charset.name!r} lacks the replacement character")
     if faults:
         raise SettingsError("; ".join(faults))
 
@@ -45,14 +51,18 @@ def letters_of(fonts: Sequence[Font]) -> Letters:
 def check_characters(kinds: Mapping[str, Letters], charset: Charset) -> None:
     """Raises DataError for characters that no kind draws; says which a kind leaves to the others."""
     drawn = {kind: frozenset().union(*letters.values()) for kind, letters in kinds.items()}
-    nowhere = [character for character in charset.characters if not any(character in own for own in drawn.values())]
+    nowhere = [
+        character
+        for character in charset.characters
+        if character != REJECT and not any(character in own for own in drawn.values())
+    ]
     if nowhere:
         raise DataError(
             f"{' '.join(nowhere)} not drawn by {' or '.join(kinds)}; add a font that does, give its kind a share in "
             "generate.shares, or take them out of the charset"
         )
     for kind, own in drawn.items():
-        lacking = [character for character in charset.characters if character not in own]
+        lacking = [c for c in charset.characters if c not in own and c != REJECT]
         if lacking:
             tqdm.write(f"generate {kind}: {' '.join(lacking)} left to the other kinds", file=sys.stderr)
 

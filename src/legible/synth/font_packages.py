@@ -12,8 +12,14 @@ FONTSOURCE, EXPO, SEGMENTS = "@fontsource", "@expo-google-fonts", "dseg"
 """Latin subsets of Google's families, the same families with all their letters, and segment displays."""
 SUBSETS = ("latin-400-normal", "latin-700-normal", "latin-400-italic")
 """The files taken from a package of subsets: its Latin letters in three cuts."""
-CUTS = {"100Thin": "100-normal", "300Light": "300-normal", "400Regular": "400-normal", "400Regular_Italic": "400-italic",
-        "700Bold": "700-normal", "900Black": "900-normal"}  # fmt: skip
+CUTS = {
+    "100Thin": "100-normal",
+    "300Light": "300-normal",
+    "400Regular": "400-normal",
+    "400Regular_Italic": "400-italic",
+    "700Bold": "700-normal",
+    "900Black": "900-normal",
+}
 """The files taken from a package of whole fonts, where it has them, and what they are called here."""
 SEGMENT_CUTS = {"Regular": "400-normal", "Bold": "700-normal", "Light": "300-normal", "Italic": "400-italic"}
 LICENCES = ("LICENSE", "LICENSE_FONT", "DSEG-LICENSE.txt")

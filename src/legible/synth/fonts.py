@@ -14,6 +14,7 @@ from typing import Literal
 from fontTools.ttLib import woff2
 from PIL import ImageFont
 
+from legible.charset import REJECT
 from legible.config import FontsParams
 from legible.errors import DataError
 
@@ -46,14 +47,19 @@ class Font:
         return self.characters.issuperset(text)
 
 
-def find_fonts(params: FontsParams, *, root: Path, characters: str) -> list[Font]:
-    """Every font of the folders and packages, in order. Raises DataError for no fonts, or a font that is none."""
+def find_fonts(params: FontsParams, *, root: Path, characters: str, more: str = "") -> list[Font]:
+    """Every font of the folders and packages, in order. Raises DataError for no fonts, or a font that is none.
+
+    Each of `characters` has to be drawn by one of them; those of `more` are asked for too. The replacement character
+    stands for what has no label, and no font is asked for it.
+    """
+    characters = characters.replace(REJECT, "")
     paths = [path for folder in params.folders for path in _files_under(root / folder)]
     paths += _packaged_files() if params.packages else []
     if not paths:
         where = ", ".join(params.folders) or "the installed packages"
         raise DataError(f"no fonts in {where}; run legible fonts, or set fonts.folders or fonts.packages")
-    fonts = [_open(path, characters) for path in paths]
+    fonts = [_open(path, characters + more) for path in paths]
     undrawn = set(characters).difference(*(font.characters for font in fonts))
     if undrawn:
         raise DataError(f"no font draws {' '.join(sorted(undrawn))}; add one to fonts.folders that does")
@@ -110,7 +116,7 @@ def _open(path: Path, characters: str) -> Font:
     except OSError as error:
         raise DataError(f"{path}: no font ({error}); take it out of the folder") from error
     family = _family(path, face)
-    kind: FontKind = "handwriting" if _slug(family).startswith(_handwriting()) else "print"
+    kind: FontKind = "handwriting" if slug(family).startswith(_handwriting()) else "print"
     return Font(path, family, kind, frozenset(_drawn(face, characters)))
 
 
@@ -120,7 +126,7 @@ def _family(path: Path, face: ImageFont.FreeTypeFont) -> str:
     return named[1] if named else str(face.getname()[0])
 
 
-def _slug(family: str) -> str:
+def slug(family: str) -> str:
     return family.lower().replace(" ", "-")
 
 

@@ -1,98 +1,43 @@
-"""Stage `generate`: drawn words and lines in the IAM layout, printed and handwritten apart.
+"""Stage `generate`: drawn words and lines in the IAM layout, each kind apart.
 
 Sample n of a kind is drawn from (seed, kind, n) alone, so any number of processes makes the same bytes, on whatever
 processor of a kind (`synth.determinism`).
 """
 
-import dataclasses
 import hashlib
-import io
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
-from functools import lru_cache
+from contextlib import contextmanager
+from dataclasses import asdict
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
-from PIL import Image
 from tqdm import tqdm
 
 import legible
-from legible.charset import Charset
-from legible.config import FontsParams, Params, PrintRecipe
-from legible.errors import DataError, NoInkError
+from legible.config import Params
+from legible.errors import DataError
 from legible.synth.archive import Archive, Table
-from legible.synth.checks import Letters, check_asked, check_characters, check_texts, hardly_any, letters_of, some_text
-from legible.synth.determinism import draw_plainly, plain_numpy, plain_opencv
-from legible.synth.effects import draw_effects
-from legible.synth.fonts import Font, FontKind, find_fonts, is_unseen
-from legible.synth.style import Drawing, Style, draw_hand_style, draw_style, draw_text, draw_with_boxes
-from legible.synth.words import TRIES, Texts
+from legible.synth.checks import Letters, check_asked, check_characters, check_texts, letters_of
+from legible.synth.determinism import draw_plainly, plain_numpy
+from legible.synth.font_roles import fonts_of, is_common
+from legible.synth.fonts import Font, find_fonts, is_unseen
+from legible.synth.kinds.registry import SAMPLE_KINDS
+from legible.synth.samples import KINDS, UNITS, Drawn, Job, draw_chunk, texts_within
+from legible.synth.texts.rare import FOREIGN
+from legible.synth.words import Texts
 
-Kind = FontKind | Literal["strokes"]
-KINDS: tuple[Kind, ...] = ("print", "handwriting", "strokes")
-"""Printed fonts, handwriting fonts, and pen paths."""
-UNITS = ("words", "lines")
-PRINT_MARGINS = (0.3, 0.6)
-"""Of `evaluate.print`: as a line of a page is cut out, so that readers which need margins have them."""
 CHUNK = 64
 """Samples handed to a process at a time."""
 FINGERPRINT = "fingerprint"
 """File that stands in the folder until it is complete and in its place."""
 
 
-@dataclass(frozen=True)
-class Job:
-    """All that decides a run of samples."""
-
-    seed: int
-    kind: Kind
-    unit: str
-    styles: int
-    strength: float
-    effects: float
-    boxes: bool
-    kerning: bool
-    names: bool
-    flattening: float
-    charset: Charset
-    fonts: tuple[Font, ...]
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A drawn sample of a writer style: `image` as PNG bytes."""
-
-    number: int
-    style: int
-    text: str
-    height: int
-    width: int
-    boxes: tuple[tuple[float, ...] | None, ...]
-    """Left, top, right, bottom of each character in pixels, None for spaces and what is cut; () if not asked for."""
-    image: bytes
-
-
-@dataclass(frozen=True)
-class PrintedWord:
-    """One word of `evaluate.print`."""
-
-    id: str
-    image: npt.NDArray[np.uint8]
-    text: str
-    family: str
-    noisy: bool
-
-
 def generate(params: Params, *, root: Path, processes: int = 1) -> None:
-    """Write root/data/generated/{print,handwriting,strokes}; a kind without a share is left out.
+    """Write root/data/generated/<kind>; a kind without a share is left out.
 
     A run that was killed goes on where it was, if nothing that decides the samples has changed. Raises SettingsError
     or DataError before anything is written where what is asked for cannot be drawn.
@@ -110,13 +55,15 @@ def _checked_jobs(params: Params, *, root: Path) -> list[tuple[Job, int]]:
     charset, shares = params.charset.build(), _shares(params)
     check_asked(params.generate, charset)
     texts = texts_of(params)
-    fonts = find_fonts(params.fonts, root=root, characters=charset.characters)
+    more = FOREIGN if params.generate.foreign else ""
+    fonts = find_fonts(params.fonts, root=root, characters=charset.characters, more=more)
     jobs = list(_jobs(params, shares, fonts))
     if not jobs:
         raise DataError("generate.words and generate.lines give no sample of any kind; ask for more")
     kinds: dict[str, Letters] = {job.kind: letters_of(job.fonts) for job, _ in jobs}
     check_characters(kinds, charset)
-    check_texts(kinds, texts, units=sorted({job.unit for job, _ in jobs}), seed=params.seed)
+    lettered = {kind: letters for kind, letters in kinds.items() if kind not in SAMPLE_KINDS}
+    check_texts(lettered, texts, units=sorted({job.unit for job, _ in jobs}), seed=params.seed)
     return jobs
 
 
@@ -147,10 +94,10 @@ def _writing(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _jobs(params: Params, shares: Mapping[Kind, float], fonts: Sequence[Font]) -> Iterator[tuple[Job, int]]:
+def _jobs(params: Params, shares: Mapping[str, float], fonts: Sequence[Font]) -> Iterator[tuple[Job, int]]:
     """Each kind and unit that is to be drawn, and how many samples of it."""
     for kind, unit in product(KINDS, UNITS):
-        allowed = tuple(font for font in fonts if font.kind == kind and not is_unseen(font, params.fonts))
+        allowed = tuple(font for font in _fonts_for(kind, fonts) if not is_unseen(font, params.fonts))
         if shares[kind] > 0 and not allowed and kind != "strokes":
             raise DataError(f"fonts.unseen leaves no {kind} font that is here; add one, or set its share to 0")
         asked = params.generate
@@ -170,8 +117,17 @@ def _jobs(params: Params, shares: Mapping[Kind, float], fonts: Sequence[Font]) -
                 asked.flattening,
                 params.charset.build(),
                 allowed,
+                asked.foreign,
             )
             yield job, count
+
+
+def _fonts_for(kind: str, fonts: Sequence[Font]) -> Iterator[Font]:
+    """Those that a kind draws with, the unseen ones among them."""
+    if kind in SAMPLE_KINDS:
+        own = {font for role in SAMPLE_KINDS[kind].roles for font in fonts_of(role, fonts)}
+        return (font for font in fonts if font in own)
+    return (font for font in fonts if font.kind == kind and is_common(font))
 
 
 def _fingerprint(params: Params, jobs: Sequence[tuple[Job, int]]) -> str:
@@ -198,7 +154,7 @@ def _is_left(folder: Path, fingerprint: str) -> bool:
     return known.is_file() and known.read_text(encoding="ascii") == fingerprint
 
 
-def _shares(params: Params) -> dict[Kind, float]:
+def _shares(params: Params) -> dict[str, float]:
     """The share of each kind, all together 1."""
     shares = params.generate.shares
     unknown = sorted(shares.keys() - set(KINDS))
@@ -234,65 +190,14 @@ def _generate_unit(job: Job, count: int, *, folder: Path, pool: ProcessPoolExecu
 
 def _draw_all(job: Job, start: int, count: int, pool: ProcessPoolExecutor) -> Iterator[Drawn]:
     starts = range(start, count, CHUNK)
-    chunks = pool.map(_draw_chunk, [job] * len(starts), starts, [min(s + CHUNK, count) for s in starts])
+    chunks = pool.map(draw_chunk, [job] * len(starts), starts, [min(s + CHUNK, count) for s in starts])
     for chunk in chunks:
         yield from chunk
 
 
-def _draw_chunk(job: Job, start: int, stop: int) -> list[Drawn]:
-    return [_draw_sample(job, number) for number in range(start, stop)]
-
-
-def _draw_sample(job: Job, number: int) -> Drawn:
-    rng = np.random.default_rng([job.seed, KINDS.index(job.kind), UNITS.index(job.unit), number])
-    style_number = int(rng.integers(job.styles))
-    style = _style(job, style_number)
-    text, drawing = draw_some(_texts(job.charset, job.names, job.flattening), rng, unit=job.unit, style=style)
-    height, width = drawing.image.shape
-    boxes = tuple(_rounded(box) for box in drawing.boxes) if job.boxes else ()
-    return Drawn(number, style_number, text, height, width, boxes, _png(drawing.image))
-
-
-def _rounded(box: npt.NDArray[np.float64]) -> tuple[float, ...] | None:
-    return None if np.isnan(box).any() else tuple(round(float(side), 1) for side in box)
-
-
-def draw_some(
-    texts: Texts, rng: np.random.Generator, *, unit: str, style: Style, tries: int = TRIES
-) -> tuple[str, Drawing]:
-    """A text of the style's characters that leaves ink, and the drawing of it. Raises DataError where hardly any is."""
-    for _ in range(tries):
-        text = some_text(texts, rng, unit=unit)
-        if style.draws(text):
-            with suppress(NoInkError):
-                return text, draw_with_boxes(text, style, rng)
-    raise DataError(hardly_any(style.name))
-
-
-@lru_cache(maxsize=4096)
-def _style(job: Job, number: int) -> Style:
-    rng = np.random.default_rng([job.seed, KINDS.index(job.kind), len(UNITS), number])
-    if job.kind == "strokes":
-        style = draw_hand_style(rng, strength=job.strength)
-    else:
-        style = draw_style(job.fonts, rng, strength=job.strength, kerned=job.kerning)
-    return dataclasses.replace(style, effects=draw_effects(rng, strength=job.effects))
-
-
 def texts_of(params: Params) -> Texts:
     """The texts that `generate` asks for."""
-    return _texts(params.charset.build(), params.generate.names, params.generate.flattening)
-
-
-@lru_cache(maxsize=4)
-def _texts(charset: Charset, names: bool, flattening: float) -> Texts:  # noqa: FBT001
-    return Texts(charset, names=names, flattening=flattening)
-
-
-def _png(image: npt.NDArray[np.uint8]) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG", compress_level=3)
-    return buffer.getvalue()
+    return texts_within(params.charset.build(), params.generate.names, params.generate.flattening)
 
 
 def _form(style: int) -> str:
@@ -315,28 +220,3 @@ def _row(name: str, sample: Drawn, *, unit: str) -> str:
 
 def _boxes_row(name: str, sample: Drawn) -> str:
     return json.dumps({"id": name, "text": sample.text, "boxes": sample.boxes}, ensure_ascii=False) + "\n"
-
-
-def print_recipe(recipe: PrintRecipe, params: Params, *, root: Path) -> Iterator[PrintedWord]:
-    """The fixed set `evaluate.print`: words in unseen printed families, the even ones plain, the odd ones noisy."""
-    fonts = _unseen_print(params.fonts, root=root, characters=params.charset.characters)
-    texts = Texts(params.charset.build())
-    for number in range(recipe.words):
-        rng = np.random.default_rng([recipe.seed, number])
-        noisy = number % 2 == 1
-        drawn = draw_style(fonts, rng, strength=recipe.strength if noisy else 0.0)
-        style = dataclasses.replace(drawn, margins=PRINT_MARGINS)
-        text = texts.running_word(rng)
-        with plain_opencv():
-            image = draw_text(text, style, rng)
-        yield PrintedWord(f"{recipe.name}/{number:05}", image, text, style.name, noisy)
-
-
-def _unseen_print(params: FontsParams, *, root: Path, characters: str) -> list[Font]:
-    fonts = find_fonts(params, root=root, characters=characters)
-    unseen = [font for font in fonts if font.kind == "print" and is_unseen(font, params)]
-    if not unseen:
-        raise DataError(
-            f"fonts.unseen names no printed family that is here: {', '.join(params.unseen) or 'it is empty'}"
-        )
-    return unseen

@@ -1,0 +1,72 @@
+"""Which families the kinds of samples are drawn in: `font_roles.txt`, a role a line."""
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from importlib.resources import files
+
+import numpy as np
+
+from legible.errors import DataError
+from legible.synth.fonts import Font, slug
+
+ONLY = "only"
+"""Families that `print` leaves to the kinds of their roles."""
+CUT = re.compile(r"-full-(\d+)-")
+ITALICS = 0.25
+"""How often a slanted cut is drawn beside an upright one."""
+UPRIGHT = frozenset({"receipt", "typewriter", "pixel", "dots"})
+"""Roles without slanted cuts, as their machines have none."""
+THIN, HEAVY = (100, 300), 900
+"""Weights of cuts that are drawn by the role of their weight alone."""
+
+
+@lru_cache(maxsize=1)
+def families_by_role() -> Mapping[str, frozenset[str]]:
+    lines = (files("legible.synth") / "font_roles.txt").read_text(encoding="utf-8").splitlines()
+    found: dict[str, set[str]] = {}
+    for line in lines:
+        if line and not line.startswith("#"):
+            role, families = line.split(":")
+            found.setdefault(role, set()).update(families.split())
+    return {role: frozenset(families) for role, families in found.items()}
+
+
+def weight_of(font: Font) -> int:
+    """400 where the file's name does not say."""
+    found = CUT.search(font.path.name)
+    return int(found[1]) if found else 400
+
+
+def is_common(font: Font) -> bool:
+    """Whether `print` draws with the font: no cut of extreme weight, and no family that is left to others."""
+    return weight_of(font) not in (*THIN, HEAVY) and slug(font.family) not in families_by_role()[ONLY]
+
+
+def fonts_of(role: str, fonts: Sequence[Font]) -> tuple[Font, ...]:
+    """Those of a role. `plain`: all that `print` draws with; `thin`, `heavy`: cuts of these weights."""
+    if role == "plain":
+        return tuple(font for font in fonts if font.kind == "print" and is_common(font))
+    if role == "thin":
+        return tuple(font for font in fonts if weight_of(font) in THIN)
+    if role == "heavy":
+        return tuple(font for font in fonts if weight_of(font) == HEAVY)
+    families = families_by_role()[role]
+    found = tuple(font for font in fonts if slug(font.family) in families and weight_of(font) not in (THIN[0], HEAVY))
+    return tuple(font for font in found if "italic" not in font.path.name.lower()) if role in UPRIGHT else found
+
+
+def draw_font(roles: Mapping[str, float], fonts: Mapping[str, Sequence[Font]], rng: np.random.Generator) -> Font:
+    """A role by its weight among those that have fonts here, then any family of it, then any cut of that."""
+    there = [role for role in roles if fonts[role]]
+    if not there:
+        raise DataError(
+            f"no font of the roles {', '.join(roles)} is here; add fonts/more/files to fonts.folders, run legible fonts"
+        )
+    chances = np.cumsum([roles[role] for role in there])
+    own = fonts[there[min(int(np.searchsorted(chances, rng.random() * chances[-1])), len(there) - 1)]]
+    families = sorted({font.family for font in own})
+    family = families[int(rng.integers(len(families)))]
+    cuts = [font for font in own if font.family == family]
+    weights = np.cumsum([ITALICS if "italic" in font.path.name.lower() else 1.0 for font in cuts])
+    return cuts[min(int(np.searchsorted(weights, rng.random() * weights[-1])), len(cuts) - 1)]

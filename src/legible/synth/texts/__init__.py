@@ -1,0 +1,1 @@
+"""What stands in the pictures of each kind: receipts, forms, languages, codes, signs."""

@@ -1,0 +1,98 @@
+"""Makers of texts: what stands on receipts, forms, screens, signs and labels, each drawn from the random state."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib.resources import files
+
+import numpy as np
+
+from legible.synth.texts import figures
+from legible.synth.texts.figures import digits, pick
+from legible.synth.texts.rare import RareSigns
+from legible.synth.texts.vocabulary import Vocabulary, capitalized
+
+Rng = np.random.Generator
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What texts are made of."""
+
+    words: Vocabulary
+    rare: RareSigns
+
+
+Maker = Callable[[Sources, Rng], str]
+
+
+@lru_cache(maxsize=1)
+def _phrases() -> dict[str, tuple[str, ...]]:
+    lines = (files("legible.synth.texts") / "phrases.txt").read_text(encoding="utf-8").splitlines()
+    rows = [line.split("\t") for line in lines if "\t" in line]
+    return {row[0]: tuple(row[1:]) for row in rows}
+
+
+def phrases(name: str) -> tuple[str, ...]:
+    """Those of a name in `phrases.txt`."""
+    return _phrases()[name]
+
+
+def count(rng: Rng, low: int, high: int) -> int:
+    """From low to high, both included."""
+    return int(rng.integers(low, high + 1))
+
+
+def rare(sources: Sources, rng: Rng) -> str:
+    return sources.rare.text(rng)
+
+
+def figure(_: Sources, rng: Rng) -> str:
+    return figures.figure(rng)
+
+
+def plain_word(sources: Sources, rng: Rng) -> str:
+    """A word of running text with what stands close to it."""
+    word = sources.words.word(rng)
+    chance = rng.random()
+    if chance < 0.15:
+        word = capitalized(word)
+    return (
+        word + pick(rng, (",", ".", ",", ".", ":", ";", "?", "!", ")", "-", "’s", "'s")) if rng.random() < 0.2 else word
+    )
+
+
+def cased_words(sources: Sources, rng: Rng) -> str:
+    return sources.words.cased(rng, count(rng, 1, 2))
+
+
+def capital_words(sources: Sources, rng: Rng) -> str:
+    """Capitals, often in pairs, at times with digits: the spaces between them are what is to be learned."""
+    text = sources.words.capitals(rng, count(rng, 1, 3))
+    chance = rng.random()
+    if chance < 0.12:
+        return f"{text} {digits(rng, count(rng, 1, 4))}"
+    return text + pick(rng, (":", ".", ",", " :")) if chance < 0.25 else text
+
+
+def sentence(sources: Sources, rng: Rng) -> str:
+    return sources.words.sentence(rng, count(rng, 3, 12))
+
+
+def broken_line(sources: Sources, rng: Rng) -> str:
+    """A line of running text whose last word may go on in the next."""
+    text = sources.words.sentence(rng, count(rng, 5, 11))
+    return text.rstrip(".,;:?!…") + "-" if rng.random() < 0.25 else text
+
+
+def heading(sources: Sources, rng: Rng) -> str:
+    text = sources.words.cased(rng, count(rng, 1, 5))
+    return f"{count(rng, 1, 20)}{pick(rng, ('.', '.1', ')', ''))} {text}" if rng.random() < 0.25 else text
+
+
+def spaced(sources: Sources, rng: Rng) -> str:
+    """Single characters with spaces: `a b c d`, `1 2 3 4 5`."""
+    characters = figures.some(
+        pick(rng, ("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz", "0123456789")), rng, count(rng, 3, 8)
+    )
+    return " ".join(characters) if rng.random() < 0.7 else " ".join(sources.words.word(rng))
