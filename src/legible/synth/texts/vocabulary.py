@@ -137,7 +137,8 @@ def in_capitals(word: str) -> str:
 @lru_cache(maxsize=64)
 def _language(name: str, charset: Charset) -> Language:
     words = [word for word in wordfreq.top_n_list(name, WORDS) if not charset.unknown(word + word.upper())]
-    shares = np.array([wordfreq.word_frequency(word, name) for word in words]) ** FLATTENING
+    frequencies = wordfreq.get_frequency_dict(name)
+    shares = np.array([frequencies[word] for word in words]) ** FLATTENING
     cumulated = np.cumsum(shares / shares.sum()) if words else np.zeros(0)
     return Language(name, tuple(words), tuple(cumulated.tolist()))
 
