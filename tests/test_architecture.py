@@ -23,7 +23,7 @@ FLOORS = (
 HOMES = {
     "keras": ("network/", "training/"),
     "tensorflow": ("network/", "training/"),
-    "ai_edge_litert": ("recognition/recognizer.py",),
+    "ai_edge_litert": ("recognition/recognizer.py", "detection/detector.py"),
     "bentoml": ("service/",),
     "prometheus_client": (
         "service/metrics.py",

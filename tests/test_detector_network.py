@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from legible.network.detector import DETECTORS, STRIDE, build_detector, build_inference_detector, detector_loss
+from legible.detection.maps import STRIDE
+from legible.network.detector import DETECTORS, build_detector, build_inference_detector, detector_loss
 from legible.network.normalization import BatchNormalization
 
 MICRO = DETECTORS["micro"]

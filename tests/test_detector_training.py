@@ -13,8 +13,8 @@ from PIL import Image
 
 from legible.config import load_params
 from legible.detection.geometry import LineShape
+from legible.detection.maps import HEIGHT_UNIT
 from legible.errors import DataError, SettingsError
-from legible.network.detector import HEIGHT_UNIT
 from legible.synth.fonts import find_fonts
 from legible.synth.pages.materials import Materials
 from legible.synth.words import Texts

@@ -15,12 +15,6 @@ from legible.network import blocks
 from legible.network.blocks import MaskedFeatures
 from legible.network.normalization import Tensor
 
-STRIDE = 4
-"""Pixels of the input, each way, that make one cell of the maps."""
-MULTIPLE = 32
-"""Both sides of the input are multiples of this, so that every stage halves evenly."""
-HEIGHT_UNIT = 16.0
-"""Pixels of the input that a value of 1 in the map of heights stands for."""
 WIDE_FROM = 3
 """The first stage that looks at 5 x 5 places instead of 3 x 3."""
 PROBABILITY_MAPS = ("core", "gap", "page")

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from legible.detection.geometry import LineShape, Matrix, Points, moved_points
+from legible.detection.maps import HEIGHT_UNIT, STRIDE
 from legible.image.decode import GreyImage
-from legible.network.detector import HEIGHT_UNIT, STRIDE
 
 Maps = npt.NDArray[np.float32]
 """(H / STRIDE, W / STRIDE, 8): see `network.detector.detector_loss`."""

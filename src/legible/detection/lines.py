@@ -1,0 +1,272 @@
+"""Maps of a page -> its lines: connected cores, joined and parted where the maps say so, with smooth edges.
+
+The page is looked at in a size in which its letters are about as high as those that the network learned from, and
+again where the network finds them higher or lower.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from legible.detection.geometry import LineShape, scaling
+from legible.detection.maps import STRIDE, Detector, Map, PageMaps
+from legible.image.decode import GreyImage
+
+LINE_HEIGHT = 16.0
+"""Pixels between the edges of a line at which the network finds it best."""
+HEIGHTS_FIT = (0.72, 1.45)
+"""Where the lines of a first look are further from LINE_HEIGHT than by these factors, the page is looked at again."""
+MAX_PIXELS = 6_000_000
+"""Of what the network is given; more takes more memory than a page is worth."""
+MIN_SIDE = 32
+THRESHOLDS = (0.5, 0.7, 0.85)
+"""Of the core: where lines run into each other at one, they part at the next."""
+MIN_CELLS = 3
+MAX_THICKNESS = 0.8
+"""Of a line's height: a core that is thicker holds two lines."""
+CORE_INSET = 0.15
+"""Line heights that a core ends before its line, as the network is taught."""
+JOIN_GAP = 1.4
+"""Line heights between two pieces of a row up to which they may be one line."""
+MAX_JOIN_GAP_PROBABILITY = 0.35
+"""Of a gap between the pieces."""
+EXTREME_FACTORS = (0.1, 4.0)
+LETTER_HEIGHTS = (4, 150)
+"""Pixels that connected ink may be high to count as a letter, before any line is known."""
+LINE_PER_LETTER = 1.8
+"""The height of a line over that of its letters, most of which have no ascender."""
+MIN_LETTERS = 4
+MAX_LETTER_PIXELS = 2_000_000
+
+
+@dataclass(frozen=True)
+class FoundLine:
+    """A line, in pixels of the page, and how sure the network is of its core, 0 to 1."""
+
+    shape: LineShape
+    score: float
+
+
+@dataclass(frozen=True)
+class Piece:
+    """The core of a line, column by column, from left to right, in pixels of the network's input.
+
+    x: (n,) middles of the columns. upper, lower: (n,) the line's edges as the core's cells there say. weights: (n,) sum
+    of the core's probabilities in each column.
+    """
+
+    x: npt.NDArray[np.float64]
+    upper: npt.NDArray[np.float64]
+    lower: npt.NDArray[np.float64]
+    weights: npt.NDArray[np.float64]
+    score: float
+
+    @property
+    def height(self) -> float:
+        return float(np.median(self.lower - self.upper))
+
+
+def find_lines(detector: Detector, image: GreyImage, *, factor: float | None = None) -> list[FoundLine]:
+    """Return the lines of a page (H, W), from the top; `factor` scales it first, where it is known."""
+    first = _fitting(factor or LINE_HEIGHT / estimated_line_height(image), image)
+    lines = _lines_at(detector, image, first)
+    if factor is None and lines:
+        wanted = LINE_HEIGHT / (typical_height(lines) * first)
+        second = _fitting(first * wanted, image)
+        if not HEIGHTS_FIT[0] < wanted < HEIGHTS_FIT[1] and abs(second / first - 1) > 0.1:  # noqa: PLR2004
+            lines = _lines_at(detector, image, second)
+    return sorted(lines, key=lambda line: line.shape.box[1])
+
+
+def typical_height(lines: Sequence[FoundLine]) -> float:
+    """The height in which most of the page is written: the median, each line by its length."""
+    heights = np.array([line.shape.height for line in lines])
+    lengths = np.array([line.shape.length for line in lines])
+    order = np.argsort(heights)
+    place = np.searchsorted(np.cumsum(lengths[order]), lengths.sum() / 2)
+    return float(heights[order][min(int(place), len(heights) - 1)])
+
+
+def estimated_line_height(image: GreyImage) -> float:
+    """About how high the lines of a page are, by the heights of what looks like letters; before anything is found.
+
+    Letters without ascenders are most of a text and half as high as its lines.
+    """
+    factor = min(1.0, float(np.sqrt(MAX_LETTER_PIXELS / image.size)))
+    small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA) if factor < 1 else image
+    ink = _ink(np.asarray(small, np.uint8))
+    _, _, stats, _ = cv2.connectedComponentsWithStats(ink, connectivity=8)
+    width, height, area = stats[1:, 2], stats[1:, 3], stats[1:, 4]
+    low, high = LETTER_HEIGHTS
+    letters = (height >= low) & (height < high) & (width < 6 * height) & (height < 8 * width)
+    letters &= area > 0.12 * width * height
+    if np.count_nonzero(letters) < MIN_LETTERS:
+        return float(max(LINE_HEIGHT, min(image.shape) / 30))
+    return float(np.median(height[letters]) * LINE_PER_LETTER / factor)
+
+
+def pieces_of(maps: PageMaps) -> list[Piece]:
+    """The cores of a page, each of them one line or a part of one."""
+    core = np.where(maps.gap > 0.6, maps.core * 0.5, maps.core)  # noqa: PLR2004
+    return list(_pieces(maps, core, np.ones(core.shape, bool), level=0))
+
+
+def joined(pieces: Sequence[Piece], maps: PageMaps) -> list[Piece]:
+    """Pieces that follow each other on one line put together, unless the maps see a gap between them."""
+    rest = sorted(pieces, key=lambda piece: piece.x[0])
+    whole: list[Piece] = []
+    while rest:
+        piece = rest.pop(0)
+        while (following := _following(piece, rest, maps.gap)) is not None:
+            rest = [other for other in rest if other is not following]
+            piece = _together(piece, following)
+        whole.append(piece)
+    return whole
+
+
+def shape_of(piece: Piece) -> LineShape:
+    """Smooth edges through what the columns of a core say, out to the ends of the ink."""
+    high = piece.height
+    left = piece.x[0] - STRIDE / 2 - CORE_INSET * high
+    right = piece.x[-1] + STRIDE / 2 + CORE_INSET * high
+    degree = int(np.clip((right - left) / (6 * high), 0, 3))
+    middle, tall = (piece.upper + piece.lower) / 2, piece.lower - piece.upper
+    middle_at = _fitted(piece.x, middle, piece.weights, degree=degree)
+    tall_at = _fitted(piece.x, tall, piece.weights, degree=min(degree, 1))
+    count = 2 if degree <= 1 else int(np.clip((right - left) / (2 * high), 4, 48))
+    x = np.linspace(left, right, count)
+    inside = np.clip(x, piece.x[0], piece.x[-1])  # a parabola runs away beyond its ends
+    slope = (middle_at(inside[-1]) - middle_at(inside[0])) / max(inside[-1] - inside[0], 1.0)
+    center = middle_at(inside) + (x - inside) * slope
+    half = np.maximum(tall_at(inside), 0.5 * high) / 2
+    return LineShape(np.stack([x, center - half], axis=1), np.stack([x, center + half], axis=1))
+
+
+def _lines_at(detector: Detector, image: GreyImage, factor: float) -> list[FoundLine]:
+    interpolation = cv2.INTER_AREA if factor < 1 else cv2.INTER_CUBIC
+    size = (max(round(image.shape[1] * factor), MIN_SIDE), max(round(image.shape[0] * factor), MIN_SIDE))
+    scaled = image if factor == 1 else np.asarray(cv2.resize(image, size, interpolation=interpolation), np.uint8)
+    maps = detector.maps(scaled)
+    back = scaling(1 / factor)
+    found = [(shape_of(piece), piece.score) for piece in joined(pieces_of(maps), maps)]
+    return [FoundLine(shape.moved(back), score) for shape, score in found if shape.height > 0]
+
+
+def _fitting(factor: float, image: GreyImage) -> float:
+    within = float(np.clip(factor, *EXTREME_FACTORS))
+    return min(within, float(np.sqrt(MAX_PIXELS / image.size)))
+
+
+def _ink(image: GreyImage) -> npt.NDArray[np.uint8]:
+    """Darker than its surroundings by a good part of the page's contrast."""
+    around = cv2.blur(image, (31, 31)).astype(np.int16)
+    difference = around - image
+    step = max(float(np.percentile(np.abs(difference), 97)) * 0.5, 12.0)
+    dark, light = difference > step, difference < -step
+    chosen = dark if np.count_nonzero(dark) >= 0.3 * np.count_nonzero(light) else light
+    return np.asarray(chosen, np.uint8)
+
+
+def _pieces(maps: PageMaps, core: Map, within: npt.NDArray[np.bool_], *, level: int) -> Iterator[Piece]:
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(
+        ((core > THRESHOLDS[level]) & within).astype(np.uint8), connectivity=8
+    )
+    for label in range(1, count):
+        if stats[label, cv2.CC_STAT_AREA] < MIN_CELLS:
+            continue
+        left, top, width, height = stats[label, :4].tolist()
+        part = np.s_[top : top + height, left : left + width]
+        own = labels[part] == label
+        piece = _piece(maps, part, own)
+        if _is_double(piece, own) and level + 1 < len(THRESHOLDS):
+            inner = np.zeros(core.shape, bool)
+            inner[part] = own
+            parts = list(_pieces(maps, core, inner, level=level + 1))
+            if parts:
+                yield from parts
+                continue
+        yield piece
+
+
+def _piece(maps: PageMaps, part: tuple[slice, slice], own: npt.NDArray[np.bool_]) -> Piece:
+    weights = np.where(own, maps.core[part], 0.0).astype(np.float64)
+    columns = weights.sum(axis=0)
+    y = (np.arange(own.shape[0]) + part[0].start + 0.5)[:, None] * STRIDE
+    upper = (weights * (y - maps.above[part])).sum(axis=0) / columns
+    lower = (weights * (y + maps.below[part])).sum(axis=0) / columns
+    x = (np.arange(own.shape[1]) + part[1].start + 0.5) * STRIDE
+    return Piece(x, upper, np.maximum(lower, upper + 1), columns, float(maps.core[part][own].mean()))
+
+
+def _is_double(piece: Piece, own: npt.NDArray[np.bool_]) -> bool:
+    """Whether the core is thicker than that of one line, in a good part of its columns."""
+    thick = own.sum(axis=0) * STRIDE > np.maximum(MAX_THICKNESS * piece.height, 2 * STRIDE)
+    extent = (own.shape[0] - own.argmax(axis=0) - own[::-1].argmax(axis=0)) * STRIDE
+    apart = extent > 1.5 * np.maximum(piece.height, 2 * STRIDE)
+    return float(thick.mean()) > 0.3 or float(apart.mean()) > 0.1  # noqa: PLR2004
+
+
+def _following(piece: Piece, others: Sequence[Piece], gap: Map) -> Piece | None:
+    """The nearest piece that goes on where this one ends."""
+    high = piece.height
+    near = [
+        other
+        for other in others
+        if -0.5 * high < other.x[0] - piece.x[-1] < (JOIN_GAP + 2 * CORE_INSET) * high and _continues(piece, other, gap)
+    ]
+    return min(near, key=lambda other: float(other.x[0]), default=None)
+
+
+def _continues(piece: Piece, other: Piece, gap: Map) -> bool:
+    """Whether two pieces lie on one line: of about one height, in one direction, with no gap between them."""
+    heights = sorted((piece.height, other.height))
+    if heights[1] > 1.7 * heights[0]:
+        return False
+    end, start = _end(piece, last=True), _end(other, last=False)
+    if abs(start[1] - end[1] - _slope(piece, other) * (start[0] - end[0])) > 0.35 * heights[1]:
+        return False
+    steps = max(int(abs(start[0] - end[0]) / STRIDE), 1)
+    x = np.linspace(end[0], start[0], steps + 1) / STRIDE
+    y = np.linspace(end[1], start[1], steps + 1) / STRIDE
+    rows, columns = np.clip(y.astype(int), 0, gap.shape[0] - 1), np.clip(x.astype(int), 0, gap.shape[1] - 1)
+    return float(gap[rows, columns].max()) < MAX_JOIN_GAP_PROBABILITY
+
+
+def _slope(piece: Piece, other: Piece) -> float:
+    """Of the longer of two pieces, 0 where both are too short to tell."""
+    longer = max(piece, other, key=lambda one: one.x[-1] - one.x[0])
+    if longer.x[-1] - longer.x[0] < 4 * longer.height:
+        return 0.0
+    return float(np.polyfit(longer.x, (longer.upper + longer.lower) / 2, 1)[0])
+
+
+def _end(piece: Piece, *, last: bool) -> tuple[float, float]:
+    """The middle of a piece's last or first few columns."""
+    part = slice(-4, None) if last else slice(0, 4)
+    y = (piece.upper[part] + piece.lower[part]) / 2
+    return float(piece.x[-1] if last else piece.x[0]), float(y.mean())
+
+
+def _together(piece: Piece, other: Piece) -> Piece:
+    pairs = ("x", "upper", "lower", "weights")
+    x, upper, lower, weights = (np.concatenate([getattr(piece, name), getattr(other, name)]) for name in pairs)
+    order = np.argsort(x, kind="stable")
+    score = float(np.average([piece.score, other.score], weights=[piece.x.size, other.x.size]))
+    return Piece(x[order], upper[order], lower[order], weights[order], score)
+
+
+def _fitted(
+    x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], weights: npt.NDArray[np.float64], *, degree: int
+) -> np.polynomial.Polynomial:
+    """The polynomial through weighted points, fitted again without those that lie far off."""
+    degree = min(degree, len(x) - 1)
+    domain = [float(x[0]), float(max(x[-1], x[0] + 1))]
+    first = np.polynomial.Polynomial.fit(x, y, degree, domain=domain, w=np.sqrt(weights))
+    off = np.abs(y - first(x))
+    kept = off <= np.maximum(2.5 * float(np.median(off)), 0.5)
+    if np.count_nonzero(kept) <= degree + 1:
+        return first
+    return np.polynomial.Polynomial.fit(x[kept], y[kept], degree, domain=domain, w=np.sqrt(weights[kept]))

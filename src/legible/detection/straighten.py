@@ -1,0 +1,70 @@
+"""A line cut out of its page, upright and straight, with a little of what lies around it."""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from legible.detection.geometry import LineShape, Points
+from legible.image.decode import GreyImage
+
+MARGIN = 0.1
+"""Of the line's height, on each side: how lines are cut out where reading is measured."""
+MIN_LEAN = 0.12
+"""Line heights from end to end: less is left as it is, because sampling anew costs sharpness."""
+MAX_COLUMNS = 12_000
+
+
+def cut_line(image: GreyImage, shape: LineShape, *, margin: float = MARGIN) -> GreyImage:
+    """Return the line (H, W) of a page, straightened where it leans or curves by more than it may."""
+    middle = shape.middle
+    high = max(shape.height, 1.0)
+    if float(np.ptp(middle[:, 1])) < MIN_LEAN * high:
+        return _upright(image, shape, margin * high)
+    columns = int(np.clip(round(shape.length + 2 * margin * high), 1, MAX_COLUMNS))
+    rows = max(round(high * (1 + 2 * margin)), 1)
+    upper, lower = _edges_at(shape, columns, margin)
+    down = (np.arange(rows) + 0.5)[:, None, None] / rows * (1 + 2 * margin) - margin
+    places = (upper + down * (lower - upper) - 0.5).astype(np.float32)
+    return np.asarray(
+        cv2.remap(image, places[..., 0], places[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), np.uint8
+    )
+
+
+def page_polygon(shape: LineShape, start: float, stop: float) -> Points:
+    """The part of a line between two fractions of the length of its cut, MARGIN included, as a polygon on the page."""
+    upper, lower = _edges_at(shape, 64, MARGIN)
+    places = np.linspace(start, stop, max(2, round((stop - start) * len(shape.upper)) + 1))
+    at = np.clip(places * len(upper) - 0.5, 0, len(upper) - 1)
+    index = np.arange(len(upper))
+    edges = [np.stack([np.interp(at, index, edge[:, axis]) for axis in (0, 1)], axis=1) for edge in (upper, lower)]
+    return np.concatenate([edges[0], edges[1][::-1]])
+
+
+def _upright(image: GreyImage, shape: LineShape, margin: float) -> GreyImage:
+    rows, columns = image.shape
+    left, _, right, _ = shape.box
+    top, bottom = float(np.median(shape.upper[:, 1])), float(np.median(shape.lower[:, 1]))
+    first_row = int(np.clip(round(top - margin), 0, rows - 1))
+    first_column = int(np.clip(round(left - margin), 0, columns - 1))
+    last_row = int(np.clip(round(bottom + margin), first_row + 1, rows))
+    last_column = int(np.clip(round(right + margin), first_column + 1, columns))
+    return image[first_row:last_row, first_column:last_column]
+
+
+def _edges_at(shape: LineShape, count: int, margin: float) -> tuple[Points, Points]:
+    """Points of both edges in the middles of `count` columns, equally far apart along the line and its margins."""
+    middle = shape.middle
+    steps = np.linalg.norm(np.diff(middle, axis=0), axis=1)
+    along = np.concatenate([[0.0], np.cumsum(steps)])
+    extra = margin * shape.height
+    wanted = (np.arange(count) + 0.5) / count * (along[-1] + 2 * extra) - extra
+    return _interpolated(shape.upper, along, wanted), _interpolated(shape.lower, along, wanted)
+
+
+def _interpolated(points: Points, along: npt.NDArray[np.float64], wanted: npt.NDArray[np.float64]) -> Points:
+    """Points at places along a line, beyond its ends in the direction that it has there."""
+    inner = np.stack([np.interp(wanted, along, points[:, axis]) for axis in (0, 1)], axis=1)
+    first = (points[1] - points[0]) / max(along[1] - along[0], 1e-9)
+    last = (points[-1] - points[-2]) / max(along[-1] - along[-2], 1e-9)
+    before, after = np.minimum(wanted - along[0], 0), np.maximum(wanted - along[-1], 0)
+    return np.asarray(inner + before[:, None] * first + after[:, None] * last)

@@ -1,0 +1,167 @@
+"""From maps to lines: the maps that the network is taught give back the lines that they were made from."""
+
+import dataclasses
+
+import cv2
+import numpy as np
+import pytest
+
+from legible.detection.detector import network_input
+from legible.detection.geometry import LineShape, moved_points, rotation, scaling
+from legible.detection.lines import FoundLine, estimated_line_height, find_lines, typical_height
+from legible.detection.maps import HEIGHT_UNIT, STRIDE, PageMaps
+from legible.detection.straighten import cut_line, page_polygon
+from legible.training.detector_truth import TruePage, truth_maps
+
+SHAPE = (400, 600)
+
+
+class TruthDetector:
+    """Answers with the maps that a network would be taught for these lines of a page of SHAPE, at whatever scale."""
+
+    def __init__(self, *lines: LineShape, blurred: bool = False) -> None:
+        self.lines = lines
+        self.blurred = blurred
+        self.factors: list[float] = []
+
+    def maps(self, image: np.ndarray) -> PageMaps:
+        factor = image.shape[1] / SHAPE[1]
+        self.factors.append(factor)
+        rows, columns = (side // STRIDE * STRIDE for side in image.shape)
+        page = TruePage(image, self.lines)
+        core, gap, sheet, above, below, *_ = np.moveaxis(
+            truth_maps(page, scaling(factor), shape=(rows, columns)), -1, 0
+        )
+        if self.blurred:
+            core = cv2.GaussianBlur(core, (0, 0), 0.8)
+        return PageMaps(core, gap, sheet, above * HEIGHT_UNIT, below * HEIGHT_UNIT)
+
+
+def found(*lines: LineShape, factor: float | None = 1.0, blurred: bool = False) -> list[LineShape]:
+    page = np.full(SHAPE, 255, np.uint8)
+    return [line.shape for line in find_lines(TruthDetector(*lines, blurred=blurred), page, factor=factor)]
+
+
+def assert_same(one: LineShape, other: LineShape, *, off: float = 3.0) -> None:
+    assert one.box == pytest.approx(other.box, abs=off)
+
+
+def test_lines_below_each_other_come_back_from_the_top() -> None:
+    lines = [LineShape.from_box(40, 60 + 22 * n, 500, 76 + 22 * n) for n in range(10)]
+    back = found(*lines)
+    assert len(back) == 10
+    for line, own in zip(back, lines, strict=True):
+        assert_same(line, own)
+
+
+def test_cells_of_a_row_stay_apart() -> None:
+    cells = [LineShape.from_box(40, 60, 200, 76), LineShape.from_box(226, 60, 300, 76)]
+    assert sorted(line.box[0] for line in found(*cells)) == pytest.approx([40, 226], abs=3)
+
+
+def test_tight_lines_whose_cores_touch_are_parted() -> None:
+    lines = [LineShape.from_box(40, 60 + 15 * n, 500, 76 + 15 * n) for n in range(4)]
+    assert len(found(*lines, blurred=True)) == 4
+
+
+def test_a_leaning_line_comes_back_leaning() -> None:
+    line = LineShape.from_box(60, 190, 540, 208).moved(rotation(0.06, center=(300, 200)))
+    back = found(line)
+    assert len(back) == 1
+    assert back[0].angle == pytest.approx(0.06, abs=0.01)
+    assert back[0].height == pytest.approx(line.height, abs=1.5)
+
+
+def curved() -> LineShape:
+    x = np.linspace(50, 550, 12)
+    y = 200 + 25 * ((x - 300) / 250) ** 2
+    return LineShape(np.stack([x, y - 9], 1), np.stack([x, y + 9], 1))
+
+
+def test_a_curved_line_comes_back_curved() -> None:
+    line = curved()
+    back = found(line)
+    assert len(back) == 1
+    middle = np.interp(back[0].middle[:, 0], line.middle[:, 0], line.middle[:, 1])
+    assert np.abs(middle - back[0].middle[:, 1])[1:-1].max() < 3
+
+
+def test_pieces_of_a_broken_line_are_joined() -> None:
+    line = LineShape.from_box(40, 60, 300, 78)
+    detector = TruthDetector(line)
+
+    class Broken:
+        def maps(self, image: np.ndarray) -> PageMaps:
+            maps = detector.maps(image)
+            core = maps.core.copy()
+            core[:, 40:43] = 0
+            return dataclasses.replace(maps, core=core)
+
+    back = find_lines(Broken(), np.full(SHAPE, 255, np.uint8), factor=1.0)
+    assert len(back) == 1
+    assert_same(back[0].shape, line)
+
+
+def test_a_page_whose_letters_are_large_is_looked_at_smaller() -> None:
+    lines = [LineShape.from_box(40, 40 + 90 * n, 560, 100 + 90 * n) for n in range(4)]
+    detector = TruthDetector(*lines)
+    back = find_lines(detector, np.full(SHAPE, 255, np.uint8))
+    assert len(detector.factors) == 2
+    assert detector.factors[1] == pytest.approx(16 / 60, rel=0.1)
+    assert len(back) == 4
+    for line, own in zip(back, lines, strict=True):
+        assert_same(line.shape, own, off=12)
+
+
+def test_an_empty_page_has_no_lines() -> None:
+    assert found() == []
+    assert found(factor=None) == []
+
+
+def test_the_height_of_lines_is_guessed_from_letters() -> None:
+    page = np.full((600, 800), 255, np.uint8)
+    for row in range(10):
+        cv2.putText(page, "some words of a text", (20, 50 + row * 50), cv2.FONT_HERSHEY_SIMPLEX, 1.0, 0, 2)
+    assert 20 < estimated_line_height(page) < 60
+    assert 20 < estimated_line_height(255 - page) < 60
+
+
+def test_the_typical_height_is_that_of_most_of_the_text() -> None:
+    title = FoundLine(LineShape.from_box(0, 0, 100, 50), 1.0)
+    body = [FoundLine(LineShape.from_box(0, 60 + 20 * n, 400, 74 + 20 * n), 1.0) for n in range(3)]
+    assert typical_height([title, *body]) == 14
+
+
+def test_input_is_ink_on_paper_in_whole_multiples() -> None:
+    ready = network_input(np.zeros((40, 33), np.uint8))
+    assert ready.shape == (64, 64)
+    assert (ready[0, 0], ready[50, 0]) == (1.0, 0.0)
+
+
+def test_an_upright_line_is_cut_as_it_is() -> None:
+    page = np.random.default_rng(0).integers(0, 255, (100, 200)).astype(np.uint8)
+    cut = cut_line(page, LineShape.from_box(20, 30, 120, 50))
+    assert np.array_equal(cut, page[28:52, 18:122])
+
+
+def test_a_curved_line_is_straightened() -> None:
+    page, line = np.full(SHAPE, 255, np.uint8), curved()
+    cv2.polylines(page, [np.round(line.middle).astype(np.int32)], isClosed=False, color=0, thickness=3)
+    cut = cut_line(page, line)
+    dark = cut[:, 20:-20].argmin(axis=0)
+    assert np.abs(dark - cut.shape[0] / 2).max() < 4
+
+
+def test_a_cut_past_the_edge_of_the_page_ends_there() -> None:
+    page = np.full((50, 100), 255, np.uint8)
+    assert cut_line(page, LineShape.from_box(-10, 40, 140, 60)).shape == (12, 100)
+
+
+def test_a_part_of_a_cut_lies_where_it_came_from() -> None:
+    line = LineShape.from_box(100, 100, 300, 120)
+    part = page_polygon(line, 0.5, 1.0)
+    left, top = part.min(axis=0)
+    right, bottom = part.max(axis=0)
+    assert (left, top, right, bottom) == pytest.approx((200, 100, 302, 120), abs=2)
+    turned = line.moved(rotation(0.3, center=(0, 0)))
+    assert page_polygon(turned, 0.5, 1.0) == pytest.approx(moved_points(part, rotation(0.3, center=(0, 0))), abs=2)
