@@ -12,8 +12,9 @@ from conftest import PROJECT, drawn_word
 
 from legible.charset import Charset
 from legible.config import load_params
+from legible.data.dataset import Sample
 from legible.errors import BundleError
-from legible.evaluation.evaluate import Case
+from legible.evaluation.evaluate import Case, case_of, result_of
 from legible.evaluation.results import (
     Result,
     WriterFigures,
@@ -28,6 +29,7 @@ from legible.gate.comparison import compare_all
 from legible.gate.decide import GateVerdict, _slower, gate
 from legible.gate.figures_table import figures_beside
 from legible.image.normalize import normalize
+from legible.reading import Reading
 from legible.recognition.bundle import MANIFEST, find_bundle, load_bundle
 from legible.recognition.recognizer import Recognizer
 from legible.scores import calibration_error, cross_entropy
@@ -468,3 +470,13 @@ def test_the_shipped_bundle_is_sound_and_small(bundle_folder: Path) -> None:
     load_bundle(bundle_folder)
     assert sum(path.stat().st_size for path in bundle_folder.iterdir()) <= 5_000_000
     assert gate(bundle_folder, None, floors=load_params(PROJECT / "params.yaml").pack.floors).passed
+
+
+def test_a_sample_is_judged_by_what_its_text_tells() -> None:
+    told = Sample("a/1", np.zeros((8, 8), np.uint8), "NO. 5", "w", "a", "validation", "line")
+    untold = dataclasses.replace(told, untold=("case", "spaces"))
+    right, wrong = (result_of(case_of(untold), Reading(text, 0.9, ())) for text in ("No.5", "No.6"))
+    assert (right.distance, right.length, right.word_distance) == (0, 4, 0)
+    assert (wrong.distance, wrong.word_distance) == (1, 1)
+    strict = result_of(case_of(told), Reading("No.5", 0.9, ()))
+    assert (strict.distance, strict.length) == (2, 5)

@@ -1,4 +1,5 @@
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,19 @@ def test_characters_outside_the_charset_are_dropped_by_name(tmp_path: Path) -> N
     narrow = dataclasses.replace(params(), charset=dataclasses.replace(params().charset, characters="AMOVEPhsaide ,."))
     manifest = ingest(narrow, root=with_iam(tmp_path))
     assert manifest.dropped == {"iam: n o £ not in the charset": 1}
+
+
+def test_a_picture_drawn_without_text_is_kept_with_the_empty_text_and_another_s_is_not(tmp_path: Path) -> None:
+    folder = as_archives(tmp_path / "data/generated/blank")
+    words = (folder / "words.txt").read_text().splitlines()
+    first = next(line for line in words if not line.startswith("#"))
+    (folder / "words.txt").write_text("\n".join([" ".join(first.split(" ")[:8]), *words[words.index(first) + 1 :]]))
+    manifest = ingest(params(), root=tmp_path)
+    assert sum(groups.get("generated-blank/word", 0) for groups in manifest.counts.values()) == 4
+    assert [s.text for s in Dataset.open(tmp_path / "data/dataset").samples(kind="word")].count("") == 1
+    shutil.copytree(folder, tmp_path / "there")
+    sources.add(tmp_path, kind="iam", path=tmp_path / "there")
+    assert ingest(params(), root=tmp_path).dropped == {"iam: empty text": 1}
 
 
 def test_a_second_ingest_gives_the_same_bytes(tmp_path: Path) -> None:

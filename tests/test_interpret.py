@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from legible.charset import Charset
+from legible.charset import REJECT, Charset
 from legible.ctc.lexicon import Lexicon, LexiconPrior, LexiconWeights
 from legible.recognition.calibration import Calibration, CharacterWeights, ModeWeights, ReadingWeights, logit
 from legible.recognition.decoding import Decoding, interpret
@@ -19,6 +19,13 @@ def log_probabilities(*rows: tuple[float, ...]) -> np.ndarray:
 
 AB = Charset("ab", "ab")
 DOUBTFUL = log_probabilities((0.1, 0.9, 0.0), (0.8, 0.1, 0.1), (0.0, 0.25, 0.75))
+
+
+def test_a_text_with_the_reject_sign_has_no_confidence() -> None:
+    charset = Charset("ab", f"a{REJECT}")
+    reading = interpret(log_probabilities((0.0, 1.0, 0.0), (0.0, 0.0, 1.0)), charset, Calibration(), Decoding())
+    assert (reading.text, reading.confidence) == (f"a{REJECT}", 0.0)
+    assert [one.confidence > 0.9 for one in reading.characters] == [True, False]
 
 
 def test_uncalibrated_confidence_is_the_probability_of_the_text_over_all_its_paths() -> None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from legible.scores import cer, edit_distance, exact_match, wer
+from legible.scores import cer, characters_right, edit_distance, exact_match, wer, without
 
 
 @pytest.mark.parametrize(
@@ -53,3 +53,16 @@ def test_error_rates_are_summed_over_the_corpus() -> None:
 def test_no_truth_gives_no_score() -> None:
     with pytest.raises(ValueError, match="at least one character"):
         cer(truths=[], predictions=[])
+
+
+def test_a_text_is_compared_without_what_a_label_does_not_tell() -> None:
+    assert without("No. 5 A", ()) == "No. 5 A"
+    assert without("No. 5 A", ["case"]) == "no. 5 a"
+    assert without("No. 5 A", ["spaces"]) == "No.5A"
+    assert without("No. 5 Ä", ["punctuation"]) == "No 5 Ä"
+    assert without("No. 5 A", ["case", "spaces", "punctuation"]) == "no5a"
+
+
+def test_characters_that_the_truth_does_not_tell_are_right() -> None:
+    assert characters_right("TEL12", "Tel: 13", ("case", "spaces", "punctuation")) == [True] * 6 + [False]
+    assert characters_right("TEL12", "Tel12") == [True, False, False, True, True]

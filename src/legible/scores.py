@@ -3,17 +3,29 @@
 Error rates are summed over a corpus: edits of all samples over the length of all truths.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from rapidfuzz.distance import Levenshtein
 
 Floats = npt.NDArray[np.float64]
+Untold = Literal["case", "spaces", "punctuation"]
+"""What a label may not tell of its picture, and is no error then."""
 
 BINS = 10
 """Bins of the calibration error."""
+
+
+def without(text: str, untold: Collection[Untold]) -> str:
+    """Return the text in small letters, without spaces and without punctuation, as far as they are untold.
+
+    `without("No. 5 A", ["case", "spaces"]) -> "no.5a"`
+    """
+    text = text.lower() if "case" in untold else text
+    kept = text.replace(" ", "") if "spaces" in untold else text
+    return "".join(c for c in kept if c.isalnum() or c == " ") if "punctuation" in untold else kept
 
 
 def edit_distance(*, truth: Sequence[Any], prediction: Sequence[Any]) -> int:
@@ -50,12 +62,16 @@ def _refuse_nothing(count: int) -> None:
         raise ValueError("no score without at least one character of truth")
 
 
-def characters_right(truth: str, prediction: str) -> list[bool]:
-    """For each character of a prediction, whether the truth has it there, by the shortest edit of one to the other."""
+def characters_right(truth: str, prediction: str, untold: Collection[Untold] = ()) -> list[bool]:
+    """For each character of a prediction, whether the truth has it there, by the shortest edit of one to the other.
+
+    What the truth does not tell is right.
+    """
     right = [True] * len(prediction)
-    for edit in Levenshtein.editops(prediction, truth):
+    compared = [(place, c) for place, one in enumerate(prediction) for c in without(one, untold)]
+    for edit in Levenshtein.editops("".join(c for _, c in compared), without(truth, untold)):
         if edit.tag != "insert":
-            right[edit.src_pos] = False
+            right[compared[edit.src_pos][0]] = False
     return right
 
 

@@ -9,7 +9,7 @@ import io
 import json
 import tarfile
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -21,6 +21,7 @@ from PIL import Image
 from legible.data.crops import READING_MARGIN, Box, cut_out
 from legible.errors import DataError
 from legible.files import JsonFormat, intact_folder, replace_folder, sha256_of
+from legible.scores import Untold, without
 
 FORMAT = JsonFormat("data set", 1, "ingest it again", DataError)
 SHARD_BYTES = 32_000_000
@@ -30,7 +31,6 @@ LATER = frozenset({"by_image", "terms", "open_sources", "untold", "box"})
 Split = Literal["train", "tune", "validation"]
 Kind = Literal["word", "line"]
 Segmentation = Literal["ok", "err"]
-Untold = Literal["case", "spaces", "punctuation"]
 
 
 @dataclass(frozen=True)
@@ -58,13 +58,6 @@ class Sample:
     def comparable(self, text: str) -> str:
         """The part of a text that can be compared with this sample's: without case, spaces or punctuation untold."""
         return without(text, self.untold)
-
-
-def without(text: str, untold: Collection[Untold]) -> str:
-    """The text in small letters, without spaces and without punctuation, as far as they are untold."""
-    text = text.lower() if "case" in untold else text
-    kept = text.replace(" ", "") if "spaces" in untold else text
-    return "".join(c for c in kept if c.isalnum() or c == " ") if "punctuation" in untold else kept
 
 
 @dataclass(frozen=True)

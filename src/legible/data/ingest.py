@@ -26,8 +26,7 @@ FEWEST_WRITERS = 3
 def ingest(params: Params, *, root: Path) -> Manifest:
     """Write root/data/dataset; a listed source that is not here stops it at its start."""
     listed = _allowed(sources.require(root), params.ingest)
-    generated = {n: root / "data/generated" / part for n, part in sources.GENERATED.items()}
-    present = {name: path for name, path in generated.items() if path.is_dir()}
+    present = sources.generated(root)
     if not listed and not present:
         raise DataError("nothing to ingest: run legible generate, or legible data add a source")
     tally = Tally()
@@ -42,8 +41,8 @@ def ingest(params: Params, *, root: Path) -> Manifest:
         present=[*present, *(source.name for source in listed)],
         absent=[
             name
-            for name, part in sources.GENERATED.items()
-            if name not in present and params.generate.shares.get(part, 0) > 0
+            for kind, share in params.generate.shares.items()
+            if share > 0 and (name := f"{sources.GENERATED}{kind}") not in present
         ],
         tally=tally,
     )
@@ -176,7 +175,7 @@ def _share(source: str, writer: str, purpose: str) -> float:
 def _within_charset(samples: Iterator[Sample], charset: Charset, tally: Tally) -> Iterator[Sample]:
     for sample in samples:
         unknown = [] if charset.rejects else charset.unknown(sample.text)
-        if not sample.text:
+        if not sample.text and not sample.source.startswith(sources.GENERATED):  # drawn without text, on purpose
             tally.dropped[f"{sample.source}: empty text"] += 1
         elif unknown:
             tally.dropped[f"{sample.source}: {' '.join(unknown)} not in the charset"] += 1

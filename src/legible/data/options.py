@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from legible.charset import composed
-from legible.data.dataset import Untold
 from legible.errors import DataError
+from legible.scores import Untold
 
 UNTOLD: tuple[Untold, ...] = ("case", "spaces", "punctuation")
 

@@ -17,11 +17,12 @@ import numpy as np
 from PIL import Image
 
 from legible.data.crops import Box, Crop, Pixels, crop_box
-from legible.data.dataset import Kind, Split, Tally, Untold
+from legible.data.dataset import Kind, Split, Tally
 from legible.data.options import SourceOptions
 from legible.data.second_readings import SecondReading, open_second_readings
 from legible.errors import DataError, ImageError
 from legible.image.decode import DECODER_FAULTS, GreyImage, decode_opened, open_image
+from legible.scores import Untold
 
 INDEX = "pages.jsonl"
 VALIDATION_LIST = "split_validation.txt"

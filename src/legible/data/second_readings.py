@@ -13,8 +13,8 @@ from pathlib import Path
 
 from rapidfuzz.distance import Levenshtein
 
-from legible.data.dataset import Untold
 from legible.errors import DataError
+from legible.scores import Untold
 
 FILE = "readings.tsv"
 MIN_CONFIDENCE = 0.9

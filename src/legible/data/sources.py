@@ -26,8 +26,10 @@ FORMAT = JsonFormat("list of sources", 1, "get it back from git", DataError)
 KINDS = ("iam", "transcribed", "pages", "emnist")
 ARCHIVED = ("transcribed", "pages")
 """Kinds that may be added as one `.tar`."""
-GENERATED = {"generated-print": "print", "generated-handwriting": "handwriting", "generated-strokes": "strokes"}
-"""Sources that `generate` draws, with their folders in data/generated."""
+GENERATED = "generated-"
+"""Begins the name of each source that `generate` draws: `generated-print` lies in data/generated/print."""
+FIRST_KINDS = ("print", "handwriting", "strokes")
+"""Generated kinds that come before others in a data set."""
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*(?<!\.dvc)")
 """A folder in data/raw beside which DVC puts NAME.dvc."""
 UNTOLD = "without text"
@@ -73,6 +75,14 @@ def listed(root: Path) -> list[Source]:
 def raw_folder(root: Path, name: str) -> Path:
     """Return where the files of a source lie, also after a kill while it was added again."""
     return intact_folder(root / "data/raw" / name)
+
+
+def generated(root: Path) -> dict[str, Path]:
+    """The generated sources that are here: a folder for each kind."""
+    place = root / "data/generated"
+    kinds = sorted(path.name for path in place.iterdir() if path.is_dir()) if place.is_dir() else []
+    ordered = [kind for kind in FIRST_KINDS if kind in kinds] + [kind for kind in kinds if kind not in FIRST_KINDS]
+    return {f"{GENERATED}{kind}": place / kind for kind in ordered}
 
 
 def require(root: Path) -> list[Source]:
@@ -164,7 +174,7 @@ def _check_name(root: Path, name: str, kind: str) -> None:
             f"{name!r} is no name of a source; name it with --name: small letters, digits, '.', '_' and '-', "
             "a letter or digit first, no .dvc at its end"
         )
-    if name in GENERATED:
+    if name.startswith(GENERATED):
         raise DataError(f"{name!r} is the name of generated samples; choose another with --name")
     others = [source.kind for source in listed(root) if source.name == name and source.kind != kind]
     if others:

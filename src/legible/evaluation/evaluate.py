@@ -28,7 +28,7 @@ from legible.recognition.calibration import Calibration
 from legible.recognition.decoding import Decoding
 from legible.recognition.recognizer import Recognizer, artefact_recognizer
 from legible.sampling import spread
-from legible.scores import calibration_error, characters_right, edit_distance
+from legible.scores import Untold, calibration_error, characters_right, edit_distance, without
 from legible.synth.print_recipes import print_recipe
 
 FORMAT_VERSION = 1
@@ -46,6 +46,8 @@ class Case:
     text: str
     writer: str
     slices: tuple[str, ...]
+    untold: tuple[Untold, ...] = ()
+    """What the text does not tell of the image, and is no error."""
 
     @property
     def key(self) -> str:
@@ -173,7 +175,7 @@ def character_errors(cases: Sequence[Case], readings: Sequence[Reading]) -> dict
     """Of each source and kind: how many characters were read, the share that is right, their calibration error."""
     given: dict[str, list[tuple[float, bool]]] = {}
     for case, reading in zip(cases, readings, strict=True):
-        right = characters_right(case.text, reading.text)
+        right = characters_right(case.text, reading.text, case.untold)
         given.setdefault(case.slices[0], []).extend(
             (character.confidence, one) for character, one in zip(reading.characters, right, strict=True)
         )
@@ -193,7 +195,7 @@ def validation_cases(data_set: Dataset) -> Iterator[Case]:
 
 
 def case_of(sample: Sample) -> Case:
-    return Case(sample.image, sample.text, f"{sample.source}/{sample.writer}", _slices(sample))
+    return Case(sample.image, sample.text, f"{sample.source}/{sample.writer}", _slices(sample), sample.untold)
 
 
 def print_cases(params: Params, *, root: Path) -> Iterator[Case]:
@@ -205,13 +207,14 @@ def print_cases(params: Params, *, root: Path) -> Iterator[Case]:
 
 
 def result_of(case: Case, reading: Reading) -> Result:
-    truth, guess = case.text.split(), reading.text.split()
+    text, prediction = without(case.text, case.untold), without(reading.text, case.untold)
+    truth, guess = text.split(), prediction.split()
     return Result(
         sample=case.key,
         writer=case.writer,
         slices=case.slices,
-        distance=edit_distance(truth=case.text, prediction=reading.text),
-        length=len(case.text),
+        distance=edit_distance(truth=text, prediction=prediction),
+        length=len(text),
         word_distance=edit_distance(truth=truth, prediction=guess),
         words=len(truth),
         confidence=round(reading.confidence, 4),

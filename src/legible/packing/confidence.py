@@ -16,6 +16,7 @@ import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 from tqdm import tqdm
 
+from legible.charset import REJECT
 from legible.config import Params
 from legible.ctc.beam import Candidate
 from legible.ctc.decode import softmax
@@ -86,7 +87,8 @@ def calibrate(recognizer: Recognizer, samples: Sequence[Sample], lexicon: Lexico
     for sample in tqdm(samples, desc="calibrate", unit="image"):
         logits = recognizer.logits(recognizer.preprocess(sample.image))
         for name, decoding in ways.items():
-            attempts[name].append(_attempt(recognizer, sample, logits, decoding))
+            attempt = _attempt(recognizer, sample, logits, decoding)
+            attempts[name] += [attempt] if REJECT not in attempt.text else []  # such a reading has no confidence to fit
     fitted = {name: ModeWeights(fit_reading(own), fit_character(own)) for name, own in attempts.items()}
     errors = {}
     for name, own in attempts.items():
@@ -98,17 +100,19 @@ def calibrate(recognizer: Recognizer, samples: Sequence[Sample], lexicon: Lexico
 def _attempt(recognizer: Recognizer, sample: Sample, logits: npt.NDArray[np.float32], decoding: Decoding) -> Attempt:
     shares = softmax(logits)
     candidates = search(shares, decoding)
-    truth = tuple(recognizer.charset.encode(sample.text))
-    text = recognizer.charset.decode(candidates[0].labels)
-    others = search_alternatives(shares, decoding, candidates)
+    truth = sample.comparable(sample.text)
+    text, *others = (
+        recognizer.charset.decode(one.labels)
+        for one in (candidates[0], *search_alternatives(shares, decoding, candidates))
+    )
     return Attempt(
         sample.group,
         candidates,
         text,
-        candidates[0].labels == truth,
-        truth in (other.labels for other in others),
+        sample.comparable(text) == truth,
+        truth in map(sample.comparable, others),
         character_probabilities(shares, candidates[0].labels),
-        characters_right(sample.text, text),
+        characters_right(sample.text, text, sample.untold),
     )
 
 

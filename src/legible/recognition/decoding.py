@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from legible.charset import Charset
+from legible.charset import REJECT, Charset
 from legible.ctc.beam import UNIFORM, Candidate, prefix_beam_search
 from legible.ctc.decode import Probabilities, align, best_path, softmax
 from legible.ctc.lexicon import LexiconPrior
@@ -43,14 +43,17 @@ def interpret(
     """Return the most probable text of `logits` (T, V) with calibrated confidences.
 
     With two steps of 0.6 blank and 0.4 "a" the reading is "a": its paths sum to 0.64, the empty text has 0.36.
+    A text with the reject sign has no confidence: whatever the sign in the picture is, it is another.
     """
     probabilities = softmax(logits)
     candidates = search(probabilities, decoding)
     weights = calibration.lexicon if decoding.prior else calibration.plain
     text = charset.decode(candidates[0].labels)
     found = character_probabilities(probabilities, candidates[0].labels)
-    confidence = weights.reading.confidence(candidates, found, text)
-    characters = (Character(c, weights.character.confidence(p)) for c, p in zip(text, found, strict=True))
+    confidence = 0.0 if REJECT in text else weights.reading.confidence(candidates, found, text)
+    characters = (
+        Character(c, 0.0 if c == REJECT else weights.character.confidence(p)) for c, p in zip(text, found, strict=True)
+    )
     others = search_alternatives(probabilities, decoding, candidates) if decoding.alternatives else []
     given = weights.reading.alternative_confidences(confidence, candidates, others)
     alternatives = (Alternative(charset.decode(o.labels), sure) for o, sure in zip(others, given, strict=True))
