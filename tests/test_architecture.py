@@ -33,7 +33,7 @@ HOMES = {
     ),
     "evidently": ("monitoring/report.py",),
     "ray": ("scale/",),
-    "typer": ("cli.py",),
+    "typer": ("cli/",),
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

@@ -100,8 +100,8 @@ def test_a_folder_without_weights_to_start_from_is_refused(tmp_path: Path) -> No
         found(params(start_from="start"), root=tmp_path)
 
 
-STEPS = 1 + 3 + 3 + 3
-"""Renamings and deletions: of the first checkpoint, which has no former one, of the second, and of both weights."""
+STEPS = 1 + 3 + 1 + 3
+"""Renamings and deletions: of the first checkpoint, the second, the phase's weights, and the weights; two had none."""
 
 
 @pytest.fixture

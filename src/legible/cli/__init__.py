@@ -1,0 +1,18 @@
+"""The command line: one verb a command, results to stdout, progress to stderr, one line for an error.
+
+Each module holds the commands of one subject, and each command imports what it needs, so that quick ones stay quick.
+"""
+
+# ruff: isort: off  # the order of `legible --help`
+from legible.cli.app import ALL_CORES, app, main
+from legible.cli import read
+from legible.cli import serve
+from legible.cli import monitoring
+from legible.cli import labelling
+from legible.cli import drill
+from legible.cli import gate
+from legible.cli import data
+from legible.cli import stages
+# ruff: isort: on
+
+__all__ = ["ALL_CORES", "app", "data", "drill", "gate", "labelling", "main", "monitoring", "read", "serve", "stages"]

@@ -1,0 +1,151 @@
+"""`legible data`: outside sources of the data set, and its samples."""
+
+from collections import Counter
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from legible.cli.app import HERE, Root, app, params_of
+from legible.errors import LegibleError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from legible.data.dataset import Sample
+
+data_app = typer.Typer(no_args_is_help=True, help="Outside sources of the data set (data/sources.json).")
+app.add_typer(data_app, name="data")
+
+
+@data_app.command("add")
+def data_add(
+    kind: Annotated[str, typer.Argument(help="iam, transcribed, pages or emnist.")],
+    path: Annotated[Path, typer.Argument(help="The folder that holds it; of transcribed or pages also a .tar.")],
+    *,
+    name: Annotated[str, typer.Option(help="What to list it as; else its kind or its folder's name.")] = "",
+    terms: Annotated[str, typer.Option(help="Licence or terms, for the model card.")] = "",
+    is_open: Annotated[
+        bool | None, typer.Option("--open/--not-open", help="Whether anyone may use it for any purpose.")
+    ] = None,
+    option: Annotated[
+        list[str] | None, typer.Option(help="How to take it, such as untold=case; see docs/data.md.")
+    ] = None,
+    root: Root = HERE,
+) -> None:
+    """Check a source, list it and put it under DVC. Example: legible data add iam ~/iam --terms "research only" """
+    from legible.data.labels import check_labels
+    from legible.data.options import parse_options
+    from legible.data.sources import add, raw_folder
+
+    options = parse_options(option) if option else None
+    source = add(root, kind=kind, path=path, name=name, terms=terms, is_open=is_open, options=options)
+    print(f"{source.name}: {', '.join(f'{count} {what}' for what, count in source.counts.items())}")
+    if (root / "params.yaml").is_file():
+        for line in check_labels(source, raw_folder(root, source.name), params_of(root).charset.build()):
+            print(line)
+
+
+@data_app.command("drop")
+def data_drop(name: str, root: Root = HERE) -> None:
+    """Take a source out of the list; its files stay. Example: legible data drop iam"""
+    from legible.data.sources import drop
+
+    drop(root, name)
+
+
+@data_app.command("list")
+def data_list(root: Root = HERE) -> None:
+    """Print the listed sources, and whether each is here."""
+    from legible.data.sources import listed, raw_folder
+
+    for source in listed(root):
+        state = "here" if raw_folder(root, source.name).is_dir() else "not here"
+        counts = ", ".join(f"{count} {what}" for what, count in source.counts.items())
+        print(f"{source.name}  {source.kind}  {counts}  {state}")
+
+
+Split = Annotated[str, typer.Option(help="train, tune or validation; else all.")]
+Group = Annotated[
+    str,
+    typer.Option(
+        help="A source and kind, such as generated-print/word, or a slice of it, such as iam/word/long; else all."
+    ),
+]
+
+
+@data_app.command("show")
+def data_show(
+    *,
+    split: Split = "",
+    group: Group = "",
+    count: Annotated[int, typer.Option(min=1, help="Samples on the sheet.")] = 120,
+    out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("contact-sheet.png"),
+    root: Root = HERE,
+) -> None:
+    """Write a contact sheet of samples with their labels. Example: legible data show --group iam/word"""
+    from legible.image.contact_sheet import Cell, draw_sheet
+
+    samples, total = _samples(root, split, group)
+    shown = min(count, total)
+    places = {number * total // shown for number in range(shown)}
+    chosen = (sample for place, sample in enumerate(samples) if place in places)
+    cells = [Cell(sample.image, (sample.text, sample.writer)) for sample in chosen]
+    draw_sheet(out, cells, columns=6, picture=(220, 48))
+    print(f"{out}: {shown} of {total} samples")
+
+
+@data_app.command("check")
+def data_check(
+    *,
+    split: Split = "",
+    group: Group = "",
+    suspects: Annotated[int, typer.Option(min=0, help="Least likely samples to show; 0 counts only.")] = 60,
+    out: Annotated[Path, typer.Option(help="Picture of the least likely samples.")] = Path("suspects.png"),
+    bundle: Annotated[
+        Path | None, typer.Option(help="The bundle that judges; else LEGIBLE_BUNDLE or the shipped.")
+    ] = None,
+    root: Root = HERE,
+) -> None:
+    """Count by source, writer, length and character; list the samples that the bundle finds least likely."""
+    from tqdm import tqdm
+
+    from legible.data.census import Census
+    from legible.labelling.suspects import draw_suspects, find_suspects
+    from legible.recognition.bundle import find_bundle, load_bundle
+    from legible.recognition.recognizer import Recognizer
+
+    samples, total = _samples(root, split, group)
+    print(Census.of(tqdm(samples, total=total, unit="image", desc="count")).report(params_of(root).charset.characters))
+    if suspects:
+        recognizer = Recognizer.from_bundle(load_bundle(bundle or find_bundle()))
+        samples, total = _samples(root, split, group)
+        found = find_suspects(tqdm(samples, total=total, unit="image", desc="read"), recognizer, count=suspects)
+        draw_suspects(out, found)
+        print(f"\nleast likely, in {out}:")
+        for suspect in found:
+            print(f"{suspect.gap:7.1f}  {suspect.sample.id}  is {suspect.sample.text!r}, read {suspect.read!r}")
+
+
+def _samples(root: Path, split: str, group: str) -> "tuple[Iterator[Sample], int]":
+    """Those of a split and group, or of a slice of it, and how many they are."""
+    from legible.data.dataset import Dataset
+
+    dataset = Dataset.open(root / "data/dataset")
+    source, kind, part = (*group.split("/", 2), "", "")[:3]
+    whole = f"{source}/{kind}" if part else group
+    total = dataset.count(split=split or None, group=whole or None)
+    find = partial(dataset.samples, split=split or None, source=source or None, kind=kind or None)
+    return _slice(find, total, group) if part else (find(), total)
+
+
+def _slice(find: "Callable[[], Iterator[Sample]]", total: int, name: str) -> "tuple[Iterator[Sample], int]":
+    from tqdm import tqdm
+
+    from legible.evaluation.evaluate import case_of
+
+    counts = Counter(n for sample in tqdm(find(), total=total, desc=name, unit="image") for n in case_of(sample).slices)
+    if not counts[name]:
+        raise LegibleError(f"no samples of {name}; there are {', '.join(sorted(counts))}")
+    return (sample for sample in find() if name in case_of(sample).slices), counts[name]

@@ -1,0 +1,144 @@
+"""`legible drift`, `rebase` and `monitor`: what is read now beside what was normal."""
+
+import math
+import sys
+import threading
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from legible.cli.app import HERE, Baseline, Corrections, app
+from legible.cli.read import image_files
+from legible.errors import LegibleError
+
+Log = Annotated[Path, typer.Option(help="The service's log, or a file of observations.")]
+LOG = HERE / "observations/v1"
+Channel = Annotated[str, typer.Option(help="Only this channel.")]
+Judge = Annotated[Path | None, typer.Option(help="The bundle whose reference decides.")]
+Kept = Annotated[Path | None, typer.Option(help="The images that the service kept, to show the most unusual.")]
+HtmlPath = Annotated[Path | None, typer.Option(help="Where the Evidently report (HTML) is written.")]
+Workspace = Annotated[Path | None, typer.Option(help="An Evidently workspace that gets the run.")]
+
+
+@app.command()
+def drift(
+    *,
+    observations: Log = LOG,
+    images: Annotated[Path | None, typer.Option(help="A folder of images in place of observations.")] = None,
+    bundle: Judge = None,
+    baseline: Baseline = None,
+    last: Annotated[
+        int | None, typer.Option(min=1, help="How many of the newest; 1000, or all where --since is given.")
+    ] = None,
+    since: Annotated[str, typer.Option(help="From this time on, such as 2026-11-21 or 2026-11-21T08:00.")] = "",
+    channel: Channel = "",
+    corrections: Corrections = None,
+    kept: Kept = None,
+    report: HtmlPath = None,
+    workspace: Workspace = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The verdict as JSON.")] = False,
+) -> None:
+    """Say whether recent images look unlike the reference: exit 0 no, 1 yes, 2 not enough data, 3 error.
+
+    Example: legible drift --last 1000 --report reports/drift.html
+    """
+    from legible.monitoring.check import LAST, ReportTarget, Standard, check, check_rows
+    from legible.monitoring.image_files import ImageFiles
+    from legible.observations.window import Selection
+    from legible.recognition.bundle import find_bundle
+
+    standard = Standard(bundle or find_bundle(), baseline, corrections, kept)
+    target = ReportTarget(report, workspace)
+    if images:
+        asked = {"last": last, "since": since, "channel": channel, "corrections": corrections, "kept": kept}
+        if given := [f"--{option}" for option, value in asked.items() if value]:
+            raise LegibleError(f"{', '.join(given)} choose among observations; leave them out with --images")
+        pictures = ImageFiles(list(image_files([images])), standard.bundle)
+        made = check_rows(pictures.observations(at=time.time()), standard, at=time.time(), target=target)
+        for path in pictures.skipped:
+            print(f"legible: {path} is no image that can be read; skipped", file=sys.stderr)
+    else:
+        made = check(
+            observations,
+            standard,
+            at=time.time(),
+            selection=Selection(since=_seconds(since) if since else -math.inf, channel=channel or None),
+            last=last or (None if since else LAST),
+            target=target,
+        )
+    print(made.to_json() if as_json else made.screen())
+    raise typer.Exit(made.exit_code)
+
+
+@app.command()
+def rebase(
+    *,
+    since: Annotated[str, typer.Option(help="From this time on, such as 2026-11-21 or 2026-11-21T08:00.")],
+    observations: Log = LOG,
+    bundle: Judge = None,
+    channel: Channel = "",
+    out: Annotated[Path, typer.Option(help="The folder to write, for legible drift --baseline.")] = HERE / "baseline",
+) -> None:
+    """Call what was read since then normal, for legible drift --baseline. Example: legible rebase --since 2026-11-21"""
+    from legible.monitoring.check import Standard
+    from legible.monitoring.check import rebase as run
+    from legible.observations.window import Selection, WindowTally
+    from legible.recognition.bundle import find_bundle
+
+    tally = WindowTally()
+    made = run(
+        observations,
+        Standard(bundle or find_bundle()),
+        at=time.time(),
+        selection=Selection(since=_seconds(since), channel=channel or None),
+        tally=tally,
+    )
+    made.save(out)
+    for line in tally.screen():
+        print(line)
+    print(f"{out}: the normal of {made.images} observations; legible drift --baseline {out}")
+
+
+def _seconds(text: str) -> float:
+    """Unix time of an ISO date or time, of this machine's zone where it names none."""
+    try:
+        return datetime.fromisoformat(text).astimezone().timestamp()
+    except ValueError as error:
+        raise LegibleError(f"--since {text!r} is no time; write 2026-11-21 or 2026-11-21T08:00") from error
+
+
+@app.command()
+def monitor(
+    *,
+    observations: Log = LOG,
+    bundle: Judge = None,
+    baseline: Baseline = None,
+    corrections: Corrections = None,
+    every: Annotated[float, typer.Option(min=1, help="Seconds between checks.")] = 300,
+    port: Annotated[int, typer.Option(help="Port of the metrics.")] = 3001,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    report: HtmlPath = None,
+    workspace: Workspace = None,
+) -> None:
+    """Check for drift on a schedule, with the verdict at /metrics. Example: legible monitor --every 300"""
+    from legible.monitoring.check import ReportTarget, Standard, check
+    from legible.monitoring.exporter import Exporter, watch
+    from legible.monitoring.finding import Check
+    from legible.recognition.bundle import find_bundle
+
+    standard = Standard(bundle or find_bundle(), baseline, corrections)
+    target = ReportTarget(report, workspace)
+    exporter = Exporter()
+    close = exporter.serve(port=port, host=host)
+    print(f"drift verdicts at http://{host}:{port}/metrics, every {every:g} s", file=sys.stderr)
+
+    def make_check(at: float) -> Check:
+        return check(observations, standard, at=at, target=target)
+
+    try:
+        watch(make_check, exporter, every_seconds=every, clock=time.time, stop=threading.Event())
+    except KeyboardInterrupt:
+        close()

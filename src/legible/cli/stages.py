@@ -1,0 +1,104 @@
+"""The stages of the pipeline, one command each, and `legible params`. Command, DVC stage and function share a name."""
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from legible.cli.app import ALL_CORES, HERE, Processes, Root, app, params_of
+
+
+@app.command()
+def params(
+    files: Annotated[list[Path], typer.Argument(help="Parameter files, each merged over the ones before.")],
+) -> None:
+    """Print merged and checked parameters. Example: legible params params.yaml params/tiny.yaml"""
+
+    from legible.config import dump_params
+
+    print(dump_params(*files), end="")
+
+
+@app.command()
+def fonts(root: Root = HERE) -> None:
+    """Stage: install the fonts of fonts/package-lock.json with npm."""
+    from legible.data.sources import require
+    from legible.synth.font_packages import install_fonts
+
+    require(root)  # the first stage says what the later ones will lack
+    install_fonts(params_of(root), root=root)
+
+
+@app.command()
+def generate(root: Root = HERE, processes: Processes = ALL_CORES) -> None:
+    """Stage: draw words and lines into data/generated, in the IAM layout."""
+    from legible.synth.generate import generate as run
+
+    run(params_of(root), root=root, processes=processes)
+
+
+@app.command()
+def ingest(root: Root = HERE) -> None:
+    """Stage: generated and listed sources into data/dataset."""
+    from legible.data.ingest import ingest as run
+
+    print(run(params_of(root), root=root).summary())
+
+
+@app.command()
+def train(
+    root: Root = HERE,
+    workers: Annotated[int, typer.Option(min=1, help="Processes that prepare images.")] = ALL_CORES,
+    threads: Annotated[int, typer.Option(min=0, help="Threads that compute; 0: as many as the backend takes.")] = 0,
+    stop_after: Annotated[
+        str, typer.Option(help="A phase, by name or number: the weights are those of a recipe that ends there.")
+    ] = "",
+) -> None:
+    """Stage: data/dataset into models/weights; continues where it was stopped. Example: legible train --threads 1"""
+    from legible.training.threads import limit_threads
+
+    limit_threads(threads)
+    from legible.training.stage import train as run
+
+    run(params_of(root), root=root, workers=workers, stop_after=stop_after)
+
+
+@app.command()
+def export(
+    root: Root = HERE,
+    *,
+    from_checkpoint: Annotated[
+        bool, typer.Option("--from-checkpoint", help="What the training that runs has reached, not models/weights.")
+    ] = False,
+) -> None:
+    """Stage: models/weights into the LiteRT artefact."""
+    from legible.training.export import export as run
+    from legible.training.stage import save_newest
+
+    weights = save_newest(params_of(root), root=root) if from_checkpoint else None
+    run(params_of(root), root=root, weights=weights)
+
+
+STAGES = {
+    "lexicon": ("legible.packing.lexicon", "the most frequent words, for readings that ask for them."),
+    "confidence": ("legible.packing.confidence", "calibrate confidence on the tune split."),
+    "evaluate": ("legible.evaluation.evaluate", "read the validation split and evaluate.print with what is served."),
+    "reference": ("legible.packing.reference", "the reference of the image statistics, and the calibrated drift rule."),
+    "pack": ("legible.packing.pack", "all of it into models/bundle, with its card."),
+}
+"""Stages without options of their own: the module with the function of the same name, and what it does."""
+
+
+def stage_command(name: str, module: str) -> Callable[[Path], None]:
+    """Return the command that runs a stage with the parameters of a project's folder."""
+
+    def command(root: Root = HERE) -> None:
+        getattr(import_module(module), name)(params_of(root), root=root)
+
+    return command
+
+
+for _name, (_module, _help) in STAGES.items():
+    app.command(_name, help=f"Stage: {_help}")(stage_command(_name, _module))
