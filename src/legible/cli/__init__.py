@@ -3,7 +3,8 @@
 Each module holds the commands of one subject, and each command imports what it needs, so that quick ones stay quick.
 """
 
-# ruff: isort: off  # the order of `legible --help`
+# In the order of `legible --help`.
+# ruff: isort: off
 from legible.cli.app import ALL_CORES, app, main
 from legible.cli import read
 from legible.cli import serve
