@@ -4,7 +4,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from legible.errors import DamagedImageError, ImageError, ImageTooLargeError, UnsupportedFormatError
 from legible.image.decode import FORMATS, Limits, decode
@@ -61,8 +61,63 @@ def test_transparency_is_white_paper() -> None:
 
 def test_a_transparent_palette_colour_is_white_paper() -> None:
     image = picture("P")
-    dark = image.getpixel((10, 10))
-    assert decode(encoded(image, transparency=dark))[10, 10] == 255
+    light = image.getpixel((30, 10))
+    assert decode(encoded(image, transparency=light))[10, 30] == 255
+
+
+def word(ink: tuple[int, ...], paper: tuple[int, ...]) -> Image.Image:
+    image = Image.new("RGBA" if len(paper) == 4 else "RGB", (120, 40), paper)
+    ImageDraw.Draw(image).text((8, 4), "Word", font=ImageFont.load_default(size=28), fill=ink)
+    return image
+
+
+@pytest.mark.parametrize("ink", [(255, 255, 255, 255), (255, 240, 120, 255), (190, 190, 190, 255)])
+def test_pale_text_on_transparent_ground_is_laid_on_black(ink: tuple[int, ...]) -> None:
+    image = decode(encoded(word(ink, (255, 255, 255, 0))))
+    assert image[0, 0] == 0
+    assert image.max() > 180
+
+
+@pytest.mark.parametrize("ink", [(0, 0, 0, 255), (150, 30, 30, 255), (150, 150, 150, 255)])
+def test_dark_text_on_transparent_ground_is_laid_on_white(ink: tuple[int, ...]) -> None:
+    assert decode(encoded(word(ink, (0, 0, 0, 0))))[0, 0] == 255
+
+
+def test_transparent_corners_of_a_page_do_not_turn_it_dark() -> None:
+    page = word((0, 0, 0, 255), (255, 255, 255, 255))
+    page.paste((0, 0, 0, 0), (0, 0, 6, 6))
+    assert decode(encoded(page))[0, 0] == 255
+
+
+EQUALLY_LIGHT = [((200, 0, 0), (0, 102, 0)), ((0, 0, 255), (61, 20, 0)), ((255, 255, 90), (255, 255, 255))]
+
+
+@pytest.mark.parametrize(("ink", "paper"), EQUALLY_LIGHT)
+def test_colours_of_one_lightness_are_told_apart(ink: tuple[int, ...], paper: tuple[int, ...]) -> None:
+    image = word(ink, paper)
+    luminance = np.asarray(image.convert("L"))
+    seen = decode(encoded(image))
+    assert int(luminance.max()) - int(luminance.min()) < 40
+    assert int(seen.max()) - int(seen.min()) > 90
+
+
+def test_black_text_across_two_colours_stays_in_sight() -> None:
+    image = Image.new("RGB", (120, 40), (200, 0, 0))
+    image.paste((0, 102, 0), (60, 0, 120, 40))
+    ImageDraw.Draw(image).text((8, 4), "Word", font=ImageFont.load_default(size=28), fill=(0, 0, 0))
+    assert np.array_equal(decode(encoded(image)), np.asarray(image.convert("L")))
+
+
+@pytest.mark.parametrize("ink", [(0, 0, 0), (20, 40, 160), (120, 0, 0), (0, 80, 0)])
+def test_dark_text_on_white_keeps_its_luminance(ink: tuple[int, ...]) -> None:
+    image = word(ink, (255, 255, 255))
+    assert np.array_equal(decode(encoded(image)), np.asarray(image.convert("L")))
+
+
+def test_large_images_keep_what_luminance_hides_too() -> None:
+    small = word((200, 0, 0), (0, 102, 0))
+    seen = decode(encoded(small.resize((small.width * 12, small.height * 12))))
+    assert int(seen.max()) - int(seen.min()) > 90
 
 
 def test_exif_turns_the_image() -> None:

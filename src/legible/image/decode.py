@@ -1,7 +1,7 @@
 """Bytes -> grey image, for bytes of anyone: the header decides before a pixel is decoded; only ImageError comes out.
 
-PNG, JPEG, WebP, TIFF and BMP; never a path or an address. Turned as EXIF says, transparency laid on white, the first
-frame of an animation, 16 bits scaled to 8.
+PNG, JPEG, WebP, TIFF and BMP; never a path or an address. Turned as EXIF says, the first frame of an animation, 16
+bits scaled to 8. Colours and transparency become grey by `image.colour`.
 """
 
 import io
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from legible.errors import DamagedImageError, ImageError, ImageTooLargeError, UnsupportedFormatError
+from legible.image.colour import grey
 
 GreyImage = npt.NDArray[np.uint8]
 """(H, W), 0 black to 255 white."""
@@ -105,14 +106,7 @@ def _grey(image: Image.Image) -> GreyImage:
     upright = ImageOps.exif_transpose(image)
     if upright.mode in WIDE_MODES:
         return _narrowed(np.asarray(upright))
-    if upright.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in upright.info:
-        upright = _on_white(upright.convert("RGBA"))
-    return np.asarray(upright.convert("L"))
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    white = Image.new("RGBA", image.size, "white")
-    return Image.alpha_composite(white, image)
+    return grey(upright)
 
 
 def _narrowed(pixels: npt.NDArray[np.generic]) -> GreyImage:
