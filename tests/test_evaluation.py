@@ -445,7 +445,7 @@ def with_normalization(tmp_path: Path, bundle_folder: Path, version: int | None)
 
 def test_a_bundle_reads_images_as_it_was_trained_on_them(tmp_path: Path, bundle_folder: Path, print_face: Path) -> None:
     image = drawn_word("Hamburg", print_face)
-    for stated, version in ((None, 1), (2, 2)):
+    for stated, version in ((None, 1), (2, 2), (3, 3)):
         bundle = load_bundle(with_normalization(tmp_path, bundle_folder, stated))
         recognizer = Recognizer.from_bundle(bundle)
         wanted = normalize(image, height=recognizer.height, stride=recognizer.stride, version=version)
@@ -453,7 +453,7 @@ def test_a_bundle_reads_images_as_it_was_trained_on_them(tmp_path: Path, bundle_
 
 
 def test_a_bundle_of_a_newer_normalization_is_refused_by_name(tmp_path: Path, bundle_folder: Path) -> None:
-    with pytest.raises(BundleError, match="normalisation 9, newer than the 2 that legible"):
+    with pytest.raises(BundleError, match="normalisation 9, newer than the 3 that legible"):
         load_bundle(with_normalization(tmp_path, bundle_folder, 9))
 
 

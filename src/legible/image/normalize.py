@@ -1,257 +1,268 @@
-"""Grey image -> model input: ink 1 on paper 0, cropped to the ink, scaled to one height, its width left free.
+"""Grey image -> model input: ink 1 on paper 0, a line of text at one height, its width left free.
 
-The only preparation there is, in training and in service. It looks at the ink and at a rim of paper around it, so
-that margins, polarity, contrast and size hardly matter to what comes out.
+The only preparation there is, in training and in service. It takes out light, paper and polarity, finds the line and
+gives it the height of the input. It crops nothing that may be text, and leaves specks, rules and what is in view of
+other lines to the network.
 """
 
 import math
 from dataclasses import dataclass
+from typing import TypeVar
 
+import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
+from legible.image.band import Band, find_band, stroke_width
+from legible.image.binarized import normalize_binarized
 from legible.image.decode import GreyImage
+from legible.image.ink import Float, contrast, darkness, evened, full_ink, is_dark_on_light
 
-Mask = npt.NDArray[np.bool_]
-Outline = tuple[float, float, float, float]
-"""Left, top, right, bottom."""
+Pixels = TypeVar("Pixels", GreyImage, Float)
 
-NEWEST = 2
-"""The version of this preparation; a bundle's manifest says which its model was trained on."""
-MAX_PIXELS = 1_000_000
-"""Larger images are cut down to their ink and reduced first: text is read at a few tens of pixels high."""
-ROOM = 0.5
-"""Kept around the ink of such an image, as a share of the ink's height."""
-WIDEST = 4096
-"""Columns of the model input at most; wider images are squeezed."""
-SIDE_MARGIN = 4
-"""Columns of paper on both sides, so that the first and last stroke stand free."""
-RIM = 0.15
-"""Paper looked at around the ink, as a share of the ink's height."""
-SLENDEREST = 40
-"""Ink higher than so many times its width is no text: it gets the rim of ink that is not."""
-MIN_CONTRAST = 8.0
+NEWEST = 3
+"""The newest version of this preparation; a bundle's manifest says which its model was trained on."""
+DEFAULT = 2
+"""The version of the shipped weights."""
+MAX_COLUMNS = 4096
+"""Of the model input; wider images are squeezed."""
+MAX_ROWS, MAX_PIXELS, MAX_PIXELS_OF_BLANK = 64, 16_384, 131_072
+"""In which text is looked for: a larger image is reduced to as many, and to more where nothing was found in them."""
+MIN_ROWS, MAX_ENLARGEMENT = 32, 3.0
+"""A lower image is enlarged to so many rows, but no more than so many times."""
+MIN_TEXT_ROWS, MAX_LOOKS = 14, 3
+"""Text lower than this in a reduced image is looked for again near the place where it was found, so many times."""
+ROOM = 1.0
+"""Kept around such text, as a fraction of its height."""
+MIN_CONTRAST = 5
 """Grey levels between paper and ink under which an image is blank."""
-SEEN_HIGH = 48
-"""Rows of ink at which its edges and tones are looked for, so that an image's own size hardly matters to them."""
-STROKES_HIGH = 3.0
-"""A word is at least so many strokes high: keeps dashes and dots from filling the whole height."""
-
-
-LEVELS = np.arange(256)
+INK = 0.3
+"""Darkness from which a pixel counts as ink, 1 being full ink."""
+EDGE = 0.55
+"""Darkness at which ink begins and ends, near the middle between paper and full ink before `ink.GAIN`."""
+NEAR_ROWS = 56
+"""Rows in which the ends of the text are found to parts of a pixel, so that an image's own size hardly matters."""
+SPARE = 0.12
+"""How far the ends may lie from where they were first seen, as a fraction of the height."""
+RIM, SIDE = 0.08, 0.2
+"""Kept above and below the text and on both sides, as fractions of its height."""
+MIN_STROKES, STROKES = 3, 9
+"""The height of text in strokes: no text is lower than the first, and most is not higher than the second."""
+SMALL_LETTER = 1.9
+"""How many times as high as its smallest letter a line is."""
+LONE, LONG = 1.3, 3.0
+"""Ink narrower than the first, in times of its height, may be a lone letter; wider than the second it is none."""
+LINE_FRACTION, IN_LINE = 0.72, 3.0
+"""The height of text in an image cut out as one line; one of more times the height of the text is none."""
 
 
 @dataclass(frozen=True)
-class Tones:
-    """Mean grey level of paper and of ink, the level that parts them best, and the share of the image above it."""
+class Window:
+    """A part of an image: from `left` and `top` to `right` and `bottom`, in parts of pixels."""
 
-    paper: float
-    ink: float
-    threshold: float
-    light_share: float
-
-
-@dataclass(frozen=True)
-class Box:
-    """Rows top to bottom and columns left to right, the ends not included."""
-
-    top: int
-    bottom: int
-    left: int
-    right: int
+    left: float
+    top: float
+    right: float
+    bottom: float
 
     @property
-    def height(self) -> int:
+    def height(self) -> float:
         return self.bottom - self.top
 
     @property
-    def width(self) -> int:
+    def width(self) -> float:
         return self.right - self.left
+
+    def grown(self, across: float, down: float) -> "Window":
+        return Window(self.left - across, self.top - down, self.right + across, self.bottom + down)
+
+    def scaled(self, across: float, down: float) -> "Window":
+        return Window(self.left * across, self.top * down, self.right * across, self.bottom * down)
+
+    def moved(self, across: float, down: float) -> "Window":
+        return Window(self.left + across, self.top + down, self.right + across, self.bottom + down)
 
 
 @dataclass(frozen=True)
-class Ink:
-    """Where the ink lies, its tones, and which pixels of the box are ink."""
+class Text:
+    """Where text lies in an image, and the thickness of its strokes."""
 
-    box: Box
-    tones: Tones
-    mask: Mask
+    place: Window
+    stroke: float
 
 
-def normalize(image: GreyImage, *, height: int, stride: int, version: int = NEWEST) -> npt.NDArray[np.float32]:
-    """Model input of (height, W), W a multiple of stride and at least two strides; a blank image gives blank input.
+def normalize(image: GreyImage, *, height: int, stride: int, version: int = DEFAULT) -> npt.NDArray[np.float32]:
+    """Return the model input of (height, W), W a multiple of stride and at least two strides.
 
-    Version 1, of the first bundles, looks for the ink at the image's own size and to whole pixels.
+    A blank image gives blank input. `version` is the one that the model was trained on.
     """
-    dark_on_light = _turned(_reduced(image))
-    first = _find_ink(softened(dark_on_light))
-    if first is None:
+    if version < NEWEST:
+        return normalize_binarized(image, height=height, stride=stride, version=version)
+    if not is_dark_on_light(_reduced(image)):
+        image = np.asarray(cv2.bitwise_not(image), np.uint8)
+    text = find_text(image)
+    if text is None:
         return np.zeros((height, 2 * stride), np.float32)
-    framed = _framed(dark_on_light, box=first.box, paper=first.tones.paper)
-    near = framed if version == 1 else _brought_near(framed, first)
-    soft = softened(near)
-    second = _find_ink(soft)
-    if second is None:  # the ink fills the frame: what the first look found is better
-        return _scaled(dark_on_light, first, _whole(first.box), height=height, stride=stride)
-    outline = _whole(second.box) if version == 1 else _outline(soft, second)
-    return _scaled(near, second, outline, height=height, stride=stride)
+    return _shown(image, text, height=height, stride=stride)
+
+
+def find_text(image: GreyImage, looks: int = MAX_LOOKS) -> Text | None:
+    """Return where text lies in a dark-on-light image, to about a tenth of its height; None where it is blank."""
+    seen, band = _seen(image)
+    if band is None:
+        return None
+    across, down = image.shape[1] / seen.shape[1], image.shape[0] / seen.shape[0]
+    place = Window(band.left, band.top, band.right, band.bottom).scaled(across, down)
+    first = Text(place, band.stroke * down)
+    if down <= 1 or band.height >= MIN_TEXT_ROWS or looks <= 1:
+        return first
+    rows, columns = _within(place.grown(ROOM * place.height, ROOM * place.height), image.shape)
+    nearer = find_text(image[rows, columns], looks - 1)
+    return first if nearer is None else Text(nearer.place.moved(columns.start, rows.start), nearer.stroke)
+
+
+def _seen(image: GreyImage) -> tuple[GreyImage, Band | None]:
+    """A copy of few pixels, or of more where those show nothing, and where text lies in it."""
+    few = _reduced(image)
+    band = _look(few)
+    if band is not None or few.size >= image.size:
+        return few, band
+    more = _resized(image, max(math.sqrt(image.size / MAX_PIXELS_OF_BLANK), 1))
+    return more, _look(more)
+
+
+def _look(image: GreyImage) -> Band | None:
+    """Where text lies in a dark-on-light image of few pixels."""
+    rows, columns = image.shape
+    reach = max(min(rows, max(columns, 8)), 5)
+    dark = darkness(np.asarray(cv2.blur(image, (3, 3)), np.uint8), reach=reach)
+    if contrast(dark) < MIN_CONTRAST:
+        return None
+    return find_band(dark > INK * full_ink(dark, reach=reach))
 
 
 def _reduced(image: GreyImage) -> GreyImage:
-    """At most MAX_PIXELS: a larger image without most of its margin, which would leave few of them to the text."""
-    if image.size <= MAX_PIXELS:
-        return image
-    whole = _shrunk(image)
-    ink = _find_ink(softened(_turned(whole)))
-    return whole if ink is None else _shrunk(_surroundings(image, ink.box, seen_in=whole))
+    """At most MAX_PIXELS in MAX_ROWS, and at least MIN_ROWS."""
+    rows = image.shape[0]
+    factor = max(math.sqrt(image.size / MAX_PIXELS), rows / MAX_ROWS)
+    if factor < 1:
+        factor = min(max(factor, rows / MIN_ROWS, 1 / MAX_ENLARGEMENT), 1)
+    return _resized(image, factor)
 
 
-def _surroundings(image: GreyImage, box: Box, *, seen_in: GreyImage) -> GreyImage:
-    """The part of an image around a box that was found in a smaller copy of it."""
-    room = max(2, round(ROOM * box.height))
-    down, right = (large / small for large, small in zip(image.shape, seen_in.shape, strict=True))
-    rows = slice(int(max(box.top - room, 0) * down), math.ceil((box.bottom + room) * down))
-    columns = slice(int(max(box.left - room, 0) * right), math.ceil((box.right + room) * right))
-    return image[rows, columns]
-
-
-def _shrunk(image: GreyImage) -> GreyImage:
-    factor = int(np.ceil(np.sqrt(image.size / MAX_PIXELS)))
-    if factor <= 1:
-        return image
-    return np.asarray(Image.fromarray(image).reduce((min(factor, image.shape[1]), min(factor, image.shape[0]))))
-
-
-def _turned(image: GreyImage) -> GreyImage:
-    """Dark on light: paper is what holds most of the image and most of its border."""
-    tones = _tones(image)
-    border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
-    light = tones.light_share + np.count_nonzero(border > tones.threshold) / border.size
-    return image if light >= 1 else 255 - image
-
-
-def softened(image: GreyImage) -> GreyImage:
-    """Three by three means: single specks of noise no longer count as ink.
-
-    What Pillow's BoxBlur(1) gives, in a third of its time.
-    """
-    across = _means_of_three(image.astype(np.uint16).T).T
-    return _means_of_three(across).astype(np.uint8)
-
-
-def _means_of_three(rows: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16]:
-    """Of each row with the rows before and after it, rounded; the first and the last stand beside themselves."""
-    sums = rows.copy(order="K")
-    sums[1:] += rows[:-1]
-    sums[:-1] += rows[1:]
-    sums[0] += rows[0]
-    sums[-1] += rows[-1]
-    sums += 1
-    sums //= 3
-    return sums
-
-
-def _find_ink(image: GreyImage) -> Ink | None:
-    tones = _tones(image)
-    if tones.paper - tones.ink < MIN_CONTRAST:
-        return None
-    mask = image <= tones.threshold
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    box = Box(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
-    return Ink(box, tones, mask[box.top : box.bottom, box.left : box.right])
-
-
-def _tones(image: GreyImage) -> Tones:
-    """Threshold of the greatest variance between two classes (Otsu 1979), and the means of both."""
-    histogram = np.bincount(image.ravel(), minlength=256)
-    dark_count = histogram.cumsum()
-    dark_sum = (histogram * LEVELS).cumsum()
-    light_count = image.size - dark_count
-    dark_mean = dark_sum / np.maximum(dark_count, 1)
-    light_mean = (dark_sum[-1] - dark_sum) / np.maximum(light_count, 1)
-    best = int((dark_count * light_count * (light_mean - dark_mean) ** 2.0).argmax())
-    light_share = float(light_count[best] / image.size)
-    if light_count[best] == 0 or dark_count[best] == 0:
-        mean = float(dark_sum[-1] / image.size)
-        return Tones(mean, mean, best, light_share)
-    return Tones(float(light_mean[best]), float(dark_mean[best]), best, light_share)
-
-
-def _framed(image: GreyImage, *, box: Box, paper: float) -> GreyImage:
-    """The ink with a rim of its own surroundings, or of paper where the image ends."""
-    rim = max(2, round(RIM * min(box.height, SLENDEREST * box.width)))
+def _resized(image: GreyImage, factor: float) -> GreyImage:
+    """So many times smaller."""
     rows, columns = image.shape
-    top, left = min(rim, box.top), min(rim, box.left)
-    bottom, right = min(rim, rows - box.bottom), min(rim, columns - box.right)
-    kept = image[box.top - top : box.bottom + bottom, box.left - left : box.right + right]
-    framed = np.full((box.height + 2 * rim, box.width + 2 * rim), round(paper), np.uint8)
-    framed[rim - top : rim + box.height + bottom, rim - left : rim + box.width + right] = kept
-    return framed
+    size = (max(round(columns / factor), 1), max(round(rows / factor), 1))
+    if size == (columns, rows):
+        return image
+    way = cv2.INTER_AREA if factor > 1 else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, size, interpolation=way), np.uint8)
 
 
-def _brought_near(image: GreyImage, ink: Ink) -> GreyImage:
-    """With SEEN_HIGH rows of this ink, its shape kept but where it would be too wide; less than a pixel is cut off."""
-    factor = SEEN_HIGH / _text_height(ink.box.height, ink.mask)
-    height, width = image.shape
-    rows, columns = max(int(height * factor), 1), max(int(width * factor), 1)
-    kept = (0, 0, min(columns / factor, width), min(rows / factor, height))
-    size = (min(columns, WIDEST * 2), rows)
-    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR, box=kept))
+def _within(window: Window, shape: tuple[int, ...]) -> tuple[slice, slice]:
+    """Rows and columns of an image of this shape that hold a window, where they are in it."""
+    rows, columns = shape
+    top, bottom = max(math.floor(window.top), 0), min(math.ceil(window.bottom), rows)
+    return slice(top, bottom), slice(max(math.floor(window.left), 0), min(math.ceil(window.right), columns))
 
 
-def _text_height(height: float, mask: Mask) -> float:
-    """That of the ink, but never less than a few strokes."""
-    return max(height, STROKES_HIGH * _stroke_width(mask))
+def _shown(image: GreyImage, text: Text, *, height: int, stride: int) -> npt.NDArray[np.float32]:
+    """The line that holds the text, paper where it reaches beyond the image."""
+    near = _line(text, image.shape[0])
+    near = near.grown(SPARE * near.height, SPARE * near.height)
+    scale = NEAR_ROWS / near.height
+    size = (min(max(round(near.width * scale), 1), 2 * MAX_COLUMNS), NEAR_ROWS)
+    ink = _ink(image, near, size)
+    across, down = size[0] / near.width, size[1] / near.height
+    place = _settled(ink, text.place.moved(-near.left, -near.top).scaled(across, down))
+    stroke = stroke_width((ink[_within(place, ink.shape)] > EDGE).astype(np.uint8)) / down
+    there = Text(place.scaled(1 / across, 1 / down).moved(near.left, near.top), stroke)
+    line = _line(there, image.shape[0]).moved(-near.left, -near.top).scaled(across, down)
+    columns = min(line.width * height / line.height, MAX_COLUMNS)
+    width = max(math.ceil(columns / stride), 2) * stride
+    return _resampled(ink, line.grown(0.5 * (width / columns - 1) * line.width, 0), (width, height))
 
 
-def _stretched(image: GreyImage, tones: Tones) -> GreyImage:
-    """Paper to 0, ink to 255."""
-    levels = (tones.paper - LEVELS) * (255 / max(tones.paper - tones.ink, 1.0))
-    table = np.clip(levels, 0, 255).astype(np.uint8)
-    return np.take(table, image)
+def _line(text: Text, rows: int) -> Window:
+    """What is shown of an image of so many rows: the text with a rim, its height that of a line.
+
+    Letters alone are as small as the image shows them.
+    """
+    place = text.place
+    height = _line_height(text, rows)
+    middle = (place.top + place.bottom) / 2
+    if height > 1.05 * place.height and rows <= IN_LINE * height:
+        middle = min(max(rows / 2, place.bottom - height / 2), place.top + height / 2)
+    half, side = (0.5 + RIM) * height, SIDE * height
+    return Window(place.left - side, middle - half, place.right + side, middle + half)
 
 
-def _stroke_width(mask: Mask) -> float:
-    """Twice the area over the outline: near the thickness of a long stroke, half the size of a dot."""
-    inner = int(np.count_nonzero(mask[1:] != mask[:-1])) + int(np.count_nonzero(mask[:, 1:] != mask[:, :-1]))
-    edges = (mask[0], mask[-1], mask[:, 0], mask[:, -1])
-    outline = inner + sum(int(np.count_nonzero(edge)) for edge in edges)
-    return 2.0 * int(np.count_nonzero(mask)) / max(outline, 1)
+def _line_height(text: Text, rows: int) -> float:
+    """Of the line that this text is in: that of the ink, but for lone letters, dots and dashes."""
+    place, thin = text.place, MIN_STROKES * text.stroke
+    height, most = max(place.height, thin), LINE_FRACTION * rows
+    width = place.width / max(place.height, 1e-3)
+    if width >= LONG:
+        dash = max(STROKES * text.stroke, 0.8 * place.width) if place.height < thin else 0
+        return max(height, min(most, dash))
+    lone = float(np.interp(width, (LONE, LONG), (1, 0)))
+    line = min(most, max(SMALL_LETTER * place.height, STROKES * text.stroke))
+    return height + lone * max(line - height, 0)
 
 
-def _whole(box: Box) -> Outline:
-    return (box.left, box.top, box.right, box.bottom)
+def _ink(image: GreyImage, window: Window, size: tuple[int, int]) -> Float:
+    """Ink (rows, columns) in a window of a dark-on-light image, none where it reaches beyond the image."""
+    dark = darkness(_cut(image, window, size), reach=size[1])
+    ink = evened(dark, reach=size[1])
+    ink *= _inside(window.top, window.bottom, size[1], image.shape[0])[:, None]
+    ink *= _inside(window.left, window.right, size[0], image.shape[1])
+    return ink
 
 
-def _outline(image: GreyImage, ink: Ink) -> Outline:
-    """To parts of a pixel: where the darkest of the rows and of the columns cross the threshold."""
-    box, threshold = ink.box, ink.tones.threshold
-    left, right = _span(image.min(axis=0), box.left, box.right, threshold)
-    top, bottom = _span(image.min(axis=1), box.top, box.bottom, threshold)
-    return left, top, right, bottom
+def _inside(start: float, stop: float, count: int, end: int) -> npt.NDArray[np.bool_]:
+    """Which of `count` pixels from start to stop have their middle in an image that ends at `end`."""
+    middles = start + (np.arange(count) + 0.5) * (stop - start) / count
+    return np.asarray((middles > 0) & (middles < end))
 
 
-def _span(darkest: GreyImage, start: int, stop: int, threshold: float) -> tuple[float, float]:
-    """From `start` to before `stop`, where it is as dark as the threshold, each moved by half a pixel at most."""
-    low, high = float(start), float(stop)
-    if start > 0:
-        outer, inner = int(darkest[start - 1]), int(darkest[start])
-        low += (outer - threshold) / (outer - inner) - 0.5
-    if stop < len(darkest):
-        inner, outer = int(darkest[stop - 1]), int(darkest[stop])
-        high += (threshold - inner) / (outer - inner) - 0.5
-    return (low, high) if high - low >= 1 else (start, stop)
+def _settled(ink: Float, place: Window) -> Window:
+    """The place of text with its ends moved to where ink (H, W) begins and ends, to parts of a pixel."""
+    rows, columns = _within(place, ink.shape)
+    down, across = ink[:, columns].max(axis=1), ink[rows].max(axis=0)
+    reach = SPARE * ink.shape[0]
+    left, right = _edge(across, place.left, reach), len(across) - _edge(across[::-1], len(across) - place.right, reach)
+    top, bottom = _edge(down, place.top, reach), len(down) - _edge(down[::-1], len(down) - place.bottom, reach)
+    return Window(left, top, right, bottom) if right - left >= 1 and bottom - top >= 1 else place
 
 
-def _scaled(image: GreyImage, ink: Ink, outline: Outline, *, height: int, stride: int) -> npt.NDArray[np.float32]:
-    left, top, right, bottom = outline
-    scale = (height - 2) / _text_height(bottom - top, ink.mask)
-    rows = min(max(round((bottom - top) * scale), 1), height)
-    columns = min(max(round((right - left) * scale), 1), WIDEST)
-    text = Image.fromarray(_stretched(image, ink.tones)).resize((columns, rows), Image.Resampling.BILINEAR, box=outline)
-    width = max(-(-(columns + 2 * SIDE_MARGIN) // stride), 2) * stride
-    canvas = np.zeros((height, width), np.float32)
-    above, before = (height - rows) // 2, (width - columns) // 2
-    canvas[above : above + rows, before : before + columns] = np.asarray(text, np.float32) / 255
-    return canvas
+def _edge(darkest: Float, start: float, reach: float) -> float:
+    """Where ink begins, at most `reach` pixels from `start`."""
+    first, stop = max(int(start - reach), 0), min(int(start + reach) + 2, len(darkest))
+    here = darkest[first:stop] > EDGE
+    begins = np.flatnonzero(here[1:] & ~here[:-1]) + first
+    if not len(begins):
+        return start
+    before = int(begins[np.abs(begins + 1 - start).argmin()])
+    outer, inner = float(darkest[before]), float(darkest[before + 1])
+    return before + 0.5 + (EDGE - outer) / (inner - outer)
+
+
+def _cut(image: GreyImage, window: Window, size: tuple[int, int]) -> GreyImage:
+    """The window in (columns, rows), reduced by means and enlarged between pixels."""
+    down, right = window.height / size[1], window.width / size[0]
+    where = _within(window.grown(1, 1), image.shape)
+    part = image[where]
+    less = (max(round(part.shape[1] / max(right, 1)), 1), max(round(part.shape[0] / max(down, 1)), 1))
+    small = np.asarray(cv2.resize(part, less, interpolation=cv2.INTER_AREA), np.uint8)
+    inner = window.moved(-where[1].start, -where[0].start)
+    return _resampled(small, inner.scaled(less[0] / part.shape[1], less[1] / part.shape[0]), size)
+
+
+def _resampled(image: Pixels, window: Window, size: tuple[int, int]) -> Pixels:
+    """The window in (columns, rows), between pixels; the outermost go on for ever."""
+    right, down = window.width / size[0], window.height / size[1]
+    matrix = np.array([[right, 0, window.left + 0.5 * right - 0.5], [0, down, window.top + 0.5 * down - 0.5]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    shown = cv2.warpAffine(image, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(shown, image.dtype)

@@ -24,7 +24,7 @@ from legible.ctc.decode import log_probability
 from legible.ctc.lexicon import Lexicon, LexiconPrior
 from legible.errors import BundleError
 from legible.image.decode import GreyImage
-from legible.image.normalize import NEWEST, normalize
+from legible.image.normalize import DEFAULT, normalize
 from legible.reading import Reading
 from legible.recognition.bundle import CHARSET, DESCRIPTION, MODEL, Bundle
 from legible.recognition.calibration import Calibration
@@ -54,7 +54,7 @@ class Recognizer:
         charset: Charset,
         *,
         calibration: Calibration | None = None,
-        normalization: int = NEWEST,
+        normalization: int = DEFAULT,
         workers: int = 1,
     ) -> None:
         self._model = model

@@ -20,7 +20,7 @@ from legible.data.crops import CONTEXT_MARGIN, cut_out
 from legible.data.dataset import Sample, cut_to_box
 from legible.errors import DataError
 from legible.image.decode import GreyImage
-from legible.image.normalize import NEWEST, normalize
+from legible.image.normalize import DEFAULT, normalize
 from legible.synth.augment import augmented_views
 
 WIDTHS = (64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024, 1280, 1536, 2048, 3072, 4128)
@@ -52,7 +52,7 @@ class PreprocessingConfig:
     stride: int
     strength: float
     seed: int
-    normalization: int = NEWEST
+    normalization: int = DEFAULT
     paired: bool = False
     """Whether each augmented sample comes in two views."""
 

@@ -1,0 +1,149 @@
+"""Find the rows and columns that text takes up, among specks, rules, frames, scan edges and parts of other lines.
+
+Whatever may be text is inside. Letters are told from the rest by the connected components of the ink alone.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Mask = npt.NDArray[np.uint8]
+"""(H, W), 1 where there is ink."""
+Column = npt.NDArray[np.int64]
+Chosen = npt.NDArray[np.bool_]
+
+RULE = 8
+"""A rule is longer than so many times its thickness."""
+RULE_LENGTH = 0.5
+"""And longer than this fraction of the image."""
+EDGE_LENGTH = 0.8
+"""A rule or scan edge beside the text is longer than this fraction of the image's height."""
+FRAME_SIDE = 0.6
+"""Each side of a frame around text is inked along this fraction of its length."""
+CORE = 0.5
+"""The rows of letters hold at least this fraction of the ink that the fullest row holds."""
+OVERLAP = 0.3
+"""A component that shares this fraction of its rows with the core belongs to the line."""
+NEAR, FAR = 0.5, 1.2
+"""Accents, dots and commas are this near to the core, as a fraction of its height; farther where the image is tight."""
+SPECK = 0.08
+"""A component smaller than this fraction of the core's height is a speck: it does not enlarge the band."""
+
+
+@dataclass(frozen=True)
+class Band:
+    """Where the text lies in an image, its ends not included, and the thickness of its strokes, all in pixels."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+    stroke: float
+
+    @property
+    def height(self) -> int:
+        return self.bottom - self.top
+
+
+@dataclass(frozen=True)
+class Components:
+    """Connected components of ink, each an entry of these arrays."""
+
+    left: Column
+    top: Column
+    width: Column
+    height: Column
+    area: Column
+
+    @property
+    def right(self) -> Column:
+        return self.left + self.width
+
+    @property
+    def bottom(self) -> Column:
+        return self.top + self.height
+
+    @property
+    def longer(self) -> Column:
+        return np.maximum(self.width, self.height)
+
+
+def find_band(ink: npt.NDArray[np.bool_]) -> Band | None:
+    """Return where text lies among ink (H, W), or None where there is none."""
+    mask = ink.astype(np.uint8)
+    _, _, found, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    if len(found) <= 1:
+        return None
+    parts = Components(*found[1:].astype(np.int64).T)
+    text = _text(parts, mask)
+    left, top = int(parts.left[text].min()), int(parts.top[text].min())
+    right, bottom = int(parts.right[text].max()), int(parts.bottom[text].max())
+    return Band(left, top, right, bottom, stroke_width(mask[top:bottom, left:right]))
+
+
+def stroke_width(mask: Mask) -> float:
+    """Return twice the area over the outline: near the thickness of a long stroke, half the size of a dot."""
+    padded = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
+    outline = cv2.countNonZero(padded[1:] ^ padded[:-1]) + cv2.countNonZero(padded[:, 1:] ^ padded[:, :-1])
+    return 2.0 * cv2.countNonZero(mask) / max(outline, 1)
+
+
+def _text(parts: Components, mask: Mask) -> Chosen:
+    """Return which components are text: all of the line with most ink, or what there is where nothing looks like it."""
+    rows = mask.shape[0]
+    other = _rules(parts, mask.shape) | _frames(parts, mask)
+    possible = ~other if not other.all() else ~np.zeros_like(other)
+    top, bottom = _core(parts, possible, rows)
+    height = bottom - top
+    shared = np.minimum(parts.bottom, bottom) - np.maximum(parts.top, top)
+    large = possible & (parts.longer >= max(SPECK * height, 2))
+    line = large & (shared >= OVERLAP * np.minimum(parts.height, height))
+    line = next(chosen for chosen in (line, large, possible) if chosen.any())
+    at_border = (parts.top <= 0) | (parts.bottom >= rows)
+    if (at_border & line).any():  # a tight image: what else is in view belongs to the line
+        return np.asarray(line | (large & (-shared <= FAR * height)))
+    return np.asarray(line | (large & (-shared <= NEAR * height) & ~(at_border & (shared <= 0))))
+
+
+def _core(parts: Components, possible: Chosen, rows: int) -> tuple[int, int]:
+    """Return the rows that hold most of the components' widths."""
+    steps = np.zeros(rows + 1, np.int64)
+    widths = np.minimum(parts.width, 3 * parts.height) * possible
+    np.add.at(steps, parts.top, widths)
+    np.subtract.at(steps, parts.bottom, widths)
+    cover = steps.cumsum()
+    full = np.concatenate([[0], cover >= CORE * cover.max(), [0]])
+    starts, ends = (np.flatnonzero(np.diff(full) == step) for step in (1, -1))
+    sums = np.concatenate([[0], cover.cumsum()])
+    best = int(np.argmax(sums[ends] - sums[starts]))
+    return int(starts[best]), int(ends[best])
+
+
+def _rules(parts: Components, shape: tuple[int, ...]) -> Chosen:
+    """Return which components are rules across the image, and rules or edges of a scan beside the text."""
+    rows, columns = shape
+    across = (parts.width > RULE_LENGTH * columns) & (parts.width > RULE * parts.height)
+    outermost = (parts.top <= 0) | (parts.bottom >= rows) | (parts.left <= 1) | (parts.right >= columns - 1)
+    upright = (parts.height > EDGE_LENGTH * rows) & (parts.height > 6 * parts.width) & outermost
+    return np.asarray(across | upright)
+
+
+def _frames(parts: Components, mask: Mask) -> Chosen:
+    """Return which components are a frame around the others."""
+    rows, columns = mask.shape
+    large = (parts.width > columns // 2) & (parts.height > rows // 2) & (parts.area < 0.4 * parts.width * parts.height)
+    found = np.zeros(len(large), np.bool_)
+    for number in np.flatnonzero(large):
+        top, left = int(parts.top[number]), int(parts.left[number])
+        inside = mask[top : top + int(parts.height[number]), left : left + int(parts.width[number])]
+        found[number] = _sides(inside) > FRAME_SIDE
+    return found
+
+
+def _sides(mask: Mask) -> float:
+    """Return how far the least inked of the four sides is inked: the fullest row or column of the outer quarter."""
+    across, down = mask.mean(axis=1), mask.mean(axis=0)
+    quarters = ((side[: len(side) // 4 + 1], side[-(len(side) // 4) - 1 :]) for side in (across, down))
+    return float(min(part.max() for both in quarters for part in both))

@@ -1,0 +1,84 @@
+"""Find what is ink in a grey image: its polarity, the paper around it, and how dark it is against that paper.
+
+Nothing here knows of letters. Paper may be lit unevenly, and some of the ink may be pale.
+"""
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from legible.image.decode import GreyImage
+
+Float = npt.NDArray[np.float32]
+
+BORDER = 10
+"""What is near the border: the outermost rows and columns, one in so many of the shorter side."""
+COARSE = 8
+"""The paper level is found on an image in which the reach is about this many pixels."""
+TOP_FRACTION, SPECKS = 0.01, 4
+"""The fraction of the pixels that may be darker than full ink, and their number in an image with little ink."""
+PAPER_FRACTION = 0.25
+"""At least this fraction of the pixels is paper."""
+MIN_FRACTION = 0.35
+"""Pale ink is darkened until it is full ink, but no more than to this fraction of the contrast of the whole image."""
+GAIN = 1.25
+"""Ink of a blurred stroke is full ink at less than the darkest pixel near it."""
+
+
+def is_dark_on_light(image: GreyImage) -> bool:
+    """Return whether ink is darker than paper: paper holds most of an image, and most of what is near its border.
+
+    Light that changes across the image is taken out first.
+    """
+    side = max(min(image.shape) // 2, 1) | 1
+    around = cv2.blur(image, (side, side), borderType=cv2.BORDER_REFLECT)
+    level = cv2.addWeighted(image, 0.5, around, -0.5, 128)
+    _, light = cv2.threshold(level, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    depth = max(min(image.shape) // BORDER, 1)
+    inner = light[depth:-depth, depth:-depth]
+    all_light, inner_light = cv2.countNonZero(light), int(np.count_nonzero(inner))
+    border_light = (all_light - inner_light) / (light.size - inner.size)
+    return bool(all_light / light.size + border_light >= 1)
+
+
+def darkness(image: GreyImage, *, reach: int) -> GreyImage:
+    """Return how much darker each pixel (H, W) of a dark-on-light image is than the paper within `reach` pixels."""
+    dark = cv2.subtract(_paper_level(image, reach), image)
+    counts = np.asarray(cv2.calcHist([dark], [0], None, [256], [0, 256])).ravel().cumsum()
+    unevenness = int(np.searchsorted(counts, dark.size * PAPER_FRACTION))
+    return np.asarray(cv2.subtract(dark, unevenness) if unevenness else dark, np.uint8)
+
+
+def contrast(dark: GreyImage) -> float:
+    """Return the darkness of full ink, in grey levels: of much of it, or half of the darkest where there is little."""
+    counts = np.asarray(cv2.calcHist([dark], [0], None, [256], [0, 256])).ravel()[::-1].cumsum()
+    most, much = (255 - int(np.searchsorted(counts, count)) for count in (SPECKS, dark.size * TOP_FRACTION))
+    return max(float(much), 0.5 * most)
+
+
+def evened(dark: GreyImage, *, reach: int) -> Float:
+    """Return ink 1 and paper 0 from darkness (H, W): each stretch of about `reach` columns has its own contrast."""
+    return np.asarray(np.minimum(dark * (GAIN / full_ink(dark, reach=reach)), 1.0), np.float32)
+
+
+def full_ink(dark: GreyImage, *, reach: int) -> Float:
+    """Return the darkness (1, W) of full ink near each column."""
+    full = max(contrast(dark), 1.0)
+    darkest = cv2.blur(dark, (3, 3)).max(axis=0, keepdims=True)
+    span = 2 * reach + 1
+    near = cv2.blur(cv2.dilate(darkest, np.ones((1, span), np.uint8)), (span, 1), borderType=cv2.BORDER_REPLICATE)
+    return np.asarray(np.clip(near.astype(np.float32), MIN_FRACTION * full, full), np.float32)
+
+
+def _paper_level(image: GreyImage, reach: int) -> GreyImage:
+    """Grey level of the paper at each pixel: dark parts narrower than `reach` are closed, on a reduced copy."""
+    height, width = image.shape
+    factor = max(reach // COARSE, 1)
+    size = (max(width // factor, 1), max(height // factor, 1))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if factor > 1 else cv2.blur(image, (3, 3))
+    side = max(reach // factor, 3) | 1
+    padded = cv2.copyMakeBorder(small, side, side, side, side, cv2.BORDER_REPLICATE)
+    closed = cv2.morphologyEx(padded, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
+    smooth = cv2.blur(closed, (side, side))[side:-side, side:-side]
+    level = cv2.resize(smooth, (width, height), interpolation=cv2.INTER_LINEAR) if factor > 1 else smooth
+    return np.asarray(level, np.uint8)
