@@ -1,7 +1,9 @@
 """The head of a request before a real uvicorn: its bounds, and that nothing else changed."""
 
 import asyncio
+import contextlib
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -15,21 +17,33 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from legible.service import http_protocol
 from legible.service.admission import AdmissionControl
-from legible.service.http_protocol import MAX_HEAD_BYTES, LimitedHttpProtocol
+from legible.service.connections import ConnectionLimits, Connections
+from legible.service.http_protocol import LimitedHttpProtocol
 from legible.service.middleware.concurrency_limit import ConcurrencyLimitMiddleware, Slots
 from legible.service.middleware.request_log import RequestLog
+
+LIMITS = ConnectionLimits()
+MAX_HEAD_BYTES = LIMITS.max_overhead_bytes
 
 
 async def echo_length(request: Request) -> PlainTextResponse:
     return PlainTextResponse(str(len(await request.body())))
 
 
+async def quick(_: Request) -> PlainTextResponse:
+    return PlainTextResponse("at once, whatever else arrives")
+
+
+async def long(_: Request) -> PlainTextResponse:
+    return PlainTextResponse("x" * 20_000_000)
+
+
 @asynccontextmanager
-async def running(admission: AdmissionControl | None = None) -> AsyncIterator[int]:
-    app, port = Starlette(routes=[Route("/", echo_length, methods=["POST"])]), free_port()
-    http = cast("Any", partial(LimitedHttpProtocol, admission=admission))
+async def running(admission: AdmissionControl | None = None, limits: ConnectionLimits = LIMITS) -> AsyncIterator[int]:
+    routes = [Route("/", echo_length, methods=["POST"]), Route("/quick", quick), Route("/long", long)]
+    app, port = Starlette(routes=routes), free_port()
+    http = cast("Any", partial(LimitedHttpProtocol, admission=admission, connections=Connections(limits)))
     server = uvicorn.Server(
         uvicorn.Config(app, port=port, http=http, log_config=None, lifespan="off", timeout_keep_alive=1)
     )
@@ -41,15 +55,17 @@ async def running(admission: AdmissionControl | None = None) -> AsyncIterator[in
     await task
 
 
-def exchanged(*parts: bytes, admission: AdmissionControl | None = None) -> bytes:
+def exchanged(
+    *parts: bytes, admission: AdmissionControl | None = None, limits: ConnectionLimits = LIMITS, pause: float = 0.01
+) -> bytes:
     """What comes back, until the connection is closed, for parts sent one after the other."""
 
     async def run() -> bytes:
-        async with running(admission) as port:
+        async with running(admission, limits) as port:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             for part in parts:
                 writer.write(part)
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(pause)
             answer = await asyncio.wait_for(reader.read(), 10)
             writer.close()
             return answer
@@ -93,14 +109,114 @@ def test_what_is_no_http_is_an_error_of_the_same_shape() -> None:
     assert status_and_code(exchanged(b"hello\r\n\r\n")) == (400, "bad_request")
 
 
-def test_a_head_that_does_not_arrive_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.1)
-    assert status_and_code(exchanged(POST)) == (408, "too_slow")
+HURRIED = ConnectionLimits(head_seconds=0.1, message_seconds=0.1, stalled_seconds=0.1)
 
 
-def test_a_connection_on_which_nothing_is_asked_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(http_protocol, "HEAD_SECONDS", 0.1)
-    assert exchanged(b"") == b""
+def test_a_head_that_does_not_arrive_is_refused() -> None:
+    assert status_and_code(exchanged(POST, limits=HURRIED)) == (408, "too_slow")
+
+
+def test_a_connection_on_which_nothing_is_asked_is_closed() -> None:
+    assert exchanged(b"", limits=HURRIED) == b""
+
+
+def test_a_connection_that_sends_stray_line_ends_after_an_answer_is_closed() -> None:
+    started = time.monotonic()
+    answer = exchanged(POST + b"\r\nabc", *[b"\r\n"] * 5, limits=HURRIED, pause=0.05)
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert time.monotonic() - started < 2
+
+
+CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+PART = b"x" * 5000
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        [b"3\r\nabc\r\n0\r\n", *[b"X-More: " + PART + b"\r\n"] * 8],  # trailers
+        [b"3\r\nabc\r\n0\r\nX-Long: ", *[PART] * 8],  # a trailer that never ends
+        [b"3;x=", *[PART] * 8],  # the extension of a chunk
+        [*[b"1;" + b"x" * 500 + b"\r\na\r\n"] * 68],  # the extensions of many
+    ],
+    ids=["trailers", "one trailer", "extension", "extensions"],
+)
+def test_what_frames_a_body_has_the_budget_of_a_head(parts: list[bytes]) -> None:
+    assert status_and_code(exchanged(CHUNKED, *parts)) == (431, "too_large")
+
+
+def test_line_ends_before_a_request_have_the_budget_of_a_head() -> None:
+    assert status_and_code(exchanged(*[b"\r\n" * 2500] * 8)) == (431, "too_large")
+
+
+def test_a_body_in_small_chunks_is_no_large_head() -> None:
+    chunk = b"10\r\n" + b"x" * 16 + b"\r\n"
+    answer = exchanged(CHUNKED.replace(b"Host", b"Connection: close\r\nHost"), chunk * 8000, b"0\r\n\r\n")
+    assert answer.endswith(str(16 * 8000).encode())
+
+
+GET = b"GET /quick HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def test_trailers_after_the_answer_end_the_connection_without_another_answer() -> None:
+    answer = exchanged(GET, b"0\r\n", *[b"X-More: " + PART + b"\r\n"] * 8)
+    assert statuses(answer) == [200]
+
+
+def test_trailers_are_not_kept() -> None:
+    """What a trailer says is no header of the request."""
+    trailer = CHUNKED.replace(b"Host", b"Connection: close\r\nHost") + b"3\r\nabc\r\n0\r\nX-Late: x\r\n\r\n"
+    assert statuses(exchanged(trailer)) == [200]
+
+
+def test_a_body_that_drips_after_its_answer_ends_the_connection() -> None:
+    started = time.monotonic()
+    answer = exchanged(GET, *[b"1\r\nx\r\n"] * 5, limits=HURRIED, pause=0.05)
+    assert statuses(answer) == [200]
+    assert time.monotonic() - started < 2
+
+
+def test_requests_that_queue_up_on_a_connection_are_limited() -> None:
+    assert statuses(exchanged((POST + b"\r\nabc") * 100))[:16].count(200) < 20
+
+
+def test_the_longest_idle_connection_goes_first_where_there_are_too_many() -> None:
+    async def run() -> list[bytes]:
+        async with running(limits=ConnectionLimits(max_connections=3)) as port:
+            ends = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3)]
+            ends[0][1].write(POST + b"\r\nab")  # asks, and holds its place
+            await asyncio.sleep(0.05)
+            late = await asyncio.open_connection("127.0.0.1", port)
+            late[1].write(POST + LAST + b"\r\nabc")
+            first = await asyncio.wait_for(ends[1][0].read(), 2)
+            ends[0][1].write(b"c")
+            ends[2][1].write(POST + LAST + b"\r\nabc")
+            answers = [first, await late[0].read(), await ends[0][0].readuntil(b"\r\n"), await ends[2][0].read()]
+            for _, writer in (*ends, late):
+                writer.close()
+            return answers
+
+    evicted, *others = asyncio.run(run())
+    assert evicted == b""
+    assert [statuses(answer) for answer in others] == [[200], [200], [200]]
+
+
+def test_a_caller_who_reads_no_answer_is_hung_up_on() -> None:
+    async def run() -> float:
+        async with running(limits=HURRIED) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1)
+            started = time.monotonic()
+            writer.write(GET.replace(b"quick", b"long") + b"0\r\n\r\n")
+            await asyncio.sleep(0.8)
+            with contextlib.suppress(ConnectionError):
+                while await asyncio.wait_for(reader.read(1_000_000), 5):
+                    pass
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
+            return time.monotonic() - started
+
+    assert asyncio.run(run()) < 5
 
 
 def admission(

@@ -35,6 +35,9 @@ class ServiceSettings(Section):
     max_batch_images: PositiveInt = 64
     max_in_flight: PositiveInt = 32
     """The most reading requests at a time in one worker; more are refused with 429 and Retry-After."""
+    max_connections: PositiveInt = 2000
+    """The most connections of one worker, fewer where the machine allows fewer open files; the longest idle is closed
+    for a new one."""
     body_seconds: PositiveFloat = 20.0
     """The time in which the body of a request has to arrive."""
     drain_seconds: NonNegativeFloat = 5.0

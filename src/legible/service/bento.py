@@ -14,17 +14,21 @@ from legible.recognition.bundle import find_bundle, load_bundle
 from legible.service import http_protocol
 from legible.service.api import Api
 from legible.service.app import admission_of, build_app
+from legible.service.connections import Connections, limits_of
 from legible.service.internals.of_bentoml import exports_spans
 from legible.service.telemetry import Telemetry
 from legible.service.worker import Worker
 
+OTHER_OPEN_FILES = 150
+"""The open files of a worker beside its connections: libraries, logs, metrics, and some to spare."""
 WORKERS = "LEGIBLE_WORKERS"
 """The variable of the number of worker processes, which BentoML wants at import."""
 
 api = Api(ServiceSettings.from_environment())
 app = build_app(api)
 admission = admission_of(api, app)
-http_protocol.install(admission)
+connections = Connections(limits_of(api.settings))
+http_protocol.install(admission, connections)
 
 
 async def whole(scope: Scope, receive: Receive, send: Send) -> None:
@@ -39,10 +43,11 @@ def worker_count() -> int | str:
     return 1 if "BENTOML_CONTAINERIZED" in os.environ else "cpu_count"
 
 
-def allow_open_files() -> None:
-    """Allow as many open files as the machine does: a connection is one, and slow callers hold theirs."""
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+def allow_open_files() -> int:
+    """Allow as many open files as the machine does, and return how many: a connection is one."""
+    _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
+    return limit
 
 
 @bentoml.service(
@@ -57,7 +62,7 @@ class Legible:
     """Reads pictures of words and lines."""
 
     def __init__(self) -> None:
-        allow_open_files()
+        connections.allow(allow_open_files() - OTHER_OPEN_FILES)
         bundle, name = load_bundle(find_bundle()), str(os.getpid())
         api.start(Worker(bundle, api.settings, worker=name), Telemetry(bundle, api.settings, worker=name))
         admission.is_open = not exports_spans()

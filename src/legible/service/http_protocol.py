@@ -1,83 +1,150 @@
-"""The head of a request, which no ASGI application sees arrive: limits of its bytes and seconds, and where it leads.
+"""HTTP on one connection, with limits that uvicorn lacks: what no ASGI application sees arrive is limited here.
 
-uvicorn limits neither. 431 and 408 in the one shape of errors, then the connection is closed; so is one on which
-nothing is ever asked. What the admission refuses is answered before its body, which is dropped as it arrives.
+One budget of bytes and one clock hold for everything a connection sends: before a message, in its head, between its
+chunks, in its trailers, after its answer. 431 and 408 in the one shape of errors where there was no answer yet, then
+the connection is closed. What the admission refuses is answered before its body, which is dropped as it arrives.
 """
 
-from asyncio import BaseTransport, TimerHandle
+from asyncio import BaseTransport, get_running_loop
 from functools import partial
 from typing import Any, cast
 
 from legible.service.admission import AdmissionControl
+from legible.service.connections import ByteBudget, ConnectionLimits, Connections, Phase
 from legible.service.internals.of_uvicorn import OpenHttpProtocol, use_http_protocol
 from legible.service.refusals import count_error, error_bytes
 
-MAX_HEAD_BYTES = 32_768
-HEAD_SECONDS = 10.0
 
-
-def install(admission: AdmissionControl | None = None) -> None:
+def install(admission: AdmissionControl, connections: Connections) -> None:
     """Have uvicorn use the limited protocol, also where a framework starts uvicorn."""
-    use_http_protocol(partial(LimitedHttpProtocol, admission=admission))
+    use_http_protocol(partial(LimitedHttpProtocol, admission=admission, connections=connections))
 
 
 class LimitedHttpProtocol(OpenHttpProtocol):
-    """uvicorn's protocol with limits of the head, and admission control."""
+    """uvicorn's protocol with limits of a connection, and admission control."""
 
-    _head_bytes = 0
-    _is_in_head = True
-    _is_too_large = False
+    phase = Phase.IDLE
+    since = 0.0
     _is_refused = False
-    _deadline: TimerHandle | None = None
+    _is_too_large = False
+    _stalled_since: float | None = None
 
-    def __init__(self, *arguments: Any, admission: AdmissionControl | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        *arguments: Any,
+        admission: AdmissionControl | None = None,
+        connections: Connections | None = None,
+        **settings: Any,
+    ) -> None:
         super().__init__(*arguments, **settings)
         self._admission = admission
+        self._all = Connections(ConnectionLimits()) if connections is None else connections
+        self._limits = self._all.limits
+        self._budget = ByteBudget(self._limits.max_overhead_bytes)
         self._framework = self.app
+
+    # what the transport says
 
     def connection_made(self, transport: BaseTransport) -> None:
         super().connection_made(cast("Any", transport))
-        self._await_head()
+        self._all.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_clock()
+        self._all.remove(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._is_in_head:
-            self._head_bytes += len(data)
+        if self.transport.is_closing():
+            return
+        self._budget.receive(len(data))
+        if self.phase is Phase.IDLE:
+            self._all.enter(self, Phase.HEAD)
         super().data_received(data)
-        if self._is_in_head and self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
-            self._is_too_large = True
-            self.send_400_response("")
+        if self._budget.is_exceeded:
+            self._end_too_large()
         if self._is_refused:
             self.await_next_request()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._stalled_since = get_running_loop().time()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._stalled_since = None
+
+    # what the parser finds
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._is_refused = False
-        if not self._is_in_head:
-            self._head_bytes = 0
-            self._await_head()
+        if self.phase is not Phase.HEAD:
+            self._all.enter(self, Phase.HEAD)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self.phase is Phase.HEAD:  # trailers are not kept
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-        if size > MAX_HEAD_BYTES:
+        if size > self._budget.limit or self.count_waiting >= self._limits.max_pipelined:
             self._is_too_large = True
             raise ValueError(size)  # the parser stops, and has `send_400_response` answer
-        self._is_in_head = False
-        self._stop_clock()
+        self._all.enter(self, Phase.BODY)
         self._is_refused = self._enters() and self._refuses()
         if not self._is_refused:
             super().on_headers_complete()
 
+    def on_chunk_header(self) -> None:
+        self._budget.is_chunk()
+
     def on_body(self, body: bytes) -> None:
+        self._budget.is_body(len(body))
         if not self._is_refused:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
+        self._budget.renew()
+        self._all.enter(self, Phase.NOTHING if self.is_answering and not self._is_refused else Phase.IDLE)
         if not self._is_refused:
             super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        if self.phase is Phase.NOTHING and not self.count_waiting:
+            self._all.enter(self, Phase.IDLE)
+        elif self.count_waiting:  # its turn comes now, and with it the time for its body
+            self._all.enter(self, self.phase)
+        super().on_response_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what the parser refuses; the connection ends with it."""
+        if self._is_too_large:
+            self._end_too_large()
+        else:
+            self._end(400, "bad_request", msg)
+
+    # what the registry of connections asks
+
+    @property
+    def stalled_since(self) -> float | None:
+        if self._stalled_since is None and self.transport.is_closing():
+            self._stalled_since = get_running_loop().time()
+        return self._stalled_since
+
+    def end_phase(self) -> None:
+        if self.count_waiting:  # its body is not read before its turn has come
+            self._all.enter(self, self.phase)
+        elif self.phase is Phase.IDLE:
+            self.transport.close()
+        else:
+            is_head = self.phase is Phase.HEAD
+            seconds = self._limits.head_seconds if is_head else self._limits.message_seconds
+            what = "head" if is_head else "body"
+            self._end(408, "too_slow", f"the {what} of the request did not arrive within {seconds:g} s")
+
+    def hang_up(self) -> None:
+        self._all.remove(self)
+        self.transport.abort()
 
     def _enters(self) -> bool:
         """Return whether the admission takes the request; one that waits for its turn on the connection it does not."""
@@ -104,32 +171,20 @@ class LimitedHttpProtocol(OpenHttpProtocol):
         self.count_request()
         return True
 
-    def send_400_response(self, msg: str) -> None:
-        """Also for what the parser refuses; the connection ends with it."""
-        if self._is_too_large:
-            self._end(431, "too_large", f"the head of the request is larger than {MAX_HEAD_BYTES} bytes")
-        else:
-            self._end(400, "bad_request", msg)
+    def _may_still_answer(self) -> bool:
+        """Return whether an error would be taken for the answer to the request that is arriving."""
+        if self.phase in (Phase.IDLE, Phase.HEAD):
+            return not self.is_answering
+        return not (self._is_refused or self.has_begun_to_answer or self.count_waiting)
 
-    def _await_head(self) -> None:
-        self._is_in_head = True
-        self._stop_clock()
-        self._deadline = self.loop.call_later(HEAD_SECONDS, self._give_up)
-
-    def _stop_clock(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
-
-    def _give_up(self) -> None:
-        if self._head_bytes:
-            self._end(408, "too_slow", f"the head of the request did not arrive within {HEAD_SECONDS:g} s")
-        elif not self.transport.is_closing():
-            self.transport.close()
+    def _end_too_large(self) -> None:
+        self._end(431, "too_large", f"the request has more than {self._budget.limit} bytes beside its body")
 
     def _end(self, status: int, code: str, message: str) -> None:
+        """Close the connection, with an error where nothing was answered yet."""
         if self.transport.is_closing():
             return
         count_error(code)
-        self.transport.write(error_bytes(status, code, message, headers={"connection": "close"}))
+        if self._may_still_answer():
+            self.transport.write(error_bytes(status, code, message, headers={"connection": "close"}))
         self.transport.close()

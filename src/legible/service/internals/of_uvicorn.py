@@ -21,8 +21,13 @@ class OpenHttpProtocol(HttpToolsProtocol):
 
     @property
     def has_begun_to_answer(self) -> bool:
-        """Whether a part of an answer that is under way was sent."""
-        return self.is_answering and bool(self.cycle.response_started)
+        """Whether a part of the answer to the request whose head came last was sent."""
+        return self.cycle is not None and bool(self.cycle.response_started)
+
+    @property
+    def count_waiting(self) -> int:
+        """The number of requests that wait for the answer to an earlier one."""
+        return len(self.pipeline)
 
     def lead_to(self, app: Any) -> None:
         """Have this application answer the request whose head is being read."""

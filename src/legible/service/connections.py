@@ -1,0 +1,170 @@
+"""Limits of a connection over its whole life: one budget of bytes, one clock, and how many there may be.
+
+Nothing here knows HTTP's details: the protocol says in which phase a connection is, and is told to end it.
+"""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from itertools import chain
+from typing import Protocol
+
+from legible.config import ServiceSettings
+
+SWEEP_SECONDS = 0.25
+"""The time between two looks at all connections; one timer for all costs a request nothing."""
+
+GRACE_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class ConnectionLimits:
+    """What one connection may take, and how many there may be in a worker."""
+
+    max_overhead_bytes: int = 32_768
+    """The most bytes of a message beside its body: address, headers, what frames chunks, trailers, stray lines."""
+    head_seconds: float = 10.0
+    """The time from the first byte of a request to the end of its head, and that in which one has to begin."""
+    message_seconds: float = 25.0
+    """The time from the end of a head to the end of the message, whether or not it was answered before."""
+    stalled_seconds: float = 30.0
+    """The time for which a caller may leave an answer unread, or a closed connection open."""
+    max_connections: int = 1000
+    max_pipelined: int = 16
+    """The most requests that wait on one connection for the answer to an earlier one."""
+
+
+def limits_of(settings: ServiceSettings) -> ConnectionLimits:
+    """Return the limits under these settings; a body that is late gets its 408 before its connection is closed."""
+    return ConnectionLimits(
+        message_seconds=settings.body_seconds + GRACE_SECONDS, max_connections=settings.max_connections
+    )
+
+
+class Phase(Enum):
+    """What is expected from the caller."""
+
+    IDLE = auto()
+    """A request."""
+    HEAD = auto()
+    """The rest of its head."""
+    BODY = auto()
+    """The rest of the message."""
+    NOTHING = auto()
+    """Nothing, until it is answered."""
+
+
+class ByteBudget:
+    """Counts what arrives beside bodies; each message has the same budget."""
+
+    CHUNK_BYTES = 16
+    """What a chunk's size and line ends may take without counting."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.spent = 0
+
+    @property
+    def is_exceeded(self) -> bool:
+        return self.spent > self.limit
+
+    def receive(self, count: int) -> None:
+        """Count bytes that arrived, before it is known what they are."""
+        self.spent = max(self.spent, 0) + count
+
+    def is_body(self, count: int) -> None:
+        """Take so many bytes off again."""
+        self.spent -= count
+
+    def is_chunk(self) -> None:
+        self.spent -= self.CHUNK_BYTES
+
+    def renew(self) -> None:
+        """Begin with the next message."""
+        self.spent = 0
+
+
+class LimitedConnection(Protocol):
+    """What the registry asks of a connection; it is kept in the order of `since` within its phase."""
+
+    phase: Phase
+    since: float
+    """When the phase began."""
+
+    def end_phase(self) -> None:
+        """End the connection: the time of its phase is over."""
+
+    def hang_up(self) -> None:
+        """End the connection without a word."""
+
+    @property
+    def stalled_since(self) -> float | None:
+        """Since when the caller does not read what was sent, or does not close its end; None where neither is so."""
+
+
+class Connections:
+    """All connections of a worker, by phase, the oldest first; ends those whose time is over, or that are too many."""
+
+    def __init__(self, limits: ConnectionLimits) -> None:
+        self.limits = limits
+        self._by_phase: dict[Phase, dict[LimitedConnection, None]] = {phase: {} for phase in Phase}
+        self._sweeping: asyncio.TimerHandle | None = None
+
+    def allow(self, count: int) -> None:
+        """Lower the most connections to this count, which is what the machine allows."""
+        self.limits = replace(self.limits, max_connections=max(1, min(count, self.limits.max_connections)))
+
+    def __len__(self) -> int:
+        return sum(map(len, self._by_phase.values()))
+
+    def add(self, connection: LimitedConnection) -> None:
+        """Take a connection in, at the price of the one that has waited longest where there are too many."""
+        loop = asyncio.get_running_loop()
+        if len(self) >= self.limits.max_connections:
+            evicted = next(self._in_order_of_eviction(), None)
+            if evicted is None:
+                connection.hang_up()
+                return
+            evicted.hang_up()
+        connection.phase, connection.since = Phase.IDLE, loop.time()
+        self._by_phase[Phase.IDLE][connection] = None
+        if self._sweeping is None:
+            self._sweeping = loop.call_later(SWEEP_SECONDS, self._sweep, loop)
+
+    def remove(self, connection: LimitedConnection) -> None:
+        self._by_phase[connection.phase].pop(connection, None)
+
+    def enter(self, connection: LimitedConnection, phase: Phase) -> None:
+        """Note that a phase begins now."""
+        held = self._by_phase[connection.phase].pop(connection, self)
+        connection.phase, connection.since = phase, asyncio.get_running_loop().time()
+        if held is None:  # it was not removed
+            self._by_phase[phase][connection] = None
+
+    def _in_order_of_eviction(self) -> Iterator[LimitedConnection]:
+        """Those that ask nothing first, then those that are still sending; one that is being answered stays."""
+        return chain.from_iterable(self._by_phase[phase] for phase in (Phase.IDLE, Phase.HEAD, Phase.BODY))
+
+    def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
+        now = loop.time()
+        for phase, seconds in self._seconds().items():
+            for connection in self._overdue(phase, now - seconds):
+                connection.end_phase()
+        for connection in [one for connections in self._by_phase.values() for one in connections]:
+            stalled = connection.stalled_since
+            if stalled is not None and stalled < now - self.limits.stalled_seconds:
+                connection.hang_up()
+        self._sweeping = loop.call_later(SWEEP_SECONDS, self._sweep, loop) if len(self) else None
+
+    def _seconds(self) -> dict[Phase, float]:
+        limits = self.limits
+        return {Phase.IDLE: limits.head_seconds, Phase.HEAD: limits.head_seconds, Phase.BODY: limits.message_seconds}
+
+    def _overdue(self, phase: Phase, before: float) -> list[LimitedConnection]:
+        found = []
+        for connection in self._by_phase[phase]:
+            if connection.since > before:  # in order of time: the rest is younger
+                break
+            found.append(connection)
+        return found
