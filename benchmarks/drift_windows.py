@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
+from legible.arrays import Floats
 from legible.config import ReferenceParams
 from legible.drift.calibrate import Rows, below_edges, make_reference, rows_of, window_scores
-from legible.drift.reference import EDGES, KINDS, Floats, Kind, Reference
+from legible.drift.reference import EDGES, KINDS, Reference, SignalKind
 from legible.drift.summary import ranked_by
 from legible.observations.row import Observation
 
@@ -68,8 +69,8 @@ class Half:
     """A reference by half of the writers, the rows it was made of, and those of the others."""
 
     reference: Reference
-    known: dict[Kind, Rows]
-    others: dict[Kind, Rows]
+    known: dict[SignalKind, Rows]
+    others: dict[SignalKind, Rows]
 
     def alarms(self, n: int, windows: int, rng: np.random.Generator) -> int:
         """How many windows of n images by the other writers are called drift, by either rule."""
@@ -84,7 +85,7 @@ class Half:
         return _columns(self.known, 5000, rng), _columns(self.others, n, rng)
 
 
-def _columns(rows: dict[Kind, Rows], n: int, rng: np.random.Generator) -> dict[str, Floats]:
+def _columns(rows: dict[SignalKind, Rows], n: int, rng: np.random.Generator) -> dict[str, Floats]:
     columns = {}
     for kind, names in KINDS.items():
         values = rows[kind].values[rng.integers(len(rows[kind].values), size=n)]
@@ -98,7 +99,7 @@ def halves(
     """A reference calibrated on half of the writers, drawn at random."""
     writers = sorted({*images.writers, *(row.writer for row in observations)})
     chosen = set(rng.permutation(writers)[: len(writers) // 2].tolist())
-    both: dict[Kind, Rows] = {"image": images, "prediction": rows_of(observations, "prediction")}
+    both: dict[SignalKind, Rows] = {"image": images, "prediction": rows_of(observations, "prediction")}
     known = {kind: _of_writers(rows, chosen, among=True) for kind, rows in both.items()}
     others = {kind: _of_writers(rows, chosen, among=False) for kind, rows in both.items()}
     return Half(make_reference(known, section, seed=int(rng.integers(1_000_000))), known, others)

@@ -8,7 +8,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "src/legible"
 FLOORS = (
-    ("errors", "batched", "files", "config", "charset", "reading", "sampling", "scores"),
+    ("errors", "arrays", "batched", "files", "config", "charset", "reading", "sampling", "scores", "tables"),
     ("image", "ctc"),
     ("recognition", "detection", "data"),
     ("observations", "synth", "network"),

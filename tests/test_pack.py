@@ -58,3 +58,12 @@ def test_after_a_kill_at_any_step_the_former_bundle_or_the_new_one_is_whole(
     pack(params, root=root)
     assert load_bundle(root / "models/bundle").id != former
     assert sorted(path.name for path in (root / "models").iterdir()) == ["bundle", "weights"]
+
+
+def test_its_card_shows_the_figures_as_the_shipped_card_does(root: Path, params: Params, bundle_folder: Path) -> None:
+    pack(params, root=root)
+    card = (root / "models/bundle/card.md").read_text().partition("## How well it reads")[2]
+    shipped = (bundle_folder / "card.md").read_text().partition("## How well it reads")[2]
+    tables = [line for line in shipped.splitlines() if line.startswith("|")]
+    assert len(tables) > 50
+    assert [line for line in card.splitlines() if line.startswith("|")] == tables

@@ -9,8 +9,8 @@ from drawn_words import observed, reference_of, section, words_drawn
 
 from legible.drift.calibrate import Rows, calibrate
 from legible.drift.decide import Outcome, decide
-from legible.drift.reference import CELLS, KINDS, Known, Reference, Rule, quantiles_of, rank, ranks, table
-from legible.drift.summary import Counts
+from legible.drift.reference import CELLS, KINDS, KnownSignals, Reference, Rule, quantiles_of, rank, ranks, table
+from legible.drift.summary import RankCounts
 from legible.errors import BundleError, DataError
 from legible.observations.row import SIGNALS
 
@@ -20,7 +20,7 @@ PARAMS = section(budget=0.01)
 
 def reference(**signals: np.ndarray) -> Reference:
     """Of statistics with these quantiles."""
-    known = {kind: Known(signals if kind == "image" else {}, 1000, 9, RULE) for kind in KINDS}
+    known = {kind: KnownSignals(signals if kind == "image" else {}, 1000, 9, RULE) for kind in KINDS}
     return Reference(known, 0.001, 50)
 
 
@@ -29,7 +29,7 @@ def rows(values: np.ndarray, writers: np.ndarray) -> Rows:
 
 
 def ks_of(ranked: np.ndarray) -> float:
-    counts = Counts.of_none(1)
+    counts = RankCounts.of_none(1)
     counts.add(ranked[:, None])
     return float(counts.ks[0])
 

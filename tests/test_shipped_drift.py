@@ -7,7 +7,8 @@ import pyarrow.parquet
 import pytest
 from conftest import PROJECT
 
-from legible.drift.reference import EDGES, Floats, Reference, ranks
+from legible.arrays import Floats
+from legible.drift.reference import EDGES, Reference, ranks
 from legible.drift.signatures import FILE, Signatures
 
 BUNDLE = PROJECT / "models/bundle"

@@ -60,15 +60,15 @@ def test_a_corruption_of_other_images_is_named_with_its_severity(name: str, seve
     cause = signatures().cause(window(name, severity).counts.deviations)
     assert cause is not None
     assert (cause.corruption, cause.severity) == (name, severity)
-    assert cause.share > 0.8
+    assert cause.fraction > 0.8
 
 
 def test_a_corruption_of_some_images_is_named_with_their_share() -> None:
     cause = signatures().cause(window("inversion", 4, share=0.4).counts.deviations)
     assert cause is not None
     assert cause.corruption == "inversion"
-    assert cause.share == pytest.approx(0.4, abs=0.1)
-    assert cause.said() == f"inversion, severity {cause.severity}, in about {cause.share:.0%} of the images"
+    assert cause.fraction == pytest.approx(0.4, abs=0.1)
+    assert cause.said() == f"inversion, severity {cause.severity}, in about {cause.fraction:.0%} of the images"
 
 
 def test_what_no_corruption_explains_has_no_name() -> None:
@@ -88,7 +88,7 @@ def test_signatures_and_quality_come_back_as_they_were_saved(tmp_path: Path) -> 
     assert cause is not None
     assert saved is not None
     assert (cause.corruption, cause.severity) == (saved.corruption, saved.severity)
-    assert cause.share == pytest.approx(saved.share, abs=0.01)
+    assert cause.fraction == pytest.approx(saved.fraction, abs=0.01)
     assert quality is not None
     assert quality.gaps == pytest.approx(make_quality(corrupted()).gaps, abs=1e-4)
 
@@ -184,4 +184,4 @@ def test_the_oddest_readings_are_named() -> None:
 
 
 def test_the_share_is_not_said_where_it_is_nearly_all() -> None:
-    assert Cause("blur", 3, share=0.97, explained=0.9).said() == "blur, severity 3"
+    assert Cause("blur", 3, fraction=0.97, explained=0.9).said() == "blur, severity 3"

@@ -1,4 +1,4 @@
-"""Which of many: members at equal distances, equal numbers of each group, bootstrap over writers."""
+"""Sampling: members at equal distances, equal numbers of each group, bootstrap over writers."""
 
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
@@ -19,16 +19,16 @@ GroupMember = TypeVar("GroupMember", bound=Grouped)
 
 
 def evenly_by_group(samples: Sequence[GroupMember], count: int) -> list[GroupMember]:
-    """At most so many samples (one of each group at least), equal numbers of each source and kind, spread over each."""
+    """Return at most `count` samples (at least one of each group), equally many of each group, spread over it."""
     groups: dict[str, list[GroupMember]] = {}
     for sample in samples:
         groups.setdefault(sample.group, []).append(sample)
-    share = max(count // max(len(groups), 1), 1)
-    return [sample for members in groups.values() for sample in spread(members, share)]
+    each = max(count // max(len(groups), 1), 1)
+    return [sample for members in groups.values() for sample in spread(members, each)]
 
 
 def spread(members: Sequence[Member], count: int) -> list[Member]:
-    """At most so many, at equal distances."""
+    """Return at most `count` members, at equal distances."""
     step = max(len(members) / count, 1.0)
     return [members[int(place * step)] for place in range(min(count, len(members)))]
 
@@ -36,7 +36,7 @@ def spread(members: Sequence[Member], count: int) -> list[Member]:
 def writer_resamples(
     values: npt.NDArray[np.float64], writers: Sequence[str], *, resamples: int, seed: int
 ) -> npt.NDArray[np.float64]:
-    """Means of the bootstrap over clusters (Davison and Hinkley 1997, section 3.8): (resamples,)."""
+    """Return means of the bootstrap over clusters (Davison and Hinkley 1997, section 3.8): (resamples,)."""
     _, places = np.unique(np.array(writers), return_inverse=True)
     sums, counts = np.bincount(places, weights=values), np.bincount(places)
     drawn = np.random.default_rng(seed).integers(0, len(counts), (resamples, len(counts)))

@@ -1,4 +1,4 @@
-"""How far predictions are from the truth: exact match, CER and WER.
+"""Scores of predictions against the truth: exact match, CER and WER.
 
 Error rates are summed over a corpus: edits of all samples over the length of all truths.
 """
@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 from rapidfuzz.distance import Levenshtein
 
-Floats = npt.NDArray[np.float64]
+from legible.arrays import Floats
+
 Untold = Literal["case", "spaces", "punctuation"]
 """What a label may not tell of its picture, and is no error then."""
 
@@ -29,7 +29,7 @@ def without(text: str, untold: Collection[Untold]) -> str:
 
 
 def edit_distance(*, truth: Sequence[Any], prediction: Sequence[Any]) -> int:
-    """Fewest insertions, deletions and substitutions that turn one into the other."""
+    """Return the fewest insertions, deletions and substitutions that turn one into the other."""
     return int(Levenshtein.distance(truth, prediction))
 
 
@@ -44,7 +44,7 @@ def wer(*, truths: Iterable[str], predictions: Iterable[str]) -> float:
 
 
 def exact_match(*, truths: Iterable[str], predictions: Iterable[str]) -> float:
-    """Share of predictions that equal their truth, case included."""
+    """Return the fraction of predictions that equal their truth, case included."""
     pairs = list(zip(truths, predictions, strict=True))
     _refuse_nothing(len(pairs))
     return sum(truth == prediction for truth, prediction in pairs) / len(pairs)
@@ -63,7 +63,7 @@ def _refuse_nothing(count: int) -> None:
 
 
 def characters_right(truth: str, prediction: str, untold: Collection[Untold] = ()) -> list[bool]:
-    """For each character of a prediction, whether the truth has it there, by the shortest edit of one to the other.
+    """Tell of each character of a prediction whether the truth has it there, by the shortest edit to the other.
 
     What the truth does not tell is right.
     """
@@ -76,7 +76,7 @@ def characters_right(truth: str, prediction: str, untold: Collection[Untold] = (
 
 
 def calibration_error(given: Floats, right: Floats) -> float:
-    """Expected calibration error over BINS bins of equal mass (Nguyen and O'Connor 2015)."""
+    """Return the expected calibration error over BINS bins of equal mass (Nguyen and O'Connor 2015)."""
     order = np.argsort(given, kind="stable")
     bins = np.array_split(order, min(BINS, len(order)))
     gaps = [abs(given[part].mean() - right[part].mean()) * len(part) for part in bins]
@@ -84,6 +84,6 @@ def calibration_error(given: Floats, right: Floats) -> float:
 
 
 def cross_entropy(given: Floats, right: Floats) -> float:
-    """Mean of -log of the chance that was given to what happened."""
+    """Return the mean of -log of the probability that was given to what happened."""
     clipped = np.clip(given, 1e-6, 1 - 1e-6)
     return float(-np.mean(right * np.log(clipped) + (1 - right) * np.log(1 - clipped)))

@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from legible.arrays import Floats
 from legible.config import ReferenceParams
 from legible.drift.calibrate import make_reference, rows_of
-from legible.drift.reference import EDGES, KINDS, Floats, Reference
+from legible.drift.reference import EDGES, KINDS, Reference
 from legible.drift.summary import Summary, chunks
 from legible.errors import BundleError, DataError
 from legible.files import JsonFormat
@@ -58,7 +59,7 @@ class Baseline:
 
     @staticmethod
     def load(folder: Path, *, bundle: str) -> "Baseline":
-        """Raises BundleError for none, a damaged one, one of another format, and one made with another bundle."""
+        """Open a baseline. Raises BundleError for none, a damaged one, another format, and one of another bundle."""
         with FORMAT.parse(folder / FILE) as content:
             return _opened(folder, content, bundle)
 
@@ -86,10 +87,10 @@ def make_baseline(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Baseline:
-    """Of observations in order of time; `reference` is the bundle's. Raises DataError for too few."""
+    """Make a baseline of observations in order of time; `reference` is the bundle's. Raises DataError for too few."""
     rng = np.random.default_rng(seed)
     summary = Summary.empty(reference, seed=seed)
-    blocks = some_blocks(_summarised(observations, summary), rng)
+    blocks = sample_blocks(_summarised(observations, summary), rng)
     if summary.images < MIN_IMAGES:
         raise DataError(
             f"{summary.images} observations make no baseline; it takes {MIN_IMAGES}: wait, or go further back"
@@ -110,14 +111,14 @@ def make_baseline(
 
 
 def _summarised(observations: Iterable[Observation], summary: Summary) -> Iterator[list[Observation]]:
-    """Blocks, each of which is added to the summary."""
+    """Yield blocks of observations, each of which is added to the summary."""
     for chunk in chunks(observations):
         summary.add(chunk)
         yield from (chunk[start : start + BLOCK] for start in range(0, len(chunk), BLOCK))
 
 
-def some_blocks(blocks: Iterable[list[Item]], rng: np.random.Generator) -> list[list[Item]]:
-    """At most MAX_BLOCKS, each as likely as the others (Vitter 1985, algorithm R)."""
+def sample_blocks(blocks: Iterable[list[Item]], rng: np.random.Generator) -> list[list[Item]]:
+    """Choose at most MAX_BLOCKS, each as likely as the others (Vitter 1985, algorithm R)."""
     kept: list[list[Item]] = []
     for number, block in enumerate(blocks):
         place = number if number < MAX_BLOCKS else int(rng.integers(number + 1))

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from legible.arrays import Floats
 from legible.config import ReferenceParams
-from legible.drift.reference import EDGES, KINDS, Floats, Kind, Known, Reference, Rule, quantiles_of, ranks, table
+from legible.drift.reference import EDGES, KINDS, KnownSignals, Reference, Rule, SignalKind, quantiles_of, ranks, table
 from legible.errors import DataError
 from legible.observations.row import Observation
 
@@ -26,7 +27,7 @@ AT_ONCE = 100
 """Windows whose images are counted together, which bounds the memory."""
 
 Marks = npt.NDArray[np.bool_]
-Shares = npt.NDArray[np.float32]
+Indicators = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -37,18 +38,18 @@ class Rows:
     writers: tuple[str, ...]
 
 
-def rows_of(observations: Sequence[Observation], kind: Kind) -> Rows:
+def rows_of(observations: Sequence[Observation], kind: SignalKind) -> Rows:
     return Rows(table(observations, KINDS[kind]), tuple(row.writer for row in observations))
 
 
-def make_reference(rows: Mapping[Kind, Rows], params: ReferenceParams, *, seed: int) -> Reference:
-    """The reference of these rows, with its rules. Raises DataError where there are too few."""
+def make_reference(rows: Mapping[SignalKind, Rows], params: ReferenceParams, *, seed: int) -> Reference:
+    """Make the reference of these rows, with its rules. Raises DataError where there are too few."""
     rng = np.random.default_rng(seed)
     known = {kind: _known(kind, rows[kind], params, rng) for kind in KINDS}
     return Reference(known, params.false_alarms_per_window, params.smallest_window)
 
 
-def _known(kind: Kind, rows: Rows, params: ReferenceParams, rng: np.random.Generator) -> Known:
+def _known(kind: SignalKind, rows: Rows, params: ReferenceParams, rng: np.random.Generator) -> KnownSignals:
     images, writers = len(rows.values), len(set(rows.writers))
     if images < params.smallest_window or writers < MIN_WRITERS:
         raise DataError(
@@ -57,11 +58,11 @@ def _known(kind: Kind, rows: Rows, params: ReferenceParams, rng: np.random.Gener
         )
     quantiles = {name: quantiles_of(rows.values[:, column]) for column, name in enumerate(KINDS[kind])}
     rule = calibrate(rows, params, budget=params.false_alarms_per_window / len(KINDS), rng=rng)
-    return Known(quantiles, images, writers, rule)
+    return KnownSignals(quantiles, images, writers, rule)
 
 
 def calibrate(rows: Rows, params: ReferenceParams, *, budget: float, rng: np.random.Generator) -> Rule:
-    """The rule that at most `budget` of the windows of such rows exceed."""
+    """Find the rule that at most the fraction `budget` of the windows of such rows exceed."""
     sizes = params.smallest_window * np.asarray(WINDOW_FACTORS)
     writers = np.unique(rows.writers, return_inverse=True)[1]
     scores = _scores(rows.values, writers, sizes, params.resamples, rng)
@@ -73,7 +74,7 @@ def calibrate(rows: Rows, params: ReferenceParams, *, budget: float, rng: np.ran
 def _scores(
     values: Floats, writers: npt.NDArray[np.intp], sizes: npt.NDArray[np.int_], resamples: int, rng: np.random.Generator
 ) -> Floats:
-    """Max over signals of KS (sizes, resamples at least), each split giving the same number of windows."""
+    """Return the largest KS over the signals (sizes, at least resamples), as many windows from each split."""
     each = -(-resamples // SPLITS)
     rounds = []
     for _ in range(SPLITS):
@@ -84,13 +85,13 @@ def _scores(
 
 
 def _half(writers: npt.NDArray[np.intp], rng: np.random.Generator) -> Marks:
-    """Which images (N,) are by a random half of the writers."""
+    """Mark the images (N,) that are by a random half of the writers."""
     count = int(writers.max()) + 1
     return np.isin(writers, rng.permutation(count)[: count // 2])
 
 
-def below_edges(quantiles: Sequence[Floats], values: Floats, rng: np.random.Generator) -> Shares:
-    """1 where an image (values are (images, signals)) ranks at or below an edge: (images, signals * edges)."""
+def below_edges(quantiles: Sequence[Floats], values: Floats, rng: np.random.Generator) -> Indicators:
+    """Return 1 where an image ranks at or below an edge: values (images, signals) -> (images, signals * edges)."""
     columns = [
         ranks(grid, column, uniforms=rng.random(len(column))) for grid, column in zip(quantiles, values.T, strict=True)
     ]
@@ -98,18 +99,18 @@ def below_edges(quantiles: Sequence[Floats], values: Floats, rng: np.random.Gene
     return below.reshape(len(values), -1).astype(np.float32)
 
 
-def window_scores(below: Shares, n: int, windows: int, rng: np.random.Generator) -> Floats:
-    """Max KS (windows,) of windows of n images, drawn with replacement."""
+def window_scores(below: Indicators, n: int, windows: int, rng: np.random.Generator) -> Floats:
+    """Return the largest KS (windows,) of windows of n images, drawn with replacement."""
     edges = np.tile(np.asarray(EDGES), below.shape[1] // len(EDGES))
     scores = []
     for start in range(0, windows, AT_ONCE):
-        shares = _drawn(len(below), n, min(AT_ONCE, windows - start), rng) @ below / n
-        scores.append(np.abs(shares - edges).max(axis=1))
+        fractions = _drawn(len(below), n, min(AT_ONCE, windows - start), rng) @ below / n
+        scores.append(np.abs(fractions - edges).max(axis=1))
     return np.concatenate(scores)
 
 
-def _drawn(images: int, n: int, windows: int, rng: np.random.Generator) -> Shares:
-    """How often each image is in each window: (windows, images)."""
+def _drawn(images: int, n: int, windows: int, rng: np.random.Generator) -> Indicators:
+    """Draw windows of n images, and count how often each image is in each: (windows, images)."""
     places = rng.integers(images, size=(windows, n)) + images * np.arange(windows)[:, None]
     return np.bincount(places.ravel(), minlength=windows * images).reshape(windows, images).astype(np.float32)
 
@@ -122,7 +123,7 @@ class _Fit:
 
 
 def _fit(sizes: npt.NDArray[np.int_], highest: Floats, *, images: int) -> tuple[float, float]:
-    """c and m of the lowest thresholds that are nowhere below the highest scores; m is at most `images`."""
+    """Find c and m of the lowest thresholds that are nowhere below the highest scores; m is at most `images`."""
     fits = [_fit_for(m, sizes, highest) for m in np.geomspace(1, images, 200)]
     best = min(fits, key=lambda fit: fit.slack)
     return best.c, best.m

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from legible.drift.reference import Kind, Reference
-from legible.drift.summary import Counts, Summary
+from legible.drift.reference import Reference, SignalKind
+from legible.drift.summary import RankCounts, Summary
 from legible.observations.row import Observation
 
 
@@ -20,10 +20,10 @@ EXIT_CODES = {Outcome.NO_DRIFT: 0, Outcome.DRIFT: 1, Outcome.NOT_ENOUGH_DATA: 2}
 
 @dataclass(frozen=True)
 class SignalDrift:
-    """How far one signal has moved. `shift`: mean rank less 0.5, positive where values are higher than they were."""
+    """The movement of one signal. `shift`: mean rank less 0.5, positive where values are higher than they were."""
 
     name: str
-    kind: Kind
+    kind: SignalKind
     ks: float
     threshold: float
     shift: float
@@ -53,7 +53,7 @@ class ChannelDrift:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What was decided on `images` images; `signals`, furthest beyond first, is empty where data are too few.
+    """The decision on `images` images; `signals`, furthest beyond first, is empty where data are too few.
 
     `channels` are those with enough images, furthest first; they tell where a drift comes from, and decide nothing.
     """
@@ -61,7 +61,7 @@ class Verdict:
     outcome: Outcome
     images: int
     smallest_window: int
-    thresholds: Mapping[Kind, float]
+    thresholds: Mapping[SignalKind, float]
     signals: tuple[SignalDrift, ...]
     channels: tuple[ChannelDrift, ...] = ()
 
@@ -74,7 +74,7 @@ class Verdict:
         return tuple(signal for signal in self.signals if signal.drifted)
 
     def screen(self, *, unlike: str = "unlike training") -> str:
-        """What people read: the verdict, then a line for each signal."""
+        """Return what people read: the verdict, then a line for each signal."""
         if self.outcome is Outcome.NOT_ENOUGH_DATA:
             return f"not enough data: {self.images} images, and it takes {self.smallest_window}; no report is drawn"
         said = f"drift: {unlike}" if self.drifted else "no drift"
@@ -90,12 +90,12 @@ def _line(signal: SignalDrift) -> str:
 
 
 def decide(reference: Reference, observations: Iterable[Observation], *, seed: int = 0) -> Verdict:
-    """The verdict on one window; `seed` draws the ranks of equal values, so that one window has one verdict."""
+    """Decide on one window; `seed` draws the ranks of equal values, so that one window has one verdict."""
     return judge(Summary.of(reference, observations, seed=seed))
 
 
 def judge(summary: Summary) -> Verdict:
-    """The verdict on a window that is summarised, by the reference that it was summarised with."""
+    """Decide on a window that is summarised, by the reference that it was summarised with."""
     n, reference = summary.images, summary.reference
     thresholds = {kind: rule.threshold(max(n, 1)) for kind, rule in reference.rules.items()}
     if n < reference.smallest_window:
@@ -105,7 +105,7 @@ def judge(summary: Summary) -> Verdict:
     return Verdict(outcome, n, reference.smallest_window, thresholds, tuple(signals), _channels(summary))
 
 
-def _signals(reference: Reference, counts: Counts) -> list[SignalDrift]:
+def _signals(reference: Reference, counts: RankCounts) -> list[SignalDrift]:
     kinds = {name: kind for kind, known in reference.known.items() for name in known.quantiles}
     return [
         SignalDrift(name, kinds[name], float(ks), reference.rules[kinds[name]].threshold(counts.images), float(shift))

@@ -1,4 +1,4 @@
-"""How many readings of a window are right, without knowing what stands in the images.
+"""An estimate of how many readings of a window are right, without knowing what stands in the images.
 
 The mean of calibrated confidences is the exact match to expect. Where the input has changed confidence may be wrong; by
 how much was measured when the bundle was built, for each known corruption. So the estimate is corrected by what the
@@ -22,7 +22,7 @@ FILE = "quality.json"
 MAX_CORRECTED = 0.05
 """A larger correction is no estimate."""
 DEVIATIONS = 1.96
-"""Of a 95 % interval."""
+"""Standard deviations to either side of a 95 % interval."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Quality:
-    """`gaps`: true less expected exact match of each corruption and severity, beyond what there is without.
+    """What corruptions cost. `gaps`: true less expected exact match of each, beyond the gap of uncorrupted images.
 
     `spread` is the standard deviation of such a gap from one set of writers to another.
     """
@@ -57,7 +57,7 @@ class Quality:
     spread: float
 
     def estimate(self, summary: Summary, *, drifted: bool, cause: Cause | None) -> Estimate:
-        """`drifted` and `cause` by the bundle's reference, never by a deployment's own."""
+        """Estimate the exact match; `drifted` and `cause` are by the bundle's reference, never by a baseline."""
         gap = self._gap(cause) if drifted else 0.0
         unreliable = ""
         if drifted and cause is None:
@@ -71,7 +71,7 @@ class Quality:
             return 0.0
         if (cause.corruption, cause.severity) not in self.gaps:
             raise BundleError(f"{FILE} and signatures.json differ: no {cause.said()}; run legible reference again")
-        return cause.share * self.gaps[cause.corruption, cause.severity]
+        return cause.fraction * self.gaps[cause.corruption, cause.severity]
 
     def save(self, folder: Path) -> None:
         gaps = [{"corruption": name, "severity": s, "gap": round(gap, 5)} for (name, s), gap in self.gaps.items()]
@@ -79,7 +79,7 @@ class Quality:
 
     @staticmethod
     def load(folder: Path) -> "Quality | None":
-        """None where a folder has none, as bundles of before."""
+        """Open a folder's; None where it has none, as bundles of earlier versions."""
         path = folder / FILE
         if not path.is_file():
             return None
@@ -89,7 +89,7 @@ class Quality:
 
 
 def estimated(summary: Summary, *, gap: float = 0.0, spread: float = 0.0, unreliable: str = "") -> Estimate:
-    """By the sums of a window: readings are right by their confidence, independently, and all are off by the gap."""
+    """Estimate by the sums of a window: readings are right by their confidence, independently, plus the gap."""
     n = max(summary.images, 1)
     expected = min(max(summary.confidence / n + gap, 0.0), 1.0)
     off = DEVIATIONS * math.hypot(math.sqrt(summary.doubt) / n, spread)
@@ -98,7 +98,7 @@ def estimated(summary: Summary, *, gap: float = 0.0, spread: float = 0.0, unreli
 
 
 def make_quality(corrupted: Iterable[Corrupted]) -> Quality:
-    """Of rows of corrupted images, those of NONE among them."""
+    """Measure the gaps on rows of corrupted images, among them the same images as they were (NONE)."""
     sets: dict[tuple[str, int], list[Corrupted]] = {}
     for row in corrupted:
         sets.setdefault((row.corruption, row.severity), []).append(row)

@@ -1,4 +1,4 @@
-"""What the bundle's images look like: the distribution of each signal, the rank of a value in it, and the drift rules.
+"""The reference of a bundle: the distribution of each signal, the rank of a value in it, and the drift rules.
 
 The service needs only this and numpy: `Reference.load`, then `rank` for each signal of each observation.
 """
@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from legible.arrays import Floats
 from legible.errors import BundleError, DataError
 from legible.files import JsonFormat
 from legible.image.statistics import STATISTICS
@@ -24,11 +24,10 @@ FORMAT = JsonFormat("reference", 2, "run legible reference again, or name a bund
 EDGES = tuple(i / 10 for i in range(1, 10))
 """Upper edges of the rank's buckets, in reports as in metrics; the last bucket goes to 1."""
 CELLS = 200
-"""Cells of equal share between quantiles: a multiple of ten, so that every edge is a quantile."""
+"""Cells of equal probability between quantiles: a multiple of ten, so that every edge is a quantile."""
 
-Floats = npt.NDArray[np.float64]
-Kind = Literal["image", "prediction"]
-KINDS: Mapping[Kind, tuple[str, ...]] = {"image": STATISTICS, "prediction": PREDICTION_SIGNALS}
+SignalKind = Literal["image", "prediction"]
+KINDS: Mapping[SignalKind, tuple[str, ...]] = {"image": STATISTICS, "prediction": PREDICTION_SIGNALS}
 
 
 @dataclass(frozen=True)
@@ -47,8 +46,8 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Known:
-    """Quantiles (CELLS + 1,) of each signal of a kind, over `images` images by `writers` writers, and their rule."""
+class KnownSignals:
+    """The quantiles (CELLS + 1,) of each signal of a kind, of so many images by so many writers, and their rule."""
 
     quantiles: Mapping[str, Floats]
     images: int
@@ -58,28 +57,28 @@ class Known:
 
 @dataclass(frozen=True)
 class Reference:
-    """What is known of each kind of signals.
+    """The known distributions of each kind of signals, and the budget that the rules keep.
 
     A window of the reference's kind, of `smallest_window` images or more, is called drift by either rule with a
     probability of at most `false_alarms_per_window`, of which each rule has half.
     """
 
-    known: Mapping[Kind, Known]
+    known: Mapping[SignalKind, KnownSignals]
     false_alarms_per_window: float
     smallest_window: int
 
     @cached_property
     def quantiles(self) -> Mapping[str, Floats]:
-        """Of every signal."""
+        """Return the quantiles of every signal."""
         return {name: grid for known in self.known.values() for name, grid in known.quantiles.items()}
 
     @cached_property
     def grids(self) -> Mapping[str, list[float]]:
-        """The same as plain numbers: for one value at a time they are found ten times as fast."""
+        """Return the quantiles as plain numbers: for one value at a time they are searched ten times as fast."""
         return {name: grid.tolist() for name, grid in self.quantiles.items()}
 
     @property
-    def rules(self) -> Mapping[Kind, Rule]:
+    def rules(self) -> Mapping[SignalKind, Rule]:
         return {kind: known.rule for kind, known in self.known.items()}
 
     def save(self, folder: Path) -> None:
@@ -105,12 +104,12 @@ class Reference:
 
     @staticmethod
     def load(folder: Path) -> "Reference":
-        """Raises BundleError where a file is missing, damaged or of another format."""
+        """Open a folder's reference. Raises BundleError where a file is missing, damaged or of another format."""
         with FORMAT.parse(folder / "reference.json") as content:
             parts = {kind: _part(_with_two_rules(content)["known"][kind]) for kind in KINDS}
         with FORMAT.parse(folder / "drift.json") as content:
             drift = _with_two_rules(content)
-            known = {kind: Known(*parts[kind], rule=Rule(**drift["rules"][kind])) for kind in KINDS}
+            known = {kind: KnownSignals(*parts[kind], rule=Rule(**drift["rules"][kind])) for kind in KINDS}
             return Reference(known, drift["false_alarms_per_window"], drift["smallest_window"])
 
 
@@ -121,7 +120,7 @@ def _part(content: Mapping[str, Any]) -> tuple[dict[str, Floats], int, int]:
 
 
 def rank(reference: Reference, name: str, value: float, *, uniform: float) -> float:
-    """F(value) in [0, 1], F the reference's distribution of this signal; `uniform` in [0, 1) parts equal values.
+    """Return F(value) in [0, 1], F the reference's distribution of this signal; `uniform` in [0, 1) parts equal values.
 
     A signal that is 2 in half of the reference and else 3 gives 2 a rank anywhere in 0 ... 0.5, so that the
     ranks of the reference's own kind are uniform, whatever the signal.
@@ -132,19 +131,19 @@ def rank(reference: Reference, name: str, value: float, *, uniform: float) -> fl
 
 
 def ranks(quantiles: Floats, values: Floats, *, uniforms: Floats) -> Floats:
-    """The same of many values (N,) of one signal. Each quantile stands for the cell around it."""
+    """Return the ranks of many values (N,) of one signal. Each quantile stands for the cell around it."""
     left = np.searchsorted(quantiles, values, side="left")
     right = np.searchsorted(quantiles, values, side="right")
     return np.clip((left + (right - left) * uniforms - 0.5) / (len(quantiles) - 1), 0, 1)
 
 
 def quantiles_of(values: Floats) -> Floats:
-    """Quantiles (CELLS + 1,) that are values themselves, so that equal values stay equal."""
+    """Return quantiles (CELLS + 1,) that are values themselves, so that equal values stay equal."""
     return np.quantile(values, np.linspace(0, 1, CELLS + 1), method="inverted_cdf")
 
 
 def table(observations: Sequence[Observation], names: Sequence[str] = SIGNALS) -> Floats:
-    """Signals (N, signals). Raises DataError naming those that the observations lack."""
+    """Return the signals (N, signals). Raises DataError naming those that the observations lack."""
     measured = [name for name in names if name not in PREDICTION_SIGNALS]
     predicted = [name for name in names if name in PREDICTION_SIGNALS]
     try:

@@ -1,7 +1,7 @@
-"""Which known corruption a window's deviation from the reference looks like, how severe, and in what share of it.
+"""The known corruption that a window's deviation looks like, its severity, and the fraction of images concerned.
 
 A signature is how far images that were corrupted on purpose, and the same images as they were, lie apart: the
-difference of their shares at or below each edge, for each signal. In a window where a share w of the images has been
+difference of their fractions at or below each edge, for each signal. In a window where a fraction w of the images was
 corrupted the deviation is w times the signature, and chance. The corruption named is the one that explains most of the
 deviation by generalised least squares (Aitken 1936), 0 <= w <= 1, with the covariance of images of the reference.
 """
@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from legible.drift.reference import EDGES, Floats, Reference
+from legible.arrays import Floats
+from legible.drift.reference import EDGES, Reference
 from legible.drift.summary import Summary, ranked_by
 from legible.errors import BundleError
 from legible.files import JsonFormat
@@ -24,11 +25,11 @@ FORMAT = JsonFormat("signatures", 1, "run legible reference again", BundleError)
 FILE = "signatures.json"
 NONE = "none"
 MAX_PARTIAL = 0.85
-"""Share from which on it is all of the images."""
+"""From this fraction on it is called all of the images."""
 SHRINKAGE = 0.1
-"""Of the covariance towards its mean variance (Ledoit and Wolf 2004): windows differ by more than chance."""
+"""How far the covariance is drawn to its mean variance (Ledoit and Wolf 2004): windows differ by more than chance."""
 MIN_EXPLAINED = 0.3
-"""Share of a deviation's square that a signature must explain to be named."""
+"""The fraction of a deviation's square that a signature must explain to be named."""
 
 
 @dataclass(frozen=True)
@@ -51,22 +52,31 @@ class Corrupted:
 
 @dataclass(frozen=True)
 class Cause:
-    """`share` of the images look corrupted so; `explained` is the share of the deviation's square it accounts for."""
+    """A fraction of the images looks corrupted so; `explained` is the fraction of the deviation's square."""
 
     corruption: str
     severity: int
-    share: float
+    fraction: float
     explained: float
 
     def said(self) -> str:
-        """`blur, severity 3, in about 40 % of the images`."""
-        some = "" if self.share > MAX_PARTIAL else f", in about {self.share:.0%} of the images"
+        """Say the cause: `blur, severity 3, in about 40 % of the images`."""
+        some = "" if self.fraction > MAX_PARTIAL else f", in about {self.fraction:.0%} of the images"
         return f"{self.corruption}, severity {self.severity}{some}"
+
+    def told(self) -> dict[str, object]:
+        """Return the cause as published in JSON, where its fraction is called `share`."""
+        return {
+            "corruption": self.corruption,
+            "severity": self.severity,
+            "share": self.fraction,
+            "explained": self.explained,
+        }
 
 
 @dataclass(frozen=True)
 class Signatures:
-    """Of K corruptions, each of a severity: `shifts` and `weights` are (K, signals * edges)."""
+    """The signatures of K corruptions, each of a severity: `shifts` and `weights` are (K, signals * edges)."""
 
     signals: tuple[str, ...]
     names: tuple[tuple[str, int], ...]
@@ -75,16 +85,16 @@ class Signatures:
     """Shifts times the inverse of the covariance."""
 
     def cause(self, deviations: Floats) -> Cause | None:
-        """Of deviations (signals, edges); None where no corruption explains enough of them."""
+        """Name the cause of deviations (signals, edges); None where no corruption explains enough of them."""
         deviation = deviations.ravel()
         projected, powers = self.weights @ deviation, (self.weights * self.shifts).sum(axis=1)
-        shares = np.clip(projected / powers, 0, 1)
-        best = int(np.argmax(shares * (2 * projected - shares * powers)))
-        rest = deviation - shares[best] * self.shifts[best]
+        fractions = np.clip(projected / powers, 0, 1)
+        best = int(np.argmax(fractions * (2 * projected - fractions * powers)))
+        rest = deviation - fractions[best] * self.shifts[best]
         explained = 1 - float(rest @ rest) / max(float(deviation @ deviation), np.finfo(float).tiny)
         if explained < MIN_EXPLAINED:
             return None
-        return Cause(*self.names[best], share=float(shares[best]), explained=explained)
+        return Cause(*self.names[best], fraction=float(fractions[best]), explained=explained)
 
     def save(self, folder: Path) -> None:
         content = {
@@ -104,7 +114,7 @@ class Signatures:
 
     @staticmethod
     def load(folder: Path, *, signals: tuple[str, ...]) -> "Signatures | None":
-        """Those of a reference with these signals; None where a folder has none: bundles of before named no causes."""
+        """Open those of a reference with these signals; None where there are none, as in earlier bundles."""
         path = folder / FILE
         if not path.is_file():
             return None
@@ -127,7 +137,7 @@ def _signatures(content: Mapping[str, Any], signals: tuple[str, ...]) -> Signatu
 
 
 def make_signatures(reference: Reference, corrupted: Iterable[Corrupted], usual: Sequence[Observation]) -> Signatures:
-    """Of rows of corrupted images, those of NONE among them; `usual` rows give the covariance."""
+    """Make signatures of rows of corrupted images, NONE among them; `usual` rows give the covariance."""
     groups: dict[tuple[str, int], list[Observation]] = {}
     for row in corrupted:
         groups.setdefault((row.corruption, row.severity), []).append(row.observation)
@@ -142,7 +152,7 @@ def _deviation(reference: Reference, rows: Sequence[Observation]) -> Floats:
 
 
 def _covariance(reference: Reference, rows: Sequence[Observation]) -> Floats:
-    """Of whether an image ranks at or below each edge: (signals * edges, signals * edges)."""
+    """Return the covariance of whether an image ranks at or below each edge: (signals * edges, signals * edges)."""
     ranked = ranked_by(reference, rows, np.random.default_rng(0))
     below = (ranked[:, :, None] <= np.asarray(EDGES)).reshape(len(rows), -1)
     covariance = np.cov(below.T.astype(np.float64))

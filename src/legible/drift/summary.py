@@ -8,8 +8,9 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
+from legible.arrays import Floats
 from legible.batched import batched
-from legible.drift.reference import EDGES, KINDS, Floats, Reference, ranks, table
+from legible.drift.reference import EDGES, KINDS, Reference, ranks, table
 from legible.observations.row import NO_CHECK, Observation, check_of
 
 CHUNK = 5000
@@ -23,8 +24,8 @@ NO_CORRECTIONS: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass
-class Counts:
-    """Of some images: how many rank at or below each edge, and the sum of ranks, for each signal of a reference."""
+class RankCounts:
+    """Sums over images: how many rank at or below each edge, and the sum of ranks, for each signal of a reference."""
 
     below: npt.NDArray[np.int64]
     """(signals, edges)"""
@@ -33,44 +34,44 @@ class Counts:
     images: int = 0
 
     @staticmethod
-    def of_none(signals: int) -> "Counts":
-        return Counts(np.zeros((signals, len(EDGES)), np.int64), np.zeros(signals))
+    def of_none(signals: int) -> "RankCounts":
+        return RankCounts(np.zeros((signals, len(EDGES)), np.int64), np.zeros(signals))
 
     def add(self, ranked: Floats) -> None:
-        """Ranks (N, signals)."""
+        """Add images by their ranks (N, signals)."""
         self.below += (ranked[:, :, None] <= np.asarray(EDGES)).sum(axis=0)
         self.ranks += ranked.sum(axis=0)
         self.images += len(ranked)
 
     @property
     def deviations(self) -> Floats:
-        """Shares at or below each edge, less the edge, which is the reference's share: (signals, edges)."""
+        """Return the fractions at or below each edge less those of the reference, the edges: (signals, edges)."""
         return np.asarray(self.below / max(self.images, 1) - np.asarray(EDGES), np.float64)
 
     @property
     def ks(self) -> Floats:
-        """Of each signal."""
+        """Return the KS of each signal."""
         return np.asarray(np.abs(self.deviations).max(axis=1), np.float64)
 
     @property
     def shifts(self) -> Floats:
-        """Mean rank less 0.5, of each signal."""
+        """Return the mean rank less 0.5 of each signal."""
         return np.asarray(self.ranks / max(self.images, 1) - 0.5, np.float64)
 
 
 @dataclass
 class Summary:
-    """Grows by `add`; `random` draws the ranks of equal values and the sample."""
+    """The counts of a window, which grow by `add`; `random` draws the ranks of equal values and the sample."""
 
     reference: Reference
     random: np.random.Generator
-    counts: Counts
-    channels: dict[str, Counts] = field(default_factory=dict)
+    counts: RankCounts
+    channels: dict[str, RankCounts] = field(default_factory=dict)
     corrections: Mapping[str, str] = field(default_factory=dict)
     """Texts by reading id, as callers say."""
     corrected: int = 0
     confirmed: int = 0
-    """Of the readings with a correction, those that were right as read."""
+    """How many of the readings with a correction were right as read."""
     confidence: float = 0.0
     """Sum over the readings, as is `doubt`, of confidence * (1 - confidence)."""
     doubt: float = 0.0
@@ -80,7 +81,7 @@ class Summary:
 
     @staticmethod
     def empty(reference: Reference, *, seed: int = 0, corrections: Mapping[str, str] = NO_CORRECTIONS) -> "Summary":
-        counts = Counts.of_none(len(reference.quantiles))
+        counts = RankCounts.of_none(len(reference.quantiles))
         return Summary(reference, np.random.default_rng(seed), counts, corrections=corrections)
 
     @staticmethod
@@ -107,7 +108,7 @@ class Summary:
             self._compare(observations)
 
     def _keep_sample(self, observations: Sequence[Observation]) -> None:
-        """Algorithm R (Vitter 1985)."""
+        """Keep each as likely as the others (Vitter 1985, algorithm R)."""
         places = self.random.integers(0, self.images + 1 + np.arange(len(observations)))
         for row, place in zip(observations, places.tolist(), strict=True):
             if len(self.sample) < SAMPLE:
@@ -119,7 +120,7 @@ class Summary:
         names = np.asarray([row.channel for row in observations])
         for name in np.unique(names).tolist():
             if name in self.channels or len(self.channels) < MAX_CHANNELS:
-                counts = self.channels.setdefault(name, Counts.of_none(ranked.shape[1]))
+                counts = self.channels.setdefault(name, RankCounts.of_none(ranked.shape[1]))
                 counts.add(ranked[names == name])
 
     def _compare(self, observations: Sequence[Observation]) -> None:
@@ -138,7 +139,7 @@ class Summary:
 
 
 def ranked_by(reference: Reference, observations: Sequence[Observation], rng: np.random.Generator) -> Floats:
-    """Ranks (N, signals) in a reference."""
+    """Return ranks (N, signals) in a reference."""
     values = table(observations, tuple(reference.quantiles))
     uniforms = rng.random(values.shape)
     columns = [
@@ -148,12 +149,12 @@ def ranked_by(reference: Reference, observations: Sequence[Observation], rng: np
 
 
 def unusual_of(reference: Reference, ranked: Floats) -> Floats:
-    """Unusualness (N,) of images by the ranks (N, signals) of all their signals."""
+    """Return the unusualness (N,) of images by the ranks (N, signals) of all their signals."""
     return unusualness(ranked[:, [i for i, name in enumerate(reference.quantiles) if name in KINDS["image"]]])
 
 
 def unusualness(ranked: Floats) -> Floats:
-    """Of images by the ranks (N, signals) of their statistics: the mean logarithm of how few lie further out."""
+    """Score images by the ranks (N, signals) of their statistics: the mean logarithm of how few lie further out."""
     outside = 2 * np.minimum(ranked, 1 - ranked)
     return np.asarray(-np.log10(np.maximum(outside, 1e-4)).mean(axis=1), np.float64)
 

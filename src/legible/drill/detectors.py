@@ -1,4 +1,4 @@
-"""Who may notice a drill: the service's metrics, Prometheus' rules, Alertmanager, and the report on observations."""
+"""The detectors of a drill: the service's metrics, Prometheus' rules, Alertmanager, the report on observations."""
 
 import math
 from abc import ABC, abstractmethod
@@ -26,7 +26,7 @@ HISTOGRAMS = {
 TIMEOUT_SECONDS = 10.0
 NO_CAUSE = ""
 
-Sample = tuple[str, str, str]
+RankBucket = tuple[str, str, str]
 """Kind, signal and edge."""
 
 
@@ -35,7 +35,7 @@ class UnavailableError(LegibleError):
 
 
 class Detector(ABC):
-    """One that may notice."""
+    """Something that may notice a drift."""
 
     name: str
 
@@ -44,10 +44,10 @@ class Detector(ABC):
 
     @abstractmethod
     def notices(self) -> bool:
-        """Whether it says so by now. Raises UnavailableError."""
+        """Tell whether it has noticed by now. Raises UnavailableError."""
 
     def cause(self) -> str:
-        """The corruption it names; most name none."""
+        """Return the corruption it names; most name none."""
         return NO_CAUSE
 
 
@@ -59,7 +59,7 @@ class MetricsDetector(Detector):
     def __init__(self, address: str, *, key: str = "") -> None:
         self._address = address
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
-        self._before: Counter[Sample] = Counter()
+        self._before: Counter[RankBucket] = Counter()
 
     def start(self, at: float) -> None:
         del at
@@ -73,10 +73,10 @@ class MetricsDetector(Detector):
         except KeyError as error:
             raise UnavailableError(f"{self._address}/metrics lacks {error}; use the service's own legible") from error
 
-    def _read(self) -> tuple[Counter[Sample], dict[tuple[str, str], float]]:
-        """Cumulated counts of ranks, and the constants of the rules by name and kind."""
+    def _read(self) -> tuple[Counter[RankBucket], dict[tuple[str, str], float]]:
+        """Return cumulated counts of ranks, and the constants of the rules by name and kind."""
         answer = _get(f"{self._address}/metrics", headers=self._headers)
-        counts: Counter[Sample] = Counter()
+        counts: Counter[RankBucket] = Counter()
         gauges = {}
         for family in text_string_to_metric_families(answer.text):
             kind, label = HISTOGRAMS.get(family.name, ("", ""))
@@ -90,8 +90,8 @@ class MetricsDetector(Detector):
         return counts, gauges
 
 
-def _drifts(kind: str, ranks: Counter[Sample], gauges: dict[tuple[str, str], float]) -> bool:
-    """KS above c * sqrt(1/n + 1/m) in one of the kind's signals, and n not below the smallest window."""
+def _drifts(kind: str, ranks: Counter[RankBucket], gauges: dict[tuple[str, str], float]) -> bool:
+    """Tell whether a signal's KS is above c * sqrt(1/n + 1/m), and n not below the smallest window."""
     c, m, smallest = (
         gauges[f"legible_drift_{name}", kind] for name in ("constant", "reference_size", "smallest_window")
     )
@@ -186,7 +186,7 @@ def detectors_of(
     last: int,
     clock: Callable[[], float],
 ) -> tuple[tuple[Detector, ...], tuple[str, ...]]:
-    """Those there are addresses for, and the options that would ask the others."""
+    """Return the detectors there are addresses for, and the options that would ask the others."""
     detectors: list[Detector] = [MetricsDetector(url.rstrip("/"), key=metrics_key)]
     if prometheus:
         detectors.append(RuleDetector(prometheus.rstrip("/")))
@@ -199,7 +199,7 @@ def detectors_of(
 
 
 def cause_of(made: Check) -> str:
-    """The corruption that a check names."""
+    """Return the corruption that a check names."""
     return made.cause.corruption if made.cause else NO_CAUSE
 
 

@@ -1,4 +1,4 @@
-"""The images of a drill: those of a folder, or words drawn by the generator, and what befalls them."""
+"""The images of a drill: those of a folder, or words drawn by the generator, and their corruption."""
 
 import io
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from legible.synth.style import draw_style
 
 
 def images_of(folder: Path) -> Iterator[GreyImage]:
-    """Every picture under a folder, again and again. Raises DataError where there is none."""
+    """Yield every picture under a folder, again and again. Raises DataError where there is none."""
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     found = [image for path in paths if (image := _opened(path)) is not None]
     if not found:
@@ -36,7 +36,7 @@ def _opened(path: Path) -> GreyImage | None:
 
 
 def drawn(params: Params, *, root: Path, seed: int) -> Iterator[GreyImage]:
-    """Words in the fonts that are trained with, each in a style of its own."""
+    """Yield words in the fonts that are trained with, each in a style of its own."""
     fonts = find_fonts(params.fonts, root=root, characters=params.charset.characters)
     known = [font for font in fonts if not is_unseen(font, params.fonts)]
     asked, texts = params.generate, texts_of(params)
@@ -48,7 +48,7 @@ def drawn(params: Params, *, root: Path, seed: int) -> Iterator[GreyImage]:
 
 
 def corrupted(images: Iterator[GreyImage], name: str, severity: int, *, seed: int) -> Iterator[GreyImage]:
-    """The same images as they look afterwards. Raises SettingsError at once for a corruption there is not."""
+    """Yield the images corrupted. Raises SettingsError at once for a corruption there is not."""
     rng = np.random.default_rng(seed)
     corrupt(np.full((8, 8), 255, np.uint8), name, severity, rng)
     return (corrupt(image, name, severity, rng) for image in images)

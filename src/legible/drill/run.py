@@ -42,7 +42,7 @@ class Detection:
 
 @dataclass(frozen=True)
 class Drill:
-    """The outcome."""
+    """The outcome of a drill."""
 
     corruption: str
     severity: int
@@ -55,7 +55,7 @@ class Drill:
 
     @property
     def passed(self) -> bool:
-        """Whether each that was asked noticed, and whoever named a cause named the right one."""
+        """Tell whether each that was asked noticed, and whoever named a cause named the right one."""
         return all(one.images is not None and one.cause in (NO_CAUSE, self.corruption) for one in self.detections)
 
     def screen(self) -> str:
@@ -76,7 +76,7 @@ class Drill:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a drill does; `patience_seconds` is how long detectors may take when all images are sent."""
+    """The plan of a drill; `patience_seconds` is how long detectors may take when all images are sent."""
 
     corruption: str
     severity: int
@@ -87,7 +87,7 @@ class Plan:
 
 
 class DetectorState:
-    """A detector, and what it has seen."""
+    """A detector, and its detection so far."""
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
@@ -96,7 +96,7 @@ class DetectorState:
 
     @property
     def is_open(self) -> bool:
-        """Whether it may yet notice."""
+        """Tell whether it may yet notice."""
         return self.seen.images is None and not self.seen.before and not self._lame
 
     def start(self, at: float) -> None:
@@ -168,7 +168,7 @@ def _wait_for(states: Sequence[DetectorState]) -> bool:
 
 
 def send(client: Client, images: Iterator[GreyImage]) -> int:
-    """How many of these images were refused. Raises LegibleError where there is no service to refuse them."""
+    """Send images, and count those refused. Raises LegibleError where there is no service to refuse them."""
     try:
         answers = list(client.read_many(map(png, images), batch=BATCH, channel=CHANNEL))
     except ServiceError as error:

@@ -1,1 +1,1 @@
-"""What the served artefact gets right, how sure it may be, whether it may ship, and the bundle it ships in."""
+"""Measures the artefact that is served: how much it reads right, and how sure it may be."""

@@ -1,4 +1,4 @@
-"""What known corruptions do to images and readings, for the drift check: some images, corrupted in every way, read."""
+"""Images corrupted in every known way, and read: what corruption does to statistics and readings."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,12 +15,12 @@ from legible.synth.corrupt import CORRUPTIONS, SEVERITIES, corrupt
 
 SEED = 11
 AT = 0.0
-"""Observations made at build have no time."""
+"""The time of observations made at build, which have none."""
 WAYS = ((NONE, 0), *((name, severity) for name in CORRUPTIONS for severity in SEVERITIES))
 
 
-def some_of(samples: Sequence[Sample], count: int) -> list[Sample]:
-    """So many, by as many writers as there are in turn, as the reference has few of each."""
+def spread_over_writers(samples: Sequence[Sample], count: int) -> list[Sample]:
+    """Choose `count` samples, one writer after another in turn, as the reference has few samples of each."""
     rng = np.random.default_rng(SEED)
     turns: dict[str, int] = {}
     placed = []
@@ -32,7 +32,7 @@ def some_of(samples: Sequence[Sample], count: int) -> list[Sample]:
 
 
 def corrupted(recognizer: Recognizer, samples: Sequence[Sample], *, seed: int = SEED) -> Iterator[Corrupted]:
-    """Each sample as it is, and of each corruption and severity."""
+    """Yield each sample as it is, and at each severity of each corruption."""
     rng = np.random.default_rng(seed)
     for name, severity in tqdm(WAYS, desc="corrupted", unit="way"):
         images = [_changed(sample.image, name, severity, rng) for sample in samples]
@@ -46,8 +46,8 @@ def _changed(image: GreyImage, name: str, severity: int, rng: np.random.Generato
     return image if name == NONE else corrupt(image, name, severity, rng)
 
 
-def shares_right(rows: Iterable[Corrupted]) -> dict[str, list[float]]:
-    """Exact match of each corruption, one for each of its severities, the least severe first."""
+def exact_match_curves(rows: Iterable[Corrupted]) -> dict[str, list[float]]:
+    """Return the exact match at each severity of each corruption, the least severe first."""
     right: dict[tuple[str, int], list[bool]] = {}
     for row in rows:
         right.setdefault((row.corruption, row.severity), []).append(row.right)

@@ -16,11 +16,12 @@ from legible.config import Params
 from legible.ctc.decode import best_path_text
 from legible.ctc.lexicon import Lexicon, words_of
 from legible.data.dataset import Dataset, Sample
-from legible.evaluation.corrupted import AT, corrupted, shares_right, some_of, write_corrupted
+from legible.evaluation.corrupted import AT, corrupted, exact_match_curves, spread_over_writers, write_corrupted
 from legible.evaluation.invariance import same_readings
 from legible.evaluation.reliability import draw_reliability
 from legible.evaluation.results import Result, by_writer, figures, in_slice, slice_names, thresholds, write_results
 from legible.evaluation.worst_errors import draw_worst
+from legible.files import write_text
 from legible.image.decode import GreyImage
 from legible.observations.row import Observation, observe, write_observations
 from legible.reading import Reading
@@ -33,9 +34,9 @@ from legible.synth.print_recipes import print_recipe
 
 FORMAT_VERSION = 1
 SHORT, MIDDLE = 3, 7
-"""Characters of a short word, and of a middling one, at most."""
+"""The most characters of a short word, and of a middling one."""
 CHANGED_IMAGES = 500
-"""Of each group, read again with more margin, at other sizes, light on dark and turned."""
+"""How many images of each group are read again with more margin, at other sizes, light on dark and turned."""
 
 
 @dataclass(frozen=True)
@@ -58,40 +59,53 @@ def evaluate(params: Params, *, root: Path, workers: int = 2) -> None:
     """Write root/evaluation: evaluation.json, {results,observations,corrupted}.jsonl, reliability.svg, worst.png."""
     calibration = Calibration.load(root / "training/confidence.json")
     recognizer = artefact_recognizer(root / "training/artefact", calibration=calibration, workers=workers)
-    lexicon = Lexicon.load(root / "training/lexicon.gz")
     data_set = Dataset.open(root / "data/dataset")
-    tuning = list(data_set.samples(split="tune"))
-    validation, tune = list(validation_cases(data_set)), [case_of(sample) for sample in tuning]
+    tuning, validation = list(data_set.samples(split="tune")), list(validation_cases(data_set))
     cases = [*validation, *print_cases(params, root=root)]
     readings = _read(recognizer, cases, Decoding(), said="evaluate")
     results = _results(cases, readings)
-    preferred = _read(recognizer, cases, Decoding(recognizer.prior(lexicon)), said="with lexicon")
-    preferring = _results(cases, preferred)
     folder = root / "evaluation"
     folder.mkdir(parents=True, exist_ok=True)
     write_results(folder / "results.jsonl", results)
-    known = [*readings[: len(validation)], *_read(recognizer, tune, Decoding(), said="tune")]
-    write_observations(folder / "observations.jsonl", _observed([*validation, *tune], known))
     draw_reliability(folder / "reliability.svg", groups(results))
     draw_worst(folder / "worst.png", cases, readings, results, count=params.evaluate.worst)
-    some = some_of(tuning, params.evaluate.corrupted)
-    changed = list(corrupted(recognizer, some))
-    write_corrupted(folder / "corrupted.jsonl", changed)
+    _write_observations(recognizer, folder, [*validation, *map(case_of, tuning)], readings[: len(validation)])
+    lexicon = Lexicon.load(root / "training/lexicon.gz")
     content = {
         **summary(results, print_recipe_name=params.evaluate.print.name),
         "characters": character_errors(cases, readings),
         "best_path": read_by_best_path(recognizer, cases),
-        "with_lexicon": {
-            "name": params.lexicon.name,
-            "slices": figures_by_slice(preferring),
-            "thresholds": accepted(preferring),
-            "characters": character_errors(cases, preferred),
-        },
+        "with_lexicon": {"name": params.lexicon.name, **_read_with(lexicon, recognizer, cases)},
         "lexicon_coverage": coverage(cases, lexicon),
         "same_reading": same_reading(recognizer, cases, readings),
-        "corruptions": {"images": len(some), "exact_match": shares_right(changed)},
+        "corruptions": _corrupt(recognizer, spread_over_writers(tuning, params.evaluate.corrupted), folder),
     }
-    (folder / "evaluation.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    write_text(folder / "evaluation.json", json.dumps(content, indent=1) + "\n")
+
+
+def _write_observations(
+    recognizer: Recognizer, folder: Path, cases: Sequence[Case], readings: Sequence[Reading]
+) -> None:
+    """Write the observations of the cases; the readings are of the first of them."""
+    others = _read(recognizer, cases[len(readings) :], Decoding(), said="tune")
+    write_observations(folder / "observations.jsonl", _observed(cases, [*readings, *others]))
+
+
+def _read_with(lexicon: Lexicon, recognizer: Recognizer, cases: Sequence[Case]) -> dict[str, object]:
+    readings = _read(recognizer, cases, Decoding(recognizer.prior(lexicon)), said="with lexicon")
+    results = _results(cases, readings)
+    return {
+        "slices": figures_by_slice(results),
+        "thresholds": accepted(results),
+        "characters": character_errors(cases, readings),
+    }
+
+
+def _corrupt(recognizer: Recognizer, samples: Sequence[Sample], folder: Path) -> dict[str, object]:
+    """Read samples that are corrupted in every way, write their rows, and return the exact match of each way."""
+    rows = list(corrupted(recognizer, samples))
+    write_corrupted(folder / "corrupted.jsonl", rows)
+    return {"images": len(samples), "exact_match": exact_match_curves(rows)}
 
 
 def _read(recognizer: Recognizer, cases: Sequence[Case], decoding: Decoding, *, said: str) -> list[Reading]:
@@ -108,7 +122,7 @@ def figures_by_slice(results: Sequence[Result]) -> dict[str, dict[str, float]]:
 
 
 def groups(results: Sequence[Result]) -> dict[str, list[Result]]:
-    """All results, then those of each source and kind."""
+    """Return all results, then those of each source and kind."""
     names = sorted({result.slices[0] for result in results})
     return {"all": list(results), **{name: in_slice(results, name) for name in names}}
 
@@ -116,7 +130,7 @@ def groups(results: Sequence[Result]) -> dict[str, list[Result]]:
 def same_reading(
     recognizer: Recognizer, cases: Sequence[Case], readings: Sequence[Reading]
 ) -> dict[str, dict[str, float]]:
-    """For each group of words how many images were changed, and the share of the same readings after each change."""
+    """Return for each group of words how many images were changed, and the fraction read the same after each change."""
     words: dict[str, list[tuple[GreyImage, str]]] = {}
     for case, reading in zip(cases, readings, strict=True):
         if not case.slices[0].endswith("/line"):
@@ -129,7 +143,7 @@ def same_reading(
 
 
 def coverage(cases: Sequence[Case], lexicon: Lexicon) -> dict[str, float]:
-    """Share of the words in each group's texts that the lexicon holds; groups without words are left out."""
+    """Return the fraction of each group's words that the lexicon holds; groups without words are left out."""
     words: dict[str, list[str]] = {}
     for case in cases:
         words.setdefault(case.slices[0], []).extend(words_of(case.text))
@@ -139,7 +153,7 @@ def coverage(cases: Sequence[Case], lexicon: Lexicon) -> dict[str, float]:
 
 
 def summary(results: Sequence[Result], *, print_recipe_name: str) -> dict[str, object]:
-    """Figures of each slice and writer, and what each threshold of confidence accepts of each source and kind."""
+    """Return the figures of each slice and writer, and what each threshold accepts of each source and kind."""
     return {
         "version": FORMAT_VERSION,
         "print_recipe": print_recipe_name,
@@ -151,14 +165,14 @@ def summary(results: Sequence[Result], *, print_recipe_name: str) -> dict[str, o
 
 
 def accepted(results: Sequence[Result]) -> dict[str, dict[str, dict[str, float | None]]]:
-    """Of each source and kind, what each threshold of confidence accepts."""
+    """Return what each threshold of confidence accepts, for each source and kind."""
     return {
         name: {str(row.confidence): asdict(row) for row in thresholds(own)} for name, own in groups(results).items()
     }
 
 
 def read_by_best_path(recognizer: Recognizer, cases: Sequence[Case]) -> dict[str, dict[str, float]]:
-    """Exact match with its interval, and CER, of each slice, where each time step's likeliest label is taken."""
+    """Return exact match with its interval, and CER, of each slice, taking each time step's likeliest label."""
     texts = best_path_texts(recognizer, tqdm([case.image for case in cases], desc="best path", unit="image"))
     results = _results(cases, [Reading(text, 0.0, ()) for text in texts])
     wanted = ("count", "writers", "exact_match", "low", "high", "cer")
@@ -166,13 +180,13 @@ def read_by_best_path(recognizer: Recognizer, cases: Sequence[Case]) -> dict[str
 
 
 def best_path_texts(recognizer: Recognizer, images: Iterable[GreyImage]) -> list[str]:
-    """What the network alone reads, without a search or a lexicon."""
+    """Return what the network alone reads, without a search or a lexicon."""
     logits = (recognizer.logits(recognizer.preprocess(image)) for image in images)
     return [best_path_text(own, recognizer.charset) for own in logits]
 
 
 def character_errors(cases: Sequence[Case], readings: Sequence[Reading]) -> dict[str, dict[str, float]]:
-    """Of each source and kind: how many characters were read, the share that is right, their calibration error."""
+    """Return for each source and kind how many characters were read, the fraction right, and the calibration error."""
     given: dict[str, list[tuple[float, bool]]] = {}
     for case, reading in zip(cases, readings, strict=True):
         right = characters_right(case.text, reading.text, case.untold)
@@ -199,7 +213,7 @@ def case_of(sample: Sample) -> Case:
 
 
 def print_cases(params: Params, *, root: Path) -> Iterator[Case]:
-    """`evaluate.print`, whose families are its writers."""
+    """Yield the images of `evaluate.print`, whose families are its writers."""
     for word in print_recipe(params.evaluate.print, params, root=root):
         yield Case(
             word.image, word.text, f"print/{word.family}", ("print", f"print/{'noisy' if word.noisy else 'plain'}")

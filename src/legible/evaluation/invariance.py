@@ -1,4 +1,4 @@
-"""Whether a reading stays the same where the image says the same: margin, size, light on dark, a slight turn."""
+"""Readings of the same text in a changed image: more margin, another size, light on dark, a slight turn."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -28,7 +28,7 @@ def inverted(image: GreyImage) -> GreyImage:
 
 
 def turned(image: GreyImage, degrees: float) -> GreyImage:
-    """About its middle, on a sheet that holds all of it."""
+    """Turn an image about its middle, on a sheet that holds all of it."""
     height, width = image.shape
     matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
     cosine, sine = abs(matrix[0, 0]), abs(matrix[0, 1])
@@ -48,11 +48,11 @@ CHANGES: Mapping[str, Callable[[GreyImage], GreyImage]] = {
 
 
 def same_readings(recognizer: Recognizer, read: Sequence[tuple[GreyImage, str]]) -> dict[str, float]:
-    """For each change the share of these images that still give the text they gave without it."""
-    return {name: _share(recognizer, read, change) for name, change in CHANGES.items()}
+    """Return for each change the fraction of these images that still give the text they gave without it."""
+    return {name: _fraction_same(recognizer, read, change) for name, change in CHANGES.items()}
 
 
-def _share(
+def _fraction_same(
     recognizer: Recognizer, read: Sequence[tuple[GreyImage, str]], change: Callable[[GreyImage], GreyImage]
 ) -> float:
     readings = recognizer.read_each([change(image) for image, _ in read])

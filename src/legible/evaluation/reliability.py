@@ -16,7 +16,7 @@ COLOURS = ("#1f5fa8", "#b3261e", "#2e7d32", "#6a3d9a", "#8a5a00", "#00707a", "#4
 
 
 def draw_reliability(path: Path, slices: Mapping[str, Sequence[Result]]) -> None:
-    """An SVG with a line for each slice of enough results; the diagonal is where confidence means what it says."""
+    """Draw an SVG with a line for each slice of enough results; on the diagonal confidence means what it says."""
     enough = {name: own for name, own in slices.items() if len(own) >= MIN_RESULTS}
     parts = [_axes()]
     for number, (name, own) in enumerate(enough.items()):
@@ -31,7 +31,7 @@ def draw_reliability(path: Path, slices: Mapping[str, Sequence[Result]]) -> None
 
 
 def reliability(results: Sequence[Result]) -> list[tuple[float, float]]:
-    """Mean confidence and share of right readings of bins of equal mass, by rising confidence."""
+    """Return mean confidence and fraction of right readings of bins of equal mass, by rising confidence."""
     rising = sorted(results, key=lambda result: result.confidence)
     bins = np.array_split(np.array([(one.confidence, one.right) for one in rising], np.float64), BINS)
     return [(float(part[:, 0].mean()), float(part[:, 1].mean())) for part in bins if len(part)]
@@ -42,7 +42,10 @@ def _axes() -> str:
     diagonal = f'<line x1="{_x(0)}" y1="{_y(0)}" x2="{_x(1)}" y2="{_y(1)}" stroke="#999" stroke-dasharray="4 4"/>'
     ticks = [_text(_x(tick / 5), _y(0) + 16, f"{tick / 5:.1f}") for tick in range(6)]
     ticks += [_text(MARGIN - 6, _y(tick / 5) + 4, f"{tick / 5:.1f}", anchor="end") for tick in range(6)]
-    names = [_text(_x(0.5), _y(0) + 36, "confidence"), _text(_x(0.5), MARGIN - 14, "share of readings that are right")]
+    names = [
+        _text(_x(0.5), _y(0) + 36, "confidence"),
+        _text(_x(0.5), MARGIN - 14, "share of readings that are right"),
+    ]
     return "\n".join([box, diagonal, *ticks, *names])
 
 

@@ -1,4 +1,4 @@
-"""What was read of each validation image, without its text, and the figures of slices of it.
+"""Results: how each validation image was read, without its text, and the figures of slices of them.
 
 A slice is a named subset. Every result is in the slice of its group (`iam/word`) and in whatever else it says it is.
 """
@@ -21,7 +21,7 @@ THRESHOLDS = (0.5, 0.8, 0.9, 0.95, 0.99)
 
 @dataclass(frozen=True)
 class Result:
-    """`sample`: start of the sha256 of image and text. Distances and lengths in characters and in words."""
+    """How one image was read. `sample`: start of the sha256 of image and text; `distance`, `length` in characters."""
 
     sample: str
     writer: str
@@ -39,7 +39,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Figures:
-    """Of one slice; `low` and `high` bound the exact match in 95 of 100 resamplings of its writers."""
+    """The figures of one slice; `low` and `high` bound the exact match in 95 of 100 resamplings of its writers."""
 
     count: int
     writers: int
@@ -54,7 +54,7 @@ class Figures:
 
 @dataclass(frozen=True)
 class WriterFigures:
-    """Of one writer, too few images for an interval."""
+    """The figures of one writer, who has too few images for an interval."""
 
     writer: str
     count: int
@@ -64,7 +64,7 @@ class WriterFigures:
 
 @dataclass(frozen=True)
 class Threshold:
-    """Of the readings of at least this confidence: the share that they are, and the share of them that are right."""
+    """Accepting from this confidence on: the fraction of readings that is accepted, and the fraction of those right."""
 
     confidence: float
     accepted: float
@@ -95,7 +95,7 @@ def in_slice(results: Iterable[Result], name: str) -> list[Result]:
 
 
 def figures(results: Sequence[Result], *, seed: int = 0) -> Figures:
-    """Raises ValueError for no results."""
+    """Return the figures of some results. Raises ValueError for none."""
     right, given = _right(results), np.array([result.confidence for result in results])
     low, high = writer_interval(right, [result.writer for result in results], seed=seed)
     return Figures(
@@ -112,7 +112,7 @@ def figures(results: Sequence[Result], *, seed: int = 0) -> Figures:
 
 
 def by_writer(results: Iterable[Result]) -> list[WriterFigures]:
-    """Each writer's own figures, by name."""
+    """Return each writer's own figures, in order of names."""
     groups: dict[str, list[Result]] = {}
     for result in results:
         groups.setdefault(result.writer, []).append(result)
@@ -129,7 +129,7 @@ def writer_interval(values: npt.NDArray[np.float64], writers: Sequence[str], *, 
 
 
 def thresholds(results: Sequence[Result]) -> list[Threshold]:
-    """What accepting from each of THRESHOLDS on would accept, and get right."""
+    """Return what accepting from each of THRESHOLDS on would accept, and get right."""
     found = []
     for least in THRESHOLDS:
         accepted = [result.right for result in results if result.confidence >= least]

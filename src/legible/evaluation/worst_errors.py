@@ -11,7 +11,7 @@ from legible.reading import Reading
 
 
 class Shown(Protocol):
-    """What is needed of a case."""
+    """The part of a case that is needed here."""
 
     @property
     def image(self) -> GreyImage: ...

@@ -1,1 +1,1 @@
-"""Whether a candidate bundle may replace the champion: same images, differences with intervals, reasons."""
+"""Decides whether a candidate bundle may replace the champion: same images, differences with intervals, reasons."""

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import comb
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +12,7 @@ from legible.sampling import writer_resamples
 
 RESAMPLES = 10_000
 CHANCE = 0.05
-"""Of calling a fall sure where there is none, over all slices together."""
+"""The probability of calling a fall sure where there is none, over all slices together."""
 JUDGED_FROM = 300
 """Samples of a slice from which it is judged; smaller ones are listed. All images together are always judged."""
 
@@ -59,13 +58,13 @@ class WriterFall:
 
 
 def join(new: Iterable[Result], old: Iterable[Result]) -> list[Pair]:
-    """Results of the same images, whatever their order."""
+    """Pair the results of the same images, whatever their order."""
     former = {result.sample: result for result in old}
     return [(result, former[result.sample]) for result in new if result.sample in former]
 
 
 def compare_all(pairs: Sequence[Pair]) -> list[Comparison]:
-    """All images, then each slice of the champion's."""
+    """Compare all images, then each slice of the champion's."""
     slices = {name: [pair for pair in pairs if name in pair[1].slices] for name in slice_names(old for _, old in pairs)}
     judged = sum(len(own) >= JUDGED_FROM for own in slices.values())
     return [_compare("all", pairs, together=1), *(_compare(name, own, together=judged) for name, own in slices.items())]
@@ -83,24 +82,24 @@ def _compare(name: str, pairs: Sequence[Pair], *, together: int) -> Comparison:
     )  # fmt: skip
 
 
-def _bounds(differences: npt.NDArray[np.float64], writers: Sequence[str], shares: Sequence[float]) -> list[float]:
-    """Quantiles of the mean over resampled writers, widened for how few those are.
+def _bounds(differences: npt.NDArray[np.float64], writers: Sequence[str], levels: Sequence[float]) -> list[float]:
+    """Return quantiles of the mean over resampled writers, widened for how few those are.
 
     Resampling few clusters makes intervals too narrow: their deviations are scaled to the unbiased variance and from
     the normal to Student's distribution (Cameron, Gelbach and Miller 2008, section 3). One writer bounds nothing.
     """
     count, mean = len(set(writers)), float(differences.mean())
     if count == 1:
-        return [-1.0 if share < 0.5 else 1.0 for share in shares]  # noqa: PLR2004
+        return [-1.0 if level < 0.5 else 1.0 for level in levels]  # noqa: PLR2004
     means = writer_resamples(differences, writers, resamples=RESAMPLES, seed=0)
     unbiased = np.sqrt(count / (count - 1))
-    widening = [unbiased * stats.t.ppf(share, count - 1) / stats.norm.ppf(share) for share in shares]
-    drawn = np.quantile(means, shares) - mean
+    widening = [unbiased * stats.t.ppf(level, count - 1) / stats.norm.ppf(level) for level in levels]
+    drawn = np.quantile(means, levels) - mean
     return [float(bound) for bound in np.clip(mean + drawn * np.array(widening), -1.0, 1.0)]
 
 
 def writers_that_fell(pairs: Iterable[Pair]) -> list[WriterFall]:
-    """By the exact sign test on what changed (McNemar 1947), corrected for the number of writers."""
+    """Find writers by the exact sign test on what changed (McNemar 1947), corrected for the number of writers."""
     groups: dict[str, list[Pair]] = {}
     for pair in pairs:
         groups.setdefault(pair[1].writer, []).append(pair)
@@ -108,11 +107,6 @@ def writers_that_fell(pairs: Iterable[Pair]) -> list[WriterFall]:
     for writer, own in sorted(groups.items()):
         gained = sum(new.right and not old.right for new, old in own)
         lost = sum(old.right and not new.right for new, old in own)
-        if lost > gained and _chance_of(lost, lost + gained) < CHANCE / len(groups):
+        if lost and stats.binomtest(lost, lost + gained, alternative="greater").pvalue < CHANCE / len(groups):
             falls.append(WriterFall(writer, len(own), gained, lost))
     return falls
-
-
-def _chance_of(lost: int, changed: int) -> float:
-    """That of `changed` readings so many or more went wrong, if each way were as likely."""
-    return float(sum(comb(changed, k) for k in range(lost, changed + 1)) / 2**changed)

@@ -11,26 +11,25 @@ from pathlib import Path
 
 import numpy as np
 
-from legible.charset import Charset
 from legible.evaluation.evaluate import Case
 from legible.evaluation.results import Result, in_slice, read_results, slice_counts, slice_names
-from legible.gate.comparison import JUDGED_FROM, Comparison, Pair, compare_all, join, writers_that_fell
+from legible.gate.comparison import JUDGED_FROM, Comparison, Pair, WriterFall, compare_all, join, writers_that_fell
 from legible.gate.false_alarms import alarm_faults
-from legible.gate.paired_readings import read_again, read_alone
-from legible.recognition.bundle import load_bundle
+from legible.gate.paired_readings import read_alone, read_by_both
+from legible.recognition.bundle import MAX_BYTES, load_bundle
 from legible.scores import calibration_error
+from legible.tables import markdown_table
 
 LARGEST_LOSS = 0.01
-"""Points of exact match over all images, as a share, that a candidate may lose at most."""
+"""How much of the exact match over all images a candidate may lose at most."""
 CALIBRATION_MARGIN = 0.02
 """How much the calibration error over all images may grow."""
 SPEED_MARGIN = 1.5
 """How many times the champion's time an image may take."""
 SIZE_MARGIN = 1.5
 """How many times the champion's bytes the bundle may have."""
-MAX_BYTES = 5_000_000
 MIN_SHARED = 0.5
-"""Share of the champion's images of a slice that the candidate must have read for the two to be compared."""
+"""The fraction of the champion's images of a slice that both must have read for the two to be compared."""
 WAY_OUT = "evaluate both on the same data, or judge by floors alone with --champion none"
 
 
@@ -41,7 +40,7 @@ class GateVerdict:
     reasons: tuple[str, ...]
     comparisons: tuple[Comparison, ...]
     recorded: bool
-    """Whether results recorded at build were compared, rather than readings made now."""
+    """True where results recorded at build were compared, rather than readings made now."""
     notes: tuple[str, ...] = ()
     """What was not compared, or differs without being against the candidate."""
     not_read: tuple[str, ...] = ()
@@ -57,7 +56,7 @@ class GateVerdict:
         return replace(self, reasons=(*self.reasons, *faults), not_read=())
 
     def table(self) -> str:
-        """One line a slice, the notes, and the verdict."""
+        """Return one line a slice, the notes, and the verdict."""
         head = (
             f"{'slice':32} {'images':>6} {'champion':>9} {'candidate':>9} {'95 % of difference':>20} {'+':>4} {'-':>4}"
         )
@@ -66,16 +65,11 @@ class GateVerdict:
         return "\n".join([head, *lines, *notes, self._said()])
 
     def markdown(self) -> str:
-        """The same for a pull request."""
-        head = ["| slice | images | champion | candidate | 95 % of the difference | to right | to wrong |",
-                "|---|---|---|---|---|---|---|"]  # fmt: skip
-        rows = [
-            f"| {row.name} | {row.count} | {row.champion:.2%} | {row.candidate:.2%} "
-            f"| {row.low:+.2%} to {row.high:+.2%} | {row.to_right} | {row.to_wrong} |"
-            for row in self.comparisons
-        ]
+        """Return the same in Markdown, for a pull request."""
+        head = ("slice", "images", "champion", "candidate", "95 % of the difference", "to right", "to wrong")
+        table = markdown_table(head, map(_cells, self.comparisons))
         lists = [f"- {note}" for note in (*self.notes, *self.not_read)]
-        return "\n".join([f"**Gate: {self._said()}**", "", *head, *rows, "", *lists])
+        return "\n".join([f"**Gate: {self._said()}**", "", table, "", *lists])
 
     def json(self) -> str:
         return json.dumps({"passed": self.passed, **asdict(self)}, indent=1, ensure_ascii=False)
@@ -88,33 +82,22 @@ class GateVerdict:
 def gate(
     candidate: Path, champion: Path | None, *, floors: Mapping[str, float], cases: Sequence[Case] = ()
 ) -> GateVerdict:
-    """Judge two bundles' folders; floors: least exact match by slice; cases: images that both read again.
+    """Judge two bundles' folders. floors: the lowest exact match allowed, by slice; cases: images that both re-read.
 
     Raises BundleError for a damaged bundle.
     """
-    charset = load_bundle(candidate).charset
+    load_bundle(candidate)
     if champion is None:
         return _first(candidate, floors, cases)
-    new = read_results(candidate / "results.jsonl")
-    lost, gained = _changed(load_bundle(champion).charset, charset)
-    reasons = [f"the charset lost {lost}"] if lost else []
-    notes = [f"the charset gained {gained}"] if gained else []
-    old = read_results(champion / "results.jsonl")
-    reasons += [f"slice {name} of the champion is missing" for name in _names_only_in(old, new)]
-    not_read: tuple[str, ...] = ()
-    if cases:
-        again = read_again(candidate, champion, cases)
-        not_read = (*_missing(again.candidate, new), *_shrunk(again.champion, old))
-        new, old = again.candidate, again.champion
-        reasons += _slower(again.times_slower)
-    else:
-        notes.append("speed was not judged: nothing was read")
-    reasons += _below_floors(new, floors)
-    pairs = join(new, old)
+    readings = _readings(candidate, champion, cases)
+    pairs = join(readings.new, readings.old)
+    lost, gained = _changed_charset(candidate, champion)
+    reasons = [*lost, *readings.reasons, *_below_floors(readings.new, floors)]
+    notes = [*gained, *readings.notes]
     if not pairs:
         reasons.append(f"no image is recorded in both bundles; {WAY_OUT}")
         return GateVerdict(tuple(reasons), (), True, tuple(notes))
-    for name, fault in _unshared(pairs, old).items():
+    for name, fault in _unshared(pairs, readings.old).items():
         if name in floors:
             reasons.append(f"{fault}; {WAY_OUT}")
         else:
@@ -122,11 +105,30 @@ def gate(
     comparisons = compare_all(pairs)
     reasons += [reason for comparison in comparisons for reason in _losses(comparison)]
     reasons += [*_worse_calibration(pairs), *_larger(candidate, champion), *alarm_faults(candidate, champion)]
-    notes += [
-        f"writer {fall.writer} fell: of {fall.count} images {fall.to_wrong} went wrong, {fall.to_right} right"
-        for fall in writers_that_fell(pairs)
-    ]
-    return GateVerdict(tuple(reasons), tuple(comparisons), not cases, tuple(notes), not_read)
+    notes += map(_said_of_writer, writers_that_fell(pairs))
+    return GateVerdict(tuple(reasons), tuple(comparisons), not cases, tuple(notes), readings.not_read)
+
+
+@dataclass(frozen=True)
+class _Readings:
+    """What both bundles read, and what that alone gives reason for."""
+
+    new: Sequence[Result]
+    old: Sequence[Result]
+    reasons: Sequence[str] = ()
+    notes: Sequence[str] = ()
+    not_read: tuple[str, ...] = ()
+
+
+def _readings(candidate: Path, champion: Path, cases: Sequence[Case]) -> _Readings:
+    """Re-read the cases with both bundles; without cases take the results recorded at build."""
+    new, old = (read_results(folder / "results.jsonl") for folder in (candidate, champion))
+    missing = [f"slice {name} of the champion is missing" for name in _names_only_in(old, new)]
+    if not cases:
+        return _Readings(new, old, missing, ["speed was not judged: nothing was read"])
+    again = read_by_both(candidate, champion, cases)
+    not_read = (*_missing(again.candidate, new), *_shrunk(again.champion, old))
+    return _Readings(again.candidate, again.champion, [*missing, *_slower(again.times_slower)], (), not_read)
 
 
 def _first(candidate: Path, floors: Mapping[str, float], cases: Sequence[Case]) -> GateVerdict:
@@ -137,9 +139,18 @@ def _first(candidate: Path, floors: Mapping[str, float], cases: Sequence[Case]) 
     return GateVerdict(reasons, (), recorded=not cases, notes=notes, not_read=not_read)
 
 
-def _changed(old: Charset, new: Charset) -> tuple[str, str]:
-    """The characters that were lost and gained."""
-    return " ".join(new.unknown(old.characters)), " ".join(old.unknown(new.characters))
+def _changed_charset(candidate: Path, champion: Path) -> tuple[list[str], list[str]]:
+    """Return reasons and notes: characters that were lost are a reason, those that were gained a note."""
+    new, old = (load_bundle(folder).charset for folder in (candidate, champion))
+    lost, gained = " ".join(new.unknown(old.characters)), " ".join(old.unknown(new.characters))
+    return (
+        [f"the charset lost {lost}"] if lost else [],
+        [f"the charset gained {gained}"] if gained else [],
+    )
+
+
+def _said_of_writer(fall: WriterFall) -> str:
+    return f"writer {fall.writer} fell: of {fall.count} images {fall.to_wrong} went wrong, {fall.to_right} right"
 
 
 def _names_only_in(old: Iterable[Result], new: Iterable[Result]) -> list[str]:
@@ -147,7 +158,7 @@ def _names_only_in(old: Iterable[Result], new: Iterable[Result]) -> list[str]:
 
 
 def _unshared(pairs: Sequence[Pair], old: Sequence[Result]) -> dict[str, str]:
-    """What to say of the slices that the champion was judged on and whose images are others now."""
+    """Say of which slices the images are others now than those that the champion was judged on."""
     counts, shared = slice_counts(old), slice_counts(result for _, result in pairs)
     return {
         name: f"{name}: {shared[name]} of the champion's {count} images are recorded in both, too few to compare"
@@ -157,14 +168,14 @@ def _unshared(pairs: Sequence[Pair], old: Sequence[Result]) -> dict[str, str]:
 
 
 def _missing(read: Iterable[Result], recorded: Iterable[Result]) -> list[str]:
-    """What to say where the data here are not all of those that the candidate was evaluated on."""
+    """Say where the data here are not all of those that the candidate was evaluated on."""
     counts, here = slice_counts(recorded), slice_counts(read)
     few = [f"{name} {here[name]} of {count}" for name, count in sorted(counts.items()) if here[name] < count]
     return [f"not all images that the candidate was evaluated on were read again: {', '.join(few)}"] if few else []
 
 
 def _shrunk(read: Iterable[Result], recorded: Iterable[Result]) -> list[str]:
-    """What to say where the champion was judged on far more: by number, as both read whatever images there are."""
+    """Say where the champion was judged on far more: by number, as both read whatever images there are."""
     counts, here = slice_counts(recorded), slice_counts(read)
     few = [
         f"{name} {here[name]} for {count}" for name, count in sorted(counts.items()) if here[name] < MIN_SHARED * count
@@ -215,9 +226,11 @@ def _larger(candidate: Path, champion: Path) -> list[str]:
     return [f"the bundle grew from {old:,} to {new:,} bytes; at most {MAX_BYTES:,} and {SIZE_MARGIN:g} times"]
 
 
-def _line(row: Comparison) -> str:
+def _cells(row: Comparison) -> tuple[object, ...]:
     interval = f"{row.low:+.2%} to {row.high:+.2%}"
-    return (
-        f"{row.name:32} {row.count:6} {row.champion:9.2%} {row.candidate:9.2%} {interval:>20} "
-        f"{row.to_right:4} {row.to_wrong:4}"
-    )
+    return row.name, row.count, f"{row.champion:.2%}", f"{row.candidate:.2%}", interval, row.to_right, row.to_wrong
+
+
+def _line(row: Comparison) -> str:
+    name, count, champion, candidate, interval, to_right, to_wrong = _cells(row)
+    return f"{name:32} {count:6} {champion:>9} {candidate:>9} {interval:>20} {to_right:4} {to_wrong:4}"

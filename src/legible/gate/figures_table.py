@@ -1,19 +1,21 @@
-"""The figures of two bundles beside each other, by slice, as a pull request shows them: no verdict."""
+"""Show the figures of two bundles beside each other, by slice, for a pull request: no verdict."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from legible.tables import markdown_table
+
 FIGURES = ("exact_match", "cer", "wer", "calibration_error")
 TITLES = {"exact_match": "exact match", "cer": "CER", "wer": "WER", "calibration_error": "calibration error"}
 
-Figures = Mapping[str, Mapping[str, Any]]
-"""Of each row, figures by their name."""
+FigureRows = Mapping[str, Mapping[str, Any]]
+"""Rows by their name, and of each row its figures by their name."""
 
 
 def figures_beside(candidate: Path, champion: Path) -> str:
-    """Folded Markdown tables of evaluation.json of both, on whatever images each was evaluated on."""
+    """Return folded Markdown tables of both evaluation.json, each on whatever images it was evaluated on."""
     old, new = (json.loads((folder / "evaluation.json").read_text("utf-8")) for folder in (champion, candidate))
     lexicons = [evaluation.get("with_lexicon", {}).get("slices", {}) for evaluation in (old, new)]
     unchanged = [evaluation.get("same_reading", {}) for evaluation in (old, new)]
@@ -33,24 +35,24 @@ def figures_beside(candidate: Path, champion: Path) -> str:
     return "\n".join(lines)
 
 
-def _by_severity(curves: Mapping[str, Sequence[float]]) -> Figures:
-    """`{"blur": [0.71, ...]}`; of images as they are, one figure."""
+def _by_severity(curves: Mapping[str, Sequence[float]]) -> FigureRows:
+    """Name the figures of each curve: `{"blur": [0.71, ...]}` -> `{"blur": {"severity 1": 0.71, ...}}`."""
     return {
         name: {f"severity {number}": value for number, value in enumerate(values, start=1)}
         for name, values in curves.items()
     }
 
 
-def _table(what: str, names: Sequence[str], old: Figures, new: Figures) -> Iterator[str]:
-    """None where neither has any."""
+def _table(what: str, names: Sequence[str], old: FigureRows, new: FigureRows) -> Iterator[str]:
+    """Yield an empty line and a table; nothing where neither has any figure."""
     if not old and not new:
         return
-    yield from ("", f"| {what} | images | {' | '.join(TITLES.get(name, name) for name in names)} |")
-    yield "|---|---|" + "---|" * len(names)
+    rows = []
     for row in sorted(old.keys() | new.keys()):
         before, after = old.get(row, {}), new.get(row, {})
-        shares = (f"{_share(before.get(name))} to {_share(after.get(name))}" for name in names)
-        yield f"| {row} | {_counts(before, after)} | {' | '.join(shares)} |"
+        both = (f"{_percent(before.get(name))} to {_percent(after.get(name))}" for name in names)
+        rows.append((row, _counts(before, after), *both))
+    yield from ("", markdown_table((what, "images", *(TITLES.get(name, name) for name in names)), rows))
 
 
 def _counts(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
@@ -58,5 +60,5 @@ def _counts(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     return f"{new}" if old == new else f"{old} to {new}"
 
 
-def _share(value: float | None) -> str:
+def _percent(value: float | None) -> str:
     return "-" if value is None else f"{value:.2%}"

@@ -1,4 +1,6 @@
-"""Two bundles read the same images now, in turns, so that neither what was recorded nor the machine's mood decides."""
+"""Re-read the same images with both bundles, alternating, so that neither stored results nor machine load bias the
+comparison.
+"""
 
 import time
 from collections.abc import Sequence
@@ -15,7 +17,7 @@ from legible.recognition.recognizer import Recognizer
 
 
 @dataclass(frozen=True)
-class Again:
+class PairedReadings:
     """Results of both, and the median over the images of the candidate's time over the champion's."""
 
     candidate: list[Result]
@@ -24,13 +26,13 @@ class Again:
 
 
 def read_alone(candidate: Path, cases: Sequence[Case]) -> list[Result]:
-    """Where there is no champion. Raises BundleError for a bundle that is not as packed."""
+    """Re-read images where there is no champion. Raises BundleError for a bundle that is not as packed."""
     reader = Recognizer.from_bundle(load_bundle(candidate))
     return [result_of(case, reader.read([case.image])[0]) for case in tqdm(cases, desc="read", unit="image")]
 
 
-def read_again(candidate: Path, champion: Path, cases: Sequence[Case]) -> Again:
-    """Raises BundleError for a bundle that is not as packed."""
+def read_by_both(candidate: Path, champion: Path, cases: Sequence[Case]) -> PairedReadings:
+    """Re-read images with both. Raises BundleError for a bundle that is not as packed."""
     readers = [Recognizer.from_bundle(load_bundle(folder)) for folder in (candidate, champion)]
     results: tuple[list[Result], list[Result]] = ([], [])
     ratios = []
@@ -42,4 +44,4 @@ def read_again(candidate: Path, champion: Path, cases: Sequence[Case]) -> Again:
             seconds.append(time.perf_counter() - start)
             own.append(result_of(case, reading))
         ratios.append(seconds[0] / seconds[1])
-    return Again(*results, times_slower=float(np.median(ratios)))
+    return PairedReadings(*results, times_slower=float(np.median(ratios)))

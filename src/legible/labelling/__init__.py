@@ -1,1 +1,1 @@
-"""What to transcribe next, and which labels look wrong."""
+"""Chooses what people transcribe next, and finds labels that look wrong."""

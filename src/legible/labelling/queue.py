@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from legible.arrays import Floats
 from legible.data.transcribed import INDEX
-from legible.drift.reference import Floats, Reference
+from legible.drift.reference import Reference
 from legible.drift.summary import NO_CORRECTIONS, ranked_by, unusual_of
 from legible.errors import DataError, ImageError
 from legible.files import write_text
@@ -29,7 +30,7 @@ ONE_LINE = str.maketrans("\t\n\r", "   ")
 
 @dataclass(frozen=True)
 class MadeQueue:
-    """How many rows want a text, how many have one by a correction, and which files are no images."""
+    """The outcome: how many rows want a text, how many have one by a correction, and which files are no images."""
 
     to_fill: int
     filled: int
@@ -90,7 +91,7 @@ def _unusual(reference: Reference, candidates: Sequence[_Candidate]) -> Floats:
 
 
 def order(unusual: Floats, confidences: Sequence[float], *, most: int, rng: np.random.Generator) -> list[int]:
-    """Places of at most so many, by turns the least confident and the most unusual, then a tenth of them blindly.
+    """Return at most so many places: the least confident and the most unusual in turn, then a tenth at random.
 
     `order([1, 2, 3], [0.1, 0.9, 0.8], most=2)` is `[0, 2]`.
     """

@@ -27,7 +27,7 @@ AHEAD_SECONDS = 3600
 
 @dataclass(frozen=True)
 class Standard:
-    """What a window is judged by: a bundle's folder (or the folder drift), and a deployment's own baseline."""
+    """The standard that a window is judged by: a bundle's folder (or the folder drift), and a deployment's baseline."""
 
     bundle: Path
     baseline: Path | None = None
@@ -37,13 +37,13 @@ class Standard:
 
     @property
     def bundle_id(self) -> str:
-        """Empty for a folder that is no bundle."""
+        """Return the id of the bundle, empty for a folder that is none."""
         return read_manifest(self.bundle).bundle_id if (self.bundle / MANIFEST).is_file() else ""
 
 
 @dataclass(frozen=True)
 class ReportTarget:
-    """Where the Evidently report goes: an HTML file, a workspace, or neither."""
+    """The places that get the Evidently report: an HTML file, a workspace, or neither."""
 
     path: Path | None = None
     workspace: Path | None = None
@@ -138,7 +138,7 @@ def _draw(
 def _cause(
     signatures: Signatures | None, summary: Summary, verdict: Verdict, baseline: Baseline | None
 ) -> Cause | None:
-    """Of the channel that drifted furthest, where some have and others have not."""
+    """Name the cause, of the channel that drifted furthest where some have and others have not."""
     if signatures is None or not verdict.drifted:
         return None
     drifted = [channel.name for channel in verdict.channels if channel.drifted]
@@ -148,7 +148,7 @@ def _cause(
 
 
 def _estimate(bundle: Path, signatures: Signatures | None, summary: Summary) -> Estimate | None:
-    """By the bundle's reference, whatever the baseline."""
+    """Estimate the exact match by the bundle's reference, whatever the baseline."""
     verdict = judge(summary)
     if not verdict.signals:
         return None

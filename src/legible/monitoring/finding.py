@@ -1,4 +1,4 @@
-"""What a drift check found: the verdict, its cause and cost, as lines for people and as JSON for programs."""
+"""The finding of a drift check: the verdict, its cause and cost, as lines for people and as JSON for programs."""
 
 import json
 from collections.abc import Iterator
@@ -30,21 +30,21 @@ class Check:
     estimate: Estimate | None = None
     unusual: tuple[str, ...] = ()
     pictures: tuple[Path, ...] = ()
-    """Of the unusual readings, those that were kept."""
+    """The images of the unusual readings that were kept."""
     against: str = "training"
     names_causes: bool = True
-    """Whether the bundle has signatures."""
+    """True where the bundle has signatures."""
     drawn: int = 0
     """Observations in the report, a sample where they are fewer than the images."""
 
     @property
     def exit_code(self) -> int:
-        """0 no drift, 1 drift, 2 not enough data."""
+        """Return 0 for no drift, 1 for drift, 2 for not enough data."""
         return self.verdict.exit_code
 
     @property
     def channels(self) -> tuple[ChannelDrift, ...]:
-        """Those that a drift comes from; none where there is one channel, or all have drifted."""
+        """Return those that a drift comes from; none where there is one channel, or all have drifted."""
         drifted = tuple(channel for channel in self.verdict.channels if channel.drifted)
         return drifted if self.verdict.drifted and len(drifted) < len(self.verdict.channels) else ()
 
@@ -78,7 +78,7 @@ class Check:
             "against": self.against,
             "report": str(self.report) if self.report else None,
             "report_rows": self.drawn,
-            "cause": asdict(self.cause) if self.cause else None,
+            "cause": self.cause.told() if self.cause else None,
             "drifted_channels": [channel.name for channel in self.channels],
             "estimate": asdict(self.estimate) if self.estimate else None,
             "unusual": self.unusual,

@@ -43,7 +43,7 @@ def write_report(
     workspace: Path | None = None,
     pictures: Sequence[Path] = (),
 ) -> None:
-    """The verdict on these observations as HTML without outside scripts, and as a run of Evidently's workspace.
+    """Write the verdict on these observations as HTML without outside scripts, and as a run of Evidently's workspace.
 
     `known` is the folder of the reference, a bundle's or a baseline's; `at` the time, in Unix seconds, that the run is
     filed under; `pictures` are files of the most unusual images, shown in the HTML.
@@ -58,7 +58,7 @@ def write_report(
 
 
 def with_pictures(page: str, pictures: Sequence[Path]) -> str:
-    """The HTML with the most unusual images at its end, within it; as it was where there are none."""
+    """Return the HTML with the most unusual images at its end, within it; as it was where there are none."""
     if not pictures:
         return page
     figures = "".join(
@@ -130,7 +130,7 @@ def _register(verdict: Verdict) -> None:
         return signal.ks / signal.threshold, signal.drifted
 
     limits = ", ".join(f"{limit:.3f} ({kind})" for kind, limit in verdict.thresholds.items())
-    display_name = f"KS over deciles of the reference, in shares of the calibrated threshold, {limits}"
+    display_name = f"KS over deciles of the reference, in units of the calibrated threshold, {limits}"
     register_stattest(StatTest(METHOD, display_name, [ColumnType.Numerical], 1.0), answer)
 
 

@@ -1,1 +1,1 @@
-"""What a running service remembers: a row for each reading, corrections, and images where that is switched on."""
+"""The memory of a running service: a row for each reading, corrections, and images where that is switched on."""

@@ -12,19 +12,19 @@ CORRECTION_VERSION = 1
 
 @dataclass(frozen=True)
 class Correction:
-    """What a reading should have been, as a caller says; `at` in Unix seconds."""
+    """The text that a reading should have been, as a caller says; `at` in Unix seconds."""
 
     at: float
     reading_id: str
     text: str
 
     def to_json(self) -> str:
-        """One line, with the format's version."""
+        """Return one line, with the format's version."""
         return json.dumps({"version": CORRECTION_VERSION, **dataclasses.asdict(self)}, ensure_ascii=False)
 
 
 def read_corrections(folder: Path) -> dict[str, str]:
-    """Texts by reading id, of a log of corrections; where a reading has several, the last. None where no folder is."""
+    """Return texts by reading id, the last where a reading has several; none where there is no folder."""
     texts: dict[str, str] = {}
     for path in sorted((folder / FOLDER).glob("*.jsonl")):
         with path.open(encoding="utf-8", errors="replace") as file:

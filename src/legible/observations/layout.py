@@ -1,4 +1,4 @@
-"""Where a log keeps what: a folder `v1` with files whose names begin with their hour (UTC), as reading ids do."""
+"""The layout of a log: a folder `v1` with files whose names begin with their hour (UTC), as reading ids do."""
 
 import re
 import secrets

@@ -15,13 +15,13 @@ from legible.observations.retention import Retention
 
 BATCH = 500
 GATHER_SECONDS = 0.2
-"""How long a row may wait for others to be written with."""
+"""The time that a row may wait for others to be written with."""
 MAX_FILE_FRACTION = 0.1
 """A file that holds this fraction of the bytes allowed is put aside before its hour is over."""
 
 
 class Row(Protocol):
-    """What a log keeps: a line of JSON, and when it came to be."""
+    """A row of a log: a line of JSON, and the time it came to be."""
 
     @property
     def at(self) -> float: ...

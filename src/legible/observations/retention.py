@@ -1,4 +1,4 @@
-"""How long a log keeps its files: so many days, and so many bytes in all. Rows and images share this rule.
+"""The retention of a log: so many days, and so many bytes in all. It is the same for rows and for images.
 
 The clock may jump, and the log must outlive it. Where it jumps ahead, every file looks too old: none is deleted until
 a second hour agrees. Where it jumps back, files are left that are dated ahead: they count as written when the file

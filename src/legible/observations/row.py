@@ -21,7 +21,7 @@ from legible.reading import Reading
 FORMAT_VERSION = 2
 PREDICTION_SIGNALS = ("confidence", "length", "capitals", "digits", "signs")
 SIGNALS = (*STATISTICS, *PREDICTION_SIGNALS)
-"""All that drift is decided on: what the image is like, then what was read from it."""
+"""The signals that drift is decided on: of the image, then of what was read from it."""
 NO_CHECK = -1
 
 
@@ -31,9 +31,10 @@ class OlderRowError(ValueError):
 
 @dataclass(frozen=True)
 class Observation:
-    """`at` in Unix seconds; `width` and `height` in pixels as decoded; `length` in characters of the reading, and
-    `capitals`, `digits` and `signs` (neither letter nor digit nor space) as shares of it; `check` as `check_of` says;
-    `bundle` is the id of the one that read.
+    """One reading: `at` in Unix seconds, `width` and `height` in pixels as decoded, `length` in characters.
+
+    `capitals`, `digits` and `signs` (neither letter nor digit nor space) are fractions of the length; `check` is by
+    `check_of`; `bundle` is the id of the one that read.
     """
 
     at: float
@@ -52,16 +53,16 @@ class Observation:
     bundle: str = ""
 
     def signal(self, name: str) -> float:
-        """The value of one of SIGNALS."""
+        """Return the value of one of SIGNALS."""
         return float(getattr(self, name) if name in PREDICTION_SIGNALS else self.statistics[name])
 
     def to_json(self) -> str:
-        """One line, with the format's version."""
+        """Return one line, with the format's version."""
         return json.dumps({"version": FORMAT_VERSION, **vars(self)}, ensure_ascii=False)
 
     @staticmethod
     def from_json(line: str) -> "Observation":
-        """Raises DataError for a row of a newer format, OlderRowError for an older, ValueError for one that is torn."""
+        """Parse a line. Raises DataError for a newer format, OlderRowError for an older, ValueError for a torn row."""
         fields: Any = json.loads(line)
         if not isinstance(fields, dict):
             raise ValueError("no observation")  # noqa: TRY004
@@ -79,7 +80,7 @@ class Observation:
         return row
 
     def _is_sound(self) -> bool:
-        """Whether its numbers are numbers; TypeError where they cannot be added."""
+        """Tell whether its numbers are numbers; raises TypeError where they cannot be added."""
         if not (
             isinstance(self.channel, str) and isinstance(self.reading_id, str) and isinstance(self.statistics, dict)
         ):
@@ -98,7 +99,7 @@ def observe(
     writer: str = "",
     bundle: str = "",
 ) -> Observation:
-    """The row of one reading."""
+    """Make the row of one reading."""
     height, width = image.shape
     text = reading.text
     return Observation(
@@ -111,25 +112,25 @@ def observe(
         statistics=statistics_of(image),
         reading_id=reading_id,
         writer=writer,
-        capitals=_share(text, str.isupper),
-        digits=_share(text, str.isdigit),
-        signs=_share(text, _is_sign),
+        capitals=_fraction(text, str.isupper),
+        digits=_fraction(text, str.isdigit),
+        signs=_fraction(text, _is_sign),
         check=check_of(reading_id, text) if reading_id else NO_CHECK,
         bundle=bundle,
     )
 
 
 def statistics_of(image: GreyImage) -> dict[str, float]:
-    """All of STATISTICS, rounded, so that a value and its copy on disk have the same rank."""
+    """Measure all of STATISTICS, rounded, so that a value and its copy on disk have the same rank."""
     return {name: _rounded(value) for name, value in measure(image).items()}
 
 
 def check_of(reading_id: str, text: str) -> int:
-    """One byte of a digest, which tells whether a correction is what was read, in 255 of 256; the text it hides."""
+    """Return one byte of a digest: it tells in 255 of 256 whether a correction is what was read; the text it hides."""
     return hashlib.sha256(f"{reading_id}\0{text}".encode()).digest()[0]
 
 
-def _share(text: str, is_one: Callable[[str], bool]) -> float:
+def _fraction(text: str, is_one: Callable[[str], bool]) -> float:
     return _rounded(sum(map(is_one, text)) / max(len(text), 1))
 
 
@@ -138,11 +139,11 @@ def _is_sign(character: str) -> bool:
 
 
 def _rounded(value: float) -> float:
-    """Six significant digits: 0.12345678 -> 0.123457."""
+    """Round to six significant digits: 0.12345678 -> 0.123457."""
     return float(f"{value:.6g}")
 
 
 def write_observations(path: Path, observations: Iterable[Observation]) -> None:
-    """A file of observations, one to a line, written beside its place and renamed into it."""
+    """Write a file of observations, one to a line, the former one until the new one is whole."""
     with replace_file(path) as fresh, fresh.open("w", encoding="utf-8") as file:
         file.writelines(f"{observation.to_json()}\n" for observation in observations)

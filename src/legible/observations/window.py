@@ -31,7 +31,7 @@ class WindowTally:
     """Rows that lack a statistic which the reference has: an older legible wrote them."""
 
     def screen(self) -> list[str]:
-        """A line for each reason there is."""
+        """Return a line for each reason there is."""
         said = {
             "torn lines were skipped": self.torn,
             "observations of an older format were skipped": self.older,
@@ -44,7 +44,7 @@ class WindowTally:
 
 @dataclass(frozen=True)
 class Selection:
-    """Which observations of a log are meant: of a time, a channel, a bundle; None is any."""
+    """A selection of a log's observations: of a time, a channel, a bundle; None is any."""
 
     since: float = -math.inf
     until: float = math.inf
@@ -67,14 +67,14 @@ EVERYTHING = Selection()
 
 
 def stream(path: Path, selection: Selection = EVERYTHING, *, tally: WindowTally) -> Iterator[Observation]:
-    """The selected observations of a file, or of a log's folder, hour by hour, one at a time."""
+    """Yield the selected observations of a file, or of a log's folder, hour by hour, one at a time."""
     for files in reversed(list(_newest_first(path, selection.since))):
         for file in files:
             yield from _selected(file, selection, tally)
 
 
 def measured(observations: Iterable[Observation], names: Iterable[str], *, tally: WindowTally) -> Iterator[Observation]:
-    """Those that have all of these statistics."""
+    """Yield the observations that have all of these statistics."""
     wanted = frozenset(names)
     for row in observations:
         if wanted <= row.statistics.keys():
@@ -84,7 +84,7 @@ def measured(observations: Iterable[Observation], names: Iterable[str], *, tally
 
 
 def newest(path: Path, selection: Selection = EVERYTHING, *, last: int, tally: WindowTally) -> Iterator[Observation]:
-    """The last so many of the selected observations, in no order; holds their times, never their rows.
+    """Yield the last so many of the selected observations, in no order, holding their times, never their rows.
 
     The files are read twice: for the time from which on there are so many, then for the rows.
     """
@@ -117,14 +117,14 @@ class Window:
 
 
 def read_back(path: Path, *, last: int | None = None, since: float = -math.inf) -> Window:
-    """The last observations of a file, or of a log's folder, made at `since` or later."""
+    """Return the last observations of a file, or of a log's folder, made at `since` or later."""
     tally, selection = WindowTally(), Selection(since)
     rows = stream(path, selection, tally=tally) if last is None else newest(path, selection, last=last, tally=tally)
     return Window(tuple(sorted(rows, key=lambda row: row.at)), tally.torn)
 
 
 def _newest_first(path: Path, since: float) -> Iterator[list[Path]]:
-    """Files that belong together in time: all workers' of one hour."""
+    """Yield files that belong together in time: all workers' of one hour."""
     if path.is_file():
         yield [path]
         return

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 from tqdm import tqdm
 
+from legible.arrays import Floats
 from legible.charset import REJECT
 from legible.config import Params
 from legible.ctc.beam import Candidate
@@ -38,8 +39,6 @@ from legible.scores import calibration_error, characters_right
 
 Member = TypeVar("Member")
 
-Floats = npt.NDArray[np.float64]
-
 
 @dataclass(frozen=True)
 class CalibrationReport:
@@ -61,10 +60,11 @@ class Attempt:
     text: str
     right: bool
     elsewhere: bool
-    """Whether the truth is among the other candidates of a wide beam."""
-    shares: list[float]
+    """True where the truth is among the other candidates of a wide beam."""
+    probabilities: list[float]
+    """The raw probability of each character of the best candidate."""
     spelled: list[bool]
-    """Whether each character of the best candidate is right."""
+    """For each character of the best candidate, whether it is right."""
 
 
 def confidence(params: Params, *, root: Path) -> None:
@@ -81,7 +81,7 @@ def confidence(params: Params, *, root: Path) -> None:
 
 
 def calibrate(recognizer: Recognizer, samples: Sequence[Sample], lexicon: Lexicon) -> CalibrationReport:
-    """Reads every sample once, decodes it in both ways, and fits."""
+    """Read every sample once, decode it in both ways, and fit the weights."""
     ways = {"plain": Decoding(), "lexicon": Decoding(recognizer.prior(lexicon))}
     attempts: dict[str, list[Attempt]] = {name: [] for name in ways}
     for sample in tqdm(samples, desc="calibrate", unit="image"):
@@ -98,12 +98,12 @@ def calibrate(recognizer: Recognizer, samples: Sequence[Sample], lexicon: Lexico
 
 
 def _attempt(recognizer: Recognizer, sample: Sample, logits: npt.NDArray[np.float32], decoding: Decoding) -> Attempt:
-    shares = softmax(logits)
-    candidates = search(shares, decoding)
+    probabilities = softmax(logits)
+    candidates = search(probabilities, decoding)
     truth = sample.comparable(sample.text)
     text, *others = (
         recognizer.charset.decode(one.labels)
-        for one in (candidates[0], *search_alternatives(shares, decoding, candidates))
+        for one in (candidates[0], *search_alternatives(probabilities, decoding, candidates))
     )
     return Attempt(
         sample.group,
@@ -111,22 +111,22 @@ def _attempt(recognizer: Recognizer, sample: Sample, logits: npt.NDArray[np.floa
         text,
         sample.comparable(text) == truth,
         truth in map(sample.comparable, others),
-        character_probabilities(shares, candidates[0].labels),
+        character_probabilities(probabilities, candidates[0].labels),
         characters_right(sample.text, text, sample.untold),
     )
 
 
 def fit_reading(attempts: Sequence[Attempt]) -> ReadingWeights:
-    """Weights under which whether the best candidates are right is likeliest."""
+    """Fit the weights under which whether the best candidates are right is likeliest."""
     groups = [attempt.group for attempt in attempts]
-    inputs = np.array([features(attempt.candidates, attempt.shares, attempt.text) for attempt in attempts])
+    inputs = np.array([features(attempt.candidates, attempt.probabilities, attempt.text) for attempt in attempts])
     weights = ReadingWeights(*_logistic(inputs, [attempt.right for attempt in attempts], _group_weights(groups)))
     elsewhere, by_length = _fit_elsewhere([attempt for attempt in attempts if not attempt.right])
     return replace(weights, elsewhere=elsewhere, elsewhere_length=by_length)
 
 
 def _fit_elsewhere(wrong: Sequence[Attempt]) -> tuple[float, float]:
-    """Weights under which whether the truth is among the other candidates is likeliest."""
+    """Fit the weights under which whether the truth is among the other candidates is likeliest."""
     if not wrong:
         return logit(0.5), 0.0
     lengths = np.array([[math.log1p(len(attempt.candidates[0].labels))] for attempt in wrong])
@@ -136,8 +136,8 @@ def _fit_elsewhere(wrong: Sequence[Attempt]) -> tuple[float, float]:
 
 
 def fit_character(attempts: Sequence[Attempt]) -> CharacterWeights:
-    """The same for characters; a reading's characters count by their number."""
-    inputs = np.array([[logit(share)] for attempt in attempts for share in attempt.shares])
+    """Fit the formula for characters; a reading's characters count by their number."""
+    inputs = np.array([[logit(one)] for attempt in attempts for one in attempt.probabilities])
     right = [one for attempt in attempts for one in attempt.spelled]
     if not right:
         return CharacterWeights()
@@ -145,7 +145,7 @@ def fit_character(attempts: Sequence[Attempt]) -> CharacterWeights:
 
 
 def _logistic(inputs: Floats, right: Sequence[bool], weights: Floats) -> list[float]:
-    """Bias and then weights of standardised logistic regression, given for the inputs as they are.
+    """Fit the bias and weights of a standardised logistic regression, stated for the inputs as they are.
 
     Each row stands as right and as wrong with the weights of Platt's targets, so that none is ever certain.
     """
@@ -165,27 +165,27 @@ def _logistic(inputs: Floats, right: Sequence[bool], weights: Floats) -> list[fl
 
 
 def _group_weights(groups: Sequence[str]) -> Floats:
-    """Equal sums for each group; 1 on average."""
+    """Return weights whose sums are equal for each group, and whose mean is 1."""
     names, places, counts = np.unique(np.array(groups), return_inverse=True, return_counts=True)
     return np.asarray(len(groups) / len(names) / counts[places], np.float64)
 
 
 def errors_by_group(attempts: Sequence[Attempt], weights: ModeWeights) -> dict[str, dict[str, float]]:
-    """Calibration error of the readings and of the characters of each group."""
+    """Return the calibration errors of the readings and of the characters of each group."""
     found = {}
     for group in sorted({attempt.group for attempt in attempts}):
         own = [attempt for attempt in attempts if attempt.group == group]
-        readings = [(weights.reading.confidence(one.candidates, one.shares, one.text), one.right) for one in own]
+        readings = [(weights.reading.confidence(one.candidates, one.probabilities, one.text), one.right) for one in own]
         characters = [
-            (weights.character.confidence(share), right)
+            (weights.character.confidence(probability), right)
             for attempt in own
-            for share, right in zip(attempt.shares, attempt.spelled, strict=True)
+            for probability, right in zip(attempt.probabilities, attempt.spelled, strict=True)
         ]
         found[group] = {"readings": _error_of(readings), "characters": _error_of(characters)}
     return found
 
 
 def _error_of(given: Sequence[tuple[float, bool]]) -> float:
-    """Of what was given beside whether it was right; 0 where nothing was."""
+    """Return the calibration error of pairs of confidence and whether it was right; 0 where there are none."""
     pairs = np.array(given, np.float64).reshape(-1, 2)
     return calibration_error(pairs[:, 0], pairs[:, 1]) if len(pairs) else 0.0

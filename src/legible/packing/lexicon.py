@@ -20,7 +20,7 @@ def lexicon(params: Params, *, root: Path) -> None:
 
 
 def frequent_words(params: LexiconParams, charset: Charset) -> Lexicon:
-    """Words of letters and apostrophes that the charset can write, lower-case, with their shares of all text.
+    """Return words of letters and apostrophes that the charset can write, lower-case, with their frequencies.
 
     Raises SettingsError for a language that wordfreq has no large list of, and for less than a word.
     """
@@ -29,11 +29,11 @@ def frequent_words(params: LexiconParams, charset: Charset) -> Lexicon:
         raise SettingsError(f"lexicon.language is {params.language!r}; known: {', '.join(sorted(languages))}")
     if params.words < 1:
         raise SettingsError(f"lexicon.words is {params.words!r}; it needs to be at least 1")
-    shares = {
-        word: share
-        for word, share in get_frequency_dict(params.language, wordlist="large").items()
+    frequencies = {
+        word: frequency
+        for word, frequency in get_frequency_dict(params.language, wordlist="large").items()
         if word.replace(APOSTROPHE, "").isalpha() and not word.startswith(APOSTROPHE) and not charset.unknown(word)
     }
-    chosen = sorted(shares, key=lambda word: (-shares[word], word))[: params.words]
+    chosen = sorted(frequencies, key=lambda word: (-frequencies[word], word))[: params.words]
     weights = {field.name: getattr(params, field.name) for field in dataclasses.fields(LexiconWeights)}
-    return Lexicon.of({word: math.log(shares[word]) for word in chosen}, LexiconWeights(**weights))
+    return Lexicon.of({word: math.log(frequencies[word]) for word in chosen}, LexiconWeights(**weights))

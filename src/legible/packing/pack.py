@@ -21,11 +21,11 @@ from legible.recognition.bundle import (
     LEXICON,
     LEXICON_SUFFIX,
     MANIFEST,
+    MAX_BYTES,
     MODEL,
     BundleManifest,
 )
 
-MAX_BYTES = 5_000_000
 PARTS = {
     MODEL: f"training/artefact/{MODEL}",
     CHARSET: f"training/artefact/{CHARSET}",
@@ -39,7 +39,7 @@ PARTS = {
     "signatures.json": "drift/signatures.json",
     "quality.json": "drift/quality.json",
 }
-"""What the bundle holds besides the lexicon, and which stage's output it is."""
+"""The files of a bundle besides the lexicon, and the stage's output that each of them is."""
 
 
 def pack(params: Params, *, root: Path) -> None:
@@ -64,7 +64,7 @@ def pack(params: Params, *, root: Path) -> None:
 def make_manifest(
     folder: Path, params: Params, *, data_set: str, sources: Any, trained: Mapping[str, Any]
 ) -> BundleManifest:
-    """Of the files in a folder."""
+    """Make the manifest of the files in a folder."""
     sections = dataclasses.asdict(params)
     return BundleManifest(
         format_version=FORMAT.version,

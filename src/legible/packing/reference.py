@@ -18,7 +18,7 @@ from legible.config import Params, ReferenceParams
 from legible.data.dataset import Dataset, Sample
 from legible.drift.calibrate import Rows, make_reference, rows_of
 from legible.drift.quality import make_quality
-from legible.drift.reference import Kind, Reference, table
+from legible.drift.reference import Reference, SignalKind, table
 from legible.drift.signatures import make_signatures
 from legible.errors import DataError
 from legible.evaluation.corrupted import read_corrupted
@@ -38,7 +38,7 @@ def reference(params: Params, *, root: Path) -> Reference:
     rng, section = np.random.default_rng(params.seed), params.reference
     few = few_of_each(((row.writer, row) for row in window.observations), lambda row: row, section.per_writer, rng)
     observed = [row for rows in few.values() for row in rows]
-    rows: Mapping[Kind, Rows] = {
+    rows: Mapping[SignalKind, Rows] = {
         "image": measured(Dataset.open(root / "data/dataset"), section, rng),
         "prediction": rows_of(observed, "prediction"),
     }
@@ -56,7 +56,7 @@ def reference(params: Params, *, root: Path) -> Reference:
 
 
 def measured(data_set: Dataset, section: ReferenceParams, rng: np.random.Generator) -> Rows:
-    """Image statistics of the data set, by its writers."""
+    """Measure the image statistics of the data set, by its writers."""
     samples = tqdm(data_set.samples(), total=data_set.count(), unit="image", desc="reference")
     few = few_of_each(((f"{s.source}/{s.writer}", s) for s in samples), _statistics, section.per_writer, rng)
     writers = [writer for writer, own in few.items() for _ in own]
@@ -73,7 +73,7 @@ def _statistics(sample: Sample) -> list[float]:
 def few_of_each(
     items: Iterable[tuple[str, Item]], make: Callable[[Item], Kept], most: int, rng: np.random.Generator
 ) -> dict[str, list[Kept]]:
-    """What `make` makes of `most` items of each key, each as likely as the others (Vitter 1985, algorithm R)."""
+    """Return what `make` makes of `most` items of each key, each as likely as the others (Vitter 1985, algorithm R)."""
     kept: dict[str, list[Kept]] = defaultdict(list)
     seen: Counter[str] = Counter()
     for key, item in items:

@@ -27,6 +27,8 @@ CONFIDENCE = "confidence.json"
 LEXICON, LEXICON_SUFFIX = "lexicon-", ".gz"
 MANIFEST = "manifest.json"
 CARD = "card.md"
+MAX_BYTES = 5_000_000
+"""How large a bundle may be."""
 
 
 @dataclass(frozen=True)

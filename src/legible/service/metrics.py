@@ -17,7 +17,7 @@ from prometheus_client import (
     multiprocess,
 )
 
-from legible.drift.reference import Kind, Reference, Rule
+from legible.drift.reference import Reference, Rule, SignalKind
 from legible.service.internals.of_prometheus import ManyHistogram
 
 SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -84,7 +84,7 @@ def state_bundle(bundle: str, reference: Reference) -> None:
     reference_confidence_deviation.set(cells.std())
 
 
-def state_rules(rules: Mapping[Kind, Rule], *, smallest_window: int) -> None:
+def state_rules(rules: Mapping[SignalKind, Rule], *, smallest_window: int) -> None:
     """The constants of the drift rules that the ranks are meant for."""
     for kind, rule in rules.items():
         drift_constant.labels(kind).set(rule.c)
