@@ -3,16 +3,20 @@
 import dataclasses
 import json
 import re
+import runpy
 from pathlib import Path
 
 import pytest
 import typer.main
+from test_architecture import HOMES
 
 from legible.cli import app
 from legible.config import ENVIRONMENT_PREFIX, ServiceSettings
 
 PROJECT = Path(__file__).parents[1]
-DOCS = "\n".join(path.read_text(encoding="utf-8") for path in sorted((PROJECT / "docs").glob("*.md")))
+PAGES = sorted((PROJECT / "docs").rglob("*.md"))
+DOCS = "\n".join(path.read_text(encoding="utf-8") for path in PAGES)
+ENTRANCES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md"]
 RUNBOOK = (PROJECT / "monitoring/runbook.md").read_text(encoding="utf-8")
 
 
@@ -59,6 +63,50 @@ def test_a_make_target_is_documented() -> None:
     targets = re.findall(r"^([a-z-]+):.*## ", (PROJECT / "Makefile").read_text(), flags=re.MULTILINE)
     assert len(targets) > 20
     assert [target for target in targets if f"make {target}" not in DOCS] == []
+
+
+def text_without_code(page: Path) -> str:
+    return re.sub(r"^ *```.*?^ *```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as MkDocs and GitHub make them."""
+    headings = re.findall(r"^#+ (.+)$", text_without_code(page), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", [*PAGES, *ENTRANCES], ids=lambda page: str(page.relative_to(PROJECT)))
+def test_a_link_leads_to_a_page_and_a_heading_that_exist(page: Path) -> None:
+    links = re.findall(r"\]\(([^)\s]+)\)", text_without_code(page))
+    for link in (link for link in links if not link.startswith("http")):
+        place, _, anchor = link.partition("#")
+        target = (page.parent / place).resolve() if place else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+@pytest.mark.parametrize("page", [*PAGES, *ENTRANCES], ids=lambda page: str(page.relative_to(PROJECT)))
+def test_a_file_of_the_code_that_is_named_exists(page: Path) -> None:
+    named = re.findall(r"`([\w./-]+\.py)`", page.read_text(encoding="utf-8"))
+    homes = (PROJECT, PROJECT / "src/legible")
+    assert [name for name in named if not any((home / name).is_file() for home in homes)] == []
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    navigation = (PROJECT / "mkdocs.yml").read_text(encoding="utf-8")
+    names = [page.relative_to(PROJECT / "docs").as_posix() for page in PAGES]
+    assert [name for name in names if f": {name}" not in navigation] == []
+
+
+def test_the_picture_of_the_architecture_shows_the_code() -> None:
+    picture = runpy.run_path(str(PROJECT / "docs/draw_architecture.py"))["picture"]()
+    stored = (PROJECT / "docs/architecture.svg").read_text(encoding="utf-8")
+    assert picture == stored, "packages, imports or docstrings changed: python docs/draw_architecture.py"
+
+
+def test_each_home_of_a_heavy_library_is_in_the_architecture() -> None:
+    page = (PROJECT / "docs/architecture.md").read_text(encoding="utf-8")
+    assert [place for places in HOMES.values() for place in places if f"`{place}`" not in page] == []
 
 
 @pytest.mark.parametrize(
