@@ -66,7 +66,7 @@ def test_values_that_nothing_can_be_trained_with(name: str, value: float, reason
         ({"weight_decay": -1.0}, "train.weight_decay is -1.0; it needs to be at least 0"),
         ({"averaging": 2.0}, "train.averaging is 2.0; it needs to be 0 to 0.999999"),
         ({"averaged": -3}, "train.averaged is -3; it needs to be at least 1"),
-        ({"normalization": 9}, "train.normalization is 9; it needs to be 1 to 2"),
+        ({"normalization": 9}, "train.normalization is 9; it needs to be 1 to 3"),
         ({"size": "huge"}, "train.size is 'huge'; sizes: micro, small, base"),
         ({"start_with": ("there",)}, "train.start_with is for further weights beside those of train.start_from"),
         ({"mixture": {"iam/word": -1.0}}, "train.mixture.iam/word is -1.0; it needs to be at least 0"),
