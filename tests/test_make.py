@@ -21,11 +21,12 @@ SAYS = '#!/bin/sh\necho "$(basename "$0")" "$@"\n'
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A repository with the Makefile, and programs in bin."""
+    """A repository with the Makefile and its scripts, and programs in bin."""
     folder = tmp_path / "project"
     (folder / "bin").mkdir(parents=True)
     (folder / "bin/.ready").touch()
     shutil.copyfile(PROJECT / "Makefile", folder / "Makefile")
+    shutil.copytree(PROJECT / "scripts", folder / "scripts")
     (folder / ".gitignore").write_text("bin/\n")
     git(folder, "init", "-q", "-b", "main")
     git(folder, "config", "user.name", "legible")

@@ -65,6 +65,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     fonts = ("fonts/package.json", "fonts/package-lock.json", "fonts/.npmrc")
     for name in ("Makefile", "dvc.yaml", ".gitignore", ".dvcignore", *fonts):
         shutil.copyfile(PROJECT / name, folder / name)
+    shutil.copytree(PROJECT / "scripts", folder / "scripts")
     shutil.copytree(PROJECT / "models/weights", folder / "start")
     (folder / "data/sources.json").write_text('{"version": 1, "sources": []}')
     params = yaml.safe_load(dump_params(PROJECT / "params.yaml", PROJECT / "params/tiny.yaml"))
