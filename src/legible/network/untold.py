@@ -19,7 +19,8 @@ NEVER = -1e9
 def joined(logits: Any, untold: Any, folding: LabelFolding) -> Any:
     """Logits (B, T, V) with what counts alike joined, by row; untold: (B, 3), 1 where the labels do not tell."""
     logits = _without_case(logits, ops.reshape(untold[:, 0], (-1, 1, 1)), folding)
-    silent = untold[:, 1:2] * folding.space + untold[:, 2:3] * folding.mark  # (B, V)
+    space, mark = ops.convert_to_tensor(folding.space), ops.convert_to_tensor(folding.mark)
+    silent = untold[:, 1:2] * space + untold[:, 2:3] * mark  # (B, V)
     silent = ops.expand_dims(silent, 1) > 0
     as_blank = ops.logsumexp(ops.where(silent, logits, NEVER), axis=-1, keepdims=True)
     blank = ops.logaddexp(logits[:, :, BLANK : BLANK + 1], as_blank)
@@ -29,6 +30,7 @@ def joined(logits: Any, untold: Any, folding: LabelFolding) -> Any:
 def _without_case(logits: Any, flags: Any, folding: LabelFolding) -> Any:
     """Small letters with the probability of their capitals added, in the rows whose flag (B, 1, 1) is 1."""
     own = np.arange(len(folding.small))
-    both = ops.logaddexp(logits, ops.take(logits, folding.capital, axis=-1))
-    folded = ops.where(folding.capital != own, both, ops.where(folding.small != own, NEVER, logits))
+    has_capital, is_capital = (ops.convert_to_tensor(other != own) for other in (folding.capital, folding.small))
+    both = ops.logaddexp(logits, ops.take(logits, ops.convert_to_tensor(folding.capital), axis=-1))
+    folded = ops.where(has_capital, both, ops.where(is_capital, NEVER, logits))
     return ops.where(flags > 0, folded, logits)
