@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 import wordfreq
 
 from legible.charset import Charset
@@ -40,13 +41,13 @@ ENDS = (".", ".", ".", ".", ".", "?", "!", "…", ":")
 QUOTES = tuple(tuple(pair) for pair in ("“”", "‘’", "„“", "«»", "»«", '""', "''", "()", "()", "()", "[]"))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Language:
     """Words of a language that the charset holds, and their cumulated probabilities."""
 
     name: str
     words: tuple[str, ...]
-    cumulated: tuple[float, ...]
+    cumulated: npt.NDArray[np.float64]
 
 
 class Vocabulary:
@@ -140,7 +141,7 @@ def _language(name: str, charset: Charset) -> Language:
     frequencies = wordfreq.get_frequency_dict(name)
     shares = np.array([frequencies[word] for word in words]) ** FLATTENING
     cumulated = np.cumsum(shares / shares.sum()) if words else np.zeros(0)
-    return Language(name, tuple(words), tuple(cumulated.tolist()))
+    return Language(name, tuple(words), cumulated)
 
 
 def _words_by_character(languages: Sequence[Language]) -> dict[str, tuple[str, ...]]:
@@ -154,5 +155,5 @@ def _words_by_character(languages: Sequence[Language]) -> dict[str, tuple[str, .
     return {character: tuple(words) for character, words in found.items()}
 
 
-def _place(cumulated: Sequence[float] | np.ndarray, rng: Rng) -> int:
+def _place(cumulated: npt.NDArray[np.float64], rng: Rng) -> int:
     return min(int(np.searchsorted(cumulated, rng.random())), len(cumulated) - 1)
