@@ -13,7 +13,7 @@ import jinja2
 
 from legible.config import Params
 from legible.data.dataset import Manifest as DataManifest
-from legible.data.sources import listed
+from legible.data.sources import GENERATED, listed
 from legible.files import sha256_of, write_text
 from legible.recognition.bundle import CARD, MODEL
 from legible.tables import markdown_table
@@ -30,6 +30,14 @@ OWN_SOURCES = {
 
 FigureTable = Mapping[str, Any]
 """What evaluation.json holds under one of its keys."""
+
+
+def _own_terms(source: str) -> str:
+    """Return what the card says of a source that no list names: of generated images, how they were drawn."""
+    if source in OWN_SOURCES:
+        return OWN_SOURCES[source]
+    drawn = source.startswith(GENERATED)
+    return "drawn by `legible generate` in fonts under open licences" if drawn else "not stated"
 
 
 def write_card(folder: Path, params: Params, *, data_set: DataManifest, trained: Mapping[str, Any], root: Path) -> None:
@@ -85,7 +93,7 @@ def _sources(data_set: DataManifest, terms: Mapping[str, str]) -> str:
         (
             source,
             *(_count(data_set, split, source) for split in splits),
-            terms.get(source) or OWN_SOURCES.get(source, "not stated"),
+            terms.get(source) or _own_terms(source),
         )
         for source in data_set.present
     ]

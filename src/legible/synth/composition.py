@@ -10,9 +10,13 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from legible.errors import NoInkError
 from legible.synth.glyphs import Coverage, Line
 
 Rng = np.random.Generator
+
+MAX_BETWEEN = 0.35
+"""The margin between lines, as a fraction of the height: of others only feet and heads are in view."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,8 @@ class Canvas:
     ink_bottom: int
     font_top: int
     font_bottom: int
+    crowded: bool = False
+    """Whether other lines stand above or below."""
 
     @property
     def height(self) -> int:
@@ -74,13 +80,19 @@ class Canvas:
 
 
 def compose(line: Line, surroundings: Surroundings, neighbour: Callable[[], Line], rng: Rng) -> Canvas:
-    """The line with what stands around it; `neighbour` sets another line of the same writer style."""
+    """The line with what stands around it; `neighbour` sets another line of the same writer style.
+
+    Raises NoInkError for a line without ink.
+    """
     line = _with_tab(line, surroundings, rng)
     height = line.ascent + line.descent
     pad = round(0.8 * height)
     coverage = cv2.copyMakeBorder(line.coverage, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=0)
     rows = np.flatnonzero(line.coverage.any(axis=1))
+    if not rows.size:
+        raise NoInkError("a line lost all of its ink; set it thicker, or larger")
     base = pad + line.baseline
+    steps = [step for step, chance in ((-1, surroundings.above), (1, surroundings.below)) if rng.random() < chance]
     canvas = Canvas(
         coverage,
         pad,
@@ -89,16 +101,12 @@ def compose(line: Line, surroundings: Surroundings, neighbour: Callable[[], Line
         pad + int(rows[-1]) + 1,
         base - line.ascent,
         base + line.descent,
+        crowded=bool(steps),
     )
     _emphasize(canvas, line, surroundings, rng)
-    for chance, direction in ((surroundings.above, -1), (surroundings.below, 1)):
-        if rng.random() < chance:
-            _put(
-                coverage,
-                neighbour(),
-                base + round(direction * surroundings.leading * height * rng.uniform(0.95, 1.1)),
-                round(pad + rng.normal(0, height)),
-            )
+    for step in steps:
+        away = round(step * surroundings.leading * height * rng.uniform(0.95, 1.1))
+        _put(coverage, neighbour(), base + away, round(pad + rng.normal(0, height)))
     if rng.random() < surroundings.beside:
         _put_beside(canvas, neighbour(), base, rng)
     _rule(canvas, surroundings, rng)
@@ -108,7 +116,7 @@ def compose(line: Line, surroundings: Surroundings, neighbour: Callable[[], Line
 def crop_of(canvas: Canvas, crop: Crop, scale: float, rng: Rng) -> Coverage:
     """The part of the canvas in which the line stands, turned, stretched and brought to its size in one resampling."""
     top, bottom = rows_of(canvas, crop, rng)
-    margins = margins_of(crop, rng) * canvas.height
+    margins = margins_of(canvas, crop, rng) * canvas.height
     turn = (
         float(np.deg2rad(np.clip(rng.normal(0, crop.degrees), -crop.max_degrees, crop.max_degrees)))
         if crop.degrees
@@ -137,9 +145,11 @@ def rows_of(canvas: Canvas, crop: Crop, rng: Rng) -> tuple[int, int]:
     return min(canvas.font_top, canvas.ink_top), max(canvas.font_bottom, canvas.ink_bottom)
 
 
-def margins_of(crop: Crop, rng: Rng) -> npt.NDArray[np.float64]:
-    """Left, top, right and bottom, as fractions of the height."""
+def margins_of(canvas: Canvas, crop: Crop, rng: Rng) -> npt.NDArray[np.float64]:
+    """Left, top, right and bottom, as fractions of the height; not so much that another line could be meant."""
     margins = rng.uniform(*crop.margins, 4)
+    if canvas.crowded:
+        return np.minimum(margins, MAX_BETWEEN)
     return margins + rng.exponential(0.7, 4).clip(0, 3) if rng.random() < crop.loose else margins
 
 

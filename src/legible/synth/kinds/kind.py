@@ -24,6 +24,9 @@ Lay = Callable[[Coverage, Rng], Light]
 
 
 NOTHING_AROUND, NO_FAULTS = Surroundings(), Faults()
+MAX_THINNER = -0.5
+MIN_INK = 90
+"""Of 255, of the darkest pixel."""
 MIN_LIKENESS = 0.5
 """Looked at by eye: below it letters are lost in noise, holes or blur."""
 
@@ -114,7 +117,12 @@ def draw_line(text: str, look: Look, others: Callable[[], str], rng: Rng) -> Gre
 
 
 def finished(coverage: Coverage, look: Look, rng: Rng) -> GreyImage:
-    """The picture of ink and paper after its faults; without them where no letter could be made out any more."""
+    """The picture of ink and paper after its faults; without them where no letter could be made out any more.
+
+    Raises NoInkError where the crop holds hardly any ink.
+    """
+    if coverage.max() < MIN_INK:
+        raise NoInkError("a crop holds hardly any ink; set it thicker, or with more margin")
     light = look.lay(coverage, rng)
     spoilt = look.faults.apply(light.copy(), rng, height=letter_height(coverage))
     shown = spoilt if likeness(coverage, spoilt) >= MIN_LIKENESS else light
@@ -140,7 +148,8 @@ def likeness(coverage: Coverage, light: Light) -> float:
 
 
 def heavier(coverage: Coverage, pixels: float) -> Coverage:
-    """Thicker by a part of a pixel and more, or thinner where below 0."""
+    """Thicker by a part of a pixel and more, or thinner by half a pixel at most where below 0."""
+    pixels = max(pixels, MAX_THINNER)
     if abs(pixels) < 0.05:
         return coverage
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))

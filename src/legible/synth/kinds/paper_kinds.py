@@ -260,6 +260,9 @@ def book_look(font: Font, rng: Rng) -> Look:
     )
 
 
+FADED = 128
+
+
 def typescript_look(font: Font, rng: Rng) -> Look:
     """A typewriter: letters of one width that leave the line, some pressed harder, filled or worn, on greying paper."""
     size = int(rng.integers(30, 44))
@@ -302,6 +305,7 @@ def _ribbon(coverage: Coverage, rng: Rng, *, pixels: float, soft: float, worn: f
     if soft > 0.3:
         pressed = np.asarray(cv2.GaussianBlur(pressed, (0, 0), soft), np.uint8)
         pressed = np.clip((pressed.astype(np.float32) - 60) * 1.9, 0, 255).astype(np.uint8)
+        pressed = pressed if pressed.max() > FADED else coverage  # hairlines that the softness took away
     if worn:
         weave = smooth_noise(rng, *pressed.shape, cell=2) * smooth_noise(
             rng, *pressed.shape, cell=max(pressed.shape[0] // 6, 3)

@@ -151,21 +151,21 @@ def seen(canvas: Canvas, look: Look, bend: Bend, rng: Rng) -> Coverage:
     corners = np.array(
         [[canvas.left, top], [canvas.right, top], [canvas.right, bottom], [canvas.left, bottom]], np.float32
     )
-    moved, size = _moved(corners, look, bend, rng)
+    moved, size = _moved(canvas, corners, look, bend, rng)
     perspective = cv2.getPerspectiveTransform(corners, moved.astype(np.float32))
     return np.asarray(
         cv2.warpPerspective(softened(coverage, look.scale), perspective, size, flags=cv2.INTER_LINEAR), np.uint8
     )
 
 
-def _moved(corners: Corners, look: Look, bend: Bend, rng: Rng) -> tuple[Corners, tuple[int, int]]:
+def _moved(canvas: Canvas, corners: Corners, look: Look, bend: Bend, rng: Rng) -> tuple[Corners, tuple[int, int]]:
     """Where the corners of the text go, and the size of the crop around them: width, height."""
     height = float(corners[2, 1] - corners[0, 1]) * look.scale
     turn = np.deg2rad(np.clip(rng.normal(0, bend.slope), -12, 12))
     across = look.scale * float(np.exp(rng.normal(0, look.crop.stretch)))
     matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) @ np.diag([across, look.scale])
     moved = (corners - corners[0]) @ matrix.T + rng.normal(0, bend.tilt, (4, 2)).clip(-0.25, 0.25) * height
-    margins = margins_of(look.crop, rng) * height
+    margins = margins_of(canvas, look.crop, rng) * height
     moved -= moved.min(axis=0) - margins[:2]
     width, tall = np.maximum(np.rint(moved.max(axis=0) + margins[2:]), 6).astype(int)
     return moved, (int(width), int(tall))
