@@ -1,0 +1,199 @@
+"""The order in which the lines of a page are read, and the blocks and rows that they form.
+
+Lines are ordered by two rules of Breuel (2003, "High performance document layout analysis"): one line comes before
+another that lies under it, and before another to its right unless a third stretches over both in between. That reads
+columns one after the other. Where short cells stand side by side, as on receipts and in tables, a row is read across
+first; the pairs of cells around a place decide together which of the two it is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from legible.detection.geometry import LineShape, rotation
+
+ROW_OVERLAP = 0.5
+"""Of the lower of two lines: lines that share as much of their height stand side by side."""
+CELL_LENGTH = 8.0
+"""Line heights: where the shorter of the lines side by side are usually shorter, they are cells of rows."""
+AROUND = 8.0
+"""Line heights above and below a pair of cells within which others decide with it."""
+TOLERANCE = 0.5
+"""Line heights that lines may stand into each other's columns without counting as one above the other."""
+BAND_GAP = 0.3
+"""Line heights of white across the whole page that part a row at its top or bottom from the rest."""
+MAX_MARGIN_ROWS = 3
+MAX_ORDERED = 700
+"""Rows and lines up to which the rules are applied; their cost grows with the third power."""
+PARAGRAPH_GAP = 0.9
+"""Line heights between two rows from which a new block begins."""
+MAX_HEIGHT_RATIO = 1.6
+"""Between rows of one block."""
+
+Flags = npt.NDArray[np.bool_]
+Float = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows of a block from the top, each the numbers of its lines from left to right."""
+
+    rows: tuple[tuple[int, ...], ...]
+
+    @property
+    def lines(self) -> tuple[int, ...]:
+        return tuple(line for row in self.rows for line in row)
+
+
+def reading_order(lines: Sequence[LineShape]) -> list[Block]:
+    """Return the blocks of a page in reading order; every line is in one of them."""
+    if not lines:
+        return []
+    upright = leveled(lines)
+    boxes = np.array([line.box for line in upright])
+    heights = np.array([max(line.height, 1.0) for line in upright])
+    rows = _rows(boxes, heights)
+    whole = np.array([_around(boxes[list(row)]) for row in rows])
+    high = np.array([float(np.median(heights[list(row)])) for row in rows])
+    order = _by_bands(whole, high)
+    return _blocks([rows[place] for place in order], whole[order], high[order])
+
+
+def leveled(lines: Sequence[LineShape]) -> list[LineShape]:
+    """The lines turned so that most of them are level, whatever the page's own tilt."""
+    lengths = np.array([line.length for line in lines])
+    angles = np.array([line.angle for line in lines])
+    order = np.argsort(angles)
+    middle = np.searchsorted(np.cumsum(lengths[order]), lengths.sum() / 2)
+    lean = float(angles[order][min(int(middle), len(lines) - 1)])
+    turn = rotation(-lean, center=(0.0, 0.0))
+    return [line.moved(turn) for line in lines]
+
+
+def _rows(boxes: Float, heights: Float) -> list[tuple[int, ...]]:
+    """Lines side by side that are cells of one row together; each other line alone."""
+    pairs = _side_by_side(boxes, heights)
+    following = {first: second for first, second, joins in _decided(pairs, boxes, heights) if joins}
+    starts = set(range(len(boxes))) - set(following.values())
+    rows = []
+    for start in sorted(starts):
+        row = [start]
+        while row[-1] in following:
+            row.append(following[row[-1]])
+        rows.append(tuple(row))
+    return rows
+
+
+def _side_by_side(boxes: Float, heights: Float) -> list[tuple[int, int]]:
+    """Pairs of lines of which the second is the nearest to the right of the first, each second once."""
+    left, top, right, bottom = boxes.T
+    shared = np.minimum(bottom[:, None], bottom) - np.maximum(top[:, None], top)
+    beside = shared > ROW_OVERLAP * np.minimum(heights[:, None], heights)
+    room = left[None, :] - right[:, None]
+    room = np.where(beside & (room > -TOLERANCE * heights[:, None]), room, np.inf)
+    np.fill_diagonal(room, np.inf)
+    nearest = room.argmin(axis=1)
+    found = [(first, int(nearest[first])) for first in range(len(boxes)) if np.isfinite(room[first, nearest[first]])]
+    closest: dict[int, int] = {}
+    for first, second in found:
+        if second not in closest or room[first, second] < room[closest[second], second]:
+            closest[second] = first
+    return [(first, second) for second, first in sorted(closest.items(), key=lambda item: item[1])]
+
+
+def _decided(pairs: Sequence[tuple[int, int]], boxes: Float, heights: Float) -> list[tuple[int, int, bool]]:
+    """Each pair, and whether it is of cells of one row, as the pairs around it say together."""
+    if not pairs:
+        return []
+    first, second = np.array(pairs).T
+    lengths = (boxes[:, 2] - boxes[:, 0]) / heights
+    shorter = np.minimum(lengths[first], lengths[second])
+    gaps = np.stack([boxes[first, 2], boxes[second, 0]], axis=1)
+    middles = (boxes[first, 1] + boxes[first, 3]) / 2
+    high = np.minimum(heights[first], heights[second])
+    near = np.abs(middles[:, None] - middles) < AROUND * high[:, None]
+    near &= np.minimum(gaps[:, None, 1], gaps[:, 1]) > np.maximum(gaps[:, None, 0], gaps[:, 0]) - high[:, None]
+    usual = [float(np.median(shorter[around])) for around in near]
+    return [(int(a), int(b), length < CELL_LENGTH) for (a, b), length in zip(pairs, usual, strict=True)]
+
+
+def _by_bands(boxes: Float, heights: Float) -> npt.NDArray[np.int64]:
+    """Rows that stand alone at the top and at the bottom first and last, what is between them by Breuel's rules.
+
+    A page number under two columns stands over neither: by the rules it would part them.
+    """
+    bands = _bands(boxes, float(np.median(heights)))
+    heads = min(next((n for n, band in enumerate(bands) if len(band) > 1), len(bands)), MAX_MARGIN_ROWS)
+    feet = min(next((n for n, band in enumerate(reversed(bands)) if len(band) > 1), 0), MAX_MARGIN_ROWS)
+    stop = max(len(bands) - feet, heads)
+    body = np.concatenate([*bands[heads:stop], np.zeros(0, np.int64)])
+    inner = body[_ordered(boxes[body], heights[body])] if body.size else body
+    return np.concatenate([*bands[:heads], inner, *bands[stop:]])
+
+
+def _bands(boxes: Float, high: float) -> list[npt.NDArray[np.int64]]:
+    """Rows from the top, parted wherever white paper runs across the whole page."""
+    order = np.argsort(boxes[:, 1], kind="stable")
+    reach = np.maximum.accumulate(boxes[order, 3])
+    starts = np.flatnonzero(boxes[order[1:], 1] - reach[:-1] > BAND_GAP * high) + 1
+    return np.split(order, starts)
+
+
+def _ordered(boxes: Float, heights: Float) -> npt.NDArray[np.int64]:
+    """A topological order of Breuel's relation; where it runs in a circle, the upper one first."""
+    if len(boxes) > MAX_ORDERED:
+        return np.lexsort((boxes[:, 0], np.round((boxes[:, 1] + boxes[:, 3]) / 2 / np.median(heights))))
+    before = _before(boxes, heights)
+    waiting = before.sum(axis=0).astype(np.float64)
+    upper = (boxes[:, 1] - boxes[:, 1].min()) / max(float(np.ptp(boxes[:, 1])), 1.0)
+    order = []
+    for _ in range(len(boxes)):
+        place = int((waiting + 0.9 * upper).argmin())
+        order.append(place)
+        waiting -= before[place]
+        waiting[place] = np.inf
+    return np.array(order)
+
+
+def _before(boxes: Float, heights: Float) -> Flags:
+    """(n, n): whether one comes before the other."""
+    left, top, right, bottom = boxes.T
+    slack = TOLERANCE * np.minimum(heights[:, None], heights)
+    over = np.minimum(right[:, None], right) - np.maximum(left[:, None], left) > slack
+    middle = (top + bottom) / 2
+    above = middle[:, None] < middle
+    before = over & above
+    aside = ~over & ((left + right)[:, None] < (left + right))
+    for first in range(len(boxes)):
+        candidates = np.flatnonzero(aside[first])
+        if not candidates.size:
+            continue
+        low = np.minimum(middle[first], middle[candidates])[:, None]
+        high = np.maximum(middle[first], middle[candidates])[:, None]
+        parts = over[first] & over[candidates] & (middle > low) & (middle < high)
+        before[first, candidates] = ~parts.any(axis=1)
+    return np.asarray(before)
+
+
+def _blocks(rows: Sequence[tuple[int, ...]], boxes: Float, heights: Float) -> list[Block]:
+    """Rows that follow each other closely, in order, as blocks."""
+    blocks: list[list[tuple[int, ...]]] = []
+    for place, row in enumerate(rows):
+        if place and _goes_on(boxes[place - 1], boxes[place], heights[place - 1], heights[place]):
+            blocks[-1].append(row)
+        else:
+            blocks.append([row])
+    return [Block(tuple(block)) for block in blocks]
+
+
+def _goes_on(former: Float, box: Float, former_height: float, height: float) -> bool:
+    room = box[1] - former[3]
+    low, high = sorted((former_height, height))
+    shared = min(former[2], box[2]) - max(former[0], box[0])
+    return bool(-high < room < PARAGRAPH_GAP * low and shared > 0 and high < MAX_HEIGHT_RATIO * low)
+
+
+def _around(boxes: Float) -> Float:
+    return np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])

@@ -1,0 +1,92 @@
+"""Reading order: columns one after the other, receipts row by row, whatever the tilt."""
+
+import numpy as np
+import pytest
+
+from legible.detection.geometry import LineShape, rotation
+from legible.detection.order import Block, reading_order
+
+
+def column(left: float, right: float, *, top: float = 100, count: int = 10, pitch: float = 22) -> list[LineShape]:
+    return [LineShape.from_box(left, top + pitch * n, right, top + pitch * n + 16) for n in range(count)]
+
+
+def order_of(lines: list[LineShape]) -> list[int]:
+    """Where the lines come, given in their true order, when they are found in another one."""
+    shuffled = np.random.default_rng(0).permutation(len(lines))
+    blocks = reading_order([lines[place] for place in shuffled])
+    return [int(shuffled[number]) for block in blocks for number in block.lines]
+
+
+def test_one_column_is_read_from_the_top() -> None:
+    assert order_of(column(50, 500)) == list(range(10))
+
+
+def test_two_columns_are_read_one_after_the_other() -> None:
+    assert order_of(column(50, 280) + column(310, 540)) == list(range(20))
+
+
+def test_the_last_short_line_of_a_paragraph_does_not_join_the_other_column() -> None:
+    left = column(50, 280)
+    left[4] = LineShape.from_box(50, left[4].box[1], 100, left[4].box[3])
+    assert order_of(left + column(310, 540)) == list(range(20))
+
+
+def test_a_title_over_both_columns_comes_first_and_a_number_under_them_last() -> None:
+    title = [LineShape.from_box(150, 40, 440, 70)]
+    number = [LineShape.from_box(280, 360, 310, 376)]
+    assert order_of(title + column(50, 280) + column(310, 540) + number) == list(range(22))
+
+
+def test_a_heading_in_the_middle_parts_what_is_above_from_what_is_below() -> None:
+    above = column(50, 280, count=4) + column(310, 540, count=4)
+    heading = [LineShape.from_box(120, 200, 470, 222)]
+    below = column(50, 280, top=240, count=4) + column(310, 540, top=240, count=4)
+    assert order_of(above + heading + below) == list(range(17))
+
+
+def receipt() -> list[LineShape]:
+    lines = [LineShape.from_box(120, 20, 300, 36)]
+    for n in range(8):
+        top = 60 + 22 * n
+        lines += [LineShape.from_box(20, top, 180 + 10 * (n % 3), top + 16)]
+        lines += [LineShape.from_box(340, top + 2, 390, top + 17)]
+    return [*lines, LineShape.from_box(100, 260, 300, 276)]
+
+
+def test_a_receipt_is_read_row_by_row() -> None:
+    assert order_of(receipt()) == list(range(18))
+
+
+def test_the_cells_of_a_row_are_in_one_row_of_a_block() -> None:
+    blocks = reading_order(receipt())
+    assert (1, 2) in [row for block in blocks for row in block.rows]
+
+
+@pytest.mark.parametrize("degrees", [-8, 4])
+def test_a_tilted_page_is_read_in_the_same_order(degrees: float) -> None:
+    turn = rotation(np.deg2rad(degrees), center=(300, 300))
+    for lines in (receipt(), column(50, 280) + column(310, 540)):
+        assert order_of([line.moved(turn) for line in lines]) == list(range(len(lines)))
+
+
+def test_a_wide_gap_begins_a_block() -> None:
+    blocks = reading_order(column(50, 500, count=3) + column(50, 500, top=220, count=3))
+    assert blocks == [Block(((0,), (1,), (2,))), Block(((3,), (4,), (5,)))]
+
+
+def test_no_lines_are_no_blocks() -> None:
+    assert reading_order([]) == []
+
+
+def test_thousands_of_lines_are_ordered_in_rows() -> None:
+    lines = [LineShape.from_box(60 * n, 20 * row, 60 * n + 50, 20 * row + 16) for row in range(40) for n in range(25)]
+    wide = [LineShape.from_box(x.box[0] * 9, x.box[1], x.box[2] * 9, x.box[3]) for x in lines]
+    assert order_of(wide) == list(range(1000))
+
+
+def test_every_line_comes_once_wherever_lines_lie() -> None:
+    rng = np.random.default_rng(3)
+    corners = rng.uniform(0, 500, (60, 2))
+    lines = [LineShape.from_box(x, y, x + 10 + 200 * rng.random(), y + 12) for x, y in corners]
+    assert sorted(order_of(lines)) == list(range(60))
