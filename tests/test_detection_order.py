@@ -58,6 +58,16 @@ def test_a_receipt_is_read_row_by_row() -> None:
     assert order_of(receipt()) == list(range(18))
 
 
+def test_a_lone_cell_stays_in_the_row_that_lacks_the_others() -> None:
+    lines = receipt()
+    lacking = [line for number, line in enumerate(lines) if number not in (3, 6)]
+    assert order_of(lacking) == list(range(16))
+
+
+def test_the_longer_column_is_read_to_its_end() -> None:
+    assert order_of(column(50, 280, count=13) + column(310, 540)) == list(range(23))
+
+
 def test_the_cells_of_a_row_are_in_one_row_of_a_block() -> None:
     blocks = reading_order(receipt())
     assert (1, 2) in [row for block in blocks for row in block.rows]

@@ -17,14 +17,19 @@ from legible.detection.geometry import LineShape, rotation
 ROW_OVERLAP = 0.5
 """Of the lower of two lines: lines that share as much of their height stand side by side."""
 CELL_LENGTH = 8.0
-"""Line heights: where the shorter of the lines side by side are usually shorter, they are cells of rows."""
+"""Line heights: where the shorter of two lines side by side is hardly ever longer, they are cells of rows."""
 AROUND = 8.0
 """Line heights above and below a pair of cells within which others decide with it."""
 TOLERANCE = 0.5
 """Line heights that lines may stand into each other's columns without counting as one above the other."""
 BAND_GAP = 0.3
 """Line heights of white across the whole page that part a row at its top or bottom from the rest."""
-MAX_MARGIN_ROWS = 3
+WIDE_BAND_GAP = 0.9
+"""The same, of a row of several lines, which may be the first of several columns."""
+FAR_BAND_GAP = 3.0
+"""The same, of a row that does not stand in the middle of the page."""
+MAX_OFF_CENTER = 0.12
+"""Of the width of the text: how far from its middle a row at the top or bottom may stand."""
 MAX_ORDERED = 700
 """Rows and lines up to which the rules are applied; their cost grows with the third power."""
 PARAGRAPH_GAP = 0.9
@@ -57,7 +62,7 @@ def reading_order(lines: Sequence[LineShape]) -> list[Block]:
     rows = _rows(boxes, heights)
     whole = np.array([_around(boxes[list(row)]) for row in rows])
     high = np.array([float(np.median(heights[list(row)])) for row in rows])
-    order = _by_bands(whole, high)
+    order = _by_bands(_as_wide_as_their_table(rows, whole, high), high)
     return _blocks([rows[place] for place in order], whole[order], high[order])
 
 
@@ -115,7 +120,7 @@ def _decided(pairs: Sequence[tuple[int, int]], boxes: Float, heights: Float) -> 
     high = np.minimum(heights[first], heights[second])
     near = np.abs(middles[:, None] - middles) < AROUND * high[:, None]
     near &= np.minimum(gaps[:, None, 1], gaps[:, 1]) > np.maximum(gaps[:, None, 0], gaps[:, 0]) - high[:, None]
-    usual = [float(np.median(shorter[around])) for around in near]
+    usual = [float(np.percentile(shorter[around], 75)) for around in near]
     return [(int(a), int(b), length < CELL_LENGTH) for (a, b), length in zip(pairs, usual, strict=True)]
 
 
@@ -124,21 +129,48 @@ def _by_bands(boxes: Float, heights: Float) -> npt.NDArray[np.int64]:
 
     A page number under two columns stands over neither: by the rules it would part them.
     """
-    bands = _bands(boxes, float(np.median(heights)))
-    heads = min(next((n for n, band in enumerate(bands) if len(band) > 1), len(bands)), MAX_MARGIN_ROWS)
-    feet = min(next((n for n, band in enumerate(reversed(bands)) if len(band) > 1), 0), MAX_MARGIN_ROWS)
-    stop = max(len(bands) - feet, heads)
-    body = np.concatenate([*bands[heads:stop], np.zeros(0, np.int64)])
-    inner = body[_ordered(boxes[body], heights[body])] if body.size else body
-    return np.concatenate([*bands[:heads], inner, *bands[stop:]])
+    body = np.argsort(boxes[:, 1], kind="stable")
+    heads: list[int] = []
+    feet: list[int] = []
+    while (row := _margin_row(boxes, heights, body)).size:
+        heads += row.tolist()
+        body = body[row.size :]
+    body = body[np.argsort(-boxes[body, 3], kind="stable")]
+    mirrored = boxes[:, [0, 3, 2, 1]] * [1, -1, 1, -1]
+    while (row := _margin_row(mirrored, heights, body)).size:
+        feet = row.tolist() + feet
+        body = body[row.size :]
+    return np.array([*heads, *body[_ordered(boxes[body], heights[body])].tolist(), *feet], np.int64)
 
 
-def _bands(boxes: Float, high: float) -> list[npt.NDArray[np.int64]]:
-    """Rows from the top, parted wherever white paper runs across the whole page."""
-    order = np.argsort(boxes[:, 1], kind="stable")
-    reach = np.maximum.accumulate(boxes[order, 3])
-    starts = np.flatnonzero(boxes[order[1:], 1] - reach[:-1] > BAND_GAP * high) + 1
-    return np.split(order, starts)
+def _margin_row(boxes: Float, heights: Float, body: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The first of what is left of a page from the top, where it stands apart from the rest and in no column alone."""
+    tops, bottoms = boxes[body, 1], boxes[body, 3]
+    count = int(np.count_nonzero(tops < bottoms[:1] - ROW_OVERLAP * heights[body[:1]]))
+    row, rest = body[:count], body[count:]
+    if not rest.size:
+        return rest
+    left, right = boxes[rest, 0].min(), boxes[rest, 2].max()
+    off = abs(boxes[row, 0].min() + boxes[row, 2].max() - left - right) / 2
+    alone = FAR_BAND_GAP if off > MAX_OFF_CENTER * (right - left) else BAND_GAP if count == 1 else WIDE_BAND_GAP
+    if boxes[rest, 1].min() - boxes[row, 3].max() < alone * float(np.median(heights)):
+        return body[:0]
+    return row[np.argsort(boxes[row, 0])]
+
+
+def _as_wide_as_their_table(rows: Sequence[tuple[int, ...]], boxes: Float, heights: Float) -> Float:
+    """The boxes of rows, a lone cell among rows of several made as wide as those: the row it stands in lacks others."""
+    several = np.flatnonzero([len(row) > 1 for row in rows])
+    wide = boxes.copy()
+    for place in np.flatnonzero([len(row) == 1 for row in rows]) if several.size else ():
+        box, high = boxes[place], heights[place]
+        apart = np.abs((boxes[several, 1] + boxes[several, 3] - box[1] - box[3]) / 2)
+        inside = (boxes[several, 0] - high < box[0]) & (box[2] < boxes[several, 2] + high)
+        near = several[inside & (apart < AROUND * high)]
+        if near.size:
+            wide[place, 0] = min(box[0], boxes[near, 0].min())
+            wide[place, 2] = max(box[2], boxes[near, 2].max())
+    return wide
 
 
 def _ordered(boxes: Float, heights: Float) -> npt.NDArray[np.int64]:
