@@ -5,7 +5,8 @@
 Trains `small` three times, from nothing: on fonts alone, with single-stroke handwriting, with paper and camera too.
 Reads the IAM words of `tune`, or of `validation`, by best path, and with the shipped lexicon. Data sets and
 checkpoints stay in work/generated-only: a run that was cut off goes on, and begins anew where generator, fonts or
-settings changed. Prints a table and puts its rows among those of benchmarks/generated_only.json.
+settings changed. Prints a table and puts its rows among those of benchmarks/generated_only.json;
+with --validation also into models/measured, for the card.
 """
 
 import argparse
@@ -22,6 +23,8 @@ from legible.data.dataset import Dataset, Sample, Split
 from legible.data.ingest import ingest
 from legible.errors import DataError
 from legible.evaluation.evaluate import best_path_texts
+from legible.network.zoo import size_named
+from legible.packing.measured import GeneratedOnly, record
 from legible.recognition.bundle import load_bundle
 from legible.recognition.decoding import Decoding
 from legible.recognition.recognizer import artefact_recognizer
@@ -151,6 +154,22 @@ def write_row(row: Row) -> None:
     path.write_text(content, encoding="utf-8")
 
 
+def for_the_card(row: Row, params: Params) -> GeneratedOnly:
+    return GeneratedOnly(
+        recipe=row.recipe,
+        size=row.size,
+        parameters=size_named(row.size).parameters,
+        words=params.generate.words,
+        epochs=row.epochs,
+        revision=row.revision,
+        images=row.images,
+        exact_match=row.exact_match,
+        cer=row.cer,
+        exact_match_with_lexicon=row.exact_match_with_lexicon,
+        cer_with_lexicon=row.cer_with_lexicon,
+    )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--recipes", default=",".join(RECIPES), help="which, of " + ", ".join(RECIPES))
@@ -167,6 +186,8 @@ def main() -> None:
         params = settings(RECIPES[name], size=asked.size, epochs=asked.epochs)
         row = measure(name, trained(name, params), samples, split=split, params=params)
         write_row(row)
+        if asked.validation:
+            record(PROJECT, for_the_card(row, params))
         print(
             f"| {row.recipe} | {row.images} of {row.split} | {row.exact_match:.1%} / {row.cer:.1%} | "
             f"{row.exact_match_with_lexicon:.1%} / {row.cer_with_lexicon:.1%} |",

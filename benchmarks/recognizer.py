@@ -13,7 +13,6 @@ import platform
 import subprocess
 import sys
 import tempfile
-import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ from legible.data.dataset import Dataset
 from legible.errors import DataError
 from legible.evaluation.evaluate import Case, print_cases, validation_cases
 from legible.files import sha256_of
-from legible.packing.card import MEASURED_DIGITS
+from legible.packing.measured import MODEL_DIGITS, Speed, record
 from legible.recognition.bundle import find_bundle, load_bundle
 from legible.sampling import spread
 from legible.scores import cer, exact_match
@@ -106,15 +105,12 @@ def measure(group: str, cases: list[Case]) -> list[Row]:
     return rows
 
 
-def measured(rows: list[Row]) -> str:
-    """The entry of `pack.measured` in params.yaml for the model that was measured."""
-    known = sha256_of(load_bundle(find_bundle(working_folder=PROJECT)).model)[:MEASURED_DIGITS]
+def speed(rows: list[Row]) -> Speed:
+    """Of the model that was measured, for the card."""
+    model = sha256_of(load_bundle(find_bundle(working_folder=PROJECT)).model)[:MODEL_DIGITS]
     ours = [row for row in rows if row.engine == OURS[0]]
-    speeds = ", ".join(f"{1000 / row.images_per_second:.1f} ms an image of {row.group}" for row in ours)
-    most = max(row.peak_mib for row in ours)
-    where = f"one thread of {processor()}, prefix beam search, image files decoded before"
-    said = textwrap.fill(f"{speeds} and {most:.0f} MiB at most, on {where}", 110)
-    return textwrap.indent(f'measured:\n  "{known}": >-\n{textwrap.indent(said, "    ")}', "  ")
+    milliseconds = {row.group: round(1000 / row.images_per_second, 1) for row in ours}
+    return Speed(model, milliseconds, round(max(row.peak_mib for row in ours)), processor())
 
 
 def processor() -> str:
@@ -138,7 +134,7 @@ def main() -> None:
             f"| {row.group} ({row.images}) | {row.engine} | {row.exact_match:.1%} | {row.cer:.2%} | "
             f"{row.images_per_second:.0f} | {times} | {row.peak_mib:.0f} |"
         )
-    print(f"\nfor params.yaml: pack, and then dvc repro:\n{measured(rows)}")
+    print(f"\nfor the card, after dvc repro: {record(PROJECT, speed(rows))}")
     content = json.dumps([asdict(row) for row in rows], indent=1) + "\n"
     (PROJECT / "benchmarks/recognizer.json").write_text(content, encoding="utf-8")
 

@@ -231,7 +231,8 @@ case $1 in init) mkdir .dvc;; esac
 def tuned(project: Path) -> Path:
     """A project with weights, and two folders that somebody transcribed."""
     for name in ("dvc.yaml", "params.yaml", "fonts/package.json", "fonts/package-lock.json", "fonts/.npmrc",
-                 "models/weights/model.weights.h5", "a/index.tsv", "b/letters.tar"):  # fmt: skip
+                 "models/weights/model.weights.h5", "models/measured/a.json",
+                 "a/index.tsv", "b/letters.tar"):  # fmt: skip
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         (project / name).write_text("first")
     program(project, "legible", ADDS)

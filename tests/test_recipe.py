@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from legible.config import PhaseParams, TrainParams, load_params
-from legible.config.recipe import with_mixtures, with_phases
+from legible.config.recipe import in_todays_spelling, with_mixtures, with_phases
 from legible.errors import SettingsError
 
 PROJECT = Path(__file__).parents[1]
@@ -86,3 +86,13 @@ def test_parameters_of_before_there_were_several_mean_what_they_meant(tmp_path: 
     found = load_params(tmp_path / "params.yaml").train
     assert found.averaged == 1
     assert [(phase.epochs, phase.precision) for phase in found.phases] == [(None, None), (2, "float32")]
+
+
+def test_prose_for_the_card_that_older_files_hold_is_left_out() -> None:
+    older = {"pack": {"floors": {"print": 0.9}, "measured": {"c6f4": "1 ms"}, "generated_only": {"4": "41 %"}}}
+    assert in_todays_spelling(older) == {"pack": {"floors": {"print": 0.9}}}
+
+
+def test_params_hold_no_prose_and_no_measured_figures() -> None:
+    content = yaml.safe_load((PROJECT / "params.yaml").read_text(encoding="utf-8"))
+    assert content["pack"].keys() == {"revision", "floors"}

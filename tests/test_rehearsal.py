@@ -67,6 +67,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copyfile(PROJECT / name, folder / name)
     shutil.copytree(PROJECT / "scripts", folder / "scripts")
     shutil.copytree(PROJECT / "models/weights", folder / "start")
+    shutil.copytree(PROJECT / "models/measured", folder / "models/measured")
     (folder / "data/sources.json").write_text('{"version": 1, "sources": []}')
     params = yaml.safe_load(dump_params(PROJECT / "params.yaml", PROJECT / "params/tiny.yaml"))
     params["generate"].update(MANY_STYLES)

@@ -22,6 +22,7 @@ from legible.gate.decide import gate
 from legible.packing import pack as packing
 from legible.packing.confidence import calibrate, confidence
 from legible.packing.lexicon import lexicon
+from legible.packing.measured import GeneratedOnly, Speed, record
 from legible.packing.pack import pack
 from legible.packing.reference import reference
 from legible.recognition.bundle import load_bundle
@@ -282,33 +283,30 @@ def test_the_card_states_speed_for_the_model_that_was_measured_alone(
     made: Path, params: Params, tmp_path: Path
 ) -> None:
     known = sha256_of(made / "models/bundle/model.tflite")[:12]
-    for said, shown in (({known: "3 ms an image"}, True), ({"0123456789ab": "3 ms an image"}, False)):
-        measured = dataclasses.replace(params, pack=dataclasses.replace(params.pack, measured=said))
-        card = carded(copy_of(made, tmp_path / str(shown)), measured)
-        assert ("3 ms an image." in card) == shown
+    for model, shown in ((known, True), ("0123456789ab", False)):
+        root = copy_of(made, tmp_path / str(shown))
+        record(root, Speed(model, {"print": 3.0}, 64, "a processor"))
+        card = carded(root, params)
+        assert ("3.0 ms an image of print and 64 MiB at most, on one thread of a processor," in card) == shown
         assert (f"not measured for this model ({known})" in card) != shown
 
 
 @pytest.mark.parametrize(
     ("revision", "words", "shown"),
-    [("4", "iam/word", True), ("3", "iam/word", False), ("4", "own/word", False)],
+    [(4, "iam/word", True), (3, "iam/word", False), (4, "own/word", False)],
     ids=["this", "another revision of generate", "a bundle without the words that it speaks of"],
 )
 def test_the_card_says_what_generated_images_alone_give_where_it_speaks_of_them_and_of_its_words(
-    made: Path, params: Params, tmp_path: Path, revision: str, words: str, *, shown: bool
+    made: Path, params: Params, tmp_path: Path, revision: int, words: str, *, shown: bool
 ) -> None:
     root = copy_of(made, tmp_path)
     manifest = json.loads((root / "data/dataset/manifest.json").read_text())
     manifest["counts"]["validation"][words] = 7
     (root / "data/dataset/manifest.json").write_text(json.dumps(manifest))
-    said = {revision: "`small` reads 1 of 3 words."}
-    stated = dataclasses.replace(
-        params,
-        generate=dataclasses.replace(params.generate, revision=4),
-        pack=dataclasses.replace(params.pack, generated_only=said),
-    )
+    record(root, GeneratedOnly("strokes", "small", 9000, 80_000, 16, revision, 7, 0.5, 0.1, 0.6, 0.05))
+    stated = dataclasses.replace(params, generate=dataclasses.replace(params.generate, revision=4))
     card = carded(root, stated)
-    assert ("## From generated images alone\n\n`small` reads 1 of 3 words.\n" in card) == shown
+    assert ("## From generated images alone\n\nA `small` network (9 thousand parameters)" in card) == shown
     assert ("generated images alone" in card) == shown
 
 

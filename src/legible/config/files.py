@@ -6,7 +6,7 @@ from typing import Any
 
 from legible.config.checked import from_plain
 from legible.config.params import Params
-from legible.config.recipe import with_mixtures, with_phases
+from legible.config.recipe import in_todays_spelling, with_mixtures
 from legible.errors import SettingsError
 
 
@@ -34,7 +34,7 @@ def _merged_files(paths: Iterable[Path]) -> dict[str, Any]:
             content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
         except yaml.YAMLError as error:
             raise SettingsError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
-        merged = merge(merged, with_phases(_sections(content, path)))
+        merged = merge(merged, in_todays_spelling(_sections(content, path)))
     return merged
 
 

@@ -245,11 +245,6 @@ class PackParams(Section):
     revision: NonNegativeInt
     floors: Mapping[str, Fraction]
     """The lowest exact match that is allowed for each slice, by name."""
-    measured: Mapping[str, str]
-    """Speed and memory for the card, by the first twelve digits of the model's sha256: another model's is left out."""
-    generated_only: Mapping[str, str] = field(default_factory=dict)
-    """How well a network that saw generated images alone reads the IAM words of `validation`, for the card, by the
-    revision of `generate` that drew them: another's is left out, and where the data set has no such words."""
 
 
 @dataclass(frozen=True)

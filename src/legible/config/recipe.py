@@ -1,7 +1,7 @@
-"""Spellings of the section `train` of params.yaml, before it is checked: shared mixtures by name, and `then`.
+"""Spellings of params.yaml, before it is checked: shared mixtures by name, and what files until November 2026 held.
 
-`then` is how params.yaml listed the phases after the first until November 2026. It is still read, so that a rollback
-to a tag of that time can be judged.
+They listed the phases after the first as `train.then`, and stated measured figures for the card in the section `pack`.
+They are still read, so that a rollback to a tag of that time can be judged.
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,23 @@ from legible.errors import SettingsError
 
 DEFAULTS_OF_THEN = {"precision": "float32", "consistency": 0.0, "renormalized": False}
 """What an entry of `then` meant where it said nothing, whatever the first phase said."""
+
+
+MEASURED = frozenset({"measured", "generated_only"})
+"""Of the section `pack`: prose for the card, which now comes from models/measured."""
+
+
+def in_todays_spelling(params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same parameters as today's params.yaml states them."""
+    return without_measured(with_phases(params))
+
+
+def without_measured(params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The same parameters without the figures for the card: they decide nothing."""
+    pack = params.get("pack")
+    if not isinstance(pack, Mapping):
+        return params
+    return {**params, "pack": {name: value for name, value in pack.items() if name not in MEASURED}}
 
 
 def with_phases(params: Mapping[str, Any]) -> Mapping[str, Any]:

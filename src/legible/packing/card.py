@@ -15,13 +15,14 @@ from legible.config import Params
 from legible.data.dataset import Manifest as DataManifest
 from legible.data.sources import GENERATED, listed
 from legible.files import sha256_of, write_text
+from legible.packing.measured import SPEED, generated_only_of, speed_of
 from legible.recognition.bundle import CARD, MODEL
 from legible.tables import markdown_table
 
 SHOWN_DIGITS = 12
-"""How many digits of a sha256 name a data set, or the model that `pack.measured` speaks of."""
+"""How many digits of a sha256 name a data set or a model."""
 REAL_WORDS = "iam/word"
-"""The group that `benchmarks/generated_only.py` reads, and `pack.generated_only` speaks of."""
+"""The group that `benchmarks/generated_only.py` reads."""
 OWN_SOURCES = {
     "generated-print": "drawn by `legible generate` in printed fonts under open licences",
     "generated-handwriting": "drawn by `legible generate` in handwriting fonts under open licences",
@@ -56,8 +57,8 @@ def write_card(folder: Path, params: Params, *, data_set: DataManifest, trained:
         "evaluation": evaluation,
         "samples": calibration["samples"],
         "sources": _sources(data_set, terms),
-        "speed": _speed(folder, params),
-        "generated_only": _generated_only(params, data_set),
+        "speed": _speed(folder, root=root),
+        "generated_only": _generated_only(params, data_set, root=root),
         **_tables(evaluation),
     }
     loader = jinja2.PackageLoader("legible.packing", "")
@@ -176,13 +177,16 @@ def _corruptions(found: Mapping[str, list[float]]) -> str:
     return markdown_table(("severity", *severities), rows)
 
 
-def _speed(folder: Path, params: Params) -> str:
-    known = sha256_of(folder / MODEL)[:SHOWN_DIGITS]
-    unknown = f"not measured for this model ({known}); `make bench` prints the line for `params.yaml: pack.measured`"
-    return params.pack.measured.get(known, unknown)
+def _speed(folder: Path, *, root: Path) -> str:
+    model = sha256_of(folder / MODEL)
+    speed = speed_of(model, root=root)
+    unknown = f"not measured for this model ({model[:SHOWN_DIGITS]}); `make bench` writes it to `{SPEED}`"
+    return speed.sentence() if speed else unknown
 
 
-def _generated_only(params: Params, data_set: DataManifest) -> str:
+def _generated_only(params: Params, data_set: DataManifest, *, root: Path) -> str:
     """Return what `benchmarks/generated_only.py` measured on this revision's images, where its words are here."""
-    said = params.pack.generated_only.get(str(params.generate.revision), "")
-    return said if data_set.counts.get("validation", {}).get(REAL_WORDS) else ""
+    if not data_set.counts.get("validation", {}).get(REAL_WORDS):
+        return ""
+    found = generated_only_of(params.generate.revision, root=root)
+    return found.sentence(revision=params.generate.revision) if found else ""
