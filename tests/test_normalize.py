@@ -139,7 +139,7 @@ def ruled(image: GreyImage, kind: str) -> GreyImage:
 
 @pytest.mark.parametrize("kind", ["above", "below", "left", "right", "all around"])
 def test_a_rule_or_the_edge_of_a_scan_does_not_shrink_the_text(kind: str) -> None:
-    image = np.pad(drawn("Bagpipe"), 12, constant_values=PAPER)
+    image = np.pad(drawn("hghghghg"), 12, constant_values=PAPER)
     assert prepared(ruled(image, kind)).shape[1] < prepared(image).shape[1] * 1.35
     assert rows_of_letters(ruled(image, kind)) == pytest.approx(rows_of_letters(image), abs=2)
 
@@ -153,7 +153,7 @@ def rows_of_letters(image: GreyImage) -> tuple[int, int]:
 
 
 def test_a_frame_around_text_does_not_shrink_it() -> None:
-    image = np.pad(drawn("Bagpipe"), 14, constant_values=PAPER)
+    image = np.pad(drawn("hghghghg"), 14, constant_values=PAPER)
     framed = image.copy()
     for side in (framed[4:6], framed[-6:-4], framed[:, 4:6], framed[:, -6:-4]):
         side[:] = INK
@@ -179,6 +179,21 @@ def test_a_far_column_of_the_same_line_is_kept() -> None:
     x = prepared(side_by_side(drawn("Total"), gap, drawn("318.11")))
     assert x[:, -24:].max() > 0.9
     assert x[:, :24].max() > 0.9
+
+
+def test_a_tall_letter_at_the_edge_of_a_tight_image_is_kept() -> None:
+    image = side_by_side(drawn("oo", margin=0), drawn("oo", margin=0))
+    stem = np.full((round(image.shape[0] * 1.5), 4), INK, np.uint8)
+    body = np.pad(image, ((len(stem) - len(image), 0), (6, 0)), constant_values=PAPER)
+    x = prepared(np.concatenate([stem, body], axis=1))
+    bar = x[:, :16].max(axis=1)
+    assert np.count_nonzero(bar > 0.5) > 20
+    assert bar[0] < 0.5
+
+
+def test_an_underscore_that_is_longer_than_the_word_before_it_is_kept() -> None:
+    x = prepared(line("Name: ____________"))
+    assert x[:, -24:].max() > 0.8
 
 
 def test_a_full_stop_is_kept_at_the_end() -> None:

@@ -14,12 +14,14 @@ Mask = npt.NDArray[np.uint8]
 Column = npt.NDArray[np.int64]
 Chosen = npt.NDArray[np.bool_]
 
-RULE = 8
-"""A rule is longer than so many times its thickness."""
-RULE_LENGTH = 0.5
-"""And longer than this fraction of the image."""
-EDGE_LENGTH = 0.8
-"""A rule or scan edge beside the text is longer than this fraction of the image's height."""
+RULE, UPRIGHT = 8, 6
+"""A rule, across or upright, is longer than so many times its thickness."""
+RULE_LENGTH, UPRIGHT_LENGTH = 0.5, 0.8
+"""And longer than this fraction of the image's width or height."""
+ON_LINE, BESIDE = 0.2, 1.0
+"""A rule this near to the line, in heights of it, may be a dash, an underscore or a letter: it stays in view."""
+TALL, BEYOND = 1.8, 0.1
+"""A bar is no letter that is taller than so many times those beside it, or reaches so far beyond both their ends."""
 FRAME_SIDE = 0.6
 """Each side of a frame around text is inked along this fraction of its length."""
 CORE = 0.5
@@ -77,9 +79,9 @@ def find_band(ink: npt.NDArray[np.bool_]) -> Band | None:
     if len(found) <= 1:
         return None
     parts = Components(*found[1:].astype(np.int64).T)
-    text = _text(parts, mask)
-    left, top = int(parts.left[text].min()), int(parts.top[text].min())
-    right, bottom = int(parts.right[text].max()), int(parts.bottom[text].max())
+    text, beside = _text(parts, mask)
+    top, bottom = int(parts.top[text].min()), int(parts.bottom[text].max())
+    left, right = int(parts.left[beside].min()), int(parts.right[beside].max())
     return Band(left, top, right, bottom, stroke_width(mask[top:bottom, left:right]))
 
 
@@ -90,11 +92,24 @@ def stroke_width(mask: Mask) -> float:
     return 2.0 * cv2.countNonZero(mask) / max(outline, 1)
 
 
-def _text(parts: Components, mask: Mask) -> Chosen:
-    """Return which components are text: all of the line with most ink, or what there is where nothing looks like it."""
-    rows = mask.shape[0]
-    other = _rules(parts, mask.shape) | _frames(parts, mask)
-    possible = ~other if not other.all() else ~np.zeros_like(other)
+def _text(parts: Components, mask: Mask) -> tuple[Chosen, Chosen]:
+    """Return which components give the text its rows and which its columns: those, and what may be text beside."""
+    rules = _rules(parts, mask.shape)
+    other = rules | _frames(parts, mask)
+    line = _line(parts, ~other if not other.all() else ~np.zeros_like(other), mask.shape[0])
+    top, bottom = int(parts.top[line].min()), int(parts.bottom[line].max())
+    left, right = int(parts.left[line].min()), int(parts.right[line].max())
+    height = bottom - top
+    apart = np.maximum(np.maximum(parts.top - bottom, top - parts.bottom), 0)
+    aside = np.maximum(np.maximum(parts.left - right, left - parts.right), 0)
+    beside = rules & (apart <= ON_LINE * height) & (aside <= BESIDE * height)
+    beyond = (parts.top < top - BEYOND * height) & (parts.bottom > bottom + BEYOND * height)
+    beside &= ~beyond
+    return np.asarray(line | (beside & (parts.height <= TALL * height))), np.asarray(line | beside)
+
+
+def _line(parts: Components, possible: Chosen, rows: int) -> Chosen:
+    """Return the components of the line with most ink, or what there is where nothing looks like one."""
     top, bottom = _core(parts, possible, rows)
     height = bottom - top
     shared = np.minimum(parts.bottom, bottom) - np.maximum(parts.top, top)
@@ -122,11 +137,10 @@ def _core(parts: Components, possible: Chosen, rows: int) -> tuple[int, int]:
 
 
 def _rules(parts: Components, shape: tuple[int, ...]) -> Chosen:
-    """Return which components are rules across the image, and rules or edges of a scan beside the text."""
+    """Return which components may be rules across the image or upright ones, or edges of a scan."""
     rows, columns = shape
     across = (parts.width > RULE_LENGTH * columns) & (parts.width > RULE * parts.height)
-    outermost = (parts.top <= 0) | (parts.bottom >= rows) | (parts.left <= 1) | (parts.right >= columns - 1)
-    upright = (parts.height > EDGE_LENGTH * rows) & (parts.height > 6 * parts.width) & outermost
+    upright = (parts.height > UPRIGHT_LENGTH * rows) & (parts.height > UPRIGHT * parts.width)
     return np.asarray(across | upright)
 
 
