@@ -74,6 +74,9 @@ class ServiceSettings(Section):
     feedback: bool = False
     """Whether `/feedback` takes corrections."""
     corrections_folder: str = "corrections"
+    label_keys: tuple[str, ...] = ()
+    """`name:sha256` of the keys that open the labelling page, each the name of a labeller; without any it is off."""
+    labels_folder: str = "labels"
 
     @staticmethod
     def from_environment(environment: Mapping[str, str] | None = None) -> "ServiceSettings":

@@ -79,7 +79,7 @@ class Api:
             return error_response(job.error.status, job.error.code, str(job.error))
         answer = self._answer(job, options)
         if options.statistics and "error" not in answer:
-            answer["statistics"] = await self._in_thread(measure, job.image)
+            answer["statistics"] = await self.in_thread(measure, job.image)
         return self._observed_after(JSONResponse(answer), [job])
 
     async def read_batch(self, request: Request) -> Response:
@@ -95,7 +95,7 @@ class Api:
         kept = None
         for pause in SECONDS_TO_OBSERVED:  # the observation is written after the answer to the reading
             await asyncio.sleep(pause)
-            kept = await self._in_thread(self.telemetry.correct, reading_id, text)
+            kept = await self.in_thread(self.telemetry.correct, reading_id, text)
             if kept is not None:
                 break
         if kept is None:
@@ -125,13 +125,13 @@ class Api:
             if batch[0].is_quick:
                 await self._reading.do(batch)
             else:
-                await self._in_thread(self.worker.read, batch)
+                await self.in_thread(self.worker.read, batch)
         return jobs
 
     async def _decoding(self, options: ReadOptions) -> Decoding:
         """Return how to decode; a lexicon may have to be loaded, in the thread."""
         find = partial(self.worker.decoding, lexicon=options.lexicon, alternatives=options.alternatives)
-        found: Decoding = await self._in_thread(find) if options.lexicon else find()
+        found: Decoding = await self.in_thread(find) if options.lexicon else find()
         return found
 
     def _answer(self, job: ReadJob, options: ReadOptions) -> ReadingAnswer | ErrorAnswer:
@@ -155,7 +155,7 @@ class Api:
                 if batch[0].is_quick:
                     await self._observing.do(batch)
                 else:
-                    await self._in_thread(self.telemetry.observe, batch)
+                    await self.in_thread(self.telemetry.observe, batch)
             self._count_soon()
 
         response.background = BackgroundTask(observe)
@@ -173,5 +173,5 @@ class Api:
             self._counting = None
         self.telemetry.count()
 
-    async def _in_thread(self, call: Callable[..., Any], *arguments: Any) -> Any:
+    async def in_thread(self, call: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)

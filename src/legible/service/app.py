@@ -21,6 +21,7 @@ from legible.service import metrics
 from legible.service.admission import AdmissionControl
 from legible.service.api import FEEDBACK, READ, READ_BATCH, ROUTES, Api
 from legible.service.keys import KeyRing
+from legible.service.label_api import LabelApi
 from legible.service.middleware.body_limit import BodyLimitMiddleware
 from legible.service.middleware.concurrency_limit import ConcurrencyLimitMiddleware
 from legible.service.middleware.drain import DrainMiddleware
@@ -61,10 +62,23 @@ def build_app(api: Api) -> ASGIApp:
         Route("/openapi.json", lambda _: JSONResponse(description()), methods=["GET"]),
         Route("/card", lambda _: PlainTextResponse(api.worker.card), methods=["GET"]),
         Route("/docs", lambda _: HTMLResponse(DOCS_PAGE), methods=["GET"]),
+        *(label_routes(api, correction_limit) if settings.label_keys else ()),
     ]
     middleware = middleware_of(api)
     handlers = {HTTPException: on_http_error, ClientDisconnect: on_disconnect, Exception: on_fault}
     return Starlette(routes=routes, middleware=middleware, exception_handlers=handlers)
+
+
+def label_routes(api: Api, limit: Middleware) -> list[Route]:
+    """Return the labelling page and its calls; the page itself holds nothing that needs a key."""
+    desk = LabelApi(api)
+    return [
+        Route("/label", lambda _: page_file("label.html"), methods=["GET"]),
+        Route("/label", desk.label, methods=["POST"], middleware=[limit]),
+        Route("/label/undo", desk.undo, methods=["POST"], middleware=[limit]),
+        Route("/label/next", desk.next, methods=["GET"]),
+        Route("/label/image/{reading_id}", desk.image, methods=["GET"]),
+    ]
 
 
 def admission_of(api: Api, app: ASGIApp) -> AdmissionControl:

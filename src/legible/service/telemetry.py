@@ -80,6 +80,10 @@ class Telemetry:
                 self._images.put(row.reading_id, image, at=row.at)
         return jobs
 
+    def unusual(self, image: GreyImage, reading: Reading) -> float:
+        """Return how far an image lies from the reference, over all statistics; nothing is logged or counted."""
+        return self._unusual(observe(image, reading, channel="", at=0.0))
+
     @property
     def uncounted(self) -> int:
         """The number of rows that the metrics lack."""

@@ -20,6 +20,7 @@ class Worker:
         self.bundle_id = bundle.id
         self.card = bundle.card
         self.lexicons = bundle.lexicons
+        self.characters = bundle.charset.characters
         self._worker = worker
         self._bundle = bundle
         self._recognizer = Recognizer.from_bundle(bundle)

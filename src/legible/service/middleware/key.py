@@ -26,7 +26,7 @@ class KeyMiddleware:
         if ring is None or scope["method"] == "OPTIONS":  # a browser asks without a key whether it may ask
             await self.app(scope, receive, send)
             return
-        name = ring.name_of(_shown_key(Headers(scope=scope)))
+        name = ring.name_of(shown_key(Headers(scope=scope)))
         if name is None:
             self.count("wrong_key")
             message = "a key is needed here: send it as Authorization: Bearer KEY, or X-API-Key: KEY"
@@ -38,6 +38,7 @@ class KeyMiddleware:
         await self.app(scope, receive, send)
 
 
-def _shown_key(headers: Headers) -> str:
+def shown_key(headers: Headers) -> str:
+    """Return the key that a request shows, or an empty text."""
     scheme, _, key = headers.get("authorization", "").partition(" ")
     return key.strip() if scheme.lower() == "bearer" else headers.get("x-api-key", "")

@@ -1,0 +1,189 @@
+"""The label queue of a running service: which image comes next for whom, and what was said of it.
+
+Of the kept images the least confident and the most unusual come first, in turn. A tenth, chosen by the digest of its
+id, is blind: every labeller sees the same of it, so that it says how well they agree and what the model gets right of
+all that is kept. Every tenth image that is handed out is of the blind ones.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from legible.errors import LegibleError
+from legible.labelling.labels import Label, LabelBook, LabelLog, Verdict, faults_of, read_rows
+from legible.observations.image_log import kept_image, kept_images
+from legible.observations.layout import FOLDER
+
+BLIND_ONE_IN = 10
+Drawn = Literal["blind", "chosen"]
+
+
+class LabelRefusedError(LegibleError):
+    """A label that cannot be kept. `status` (HTTP) says why: 400 malformed, 404 unknown image, 409 stale."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the model makes of a kept image."""
+
+    text: str
+    confidence: float
+    unusual: float
+
+
+@dataclass(frozen=True)
+class Item:
+    """An image to label: `revision` counts what was said of it, so that a label of something older is refused."""
+
+    reading_id: str
+    read: str
+    confidence: float
+    drawn: Drawn
+    revision: int
+    label: Label | None = None
+    """What this labeller said of it before."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The images that are kept, those that somebody labelled, those left for this labeller, and the agreement."""
+
+    images: int
+    labelled: int
+    left: int
+    own: int
+    compared: int
+    agreed: int
+
+
+class LabelDesk:
+    """Hands out images and keeps what is said of them. Not safe for several threads: call it from one."""
+
+    def __init__(
+        self, *, images: Path, labels: Path, worker: str, bundle: str, see: Callable[[Path], Seen | None]
+    ) -> None:
+        self._images = images
+        self._labels = labels
+        self._log = LabelLog(labels, worker=worker)
+        self._bundle = bundle
+        self._see = see
+        self._seen: dict[str, Seen] = {}
+        self._sizes: tuple[tuple[str, int], ...] = ()
+        self._read = LabelBook({}, {})
+
+    def refresh(self, *, limit: int) -> int:
+        """Look at kept images that are new, at most `limit` of them; return how many are left to look at."""
+        ids = {path.stem: path for path in kept_images(self._images)}
+        for gone in self._seen.keys() - ids.keys():
+            del self._seen[gone]
+        new = [(name, path) for name, path in ids.items() if name not in self._seen]
+        for name, path in new[:limit]:
+            seen = self._see(path)
+            if seen is not None:
+                self._seen[name] = seen
+        return max(len(new) - limit, 0)
+
+    def next(self, labeller: str) -> Item | None:
+        """Return the next image for a labeller; None where nothing is left."""
+        book = self._book()
+        left = self._left(book, labeller)
+        if not left:
+            return None
+        own = len(book.last.get(labeller, ()))
+        blind = [name for name in left if is_blind(name)]
+        others = [name for name in left if not is_blind(name)]
+        takes_blind = blind and (own % BLIND_ONE_IN == BLIND_ONE_IN - 1 or not others)
+        name = min(blind, key=_digest) if takes_blind else self._most_wanted(others, own)
+        return self._item(name, book, labeller)
+
+    def item(self, reading_id: str, labeller: str) -> Item:
+        """Return a kept image as an item. Raises LabelRefusedError for an unknown one."""
+        return self._item(self._known(reading_id), self._book(), labeller)
+
+    def image(self, reading_id: str) -> bytes:
+        """Return the PNG file of a kept image. Raises LabelRefusedError for an unknown one."""
+        path = kept_image(self._images, reading_id)
+        try:
+            return self._missing(reading_id) if path is None else path.read_bytes()
+        except FileNotFoundError:
+            return self._missing(reading_id)
+
+    def label(self, *, labeller: str, reading_id: str, verdict: Verdict, text: str, revision: int, at: float) -> Label:
+        """Keep a label. Raises LabelRefusedError, or OSError where the disk refuses it."""
+        faults = faults_of(reading_id, labeller, verdict, text)
+        if faults:
+            raise LabelRefusedError(400, "; ".join(faults))
+        item = self.item(reading_id, labeller)
+        if revision != item.revision:
+            raise LabelRefusedError(409, f"{reading_id} was labelled meanwhile; look at it again")
+        seen = self._seen[reading_id]
+        label = Label(
+            at, reading_id, labeller, verdict, text, item.drawn, seen.text, round(seen.confidence, 4), self._bundle
+        )
+        self._log.append(label)
+        return label
+
+    def undo(self, labeller: str, *, at: float) -> Item:
+        """Take back this labeller's last label and return its image. Raises LabelRefusedError where there is none."""
+        last = self._book().last.get(labeller, ())
+        if not last:
+            raise LabelRefusedError(409, "there is nothing to undo")
+        self._log.append(Label(at, last[-1], labeller, "undo"))
+        return self.item(last[-1], labeller)
+
+    def progress(self, labeller: str) -> Progress:
+        book = self._book()
+        compared, agreed = book.agreed()
+        labelled = {reading_id for reading_id, _ in book.labels} & self._seen.keys()
+        own = len(book.last.get(labeller, ()))
+        return Progress(len(self._seen), len(labelled), len(self._left(book, labeller)), own, compared, agreed)
+
+    def _book(self) -> LabelBook:
+        """Read the labels afresh where a file has grown: other processes label the same images."""
+        files = sorted((self._labels / FOLDER).glob("*.jsonl"))
+        sizes = tuple((path.name, path.stat().st_size) for path in files)
+        if sizes != self._sizes:
+            self._read = LabelBook.of(read_rows(self._labels))
+            self._sizes = sizes
+        return self._read
+
+    def _left(self, book: LabelBook, labeller: str) -> list[str]:
+        """The images this labeller has said nothing of, and, but for the blind ones, nobody else has decided."""
+        decided = {reading_id for (reading_id, _), one in book.labels.items() if one.verdict != "skip"}
+        own = {reading_id for reading_id, who in book.labels if who == labeller}
+        return [name for name in self._seen if name not in own and (is_blind(name) or name not in decided)]
+
+    def _most_wanted(self, names: Iterable[str], turn: int) -> str:
+        """The least confident on even turns, the most unusual on odd ones."""
+        if turn % 2:
+            return max(names, key=lambda name: (self._seen[name].unusual, name))
+        return min(names, key=lambda name: (self._seen[name].confidence, name))
+
+    def _item(self, name: str, book: LabelBook, labeller: str) -> Item:
+        seen = self._seen[name]
+        own = book.labels.get((name, labeller))
+        said = [own] if is_blind(name) and own else [] if is_blind(name) else book.of_image(name)
+        drawn: Drawn = "blind" if is_blind(name) else "chosen"
+        return Item(name, seen.text, round(seen.confidence, 4), drawn, len(said), own)
+
+    def _known(self, reading_id: str) -> str:
+        return reading_id if reading_id in self._seen else str(self._missing(reading_id))
+
+    @staticmethod
+    def _missing(reading_id: str) -> bytes:
+        raise LabelRefusedError(404, f"no image {reading_id[:80]!r} is kept; it may be past its retention")
+
+
+def is_blind(reading_id: str) -> bool:
+    """Whether an image is of the blind tenth, which every labeller sees, however it was read."""
+    return _digest(reading_id)[0] * BLIND_ONE_IN < 256  # noqa: PLR2004
+
+
+def _digest(reading_id: str) -> bytes:
+    return hashlib.sha256(reading_id.encode()).digest()

@@ -1,0 +1,188 @@
+"""What people say that images show: rows that survive a crash, read back as the label of each image and labeller.
+
+A row is on the disk before it is answered. Nothing is ever changed: a later row replaces an earlier one, and an undo is
+a row of its own. `<folder>/v1/<day>-<worker>.jsonl`, each file written by one process alone.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, get_args
+
+from legible.errors import DataError
+from legible.observations.layout import FOLDER, READING_ID
+
+LABEL_VERSION = 1
+MAX_LENGTH = 1000
+"""Characters of a label's text."""
+Verdict = Literal["text", "unreadable", "not_text", "skip", "undo"]
+VERDICTS = get_args(Verdict)
+WORKER = re.compile(r"[A-Za-z0-9_.-]+")
+LABELLER = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+@dataclass(frozen=True)
+class Label:
+    """What a labeller said of one image: its text, or why it has none.
+
+    `drawn` says how the image came to be shown: blind, or chosen for doubt or unusualness. `read`, `confidence` and
+    `bundle` are of the reading that was shown.
+    """
+
+    at: float
+    reading_id: str
+    labeller: str
+    verdict: Verdict
+    text: str = ""
+    drawn: str = ""
+    read: str = ""
+    confidence: float = 0.0
+    bundle: str = ""
+
+    def to_json(self) -> str:
+        """Return one line, with the format's version."""
+        return json.dumps({"version": LABEL_VERSION, **asdict(self)}, ensure_ascii=False)
+
+    @staticmethod
+    def from_json(line: str) -> "Label":
+        """Parse a line. Raises ValueError for a torn row or one of another format."""
+        fields = json.loads(line)
+        if not isinstance(fields, dict) or fields.pop("version", None) != LABEL_VERSION:
+            raise ValueError("no label")
+        try:
+            label = Label(**fields)
+        except TypeError as error:
+            raise ValueError("no label") from error
+        if label.verdict not in VERDICTS or not isinstance(label.text, str) or not isinstance(label.at, int | float):
+            raise ValueError("no label")
+        return label
+
+
+def faults_of(reading_id: str, labeller: str, verdict: str, text: str) -> list[str]:
+    """Return what is wrong with a label that was sent, a sentence each; nothing where it can be kept.
+
+    A text needs 1 to MAX_LENGTH characters, none of them a control character, and no space at its edges.
+    """
+    faults = []
+    if not READING_ID.fullmatch(reading_id):
+        faults.append(f"{reading_id[:80]!r} is no reading id")
+    if not LABELLER.fullmatch(labeller):
+        faults.append(f"{labeller[:80]!r} is no name; use up to 64 letters, digits, dots, dashes and underscores")
+    if verdict not in VERDICTS:
+        faults.append(f"verdict is {verdict[:80]!r}; known: {', '.join(VERDICTS)}")
+    if verdict == "text":
+        faults += _text_faults(text)
+    elif text:
+        faults.append(f"{verdict} has no text; send an empty one")
+    return faults
+
+
+def _text_faults(text: str) -> Iterator[str]:
+    if not text.strip():
+        yield "the text is empty; say not_text of a picture without text"
+    if len(text) > MAX_LENGTH:
+        yield f"the text has {len(text)} characters; at most {MAX_LENGTH} are kept"
+    if text != text.strip() and text.strip():
+        yield "the text begins or ends with a space; send it without"
+    unprintable = sorted({character for character in text if not (character.isprintable() or character == " ")})
+    if unprintable:
+        named = ", ".join(f"U+{ord(character):04X}" for character in unprintable[:5])
+        yield f"the text holds control characters or halves of characters ({named}); type it anew"
+
+
+class LabelLog:
+    """Appends labels to files of its own; a label that was returned from is on the disk."""
+
+    def __init__(self, folder: Path, *, worker: str) -> None:
+        if not WORKER.fullmatch(worker):
+            raise ValueError(f"worker is {worker!r}; it needs letters, digits, dots, dashes and underscores")
+        self._folder = folder / FOLDER
+        self._worker = worker
+
+    def append(self, label: Label) -> None:
+        """Write a label and wait for the disk. Raises OSError where it cannot be kept."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        day = datetime.fromtimestamp(label.at, UTC).strftime("%Y%m%d")
+        path = self._folder / f"{day}-{self._worker}.jsonl"
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        with os.fdopen(handle, "r+b") as file:
+            torn = _ends_torn(handle)
+            file.write((b"\n" if torn else b"") + label.to_json().encode() + b"\n")
+            file.flush()
+            os.fsync(handle)
+
+
+def _ends_torn(handle: int) -> bool:
+    """Whether a file ends in the middle of a row, as a kill or a full disk leaves it."""
+    size = os.fstat(handle).st_size
+    return size > 0 and os.pread(handle, 1, size - 1) != b"\n"
+
+
+def read_rows(folder: Path) -> list[Label]:
+    """Return every label of a folder by time; rows that are torn are left out. Raises DataError for no folder."""
+    place = folder / FOLDER
+    if not place.is_dir():
+        raise DataError(f"{folder}: no labels here; name the folder that the service writes (LEGIBLE_LABELS_FOLDER)")
+    return sorted((row for path in sorted(place.glob("*.jsonl")) for row in _rows_of(path)), key=lambda row: row.at)
+
+
+def _rows_of(path: Path) -> Iterator[Label]:
+    with path.open("rb") as file:
+        for line in file:
+            try:
+                yield Label.from_json(line.decode("utf-8"))
+            except ValueError:  # torn
+                continue
+
+
+@dataclass(frozen=True)
+class LabelBook:
+    """The labels that hold: the last of each image and labeller, undone ones taken back."""
+
+    labels: dict[tuple[str, str], Label]
+    last: dict[str, tuple[str, ...]]
+    """The reading ids of each labeller, in the order in which they were labelled last."""
+
+    @staticmethod
+    def of(rows: list[Label]) -> "LabelBook":
+        stacks: dict[tuple[str, str], list[Label]] = {}
+        order: dict[str, list[str]] = {}
+        for row in rows:
+            key, own = (row.reading_id, row.labeller), order.setdefault(row.labeller, [])
+            if row.verdict == "undo":
+                _take_back(stacks.get(key), own, row.reading_id)
+            else:
+                stacks.setdefault(key, []).append(row)
+                own.append(row.reading_id)
+        return LabelBook(
+            {key: stack[-1] for key, stack in stacks.items() if stack},
+            {labeller: tuple(own) for labeller, own in order.items()},
+        )
+
+    def of_image(self, reading_id: str) -> list[Label]:
+        """Return the labels of an image, one for each labeller, the newest last."""
+        return sorted((one for (image, _), one in self.labels.items() if image == reading_id), key=lambda one: one.at)
+
+    def agreed(self) -> tuple[int, int]:
+        """Return how many images two labellers or more gave a verdict, and of how many they gave the same.
+
+        Skipping is no verdict.
+        """
+        said: dict[str, list[tuple[str, str]]] = {}
+        for (reading_id, _), label in self.labels.items():
+            if label.verdict != "skip":
+                said.setdefault(reading_id, []).append((label.verdict, label.text))
+        several = [verdicts for verdicts in said.values() if len(verdicts) > 1]
+        return len(several), sum(len(set(verdicts)) == 1 for verdicts in several)
+
+
+def _take_back(stack: list[Label] | None, own: list[str], reading_id: str) -> None:
+    if stack:
+        stack.pop()
+        own.reverse()
+        own.remove(reading_id)
+        own.reverse()

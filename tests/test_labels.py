@@ -1,0 +1,208 @@
+"""Labels: rows that survive a crash, who said what last, and which image comes next for whom."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from legible.errors import DataError
+from legible.labelling.desk import LabelDesk, LabelRefusedError, Seen, is_blind
+from legible.labelling.labels import MAX_LENGTH, Label, LabelBook, LabelLog, faults_of, read_rows
+
+IDS = [f"20261129T10-7-{number:012x}" for number in range(40)]
+BLIND = [name for name in IDS if is_blind(name)]
+CHOSEN = [name for name in IDS if not is_blind(name)]
+
+
+def said(reading_id: str, labeller: str = "ann", verdict: str = "text", text: str = "a", at: float = 0.0) -> Label:
+    return Label(at, reading_id, labeller, verdict, text if verdict == "text" else "")  # type: ignore[arg-type]
+
+
+def desk(folder: Path, names: list[str], *, worker: str = "1") -> LabelDesk:
+    """A desk over kept images whose confidence rises with their place."""
+    for name in names:
+        path = folder / "images/v1/20261129T10" / f"{name}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(np.zeros((4, 4), np.uint8)).save(path)
+    places = {name: place for place, name in enumerate(names)}
+    made = LabelDesk(
+        images=folder / "images",
+        labels=folder / "labels",
+        worker=worker,
+        bundle="0123456789ab",
+        see=lambda path: Seen(f"read {path.stem[-2:]}", places[path.stem] / 100, unusual=places[path.stem]),
+    )
+    made.refresh(limit=1000)
+    return made
+
+
+def label_next(at_desk: LabelDesk, labeller: str, text: str = "a", at: float = 1.0) -> str:
+    item = at_desk.next(labeller)
+    assert item is not None
+    at_desk.label(
+        labeller=labeller, reading_id=item.reading_id, verdict="text", text=text, revision=item.revision, at=at
+    )
+    return item.reading_id
+
+
+def test_a_label_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    label = Label(1.5, IDS[0], "ann", "text", "Größe ☃", "blind", "Grösse", 0.5, "0123456789ab")
+    LabelLog(tmp_path, worker="7").append(label)
+    assert read_rows(tmp_path) == [label]
+
+
+def test_only_the_owner_can_read_labels(tmp_path: Path) -> None:
+    LabelLog(tmp_path, worker="7").append(said(IDS[0]))
+    (path,) = (tmp_path / "v1").glob("*")
+    assert path.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("kept", [1, 20, -3])
+def test_a_row_that_a_kill_cut_off_costs_itself_alone(tmp_path: Path, kept: int) -> None:
+    log = LabelLog(tmp_path, worker="7")
+    log.append(said(IDS[0]))
+    (path,) = (tmp_path / "v1").glob("*")
+    whole = path.read_bytes()
+    path.write_bytes(whole + whole[:kept])
+    log.append(said(IDS[1]))
+    assert [row.reading_id for row in read_rows(tmp_path)] == [IDS[0], IDS[1]]
+
+
+@pytest.mark.parametrize("line", ["{}", "[]", "null", '{"version": 2}', '{"version": 1, "at": 1}', "\x00", "{" * 5000])
+def test_rows_that_are_none_are_left_out(tmp_path: Path, line: str) -> None:
+    LabelLog(tmp_path, worker="7").append(said(IDS[0]))
+    (path,) = (tmp_path / "v1").glob("*")
+    path.write_text(line + "\n" + path.read_text())
+    assert len(read_rows(tmp_path)) == 1
+
+
+def test_a_folder_without_labels_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="LEGIBLE_LABELS_FOLDER"):
+        read_rows(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"text": "x" * (MAX_LENGTH + 1)}, "1001 characters"),
+        ({"text": "a\x07b"}, r"U\+0007"),
+        ({"text": "\ud800"}, r"U\+D800"),
+        ({"text": "a\nb"}, r"U\+000A"),
+        ({"text": " a"}, "begins or ends with a space"),
+        ({"text": "  "}, "the text is empty"),
+        ({"verdict": "maybe"}, "known: text, unreadable"),
+        ({"verdict": "skip"}, "skip has no text"),
+        ({"reading_id": "../../etc"}, "no reading id"),
+        ({"labeller": "a b"}, "no name"),
+    ],
+)
+def test_what_is_wrong_with_a_label_is_said(changes: dict[str, str], fault: str) -> None:
+    sent = {"reading_id": IDS[0], "labeller": "ann", "verdict": "text", "text": "a", **changes}
+    with pytest.raises(AssertionError, match=fault):
+        assert not faults_of(**sent), faults_of(**sent)
+
+
+def test_a_text_of_any_script_is_kept() -> None:
+    assert faults_of(IDS[0], "ann", "text", "Ünï 漢字 ☃ a b") == []
+
+
+def test_the_last_label_of_each_labeller_holds() -> None:
+    book = LabelBook.of([said(IDS[0], text="a"), said(IDS[0], "ben", text="b"), said(IDS[0], text="c")])
+    assert {who: label.text for (_, who), label in book.labels.items()} == {"ann": "c", "ben": "b"}
+
+
+def test_an_undo_brings_back_what_was_before() -> None:
+    rows = [said(IDS[0], text="a"), said(IDS[0], text="b"), said(IDS[0], verdict="undo")]
+    assert LabelBook.of(rows).labels[IDS[0], "ann"].text == "a"
+    assert LabelBook.of([*rows, said(IDS[0], verdict="undo")]).labels == {}
+
+
+def test_agreement_counts_images_that_two_decided() -> None:
+    rows = [said(IDS[0]), said(IDS[0], "ben"), said(IDS[1]), said(IDS[1], "ben", text="b"), said(IDS[2])]
+    assert LabelBook.of([*rows, said(IDS[2], "ben", "skip")]).agreed() == (2, 1)
+
+
+def test_the_least_confident_and_the_most_unusual_come_in_turn(tmp_path: Path) -> None:
+    at_desk = desk(tmp_path, CHOSEN[:6])
+    assert [label_next(at_desk, "ann") for _ in range(4)] == [CHOSEN[0], CHOSEN[5], CHOSEN[1], CHOSEN[4]]
+
+
+def test_every_tenth_image_is_blind_and_the_same_for_all(tmp_path: Path) -> None:
+    at_desk = desk(tmp_path, IDS)
+    mine = [label_next(at_desk, "ann") for _ in range(20)]
+    others = [label_next(at_desk, "ben") for _ in range(12)]
+    assert [is_blind(name) for name in mine].count(True) == 2
+    assert mine[9] == others[9]
+    assert not {name for name in mine if not is_blind(name)} & set(others)
+
+
+def test_a_skipped_image_is_left_for_others(tmp_path: Path) -> None:
+    at_desk = desk(tmp_path, CHOSEN[:1])
+    at_desk.label(labeller="ann", reading_id=CHOSEN[0], verdict="skip", text="", revision=0, at=1.0)
+    assert at_desk.next("ann") is None
+    assert label_next(at_desk, "ben") == CHOSEN[0]
+    assert at_desk.next("cid") is None
+
+
+def test_a_label_of_what_was_labelled_meanwhile_is_stale(tmp_path: Path) -> None:
+    mine, theirs = desk(tmp_path, CHOSEN[:1], worker="1"), desk(tmp_path, CHOSEN[:1], worker="2")
+    item = mine.next("ann")
+    assert item is not None
+    label_next(theirs, "ben")
+    with pytest.raises(LabelRefusedError, match="meanwhile") as refused:
+        mine.label(labeller="ann", reading_id=item.reading_id, verdict="text", text="b", revision=0, at=2.0)
+    assert refused.value.status == 409
+
+
+def test_the_same_label_sent_twice_is_kept_once(tmp_path: Path) -> None:
+    at_desk = desk(tmp_path, BLIND[:1])
+    name = label_next(at_desk, "ann")
+    with pytest.raises(LabelRefusedError):
+        at_desk.label(labeller="ann", reading_id=name, verdict="text", text="a", revision=0, at=1.0)
+    assert len(read_rows(tmp_path / "labels")) == 1
+
+
+def test_undo_returns_the_image_with_nothing_said_of_it(tmp_path: Path) -> None:
+    at_desk = desk(tmp_path, CHOSEN[:2])
+    name = label_next(at_desk, "ann", text="typed")
+    item = at_desk.undo("ann", at=2.0)
+    assert (item.reading_id, item.label, item.revision) == (name, None, 0)
+    with pytest.raises(LabelRefusedError, match="nothing to undo"):
+        at_desk.undo("ann", at=3.0)
+
+
+def test_an_image_that_is_not_kept_is_unknown(tmp_path: Path) -> None:
+    at_desk = desk(tmp_path, CHOSEN[:1])
+    for call in (lambda: at_desk.item(CHOSEN[1], "ann"), lambda: at_desk.image(CHOSEN[1])):
+        with pytest.raises(LabelRefusedError) as refused:
+            call()
+        assert refused.value.status == 404
+
+
+def test_progress_counts_what_is_left_for_each(tmp_path: Path) -> None:
+    at_desk = desk(tmp_path, [*CHOSEN[:3], BLIND[0]])
+    label_next(at_desk, "ann")
+    mine, theirs = at_desk.progress("ann"), at_desk.progress("ben")
+    assert (mine.images, mine.labelled, mine.left, mine.own) == (4, 1, 3, 1)
+    assert (theirs.left, theirs.own) == (3, 0)
+
+
+def test_new_images_are_looked_at_a_few_at_a_time(tmp_path: Path) -> None:
+    at_desk = desk(tmp_path, CHOSEN[:2])
+    for name in CHOSEN[2:6]:
+        Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "images/v1/20261129T10" / f"{name}.png")
+    at_desk._see = lambda _: Seen("", 0.0, 0.0)  # noqa: SLF001
+    assert at_desk.refresh(limit=3) == 1
+    assert at_desk.refresh(limit=3) == 0
+    assert at_desk.progress("ann").images == 6
+
+
+def test_rows_say_what_was_shown(tmp_path: Path) -> None:
+    label_next(desk(tmp_path, BLIND[:1]), "ann", text="b")
+    (path,) = (tmp_path / "labels/v1").glob("*.jsonl")
+    row = json.loads(path.read_text())
+    assert row["version"] == 1
+    assert (row["drawn"], row["text"], row["bundle"]) == ("blind", "b", "0123456789ab")
+    assert row["read"].startswith("read ")
