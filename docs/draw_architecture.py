@@ -14,7 +14,10 @@ sys.path.insert(0, str(DOCS.parent / "tests"))
 
 from test_architecture import FLOORS, MODULES, PACKAGE, imported, room_of  # noqa: E402
 
-WIDTH, MARGIN, GAP, PAD, LINE = 1120, 44, 12, 10, 15
+from legible.batched import batched  # noqa: E402
+
+WIDTH, MARGIN, GAP, PAD, LINE = 760, 30, 10, 8, 15
+MAX_IN_ROW = 4
 CHARACTER = 6.5
 """Pixels: the mean width of a character in a description, whose font size is 12."""
 STYLE = """
@@ -32,7 +35,7 @@ def purpose(room: str) -> str:
     path = PACKAGE / room / "__init__.py" if (PACKAGE / room).is_dir() else PACKAGE / f"{room}.py"
     docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     first = " ".join(docstring.split("\n\n")[0].split())
-    return first.split(". ")[0].rstrip(".") + "."
+    return first.split(". ")[0].removesuffix(".")
 
 
 def uses(room: str) -> list[str]:
@@ -65,24 +68,25 @@ def box(lines: list[tuple[str, str]], *, left: float, top: float, width: float, 
 
 
 def picture() -> str:
-    """Return the SVG: one row for each floor, the lowest at the bottom."""
+    """Return the SVG: the floors from the highest to the lowest, each in rows of up to four rooms."""
     top, parts = 8.0, []
     for number in reversed(range(len(FLOORS))):
-        rooms = [room for room in FLOORS[number] if purpose_exists(room)]
-        width = min((WIDTH - MARGIN - GAP * (len(rooms) - 1)) / len(rooms), 540)
-        lines = {room: lines_of(room, width) for room in rooms}
-        height = LINE * max(map(len, lines.values())) + 2 * PAD
         parts.append(f'<text class="floor" x="8" y="{top + PAD + 11:.0f}">{number}</text>')
-        for place, room in enumerate(rooms):
-            left = MARGIN + place * (width + GAP)
-            parts.append(box(lines[room], left=left, top=top, width=width, height=height, base=number == 0))
-        top += height + GAP
+        for row in batched([room for room in FLOORS[number] if exists(room)], MAX_IN_ROW):
+            width = min((WIDTH - MARGIN - GAP * (len(row) - 1)) / len(row), WIDTH / 2)
+            lines = [lines_of(room, width) for room in row]
+            height = LINE * max(map(len, lines)) + 2 * PAD
+            for place, own in enumerate(lines):
+                left = MARGIN + place * (width + GAP)
+                parts.append(box(own, left=left, top=top, width=width, height=height, base=number == 0))
+            top += height + GAP
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH + 8} {top:.0f}" role="img">'
     title = "<title>The packages of legible by floor: each imports only from floors below its own</title>"
     return "\n".join([head, title, f"<style>{STYLE}</style>", *parts, "</svg>"]) + "\n"
 
 
-def purpose_exists(room: str) -> bool:
+def exists(room: str) -> bool:
+    """Return whether the code has this room already."""
     return (PACKAGE / room / "__init__.py").is_file() or (PACKAGE / f"{room}.py").is_file()
 
 
