@@ -1,1 +1,1 @@
-"""Sources of samples, and the versioned data set that they become."""
+"""The sources of samples, and the versioned data set that they become."""

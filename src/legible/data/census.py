@@ -1,4 +1,4 @@
-"""What a data set holds, counted: by split and source, by writer, by length, by character."""
+"""The contents of a data set in numbers: samples by split and source, by writer, by length and by character."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -10,9 +10,9 @@ from legible.data.dataset import Sample
 
 LENGTHS = ((1, 1), (2, 3), (4, 7), (8, 12), (13, 40), (41, 10_000))
 RARE = 50
-"""Characters that stand so rarely are hardly learned."""
+"""Characters with fewer occurrences than this are hardly learned."""
 WRITERS = 40
-"""So many are named."""
+"""The number of writers that are named."""
 
 
 @dataclass
@@ -21,7 +21,7 @@ class Census:
 
     groups: Counter[tuple[str, str]] = field(default_factory=Counter)
     writers: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
-    """Samples of each writer, by split and group."""
+    """The samples of each writer, by split and group."""
     lengths: Counter[tuple[int, int]] = field(default_factory=Counter)
     characters: Counter[str] = field(default_factory=Counter)
 
@@ -37,7 +37,7 @@ class Census:
         return census
 
     def report(self, charset: str) -> str:
-        """A page for people; characters of the charset that are missing or rare come last."""
+        """Return a page for people; the charset's missing or rare characters come last."""
         rows = [f"{'split':<12}{'group':<30}{'samples':>9}{'writers':>9}{'least, median, most of a writer':>33}"]
         rows += [
             f"{s:<12}{g:<30}{n:>9}{len(self.writers[s, g]):>9}{_range(self.writers[s, g]):>33}"
@@ -55,7 +55,7 @@ class Census:
         return "\n".join([*rows, "", f"fewer than {RARE} times: {'  '.join(rare) or 'none'}"])
 
     def _writers(self) -> list[str]:
-        """Those of most samples, all their splits and kinds together, and how many the others have."""
+        """Return lines for the writers with most samples, over all splits and kinds, and one for all others."""
         counts: Counter[str] = Counter()
         for (_, group), own in self.writers.items():
             source = group.rpartition("/")[0]
@@ -70,7 +70,7 @@ def _in_rows(counted: Sequence[str]) -> list[str]:
 
 
 def _range(counts: Counter[str]) -> str:
-    """`Counter(a=1, b=5, c=2)` -> 1, 2, 5"""
+    """Return the least, the median and the greatest count: `Counter(a=1, b=5, c=2)` -> 1, 2, 5."""
     return f"{min(counts.values())}, {median_low(counts.values())}, {max(counts.values())}"
 
 

@@ -1,4 +1,4 @@
-"""Cut a line or word out of a page as a detector would: upright, with some of what lies around it, its box in it."""
+"""Cut a line or word out of a page as a detector would: upright, with some context around its box."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,23 +9,23 @@ import numpy.typing as npt
 
 Pixels = npt.NDArray[np.uint8]
 Box = tuple[float, float, float, float]
-"""Left, top, right, bottom."""
+"""Left, top, right, bottom, in pixels."""
 
 CONTEXT_MARGIN = 0.35
-"""The margin stored on each side of a box, in heights of the box; training crops between this and nothing."""
+"""The margin stored on each side of a box, as a fraction of its height; training crops between this and nothing."""
 READING_MARGIN = 0.1
-"""The margin on each side that figures, choices and statistics are made with."""
+"""The margin on each side, as a fraction of the height, that figures, choices and statistics are made with."""
 MIN_TILT_DEGREES = 0.4
-"""Less is left as it is: a resampling costs sharpness."""
+"""A smaller tilt is not straightened, because resampling costs sharpness."""
 MAX_TILT_DEGREES = 30.0
-"""More is not the tilt of a line but the shape of a short polygon."""
+"""A greater tilt is not that of a line, but the shape of a short polygon."""
 MIN_ASPECT = 3.0
-"""A polygon that is wider than this many times its height says how its text is tilted."""
+"""Only a polygon at least this many times as wide as high tells the tilt of its text."""
 
 
 @dataclass(frozen=True)
 class Crop:
-    """Pixels (H, W) or (H, W, 3), and where the text lies in them."""
+    """The pixels (H, W) or (H, W, 3) of a crop, and the box of the text in them."""
 
     image: Pixels
     box: Box
@@ -53,7 +53,7 @@ def crop_box(
 
 
 def tilt_degrees(polygon: Sequence[Sequence[float]]) -> float:
-    """The angle in degrees by which the text of a polygon falls to the right; 0 where the polygon cannot tell."""
+    """Return the angle in degrees by which a polygon's text falls to the right, or 0 where the polygon cannot tell."""
     if len(polygon) < 4:  # noqa: PLR2004
         return 0.0
     points = np.array(polygon, np.float64)
@@ -71,7 +71,7 @@ def tilt_degrees(polygon: Sequence[Sequence[float]]) -> float:
 
 
 def cut_out(image: Pixels, box: Box, margins: Sequence[float]) -> Pixels:
-    """The box with margins left, top, right and bottom, in heights of the box, as far as the image goes."""
+    """Return the box with margins (left, top, right, bottom) in heights of the box, as far as the image goes."""
     left, top, right, bottom = box
     height = bottom - top
     rows, columns = image.shape[:2]
@@ -93,7 +93,7 @@ def _upright(page: Pixels, box: Box, limits: tuple[float, float]) -> Crop:
 
 
 def _side_limits(box: Box, neighbours: Sequence[Box]) -> tuple[float, float]:
-    """How far a crop may reach to the left and right: to the nearest box on the same line."""
+    """Return how far a crop may reach to the left and right: to the nearest box on the same line."""
     left, top, right, bottom = box
     middle = (left + right) / 2
     beside = [other for other in neighbours if min(bottom, other[3]) - max(top, other[1]) > (bottom - top) / 2]

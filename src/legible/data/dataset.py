@@ -1,4 +1,4 @@
-"""The data set, format v1: tar shards of `<id>.png` beside `<id>.json` (the WebDataset convention) and a manifest.
+"""The data set, format v1: a manifest, and tar shards of `<id>.png` beside `<id>.json` (the WebDataset convention).
 
 Images are grey as decoded, never normalised. The same samples give the same bytes.
 """
@@ -26,7 +26,7 @@ from legible.scores import Untold, without
 FORMAT = JsonFormat("data set", 1, "ingest it again", DataError)
 SHARD_BYTES = 32_000_000
 LATER = frozenset({"by_image", "terms", "open_sources", "untold", "box"})
-"""Facts that came after the format, and are left out of the files where there are none."""
+"""Fields that were added after format v1; they are left out of files in which they say nothing."""
 
 Split = Literal["train", "tune", "validation"]
 Kind = Literal["word", "line"]
@@ -35,7 +35,7 @@ Segmentation = Literal["ok", "err"]
 
 @dataclass(frozen=True)
 class Sample:
-    """One image (H, W), grey, and what stands in it. `writer` is a person or a writer style, unique in its source."""
+    """One grey image (H, W) and the text in it. `writer` is a person or a writer style, unique in its source."""
 
     id: str
     image: npt.NDArray[np.uint8]
@@ -46,37 +46,41 @@ class Sample:
     kind: Kind
     segmentation: Segmentation = "ok"
     untold: tuple[Untold, ...] = ()
-    """What the text does not tell of the image: texts in capitals say nothing of `case`, others lack `spaces`."""
+    """What the label does not tell about the image: `case` where all labels are in capitals, `spaces`,
+    `punctuation`.
+    """
     box: Box | None = None
-    """Where the text lies in the image, which then shows what is around it; None where the image is the text."""
+    """The box of the text in an image that also shows its context; None where the whole image is the text."""
 
     @property
     def group(self) -> str:
-        """`source/kind`, as mixtures and slices name it."""
+        """The group as mixtures and slices name it: `source/kind`."""
         return f"{self.source}/{self.kind}"
 
     def comparable(self, text: str) -> str:
-        """The part of a text that can be compared with this sample's: without case, spaces or punctuation untold."""
+        """Return a text without what this sample's label does not tell (case, spaces, punctuation), to compare with
+        it.
+        """
         return without(text, self.untold)
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a data set holds and what it lacks."""
+    """What a data set holds, and what it lacks."""
 
     version: int
     counts: Mapping[str, Mapping[str, int]]
-    """Samples of each split and group: `{"train": {"iam/word": 36046}}`."""
+    """The number of samples of each split and group: `{"train": {"iam/word": 36046}}`."""
     present: Sequence[str]
     absent: Sequence[str]
     damaged: Sequence[str]
-    """Images that could not be decoded, by name."""
+    """The names of images that could not be decoded."""
     dropped: Mapping[str, int]
-    """Samples left out, by reason."""
+    """The number of samples that were left out, by reason."""
     shards: Mapping[str, str]
-    """sha256 of each shard."""
+    """The sha256 of each shard."""
     by_image: Sequence[str] = ()
-    """Sources whose images are parted into splits, not their writers; left out of the file where there are none."""
+    """The sources that are split by image, because they have too few writers to be split by writer."""
     terms: Mapping[str, str] = field(default_factory=dict)
     """The terms of each outside source, where `ingest.terms` asks for them."""
     open_sources: Sequence[str] = field(default_factory=list)
@@ -87,7 +91,7 @@ class Manifest:
         return hashlib.sha256(json.dumps(dict(self.shards), sort_keys=True).encode()).hexdigest()
 
     def summary(self) -> str:
-        """A few lines for people."""
+        """Return a few lines for people."""
         lines = [f"{split}: {group} {n}" for split, groups in self.counts.items() for group, n in groups.items()]
         lines += [f"dropped: {count} ({reason})" for reason, count in self.dropped.items()]
         lines += [f"damaged: {', '.join(self.damaged)}"] if self.damaged else []
@@ -99,7 +103,7 @@ class Manifest:
 
 @dataclass
 class Tally:
-    """Gathered while samples stream by: what was damaged or left out, and why, and which sources are split by image."""
+    """What was damaged or left out while samples stream by, why, and which sources are split by image."""
 
     damaged: list[str] = field(default_factory=list)
     dropped: Counter[str] = field(default_factory=Counter)
@@ -116,7 +120,10 @@ def write_dataset(
     absent: Sequence[str] = (),
     tally: Tally | None = None,
 ) -> Manifest:
-    """Write shards and manifest in place of the former folder; `tally` is read when the samples have run out."""
+    """Write shards and manifest in place of the former folder, and return the manifest.
+
+    `tally` is read after the last sample, when its counts are complete.
+    """
     with replace_folder(folder) as fresh:
         counts: dict[str, Counter[str]] = {}
         with ShardWriter(fresh) as writer:
@@ -178,7 +185,7 @@ class ShardWriter:
 
 
 def add_member(tar: tarfile.TarFile, name: str, content: bytes) -> None:
-    """A member without time or owner, so that equal contents give equal bytes."""
+    """Add a file without time or owner to a tar archive, so that equal contents give equal bytes."""
     member = tarfile.TarInfo(name)
     member.size = len(content)
     tar.addfile(member, io.BytesIO(content))
@@ -193,7 +200,7 @@ class Dataset:
 
     @staticmethod
     def open(folder: Path) -> "Dataset":
-        """Raises DataError where there is no data set, or one of another format."""
+        """Open a data set. Raise DataError where there is none, or one of another format."""
         folder = intact_folder(folder)
         path = folder / "manifest.json"
         if not path.is_file():
@@ -202,7 +209,7 @@ class Dataset:
             return Dataset(folder, Manifest(**content))
 
     def verify(self) -> None:
-        """Raises DataError naming every shard that is missing or not as written."""
+        """Check the sum of each shard. Raise DataError naming every shard that is missing or not as written."""
         faults = [name for name, digest in self.manifest.shards.items() if not self._is_as_written(name, digest)]
         if faults:
             raise DataError(f"{self.folder}: {', '.join(faults)} not as written; ingest again or dvc checkout")
@@ -210,14 +217,19 @@ class Dataset:
     def samples(
         self, *, split: str | None = None, source: str | None = None, kind: str | None = None, context: bool = False
     ) -> Iterator[Sample]:
-        """Samples in the order they were written; images with a box are cut to it, unless `context` is asked for."""
+        """Yield the chosen samples in the order they were written. Images with a box are cut to it, unless `context` is
+        given.
+        """
         for name in sorted(self.manifest.shards):
             if split is None or name.startswith(f"{split}-"):
                 found = _shard_samples(self.folder / name, source=source, kind=kind)
                 yield from found if context else map(cut_to_box, found)
 
     def count(self, *, split: str | None = None, group: str | None = None) -> int:
-        """Samples of a split and group (`source/kind`). Raises DataError where there are none, with what there is."""
+        """Return the number of samples of a split and group (`source/kind`).
+
+        Raise DataError where there are none; the message says what there is.
+        """
         chosen = {s: groups for s, groups in self.manifest.counts.items() if split in (None, s)}
         count = sum(n for groups in chosen.values() for g, n in groups.items() if group in (None, g))
         if not count:
@@ -233,14 +245,14 @@ class Dataset:
 
 
 def cut_to_box(sample: Sample) -> Sample:
-    """The sample with READING_MARGIN around its box, in place of all that is stored."""
+    """Return the sample with READING_MARGIN around its box, without the rest of its context."""
     if sample.box is None:
         return sample
     return dataclasses.replace(sample, image=cut_out(sample.image, sample.box, [READING_MARGIN] * 4), box=None)
 
 
 def _shard_samples(path: Path, *, source: str | None, kind: str | None) -> Iterator[Sample]:
-    """Each picture is followed by its facts."""
+    """Yield the samples of a shard, in which each image is followed by its fields."""
     with tarfile.open(path, "r:") as tar:
         members = iter(tar)
         for picture, facts_member in zip(members, members, strict=True):

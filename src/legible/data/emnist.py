@@ -1,6 +1,6 @@
-"""EMNIST, MNIST and QMNIST as distributed: idx files -> characters, and words and lines pasted of them.
+"""EMNIST, MNIST and QMNIST as distributed: from idx files to characters, and to words and lines composed of them.
 
-EMNIST's images are transposed in its files and turned right here; QMNIST's tell the writer, the others do not.
+EMNIST stores images transposed; they are turned upright here. QMNIST's labels tell the writer, the others do not.
 """
 
 import re
@@ -20,24 +20,24 @@ GreyImage = npt.NDArray[np.uint8]
 
 IMAGES = re.compile(r"(?P<set>.*?)(?P<part>train|test|t10k)-images-idx3-ubyte(\.gz)?$")
 BLOCK = 200
-"""Where no writer is known, so many images one after the other stand for one: no image may reach two splits."""
+"""Where no writer is known, this many consecutive images count as one writer, so that no image is in two splits."""
 WORD = (2, 8)
-"""Least and most characters of a pasted word."""
+"""The smallest and greatest number of characters of a composed word."""
 LINE = (2, 5)
-"""Least and most words of a pasted line."""
+"""The smallest and greatest number of words of a composed line."""
 LINES = 0.2
-"""Share of the pasted samples that are lines."""
+"""The fraction of composed samples that are lines."""
 MERGED = ("balanced", "bymerge")
-"""EMNIST's sets that put capitals and small letters of like shape into one class."""
+"""EMNIST's sets in which capitals and small letters of similar shape are one class."""
 QMNIST_CLASS, QMNIST_WRITER = 0, 2
 """Columns of QMNIST's labels."""
 LEAST_PIXELS = 5
-"""Of an image's sides: the gap between pasted characters is less than a fifth of its height."""
+"""The shortest side of an image: the gap between composed characters is less than a fifth of its height."""
 
 
 @dataclass(frozen=True)
 class Pasted:
-    """A sample: a character as it is, or a word or line pasted of characters of one writer."""
+    """A sample: one character as it is, or a word or line composed of characters of one writer."""
 
     id: str
     image: GreyImage
@@ -45,12 +45,12 @@ class Pasted:
     writer: str
     kind: Kind
     split: Split | None
-    """`validation` for the test files, else open."""
+    """`validation` for the test files, else None: the split is open."""
 
 
 @dataclass(frozen=True)
 class CharacterFile:
-    """One pair of files: images (N, H, W) turned right, the text and the writer of each."""
+    """One pair of files: upright images (N, H, W), and the text and writer of each."""
 
     name: str
     images: GreyImage
@@ -60,7 +60,10 @@ class CharacterFile:
 
 
 def open_emnist(folder: Path) -> list[CharacterFile]:
-    """Every pair of images and labels in the folder. Raises DataError for none, two of a name, or no match."""
+    """Open every pair of image and label files in a folder.
+
+    Raise DataError where there is none, where two have one name, and where images and labels do not match.
+    """
     files = [(path, m) for path in sorted(folder.rglob("*")) if (m := IMAGES.match(path.name)) and path.is_file()]
     if not files:
         raise DataError(
@@ -71,7 +74,10 @@ def open_emnist(folder: Path) -> list[CharacterFile]:
 
 
 def paste(file: CharacterFile, *, share: float, seed: int) -> Iterator[Pasted]:
-    """Each character, then words and lines of as many characters again times `share`, by writer."""
+    """Yield each character, then words and lines composed of characters of one writer.
+
+    The composed samples use `share` times as many characters as there are.
+    """
     for number, (image, text, writer) in enumerate(zip(file.images, file.texts, file.writers, strict=True)):
         yield Pasted(f"{file.name}/{number:06}", image, text, writer, "word", file.split)
     rng = np.random.default_rng([seed, len(file.texts)])
@@ -85,7 +91,7 @@ def paste(file: CharacterFile, *, share: float, seed: int) -> Iterator[Pasted]:
 
 
 def _check_once(files: Sequence[tuple[Path, re.Match[str]]]) -> None:
-    """Raises DataError for files whose samples would have the same ids, as an unpacked one beside its gz."""
+    """Raise DataError for files whose samples would have the same ids, such as an unpacked file beside its gz."""
     by_name: dict[str, list[str]] = {}
     for path, match in files:
         by_name.setdefault(match["set"] + match["part"], []).append(str(path))
@@ -124,7 +130,9 @@ def _check_shapes(path: Path, images: npt.NDArray[Any], labels: npt.NDArray[Any]
 
 
 def _labels(path: Path) -> Path:
-    """The labels that belong to the images: `...-labels-idx1-ubyte`, QMNIST's `...-labels-idx2-int`, gz or not."""
+    """Return the label file that belongs to an image file: `...-labels-idx1-ubyte` or QMNIST's
+    `...-labels-idx2-int`.
+    """
     stem = path.name.split("-images-")[0]
     found = sorted(path.parent.glob(f"{stem}-labels-idx[12]-*"))
     if not found:
@@ -133,7 +141,7 @@ def _labels(path: Path) -> Path:
 
 
 def _characters(folder: Path, name: str) -> dict[int, str]:
-    """Character of each label: digits, or as the set's mapping says (label, then its ASCII codes)."""
+    """Return the character of each label: digits, or what the set's mapping file says (label, then ASCII codes)."""
     path = folder / f"{name}mapping.txt"
     if not path.is_file():
         return {digit: str(digit) for digit in range(10)}
@@ -147,7 +155,7 @@ def _characters(folder: Path, name: str) -> dict[int, str]:
 
 
 def _mapped(line: str, path: Path) -> tuple[int, str]:
-    """`1 65 97` -> (1, "Aa")"""
+    """Parse a line of a mapping file: `1 65 97` -> (1, "Aa")."""
     try:
         label, first, *others = (int(number) for number in line.split())
         return label, "".join(map(chr, (first, *others)))
@@ -177,6 +185,6 @@ def _pasted(
 
 
 def _cropped(image: GreyImage) -> GreyImage:
-    """Without the empty columns at its sides."""
+    """Return an image without the empty columns at its sides."""
     inked = np.flatnonzero(image.any(axis=0))
     return image[:, inked[0] : inked[-1] + 1] if inked.size else image

@@ -1,10 +1,10 @@
 """Samples in the layout of the IAM handwriting database (Marti and Bunke 2002), from archives or an unpacked folder.
 
-`words.txt`, `lines.txt` and `forms.txt` lie beside the images, or in `ascii.tgz`, or in `ascii/`; images lie in
+`words.txt`, `lines.txt` and `forms.txt` are beside the images, in `ascii.tgz` or in `ascii/`. Images are in
 `words.tgz`, `words.tar` or `words/`, and lines likewise. Archives are read in one pass and never unpacked.
 
-`|` parts the tokens of a line. IAM takes punctuation for a token of its own; on paper it stands close to its word, so
-`Griffiths|,|for` is read as "Griffiths, for" where `join_tokens` is given, and by plain spaces where it is not.
+`|` separates the tokens of a line. IAM counts a punctuation mark as a token; on paper it stands close to its word. So
+`Griffiths|,|for` becomes "Griffiths, for" where `join_tokens` is given, and is joined by spaces where it is not.
 """
 
 import re
@@ -28,7 +28,7 @@ OPENING_ALONE = re.compile(r"(?<!\S)([\"']) ")
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of words.txt or lines.txt; `split` is None where no list names its form."""
+    """One row of words.txt or lines.txt; `split` is None where no list names its form."""
 
     id: str
     kind: Kind
@@ -40,14 +40,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class IamFolder:
-    """A folder in the IAM layout, its lists read."""
+    """A folder in the IAM layout whose lists were read."""
 
     folder: Path
     entries: Mapping[str, Entry]
     has_lists: bool
 
     def images(self, tally: Tally) -> Iterator[tuple[Entry, GreyImage]]:
-        """Every listed image that can be decoded; damaged and missing ones are named in the tally."""
+        """Yield every listed image that can be decoded; the tally gets the names of damaged and missing ones."""
         missing = dict(self.entries)
         for kind in ("words", "lines"):
             for name, content in _files(self.folder, kind):
@@ -63,7 +63,7 @@ class IamFolder:
 
 
 def open_iam(folder: Path, *, join_tokens: Callable[[str], str] | None = None) -> IamFolder:
-    """Raises DataError where the folder lacks forms.txt or has neither words nor lines."""
+    """Open a folder in the IAM layout. Raise DataError where it lacks forms.txt, or has neither words nor lines."""
     texts = _text_files(folder)
     if "forms.txt" not in texts or not ({"words.txt", "lines.txt"} & texts.keys()):
         raise DataError(f"{folder}: no IAM layout here; it needs forms.txt and words.txt or lines.txt (or ascii.tgz)")
@@ -79,9 +79,9 @@ def open_iam(folder: Path, *, join_tokens: Callable[[str], str] | None = None) -
 
 
 def join_handwritten(tokens: str) -> str:
-    """Tokens as a hand writes them: `he|said|,|"|no|"|.` -> `he said, "no".`
+    """Return tokens as one writes them: `he|said|,|"|no|"|.` -> `he said, "no".`
 
-    A quotation mark without its partner, which stands on another line, closes at the end of a line and opens elsewhere.
+    A quotation mark whose partner is on another line closes at the end of a line, and opens elsewhere.
     """
     text = CLOSING.sub(r"\1", tokens.replace("|", " "))
     text = CONTRACTED.sub(r"\1", QUOTED.sub(r"\1\2\1", text))
@@ -128,7 +128,7 @@ def _split_of_forms(folder: Path) -> dict[str, Split]:
 
 
 def _text_files(folder: Path) -> dict[str, str]:
-    """forms.txt, words.txt and lines.txt, wherever they lie."""
+    """Return the contents of forms.txt, words.txt and lines.txt, wherever they are."""
     texts = {
         path.name: path.read_text(encoding="utf-8")
         for place in (folder, folder / "ascii")
@@ -141,7 +141,7 @@ def _text_files(folder: Path) -> dict[str, str]:
 
 
 def _files(folder: Path, kind: str) -> Iterator[tuple[str, Callable[[], bytes]]]:
-    """Name and content of every image of words or lines."""
+    """Yield the name and the content of every image of words or lines."""
     for archive in (folder / f"{kind}.tar", folder / f"{kind}.tgz"):
         if archive.is_file():
             yield from _members(archive, ".png")

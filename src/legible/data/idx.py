@@ -1,4 +1,4 @@
-"""The idx format of MNIST and its kin: big-endian arrays, gz or not."""
+"""The idx format of MNIST and its relatives: big-endian arrays, gz or not."""
 
 import gzip
 import math
@@ -11,11 +11,11 @@ import numpy.typing as npt
 from legible.errors import DataError
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-"""By the third byte of the file (LeCun, Cortes, Burges: THE MNIST DATABASE, file formats)."""
+"""The type of the array by the third byte of the file (LeCun, Cortes, Burges: THE MNIST DATABASE, file formats)."""
 
 
 def read_idx(path: Path) -> npt.NDArray[Any]:
-    """The array in a file. Raises DataError for one that is damaged or no idx file."""
+    """Read the array of a file. Raise DataError for a file that is damaged or not in the idx format."""
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError) as error:

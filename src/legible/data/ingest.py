@@ -1,6 +1,6 @@
-"""Stage `ingest`: generated samples and the listed sources -> data/dataset, split by writer.
+"""Stage `ingest`: from generated samples and listed sources to data/dataset, split by writer.
 
-A listed source of few writers is split by image: one hand alone would lie in one split, and be trained on or judged by.
+A listed source with few writers is split by image: by writer all of it would be in one split.
 """
 
 import hashlib
@@ -20,11 +20,13 @@ from legible.data.transcribed import open_transcribed
 from legible.errors import DataError
 
 FEWEST_WRITERS = 3
-"""Of a source that is split by them."""
+"""A source with fewer writers is split by image."""
 
 
 def ingest(params: Params, *, root: Path) -> Manifest:
-    """Write root/data/dataset; a listed source that is not here stops it at its start."""
+    """Write root/data/dataset, and return its manifest. A listed source that is not here stops the stage at its
+    start.
+    """
     listed = _allowed(sources.require(root), params.ingest)
     present = sources.generated(root)
     if not listed and not present:
@@ -49,7 +51,7 @@ def ingest(params: Params, *, root: Path) -> Manifest:
 
 
 def _allowed(listed: list[sources.Source], params: IngestParams) -> list[sources.Source]:
-    """The sources that `ingest.terms` and `ingest.leave_out` let in."""
+    """Return the sources that `ingest.terms` and `ingest.leave_out` allow."""
     unknown = sorted(set(params.leave_out) - {source.name for source in listed})
     if unknown:
         raise DataError(
@@ -96,7 +98,7 @@ def _iam_samples(
 
 
 def _line_of(name: str) -> str:
-    """`a01-000u-00-03`, a word, and `a01-000u-00`, the line that it is cut from -> `a01-000u-00`"""
+    """Return the line of a sample: `a01-000u-00-03` (a word) and `a01-000u-00` (its line) -> `a01-000u-00`."""
     return "-".join(name.split("-")[:3])
 
 
@@ -145,7 +147,7 @@ def _pasted_samples(folder: Path, source: str, params: Params) -> Iterator[Sampl
 
 
 def _noted_by_image(source: str, writers: Collection[str], params: IngestParams, tally: Tally) -> bool:
-    """Whether a source is split by image, as too few wrote it for `train` and `validation`; noted in the tally."""
+    """Return whether a source has too few writers for `train` and `validation`, and note it in the tally if so."""
     found = {split_of(source, writer, params) for writer in writers}
     train_lacks = "train" not in found and max(params.validation_share, params.tune_share) < 1
     validation_lacks = "validation" not in found and params.validation_share > 0
@@ -155,9 +157,9 @@ def _noted_by_image(source: str, writers: Collection[str], params: IngestParams,
 
 
 def split_of(source: str, writer: str, params: IngestParams, *, official: Split | None = None) -> Split:
-    """The official split where there is one, else by a hash of the writer; `tune` is cut out of training writers.
+    """Return the official split where there is one, else the split by a hash of the writer.
 
-    Of a source that is split by image an image stands in the writer's place.
+    `tune` is taken from the training writers. For a source that is split by image, an image takes the writer's place.
     """
     if official == "validation":
         return "validation"
@@ -167,7 +169,7 @@ def split_of(source: str, writer: str, params: IngestParams, *, official: Split 
 
 
 def _share(source: str, writer: str, purpose: str) -> float:
-    """A number in [0, 1) that depends on the writer alone."""
+    """Return a number in [0, 1) that depends on source, writer and purpose alone."""
     digest = hashlib.sha256(f"{purpose}/{source}/{writer}".encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64
 

@@ -1,4 +1,4 @@
-"""What the labels of a source are worth before a picture is looked at: blanks, blanks at their edges, strange signs."""
+"""Checks of a source's labels before any image is read: blank labels, blanks at the edges, unknown characters."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,16 +12,16 @@ from legible.data.sources import Source
 from legible.data.transcribed import open_transcribed
 
 EXAMPLES = 5
-"""Labels of each fault that are named."""
+"""The number of labels that are named for each fault."""
 
 
 def check_labels(source: Source, folder: Path, charset: Charset) -> list[str]:
-    """A line for each fault of the labels of a source whose files lie in a folder; none where all is well."""
+    """Return one line for each kind of fault in the labels of a source; an empty list where there is none."""
     return faults_of(list(texts_of(source, folder)), charset)
 
 
 def texts_of(source: Source, folder: Path) -> Iterator[str]:
-    """Every label of a source that its options let in, as it is learned from."""
+    """Yield every label that the source's options let in, as it will be trained on."""
     if source.kind == "iam":
         yield from (entry.text for entry in open_iam(folder, join_tokens=join_handwritten).entries.values())
     elif source.kind == "emnist":
@@ -35,9 +35,10 @@ def texts_of(source: Source, folder: Path) -> Iterator[str]:
 
 
 def faults_of(texts: Sequence[str], charset: Charset) -> list[str]:
-    """Blank labels, labels with blanks at an edge, and signs outside the charset with their code points.
+    """Return lines for blank labels, labels with blanks at an edge, and characters outside the charset with their code
+    points.
 
-    An empty label is none: its picture waits for one.
+    An empty label is no fault: its image waits for a transcription.
     """
     blank = sum(bool(text) and not text.strip() for text in texts)
     edges = [text for text in texts if text.strip() and text != text.strip()]

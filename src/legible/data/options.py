@@ -1,4 +1,4 @@
-"""How the texts and images of a source are to be taken: what its labels do not tell, and what is left out."""
+"""The options of a source: what its labels do not tell, what is left out, and what is replaced."""
 
 import dataclasses
 import re
@@ -15,18 +15,20 @@ UNTOLD: tuple[Untold, ...] = ("case", "spaces", "punctuation")
 
 @dataclass(frozen=True)
 class SourceOptions:
-    """Options of a source, listed beside it in data/sources.json; the defaults take everything as it is."""
+    """The options of a source, listed beside it in data/sources.json; the defaults take everything as it is."""
 
     untold: tuple[Untold, ...] = ()
-    """What the labels do not tell of the pictures: `case` where all labels are in capitals, `spaces`, `punctuation`."""
+    """What the labels do not tell about the images: `case` where all labels are in capitals, `spaces`,
+    `punctuation`.
+    """
     leave_out: str = ""
-    """A regular expression; samples are left out in whose label it is found."""
+    """A regular expression; samples in whose label it is found are left out."""
     leave_out_paths: str = ""
-    """The same for the paths of their images."""
+    """A regular expression; samples in whose image path it is found are left out."""
     replace: Mapping[str, str] = field(default_factory=dict)
     """Replacements in labels, such as `{"¬": "-"}`."""
     page: str = ""
-    """A regular expression whose first group, in the path of an image, names its page: no page is in two splits."""
+    """A regular expression whose first group in an image's path is its page; no page is in two splits."""
     band: tuple[float, ...] = ()
     """The rows of each image that hold the text, as fractions of its height: top, bottom."""
 
@@ -45,7 +47,9 @@ class SourceOptions:
             raise DataError(f"options of a source: {'; '.join(faults)}")
 
     def text(self, label: str) -> str:
-        """The text of a label: composed (NFC), look-alike letters of other scripts and replacements made."""
+        """Return the text of a label: composed (NFC), with replacements, and without look-alike letters of other
+        scripts.
+        """
         text = composed(label)
         for old, new in self.replace.items():
             text = text.replace(old, new)
@@ -58,12 +62,12 @@ class SourceOptions:
         )
 
     def page_of(self, path: str) -> str:
-        """The page that an image's path names; the path itself where the option does not say."""
+        """Return the page that an image's path names, or the path itself where the option is not set."""
         found = re.search(self.page, path) if self.page else None
         return found.group(1) if found else path
 
     def stated(self) -> dict[str, Any]:
-        """The options that differ from their defaults, as they stand in data/sources.json."""
+        """Return the options that differ from their defaults, as they are written to data/sources.json."""
         return {
             option.name: value
             for option in dataclasses.fields(self)
@@ -72,7 +76,7 @@ class SourceOptions:
 
     @staticmethod
     def of(stated: Mapping[str, Any]) -> "SourceOptions":
-        """Raises DataError for an unknown option."""
+        """Make options of what data/sources.json states. Raise DataError for an unknown option."""
         known = {option.name for option in dataclasses.fields(SourceOptions)}
         unknown = sorted(set(stated) - known)
         if unknown:
@@ -82,7 +86,7 @@ class SourceOptions:
 
 
 def parse_options(given: Sequence[str]) -> SourceOptions:
-    """Options of a command line: `["untold=case,spaces", "replace=¬:-", "band=0.25,0.8"]`."""
+    """Parse the options of a command line: `["untold=case,spaces", "replace=¬:-", "band=0.25,0.8"]`."""
     stated: dict[str, Any] = {}
     for one in given:
         name, equals, value = one.partition("=")

@@ -1,7 +1,7 @@
 """Whole pages with the boxes and texts of their lines or words: `pages.jsonl` beside `images/`, or both in one `.tar`.
 
-Each row names an `image` and holds `lines` or `words`: `{"box": [left, top, right, bottom], "text": ...}`, and where
-known a `polygon`, and a `text_without_spaces` where `text` may be null, as nobody wrote its spaces down.
+Each row names an `image` and holds `lines` or `words`: `{"box": [left, top, right, bottom], "text": ...}`, with a
+`polygon` where known. `text` may be null where `text_without_spaces` is known instead.
 """
 
 import hashlib
@@ -26,24 +26,24 @@ from legible.scores import Untold
 
 INDEX = "pages.jsonl"
 VALIDATION_LIST = "split_validation.txt"
-"""Pages of an official split, where a source has one."""
+"""The file that lists the pages of an official validation split, where a source has one."""
 VALIDATION_FRACTION = 0.1
 MIN_VALIDATION_PAGES = 10
 MAX_VALIDATION_FRACTION = 0.5
-"""Of a source of few pages at most this part is `validation`."""
+"""The greatest fraction of pages that become `validation`, for sources with few pages."""
 TUNE_FRACTION = 0.1
-"""Of the pages that are left for training."""
+"""The fraction of the remaining pages that become `tune`."""
 MIN_PIXELS = 5
-"""Of the sides of a box; smaller ones cannot be read."""
+"""The shortest side of a box; smaller ones cannot be read."""
 MAX_CONTRADICTED = 0.2
 """The fraction of a page's labels that another reader may contradict before the others are doubted too."""
 UPRIGHT = 1.5
-"""A box higher than this many times its width, with several characters, holds a text that stands on its side."""
+"""A box more than this many times as high as wide, with several characters, holds a text that stands on its side."""
 
 
 @dataclass(frozen=True)
 class PageText:
-    """A line or word of a page: its box, and its text or what is known of it."""
+    """A line or word of a page: its box, and what is known of its text."""
 
     number: int
     box: Box
@@ -55,7 +55,7 @@ class PageText:
 
 @dataclass(frozen=True)
 class Page:
-    """A row of pages.jsonl."""
+    """One row of pages.jsonl."""
 
     path: str
     texts: tuple[PageText, ...]
@@ -67,7 +67,7 @@ class Page:
 
 @dataclass(frozen=True)
 class PageFolder:
-    """A folder or archive of pages, its index read."""
+    """A folder or archive of pages whose index was read."""
 
     place: Path
     pages: tuple[Page, ...]
@@ -76,22 +76,24 @@ class PageFolder:
     second_readings: Mapping[tuple[str, int], SecondReading] = field(default_factory=dict)
 
     def decided(self, page: Page, text: PageText) -> tuple[str, tuple[Untold, ...]]:
-        """The text as training may take it, case and spaces decided by a second reading, and what is still untold."""
+        """Return the text for training, its case and spaces decided by a second reading, and what is still untold."""
         reading = self.second_readings.get((page.path, text.number))
         return reading.decided(text.text, text.untold) if reading else (text.text, text.untold)
 
     @cached_property
     def doubtful_pages(self) -> frozenset[str]:
-        """Names of the pages on which so many labels are of other texts that each needs a second reading to agree."""
+        """Return the names of pages with so many contradicted labels that each other label needs a second reading to
+        agree.
+        """
         return frozenset(page.name for page in self.pages if self._contradicted(page) > MAX_CONTRADICTED)
 
     def _contradicted(self, page: Page) -> float:
-        """The fraction of a page's labels that a second reading contradicts."""
+        """Return the fraction of a page's labels that a second reading contradicts."""
         pairs = [(text, self.second_readings.get((page.path, text.number))) for text in page.texts]
         return sum(bool(reading and reading.contradicts(text.text)) for text, reading in pairs) / max(len(pairs), 1)
 
     def splits(self, source: str) -> dict[str, Split]:
-        """The split of each page, by name."""
+        """Return the split of each page, by the page's name."""
         names = [page.name for page in self.pages]
         if self.validation:
             rest = [name for name in names if name not in self.validation]
@@ -99,7 +101,10 @@ class PageFolder:
         return splits_of(source, names)
 
     def crops(self, tally: Tally) -> Iterator[tuple[Page, PageText, GreyImage, Box]]:
-        """Every text that can be cut out of its page, grey, and its box in the crop; the tally names the others."""
+        """Yield every text that can be cut out of its page: page, text, grey crop, and box in the crop.
+
+        The tally gets the reasons for all others.
+        """
         for page, content in self._contents():
             try:
                 pixels = _pixels(content())
@@ -116,7 +121,7 @@ class PageFolder:
                 yield page, text, grey(crop), crop.box
 
     def _left_out(self, page: Page, text: PageText) -> str:
-        """Why a text is not taken; empty where it is."""
+        """Return why a text is left out, or an empty string."""
         left, top, right, bottom = text.box
         if self.options.leaves_out(text.text, page.path):
             return f"{text.kind}: left out by the source's options"
@@ -129,7 +134,7 @@ class PageFolder:
         return self._doubted(page, text)
 
     def _doubted(self, page: Page, text: PageText) -> str:
-        """Why a label is taken for wrong; empty where it is not."""
+        """Return why a label is probably wrong, or an empty string."""
         reading = self.second_readings.get((page.path, text.number))
         if reading and reading.contradicts(text.text):
             return f"{text.kind}: a second reading is of another text"
@@ -147,17 +152,20 @@ class PageFolder:
 
 
 def grey(crop: Crop) -> GreyImage:
-    """The grey image that the service would make of the crop's own file."""
+    """Return the grey image that the service would make of a file with this crop."""
     return decode_opened(Image.fromarray(crop.image))
 
 
 def split_of(source: str, page: str, pages: Collection[str]) -> Split:
-    """The split of a page of a source with these pages, by name; page reading and text reading hold the same back."""
+    """Return the split of one page of a source with these pages. Detection and recognition hold back the same pages."""
     return splits_of(source, pages)[page]
 
 
 def splits_of(source: str, pages: Collection[str]) -> dict[str, Split]:
-    """The split of each page, by a hash of source and page: every tenth is `validation`, ten at least, half at most."""
+    """Return the split of each page, by a hash of source and page.
+
+    A tenth is `validation`, but at least ten pages and at most half of them.
+    """
     count = min(
         max(round(VALIDATION_FRACTION * len(pages)), MIN_VALIDATION_PAGES), int(MAX_VALIDATION_FRACTION * len(pages))
     )
@@ -178,7 +186,7 @@ def _ranked(source: str, pages: Collection[str], purpose: str) -> list[str]:
 def open_pages(folder: Path, options: SourceOptions | None = None) -> PageFolder:
     """Open a folder, the archive in it, or an archive.
 
-    Raises DataError where no pages.jsonl is found, or a part of a row lacks.
+    Raise DataError where there is no pages.jsonl, or where a row lacks a field.
     """
     place = _place(folder)
     chosen = options or SourceOptions()
@@ -197,7 +205,7 @@ def _place(folder: Path) -> Path:
 
 
 def _text_file(place: Path, name: str) -> str | None:
-    """A file's text; None where there is no such file."""
+    """Return the text of a file, or None where there is no such file."""
     try:
         if place.is_dir():
             return (place / name).read_text(encoding="utf-8") if (place / name).is_file() else None

@@ -1,9 +1,9 @@
-"""Another reader's readings of a source's texts: `readings.tsv` beside its pages.
+"""Readings of a source's texts by another recognizer: `readings.tsv` beside its pages.
 
-Columns: image (the path of the page), number (of the text on it, from 0), reading, confidence.
+The columns are image (the path of the page), number (of the text on it, from 0), reading and confidence.
 
-They decide what labels do not tell (case, spaces) where the letters agree, for training alone, and point out labels of
-another text. They are never taken for the truth of a figure.
+They decide case and spaces that labels do not tell, in training alone and where the letters agree, and they point out
+labels that are of another text. They are never the truth that a figure is measured with.
 """
 
 import csv
@@ -18,43 +18,43 @@ from legible.scores import Untold
 
 FILE = "readings.tsv"
 MIN_CONFIDENCE = 0.9
-"""Of a reading that decides about case or spaces."""
+"""The smallest confidence of a reading that decides case or spaces."""
 MIN_CONFIDENCE_AGAINST = 0.8
-"""Of a reading that speaks against a label."""
+"""The smallest confidence of a reading that contradicts a label."""
 MAX_DISTANCE = 0.5
-"""Edits for each character by which a label may differ from a confident reading."""
+"""A label with more edits a character than this is contradicted by a confident reading."""
 MAX_DISTANCE_OF_SAME = 0.15
-"""Edits for each character up to which label and reading are of one text."""
+"""With at most this many edits a character, label and reading are of the same text."""
 MIN_LENGTH_AGAINST = 3
-"""Of label or reading; fewer characters are too easily misread to speak against a label."""
+"""The smallest length of label or reading in a contradiction; shorter texts are misread too easily."""
 
 
 @dataclass(frozen=True)
 class SecondReading:
-    """What another reader reads, and the confidence of its least certain part."""
+    """What another recognizer reads, and the confidence of its least certain part."""
 
     text: str
     confidence: float
 
     def contradicts(self, label: str) -> bool:
-        """Whether this is confidently the reading of another text than the label's."""
+        """Return whether this is confidently the reading of another text than the label."""
         distance, longest = self._distance(label)
         if self.confidence < MIN_CONFIDENCE_AGAINST or longest < MIN_LENGTH_AGAINST:
             return False
         return distance > MAX_DISTANCE * longest
 
     def agrees(self, label: str) -> bool:
-        """Whether this reads the label's text but for a few characters."""
+        """Return whether this reads the label's text, apart from a few characters."""
         distance, longest = self._distance(label)
         return distance <= MAX_DISTANCE_OF_SAME * longest
 
     def _distance(self, label: str) -> tuple[int, int]:
-        """Edits from the label, case and spaces aside, and the length of the longer of the two."""
+        """Return the edits between label and reading without case and spaces, and the length of the longer one."""
         ours, theirs = (text.casefold().replace(" ", "") for text in (label, self.text))
         return Levenshtein.distance(ours, theirs), max(len(ours), len(theirs))
 
     def decided(self, label: str, untold: tuple[Untold, ...]) -> tuple[str, tuple[Untold, ...]]:
-        """The label with the case and spaces of this reading where their letters agree, and what is still untold.
+        """Return the label with this reading's case and spaces where their letters agree, and what is still untold.
 
         `SecondReading("Tel: 12", 1.0).decided("TEL:12", ("case", "spaces")) -> ("Tel: 12", ())`
         """
@@ -72,7 +72,7 @@ class SecondReading:
 
 
 def open_second_readings(folder: Path) -> Mapping[tuple[str, int], SecondReading]:
-    """Readings by the path of the page and the number of its text; none where the folder has no such file."""
+    """Return the readings by page path and text number; an empty mapping where the folder has no such file."""
     path = folder / FILE
     if not folder.is_dir() or not path.is_file():
         return {}

@@ -1,7 +1,7 @@
-"""data/sources.json: which outside sources the data set is made of.
+"""The outside sources of the data set: data/sources.json, and the raw files in data/raw/<name>.
 
-The raw files lie in data/raw/<name> and are not in git; `add` puts them under DVC where there is a DVC repository, so
-that `dvc push` carries them to a private remote.
+Raw files are not in git. `add` puts them under DVC where there is a DVC repository, so that `dvc push` carries them to
+a private remote.
 """
 
 import re
@@ -25,20 +25,20 @@ from legible.files import JsonFormat, intact_folder, recover_folder, replace_fol
 FORMAT = JsonFormat("list of sources", 1, "get it back from git", DataError)
 KINDS = ("iam", "transcribed", "pages", "emnist")
 ARCHIVED = ("transcribed", "pages")
-"""Kinds that may be added as one `.tar`."""
+"""The kinds that may be added as one `.tar`."""
 GENERATED = "generated-"
-"""Begins the name of each source that `generate` draws: `generated-print` lies in data/generated/print."""
+"""The prefix of sources that `generate` draws: `generated-print` is in data/generated/print."""
 FIRST_KINDS = ("print", "handwriting", "strokes")
-"""Generated kinds that come before others in a data set."""
+"""The generated kinds that come before others in a data set."""
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]*(?<!\.dvc)")
-"""A folder in data/raw beside which DVC puts NAME.dvc."""
+"""The names that a source may have: a folder in data/raw, beside which DVC puts NAME.dvc."""
 UNTOLD = "without text"
-"""Counted of images that nobody has transcribed yet; `ingest` leaves them out."""
+"""The count of images that nobody has transcribed yet; `ingest` leaves them out."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A listed source: what it held when it was added, and sha256 of each of its files."""
+    """A listed source: what it held when it was added, and the sha256 of each of its files."""
 
     name: str
     kind: str
@@ -46,11 +46,11 @@ class Source:
     counts: Mapping[str, int]
     sha256: Mapping[str, str]
     open: bool = False
-    """Whether anyone may use it for any purpose; stated by whoever added it."""
+    """Whether anyone may use it for any purpose, as stated by whoever added it."""
     options: SourceOptions = field(default_factory=SourceOptions)
 
     def stated(self) -> dict[str, Any]:
-        """As it stands in data/sources.json: what came later is left out where it says nothing."""
+        """Return the entry for data/sources.json; fields that were added later are left out where they say nothing."""
         later: dict[str, Any] = {"open": True} if self.open else {}
         later |= {"options": options} if (options := self.options.stated()) else {}
         return {
@@ -64,7 +64,7 @@ class Source:
 
 
 def listed(root: Path) -> list[Source]:
-    """The sources of data/sources.json, in order; none where there is no such file."""
+    """Return the sources of data/sources.json, in order; an empty list where there is no such file."""
     path = root / "data/sources.json"
     if not path.is_file():
         return []
@@ -78,7 +78,7 @@ def raw_folder(root: Path, name: str) -> Path:
 
 
 def generated(root: Path) -> dict[str, Path]:
-    """The generated sources that are here: a folder for each kind."""
+    """Return the folder of each generated source that is here."""
     place = root / "data/generated"
     kinds = sorted(path.name for path in place.iterdir() if path.is_dir()) if place.is_dir() else []
     ordered = [kind for kind in FIRST_KINDS if kind in kinds] + [kind for kind in kinds if kind not in FIRST_KINDS]
@@ -86,7 +86,7 @@ def generated(root: Path) -> dict[str, Path]:
 
 
 def require(root: Path) -> list[Source]:
-    """The listed sources, all of them here. Raises DataError naming each that is not, with the ways on."""
+    """Return the listed sources if all of them are here. Raise DataError naming each that is not, with the ways on."""
     sources = listed(root)
     missing = [source.name for source in sources if not raw_folder(root, source.name).is_dir()]
     if missing:
@@ -105,10 +105,10 @@ def add(
     is_open: bool | None = None,
     options: SourceOptions | None = None,
 ) -> Source:
-    """Check a source, copy it to data/raw, list it and put it under DVC. Raises DataError for one without images.
+    """Check a source, copy it to data/raw, list it and put it under DVC. Raise DataError for a source without images.
 
-    One that is listed is read anew only where its files, those of its copy, or its options have changed; where no
-    terms or options are given it keeps its own.
+    A source that is listed already is read again only where its files, its copy or its options changed. Without new
+    terms or options it keeps its own.
     """
     if kind not in KINDS:
         raise DataError(f"{kind!r} is no kind of source; known: {', '.join(KINDS)}")
@@ -136,7 +136,7 @@ def add(
 
 
 def _unchanged(former: Source | None, folder: Path, path: Path) -> Mapping[str, int] | None:
-    """The counts of a listed source whose files are at path and in its folder; None where any differ."""
+    """Return the counts of a listed source whose files at `path` and in its folder are unchanged, else None."""
     return former.counts if former and former.sha256 == _sums(path) == _sums(folder) else None
 
 
@@ -151,7 +151,7 @@ def drop(root: Path, name: str) -> None:
 
 
 def count_samples(kind: str, path: Path, options: SourceOptions | None = None) -> dict[str, int]:
-    """Readable, untranscribed and damaged images of a source. Raises DataError where none can be learned from."""
+    """Count a source's readable, untranscribed and damaged images. Raise DataError where none can be trained on."""
     tally = Tally()
     if kind == "iam":
         kinds: list[str] = [entry.kind for entry, _ in open_iam(path, join_tokens=join_handwritten).images(tally)]
@@ -168,7 +168,7 @@ def count_samples(kind: str, path: Path, options: SourceOptions | None = None) -
 
 
 def _check_name(root: Path, name: str, kind: str) -> None:
-    """Raises DataError for what is no name of its own folder in data/raw, or is another source's."""
+    """Raise DataError for a name that is no folder name, or belongs to a source of another kind."""
     if not NAME.fullmatch(name):
         raise DataError(
             f"{name!r} is no name of a source; name it with --name: small letters, digits, '.', '_' and '-', "
@@ -184,7 +184,7 @@ def _check_name(root: Path, name: str, kind: str) -> None:
 
 
 def _check_apart(path: Path, folder: Path) -> None:
-    """Raises DataError where one folder lies within the other: a copy would hold itself, or replace its own source."""
+    """Raise DataError where one folder is inside the other: a copy would hold itself, or replace its own source."""
     if path in folder.parents or folder in path.parents:
         raise DataError(f"{path} and {folder} lie within each other; add a folder outside, or choose another --name")
 

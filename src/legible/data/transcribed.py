@@ -1,4 +1,4 @@
-"""A folder of transcribed images: `index.tsv` with the columns path and text, and writer or page where they are known.
+"""A folder of transcribed images: `index.tsv` with the columns path and text, and writer or page where known.
 
 The folder, or the one `.tar` in it, holds index.tsv and the images that its paths name.
 """
@@ -18,7 +18,7 @@ from legible.image.decode import GreyImage, decode
 
 INDEX = "index.tsv"
 SHOWN = 10
-"""Faulty lines that an error names."""
+"""The number of faulty lines that an error names."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,16 @@ class Transcription:
 
 @dataclass(frozen=True)
 class TranscribedFolder:
-    """A folder or archive with an index, the index read."""
+    """A folder or archive whose index was read."""
 
     place: Path
     rows: tuple[Transcription, ...]
     options: SourceOptions = field(default_factory=SourceOptions)
 
     def images(self, tally: Tally) -> Iterator[tuple[Transcription, GreyImage]]:
-        """Every row whose image can be decoded, in the order of the index; the others are named in the tally."""
+        """Yield every row whose image can be decoded, in the order of the index; the tally gets the names of the
+        others.
+        """
         for row, content in self._contents():
             if self.options.leaves_out(row.text, row.path):
                 tally.dropped[f"{row.kind}: left out by the source's options"] += 1
@@ -54,7 +56,7 @@ class TranscribedFolder:
                 tally.damaged.append(row.path)
 
     def _band(self, image: GreyImage) -> GreyImage:
-        """The rows that hold the text, where the options say which."""
+        """Return the rows of an image that hold the text, where the options say which."""
         if not self.options.band:
             return image
         top, bottom = (round(fraction * len(image)) for fraction in self.options.band)
@@ -72,7 +74,7 @@ class TranscribedFolder:
 def open_transcribed(folder: Path, options: SourceOptions | None = None) -> TranscribedFolder:
     """Open a folder, the archive in it, or an archive.
 
-    Raises DataError where no index.tsv is found, or a row or column of it lacks.
+    Raise DataError where there is no index.tsv, or where it lacks a row or column.
     """
     chosen = options or SourceOptions()
     if (folder / INDEX).is_file():
@@ -116,7 +118,7 @@ def _rows(content: bytes, place: Path, options: SourceOptions) -> tuple[Transcri
 
 
 def _text(content: bytes, place: Path) -> str:
-    """With the byte-order mark left out that spreadsheets begin with."""
+    """Decode a file without the byte-order mark that spreadsheets write at its begin."""
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -125,15 +127,17 @@ def _text(content: bytes, place: Path) -> str:
 
 
 def _is_whole(row: Mapping[str | None, Any]) -> bool:
-    """Whether it has path and text, which may be empty until it is known, and nothing past the last column."""
+    """Return whether a row has a path and a text (which may be empty) and nothing after the last column."""
     return row["text"] is not None and not any(row.get(None, ())) and _is_inside(row["path"])
 
 
 def _is_inside(path: str) -> bool:
-    """Whether it names a file of the folder, so that a copy of the folder holds all of the source."""
+    """Return whether a path names a file inside the folder, so that a copy of the folder holds the whole source."""
     return bool(path) and not PurePosixPath(path).is_absolute() and ".." not in PurePosixPath(path).parts
 
 
 def _writer(row: Mapping[str, str], options: SourceOptions) -> str:
-    """The writer, else the page, else what the path says, else the image itself: what may not stand in two splits."""
+    """Return the writer, else the page, else what the path names, else the image: the unit that is never in two
+    splits.
+    """
     return row.get("writer") or row.get("page") or options.page_of(row["path"])
