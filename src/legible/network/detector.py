@@ -43,9 +43,9 @@ DETECTORS = {
 
 
 def build_detector(size: DetectorSize) -> keras.Model:
-    """For training: pages (B, H, W, 1), ink 1 on paper 0, -> {"probabilities": (B, H/4, W/4, 3), "heights": (..., 2)}.
+    """Build the detector for training: pages (B, H, W, 1) -> {"probabilities": (B, H/4, W/4, 3), "heights": (..., 2)}.
 
-    The probabilities are logits here, for the loss.
+    Pages have ink 1 on paper 0. The probabilities are logits here, for the loss.
     """
     image = keras.Input((None, None, 1), name="image")
     mask = ops.ones_like(image[:, :1, :, 0])
@@ -56,7 +56,9 @@ def build_detector(size: DetectorSize) -> keras.Model:
 def build_inference_detector(
     network: keras.Model, size: DetectorSize, *, shape: tuple[int | None, int | None] = (None, None)
 ) -> keras.Model:
-    """For service: the same layers and weights, one page (1, H, W, 1), probabilities from 0 to 1."""
+    """Build the detector for inference: the same layers and weights, one page (1, H, W, 1), probabilities from 0 to
+    1.
+    """
     image = keras.Input((*shape, 1), batch_size=1, name="image")
     logits, heights = _maps(MaskedFeatures(image, None), size)
     probabilities = layers.Activation("sigmoid", name="probabilities")(logits)
@@ -68,7 +70,7 @@ def build_inference_detector(
 
 
 def _maps(x: MaskedFeatures, size: DetectorSize) -> tuple[Tensor, Tensor]:
-    """Logits of the probability maps and heights in units of HEIGHT_UNIT, both at a quarter of the page."""
+    """Return the logits of the probability maps and heights in units of HEIGHT_UNIT, both at a quarter of the page."""
     x = _convolved(x, filters=size.stem, name="stem")
     stages: list[MaskedFeatures] = []
     for number, (channels, depth) in enumerate(zip(size.stages, size.depths, strict=True), start=1):
@@ -84,7 +86,7 @@ def _maps(x: MaskedFeatures, size: DetectorSize) -> tuple[Tensor, Tensor]:
 
 
 def _pyramid(stages: list[MaskedFeatures], channels: int) -> MaskedFeatures:
-    """The finest stage with what the coarser ones add to it, each brought up by twice its size at a time."""
+    """Return the finest stage plus the coarser ones, each scaled up by two at a time."""
     merged = _pointwise(stages[-1], filters=channels, name="lateral4")
     for number in (3, 2, 1):
         lateral = _pointwise(stages[number - 1], filters=channels, name=f"lateral{number}")
@@ -94,13 +96,15 @@ def _pyramid(stages: list[MaskedFeatures], channels: int) -> MaskedFeatures:
 
 
 def _convolved(x: MaskedFeatures, *, filters: int, name: str) -> MaskedFeatures:
-    """3 x 3 convolution of stride 2, batch normalisation, ReLU."""
+    """Apply a 3 x 3 convolution of stride 2, batch normalisation and ReLU."""
     y = layers.Conv2D(filters, 3, strides=2, padding="same", use_bias=False, name=f"{name}_convolution")(x.features)
     return blocks.normalize_batch(x.halved(y), y, name=name, relu=True)
 
 
 def _separable(x: MaskedFeatures, *, filters: int, kernel: int, stride: int = 1, name: str) -> MaskedFeatures:
-    """Depthwise, then pointwise convolution, each normalised; added to its input where the shapes allow it."""
+    """Apply a depthwise and a pointwise convolution, each normalised, with a residual connection where shapes allow
+    it.
+    """
     depthwise = layers.DepthwiseConv2D(kernel, strides=stride, padding="same", use_bias=False, name=f"{name}_depthwise")
     y = depthwise(x.features)
     around = x.halved(y) if stride > 1 else MaskedFeatures(y, x.mask)
@@ -117,13 +121,16 @@ def _pointwise(x: MaskedFeatures, *, filters: int, name: str) -> MaskedFeatures:
 
 
 def _doubled(x: MaskedFeatures, channels: int, *, name: str) -> Tensor:
-    """Sub-pixel convolution (Shi et al. 2016): twice the height and width, by an operation that LiteRT runs in int8."""
+    """Apply a sub-pixel convolution (Shi et al. 2016): twice the height and width, by an operation LiteRT runs in
+    int8.
+    """
     y = layers.Conv2D(4 * channels, 1, name=f"{name}_pointwise")(x.features)
     return ops.depth_to_space(y, 2)
 
 
 def detector_loss(truth: Any, predicted: dict[str, Tensor]) -> Tensor:
-    """Mean loss of a batch: balanced cross-entropy and dice of the core, cross-entropy of gap and page, L1 of heights.
+    """Return the mean loss of a batch: balanced cross-entropy and dice of the core, cross-entropy of gap and page, L1
+    of heights.
 
     truth: (B, H/4, W/4, 8): core, gap, page, above, below, and the weights of core, of heights and of page (0 where a
     page does not say). Heights count on the core alone, as a fraction of the line's height, so that small lines weigh
@@ -151,7 +158,7 @@ def _mean(values: Tensor, weights: Tensor) -> Tensor:
 
 
 def _balanced(truth: Tensor, logits: Tensor, weights: Tensor) -> Tensor:
-    """Cross-entropy of what is and of what is not, half and half but for batches that hold little of the first."""
+    """Return the cross-entropy of positives and negatives, half and half unless a batch holds few positives."""
     loss = _cross_entropy(truth, logits)
     positive, negative = weights * truth, weights * (1.0 - truth)
     focal = ops.stop_gradient(ops.sigmoid(logits))  # the easy background would drown the rest

@@ -17,7 +17,10 @@ NEVER = -1e9
 
 
 def joined(logits: Any, untold: Any, folding: LabelFolding) -> Any:
-    """Logits (B, T, V) with what counts alike joined, by row; untold: (B, 3), 1 where the labels do not tell."""
+    """Return logits (B, T, V) in which labels that count as equal are joined, by row.
+
+    untold: (B, 3), 1 where the labels do not tell case, spaces or punctuation.
+    """
     logits = _without_case(logits, ops.reshape(untold[:, 0], (-1, 1, 1)), folding)
     space, mark = ops.convert_to_tensor(folding.space), ops.convert_to_tensor(folding.mark)
     silent = untold[:, 1:2] * space + untold[:, 2:3] * mark  # (B, V)
@@ -28,7 +31,7 @@ def joined(logits: Any, untold: Any, folding: LabelFolding) -> Any:
 
 
 def _without_case(logits: Any, flags: Any, folding: LabelFolding) -> Any:
-    """Small letters with the probability of their capitals added, in the rows whose flag (B, 1, 1) is 1."""
+    """Add the probabilities of capitals to their small letters, in the rows whose flag (B, 1, 1) is 1."""
     own = np.arange(len(folding.small))
     has_capital, is_capital = (ops.convert_to_tensor(other != own) for other in (folding.capital, folding.small))
     both = ops.logaddexp(logits, ops.take(logits, ops.convert_to_tensor(folding.capital), axis=-1))

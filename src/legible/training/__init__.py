@@ -1,1 +1,1 @@
-"""Weights from a data set, and the served artefact from weights."""
+"""Training: from a data set to float weights, and from weights to the artefact that is served."""

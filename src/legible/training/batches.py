@@ -1,7 +1,7 @@
-"""Samples -> padded batches, in an order drawn from (seed, epoch) alone, so that a killed run resumes exactly.
+"""Samples -> padded batches, in an order drawn from (seed, epoch) alone, so that a killed training resumes exactly.
 
-Example samples gather by width until a batch of that width is full. There are few widths, each with one size of
-batch, many words or few lines: little padding, and few shapes where a backend compiles for each.
+Samples are collected by width until a batch of that width is full. There are few widths, each with one batch size (many
+words or few lines): little padding, and few shapes for backends that compile each shape.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,28 +24,28 @@ from legible.image.normalize import DEFAULT, normalize
 from legible.synth.augment import augmented_views
 
 WIDTHS = (64, 96, 128, 160, 192, 224, 256, 320, 384, 448, 512, 640, 768, 896, 1024, 1280, 1536, 2048, 3072, 4128)
-"""Columns that batches are padded to."""
+"""The widths, in columns, that batches are padded to."""
 SIZES = (0.6, 1.6)
-"""An image is trained on at between so many times its own size."""
+"""Training images are scaled by a random factor in this range."""
 MIN_ROWS = 20
-"""No image is made smaller than this."""
+"""No image is scaled below this number of rows."""
 MASKED = 0.1
-"""Share of the columns that masks hide in each of two views."""
+"""The fraction of columns that masks hide in each of two views."""
 MASK = (2, 12)
-"""Columns of a mask, at least and at most; never more than a quarter of the view."""
+"""The smallest and greatest number of columns of a mask; never more than a quarter of the view."""
 TIGHT, LOOSE = -0.04, 0.3
 """Margins around a box that training images are cut out with, in heights of the box: mostly nearer to the first."""
 SPREAD = 0.05
-"""Deviation of each side's margin from the others': boxes are off centre."""
+"""The standard deviation of the margins of one image's sides, because boxes are off centre."""
 MAX_CUT = 0.02
-"""Of its height a line may lose so much at its sides, where a letter would go."""
+"""The fraction of its height that a line may lose at each end, where a letter would be lost."""
 NEAR = 0.1
-"""Two views of an image differ in width by this share at most, or the second is taken for spoilt."""
+"""The greatest relative difference in width of two views; beyond it the second view is taken for spoilt."""
 
 
 @dataclass(frozen=True)
 class PreprocessingConfig:
-    """How a sample becomes input: its rows, columns of a time step, strength of augmentation, and normalisation."""
+    """How a sample becomes model input: rows, columns of a time step, strength of augmentation, and normalisation."""
 
     charset: Charset
     height: int
@@ -58,7 +58,7 @@ class PreprocessingConfig:
 
     @cached_property
     def folding(self) -> LabelFolding:
-        """Which labels count alike where a text does not tell all."""
+        """The labels that count as equal where a text does not tell case, spaces or punctuation."""
         return LabelFolding.of(self.charset)
 
 
@@ -79,31 +79,31 @@ class Example:
 
 
 class ExampleSource(Protocol):
-    """What a training draws its inputs from."""
+    """The source of a training's examples."""
 
     def prepared(self, plan: npt.NDArray[np.int64], *, epoch: int) -> Iterator[Example]:
-        """Each sample of a plan, in its order."""
+        """Yield the example of each sample of a plan, in its order."""
         ...
 
 
 @dataclass(frozen=True)
 class Batch:
-    """image: (B, height, W, 1); mask: (B, 1, W), 1 where there is image; labels: (B, L), padded with 0.
+    """One batch: image (B, height, W, 1); mask (B, 1, W), 1 where there is image; labels (B, L), padded with 0.
 
-    Where samples have twins, the second half of the rows are those of the first, in their order.
+    Where samples have twins, the second half of the rows are the twins of the first half, in their order.
     """
 
     image: npt.NDArray[np.float32]
     mask: npt.NDArray[np.float32]
     labels: npt.NDArray[np.int32]
     size: int
-    """Samples."""
+    """The number of samples."""
     untold: npt.NDArray[np.float32]
     """(B, 3), 1 where the labels do not tell case, spaces, punctuation."""
 
 
 def group_samples(samples: Sequence[Sample], mixture: Mapping[str, float]) -> dict[str, list[int]]:
-    """Indices of the samples of each group `source/kind` in the mixture; groups without samples are left out."""
+    """Return the indices of each group's samples; groups without samples are left out. A group is `source/kind`."""
     groups: dict[str, list[int]] = {}
     for index, sample in enumerate(samples):
         if mixture.get(sample.group, 0) > 0:
@@ -114,14 +114,14 @@ def group_samples(samples: Sequence[Sample], mixture: Mapping[str, float]) -> di
 
 
 def nothing_of(mixture: Mapping[str, float], present: Iterable[str]) -> DataError:
-    """Of a mixture that none of the groups which are there is in."""
+    """Return the error for a mixture none of whose groups is present."""
     return DataError(
         f"no training samples: the data set holds {sorted(present)}, train.mixture names {sorted(mixture)}"
     )
 
 
 class Planner:
-    """Draws which samples an epoch goes through, from the seed and the epoch's number."""
+    """Draws the samples of each epoch, from the seed and the epoch's number alone."""
 
     def __init__(self, samples: Sequence[Sample], mixture: Mapping[str, float], *, seed: int) -> None:
         self._groups = group_samples(samples, mixture)
@@ -130,7 +130,7 @@ class Planner:
         self._seed = seed
 
     def plan(self, epoch: int, *, samples: int) -> npt.NDArray[np.int64]:
-        """Indices in the order to go through. No sample comes again before all others of its group."""
+        """Return the indices of an epoch's samples, in order. No sample comes again before all others of its group."""
         parts = []
         for number, (members, share) in enumerate(zip(self._groups.values(), self._shares, strict=True)):
             count = max(round(share * samples), 1)
@@ -139,7 +139,7 @@ class Planner:
 
 
 def _round_robin(members: int, count: int, epoch: int, *, seed: tuple[int, int]) -> npt.NDArray[np.int64]:
-    """Places epoch * count to (epoch + 1) * count of an endless chain of permutations of the members."""
+    """Return the positions epoch * count to (epoch + 1) * count of an endless chain of permutations of the members."""
     places = np.arange(epoch * count, (epoch + 1) * count)
     rounds = places // members
     shuffled = {int(r): np.random.default_rng([*seed, int(r)]).permutation(members) for r in np.unique(rounds)}
@@ -147,7 +147,9 @@ def _round_robin(members: int, count: int, epoch: int, *, seed: tuple[int, int])
 
 
 def epoch_batches(prepared: Iterable[Example], *, batch_columns: int, filled: bool = True) -> Iterator[Batch]:
-    """All samples in full batches; the last of each width are filled up with repeats, or smaller."""
+    """Yield all examples in batches. The last batch of each width is smaller, or filled up with repeats where
+    `filled`.
+    """
     waiting: dict[int, list[Example]] = {}
     for one in prepared:
         width = one.padded_width
@@ -169,7 +171,9 @@ def _filled_up(rest: Sequence[Example], size: int) -> list[Example]:
 
 
 def prepare_sample(sample: Sample, preprocessing: PreprocessingConfig, rng: np.random.Generator) -> Example:
-    """As `prepare`, for an image with a box cut out with drawn margins; untold labels are folded."""
+    """Return the example of a sample: as `prepare`, but a box is cut out with random margins, and untold labels are
+    folded.
+    """
     seen = jittered(sample, rng) if preprocessing.strength > 0 else cut_to_box(sample).image
     example = prepare(seen, sample.text, preprocessing, rng)
     if not sample.untold:
@@ -179,7 +183,9 @@ def prepare_sample(sample: Sample, preprocessing: PreprocessingConfig, rng: np.r
 
 
 def jittered(sample: Sample, rng: np.random.Generator) -> GreyImage:
-    """The image with the margins a detector might leave: tight to loose, off centre, with neighbours in view."""
+    """Return the image with margins as a detector might leave them: tight to loose, off centre, with neighbours in
+    view.
+    """
     if sample.box is None:
         return sample.image
     middle = rng.triangular(TIGHT, 0.0, LOOSE) + rng.normal(0, SPREAD, 4)
@@ -190,9 +196,9 @@ def jittered(sample: Sample, rng: np.random.Generator) -> GreyImage:
 def prepare(
     image: npt.NDArray[np.uint8], text: str, preprocessing: PreprocessingConfig, rng: np.random.Generator
 ) -> Example:
-    """Augmented and normalised; strength 0 leaves the image as it is.
+    """Return the example of an image: augmented (strength 0 leaves it as it is) and normalised.
 
-    An image too narrow for its text, as CTC needs a step for each label, gets paper at its right.
+    CTC needs a time step for each label, so an image that is too narrow for its text gets paper at its right.
     """
     labels = preprocessing.charset.encode(text)
     if preprocessing.strength <= 0:
@@ -212,7 +218,7 @@ def _input(image: GreyImage, labels: Sequence[int], preprocessing: Preprocessing
 
 
 def _alike(second: npt.NDArray[np.float32], first: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """The second view as wide as the first, so that their time steps agree; the first where it is no view of it."""
+    """Return the second view scaled to the width of the first, or the first where the second is spoilt."""
     (height, width), found = first.shape, second.shape[1]
     if found == width:
         return second
@@ -222,7 +228,7 @@ def _alike(second: npt.NDArray[np.float32], first: npt.NDArray[np.float32]) -> n
 
 
 def resized(image: GreyImage, rng: np.random.Generator) -> GreyImage:
-    """As a scanner or camera of another resolution gives it, and another program that makes it smaller or larger."""
+    """Return the image as a scanner or camera of another resolution, and another scaling program, would give it."""
     height, width = image.shape
     factor = max(np.exp(rng.uniform(*np.log(SIZES))), min(MIN_ROWS / height, 1.0))
     way = rng.choice([cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC])
@@ -231,9 +237,9 @@ def resized(image: GreyImage, rng: np.random.Generator) -> GreyImage:
 
 
 def masked(columns: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    """Strips of grey over some columns (SpecAugment, Park et al. 2019): what they hide is told from its neighbours.
+    """Return the columns with some of them hidden behind grey strips (SpecAugment, Park et al. 2019).
 
-    Half way from paper to ink from top to bottom, so that no strip is taken for the space between letters.
+    A strip goes half way from paper to ink from top to bottom, so that it does not look like the space between letters.
     """
     width, hidden = columns.shape[1], columns.copy()
     for _ in range(rng.poisson(width * MASKED / np.mean(MASK))):
@@ -244,12 +250,12 @@ def masked(columns: npt.NDArray[np.float32], rng: np.random.Generator) -> npt.ND
 
 
 def steps_needed(labels: Sequence[int]) -> int:
-    """CTC needs a step for each label and a blank between equal ones: `[1, 1, 2] -> 4`."""
+    """Return the time steps that CTC needs: one for each label, and a blank between equal ones. `[1, 1, 2] -> 4`"""
     return len(labels) + sum(a == b for a, b in pairwise(labels))
 
 
 def make_batch(prepared: Sequence[Example], *, width: int) -> Batch:
-    """Raises ValueError where some of the samples have a twin and others none."""
+    """Return a batch of examples padded to `width`. Raise ValueError where some have a twin and others have none."""
     twins = [one.twin for one in prepared if one.twin is not None]
     if len(twins) not in {0, len(prepared)}:
         raise ValueError(f"{len(twins)} of {len(prepared)} samples have a twin; all or none must")

@@ -1,7 +1,7 @@
-"""What a killed training needs to go on as if nothing had happened: weights, optimizer, random states, and progress.
+"""Checkpoints: all that a killed training needs to continue exactly: weights, optimizer, random states and progress.
 
-A checkpoint is written beside its place and renamed, so that a kill while writing leaves the one before. It belongs
-to one fingerprint of parameters, data set and first weights; with another fingerprint the training starts afresh.
+A checkpoint is written beside its place and renamed, so that a kill while writing leaves the one before. It belongs to
+one fingerprint of parameters, data set and initial weights; with another fingerprint the training starts afresh.
 """
 
 import dataclasses
@@ -22,12 +22,12 @@ STATE = "state.json"
 WEIGHTS = "model.weights.h5"
 RANDOM_STATES = "random_states.npz"
 DECIDED_ELSEWHERE = frozenset({"phases", "mixtures", "averaged", "start_from", "start_with"})
-"""Fields of the section `train` that decide which phases there are, or where one starts, and not how it goes."""
+"""Fields of the section `train` that decide which phases there are or where one starts, not how it goes."""
 
 
 @dataclass(frozen=True)
 class EpochFigures:
-    """One line of the curves; `tune_cer` and `tune_exact` are of the best path without averaging of the weights."""
+    """One row of the curves. `tune_cer` and `tune_exact` are by the best path, with the weights of the moment."""
 
     epoch: int
     loss: float
@@ -39,7 +39,7 @@ class EpochFigures:
 
 @dataclass
 class Progress:
-    """How far a phase is: the epochs that are done, and the losses of the batches of the epoch that has begun."""
+    """The progress of a phase: the epochs that are done, and the losses of the batches of the current epoch."""
 
     history: list[EpochFigures] = field(default_factory=list)
     losses: list[float] = field(default_factory=list)
@@ -64,7 +64,7 @@ class Checkpoints:
             (fresh / STATE).write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
 
     def restore(self, model: keras.Model) -> Progress:
-        """Put the model, which has its optimizer built, where the training stopped, and return how far that is."""
+        """Load the checkpoint into a model with a built optimizer, and return its progress."""
         recover_folder(self.folder)
         progress = self.progress()
         if progress.begun:
@@ -73,12 +73,12 @@ class Checkpoints:
         return progress
 
     def peek(self, model: keras.Model) -> Progress:
-        """Put the weights into the model, while another process may be writing the next checkpoint."""
+        """Load the weights alone, while another process may be writing the next checkpoint, and return the progress."""
         model.load_weights(intact_folder(self.folder) / WEIGHTS)
         return self.progress()
 
     def progress(self) -> Progress:
-        """How far the checkpoint is; nothing where there is none, or one of another fingerprint."""
+        """Return the progress of the checkpoint; an empty one where there is none, or one of another fingerprint."""
         path = intact_folder(self.folder) / STATE
         if not path.is_file():
             return Progress()
@@ -89,7 +89,7 @@ class Checkpoints:
 
 
 def random_states(model: keras.Model) -> dict[str, Any]:
-    """States of the seed generators (of dropout), which Keras leaves out of a weights file."""
+    """Return the states of the random generators (of dropout), which Keras leaves out of weights files."""
     states = [v for v in model.non_trainable_variables if v.path.endswith("seed_generator_state")]
     return {str(number): keras.ops.convert_to_numpy(variable) for number, variable in enumerate(states)}
 
@@ -101,9 +101,9 @@ def restore_random_states(model: keras.Model, states: dict[str, Any]) -> None:
 
 
 def fingerprint(params: Params, *, data_set: str, start: Sequence[str] = ()) -> str:
-    """A sum of all that decides the weights: settings of the phase, charset, seed, data set and backend.
+    """Return a hash of all that decides the weights: settings of the phase, charset, seed, data set and backend.
 
-    A setting with its default value is left out, so that one that comes later leaves checkpoints valid.
+    A setting with its default value is left out, so that a setting added later leaves checkpoints valid.
 
     start: sums of the weights that it starts from, or the fingerprints of the phases that make them.
     """

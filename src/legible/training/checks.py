@@ -1,4 +1,4 @@
-"""What `train` asks for, held against what can be trained, before any data are read or hours spent."""
+"""Checks of the section `train` before any data are read or hours are spent."""
 
 import difflib
 import math
@@ -31,11 +31,11 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "normalization": (1, NEWEST),
     "consistency": (0, math.inf),
 }
-"""The smallest and the greatest value of a setting that can be trained with."""
+"""The smallest and the greatest value of each setting with which a network can be trained."""
 
 
 def check_phases(params: Params, phases: Sequence[Phase]) -> None:
-    """Raises SettingsError for the first setting that no phase can be trained with."""
+    """Raise SettingsError for the first setting with which a phase cannot be trained."""
     _check_range("seed", params.seed, 0, math.inf)
     _check_range("train.averaged", params.train.averaged, 1, math.inf)
     if params.train.start_with and not params.train.start_from:
@@ -48,7 +48,7 @@ def check_phases(params: Params, phases: Sequence[Phase]) -> None:
 
 
 def _placed(overlays: Sequence[PhaseParams], number: int) -> Callable[[str], str]:
-    """Says of a setting of phase `number` where it is stated: in the phase, or in the section."""
+    """Return a function that names a setting where it is stated: in phase `number`, or in the section."""
     overlay = overlays[number - 1] if overlays else None
 
     def place(name: str) -> str:
@@ -93,9 +93,9 @@ def _check_range(name: str, value: float, least: float, most: float) -> None:
 
 
 def check_mixtures(mixtures: Iterable[Mapping[str, float]], data_set: Manifest) -> None:
-    """Raises DataError for a mixture of which nothing is in `train`, or a source is not that the data set is made of.
+    """Raise DataError for a mixture without any group in `train`, or with a present source that has no image there.
 
-    Groups of sources that are not there are left out, said on stderr once.
+    Groups of absent sources are left out, and named on stderr once.
     """
     trained = data_set.counts.get("train", {})
     absent: dict[str, None] = {}
@@ -111,7 +111,7 @@ def check_mixtures(mixtures: Iterable[Mapping[str, float]], data_set: Manifest) 
 
 
 def check_splits(data_set: Manifest, splits: Iterable[str]) -> None:
-    """Raises DataError for the first of the splits that holds no samples."""
+    """Raise DataError for the first of the splits that holds no samples."""
     for split in splits:
         if not data_set.counts.get(split):
             raise DataError(f"data/dataset holds no {split} samples; raise the counts of generate, or add a source")

@@ -1,4 +1,4 @@
-"""What is seen of a training while it runs: the loss, and how well the network reads samples of `tune`.
+"""The curves of a training while it runs: the loss, and how well the network reads samples of `tune`.
 
 These figures are for curves and for choosing between experiments; the figures of a bundle come from `evaluation`.
 """
@@ -23,7 +23,7 @@ READ_BATCH = 32
 
 
 def live_curves(folder: Path) -> Live:
-    """The DVCLive logger of a phase."""
+    """Return the DVCLive logger of a phase."""
     return Live(dir=str(folder), dvcyaml=None, save_dvc_exp=False, monitor_system=False)
 
 
@@ -36,9 +36,9 @@ def log_epoch(live: Live, figures: EpochFigures) -> None:
 
 
 def tune_scores(model: CTCModel, tune: Sequence[Sample], preprocessing: PreprocessingConfig) -> dict[str, float]:
-    """CER and exact match of what the labels tell, on samples of `tune`, as fields of EpochFigures.
+    """Return CER and exact match on samples of `tune`, as fields of EpochFigures.
 
-    In texts in capitals or without spaces, case or spaces are no error.
+    What a label does not tell is no error: case in a label in capitals, spaces in one without spaces.
     """
     texts = read_samples(model, tune, preprocessing)
     truths = [sample.comparable(sample.text) for sample in tune]

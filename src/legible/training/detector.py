@@ -46,7 +46,7 @@ class DetectorRecipe:
     seed: int = 1
 
     def fingerprint(self, pages: str) -> str:
-        """Of the recipe, what the pages are, and the backend."""
+        """Return a hash of the recipe, the pages and the backend."""
         decisive = {**dataclasses.asdict(self), "pages": pages, "backend": keras.backend.backend()}
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
@@ -93,7 +93,7 @@ def train_detector(
 
 
 def build_model(recipe: DetectorRecipe) -> keras.Model:
-    """The network with its optimizer, both built, so that a checkpoint can be loaded into them."""
+    """Return the network with its optimizer, both built, so that a checkpoint can be loaded into them."""
     if recipe.size not in DETECTORS:
         raise SettingsError(f"detector.size is {recipe.size!r}; sizes: {', '.join(DETECTORS)}")
     network = build_detector(DETECTORS[recipe.size])
@@ -112,7 +112,7 @@ def build_model(recipe: DetectorRecipe) -> keras.Model:
 
 
 def learning_rate(progress: float, recipe: DetectorRecipe) -> float:
-    """Rises straight through the warm-up, then falls along half a cosine; progress 0 to 1."""
+    """Return the learning rate at a progress of 0 to 1: a linear warm-up, then half a cosine."""
     if progress < WARMUP:
         return recipe.learning_rate * max(progress / WARMUP, 0.02)
     return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * (progress - WARMUP) / (1 - WARMUP)))
@@ -158,7 +158,7 @@ def _train_epoch(
 
 
 def mean_loss(model: keras.Model, batches: Sequence[Batch]) -> float:
-    """Of batches that are not learned from, by the weights as they are."""
+    """Return the mean loss of batches that are not trained on, with the present weights."""
     losses = [detector_loss(batch.maps, model(batch.images, training=False)) for batch in batches]
     return float(np.mean([ops.convert_to_numpy(loss) for loss in losses]))
 

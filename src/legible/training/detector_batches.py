@@ -55,7 +55,7 @@ class PieceSource:
         return pages[int(rng.integers(len(pages)))].opened()
 
     def cut(self, epoch: int, number: int) -> list[Piece]:
-        """The pieces of page `number` of an epoch."""
+        """Return the pieces of page `number` of an epoch."""
         rng = np.random.default_rng([self.seed, epoch, number])
         page = self.page(rng)
         return [cut_piece(page, rng, side=self.side) for _ in range(self.pieces)]
@@ -71,7 +71,9 @@ class PiecePool:
         """Of each page."""
 
     def batches(self, epoch: int, *, pages: int, size: int) -> Iterator[Batch]:
-        """The batches of an epoch, in an order drawn from (seed, epoch); a rest that fills no batch is left out."""
+        """Yield the batches of an epoch, in an order drawn from (seed, epoch); a rest that fills no batch is left
+        out.
+        """
         rng = np.random.default_rng([self._source.seed, epoch, pages, 1])
         waiting: list[Piece] = []
         for number, pieces in enumerate(self._cut(epoch, pages), start=1):
@@ -90,7 +92,7 @@ class PiecePool:
 
     @staticmethod
     def _ahead(executor: ProcessPoolExecutor, epoch: int, pages: int) -> Iterator[list[Piece]]:
-        """A few pages ahead of the training, so that neither waits and memory stays flat."""
+        """Yield a few pages ahead of the training, so that neither waits and memory stays flat."""
         tasks = [executor.submit(_cut_here, epoch, number) for number in range(min(SHUFFLED_PAGES, pages))]
         for number in range(pages):
             yield tasks.pop(0).result()

@@ -27,7 +27,7 @@ class Piece:
 
 
 def cut_piece(page: TruePage, rng: Rng, *, side: int) -> Piece:
-    """A square piece around one of the page's lines, or the whole page small."""
+    """Return a square piece around one of the page's lines, or the whole page small."""
     whole = page.corners is not None and rng.random() < THUMBNAILS
     matrix = _whole(page, rng, side) if whole or not page.lines else _around_line(page, rng, side)
     image = _warped(page.image, matrix, side, rng)
@@ -35,7 +35,7 @@ def cut_piece(page: TruePage, rng: Rng, *, side: int) -> Piece:
 
 
 def changed(image: GreyImage, rng: Rng) -> GreyImage:
-    """Other light, contrast, sharpness and noise; at times light on dark."""
+    """Return the image with other light, contrast, sharpness and noise; sometimes with light on dark."""
     values = image.astype(np.float32)
     if rng.random() < 0.4:  # noqa: PLR2004
         sigma = float(rng.uniform(0.3, 1.3))
@@ -54,7 +54,9 @@ def changed(image: GreyImage, rng: Rng) -> GreyImage:
 
 
 def _around_line(page: TruePage, rng: Rng, side: int) -> Matrix:
-    """From the page to a piece in which a line, of this page's usual height or its own, is about LINE_HEIGHT high."""
+    """Return the matrix from a page to a piece in which a line, of usual height or its own, is about LINE_HEIGHT
+    high.
+    """
     line = page.lines[int(rng.integers(len(page.lines)))]
     usual = float(np.median([one.height for one in page.lines]))
     high = line.height if rng.random() < 0.4 else usual  # noqa: PLR2004
@@ -71,7 +73,9 @@ def _whole(page: TruePage, rng: Rng, side: int) -> Matrix:
 
 
 def _placed(x: float, y: float, factor: float, rng: Rng, side: int, *, spread: float) -> Matrix:
-    """A point of the page brought near the middle of the piece, the page scaled, stretched a little and turned."""
+    """Return a point of the page brought near the middle of the piece, the page scaled, stretched a little and
+    turned.
+    """
     stretch = np.diag([float(np.exp(rng.normal(0, 0.06))), 1.0, 1.0])
     degrees = rng.normal(0, 1.2) if rng.random() < 0.8 else rng.normal(0, 6)  # noqa: PLR2004
     at = side / 2 + rng.uniform(-spread, spread, 2) * side
@@ -82,7 +86,7 @@ def _placed(x: float, y: float, factor: float, rng: Rng, side: int, *, spread: f
 
 
 def _warped(image: GreyImage, matrix: Matrix, side: int, rng: Rng) -> npt.NDArray[np.uint8]:
-    """The piece; where it leaves the page, the page's own edge, or one grey."""
+    """Return the piece; where it leaves the page, the page's own edge, or one grey."""
     factor = float(np.sqrt(abs(np.linalg.det(matrix[:2, :2]))))
     if factor < 0.75:  # averaged first: sampling alone would tear thin strokes  # noqa: PLR2004
         size = (max(round(image.shape[1] * factor), 1), max(round(image.shape[0] * factor), 1))

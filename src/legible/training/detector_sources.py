@@ -50,7 +50,7 @@ def true_page(page: DrawnPage) -> TruePage:
 
 
 def labelled_pages(archive: Path, *, lists: Completeness, splits: Sequence[str]) -> list[LabelledPage]:
-    """The pages of an archive that belong to the splits. Raises DataError where it has no index."""
+    """Return the pages of an archive that belong to the splits. Raise DataError where it has no index."""
     with tarfile.open(archive) as tar:
         try:
             rows = [json.loads(line) for line in _read(tar, INDEX).decode("utf-8").splitlines() if line]
@@ -62,14 +62,14 @@ def labelled_pages(archive: Path, *, lists: Completeness, splits: Sequence[str])
 
 
 def lines_of(row: Mapping[str, Any]) -> list[LineShape]:
-    """The shapes of the lines of an index row, words joined to lines."""
+    """Return the shapes of the lines of an index row, words joined to lines."""
     if "words" in row:
         return joined_words([tuple(word["box"]) for word in row["words"]])
     return [_shape(line) for line in row.get("lines", ())]
 
 
 def joined_words(boxes: Sequence[tuple[float, float, float, float]]) -> list[LineShape]:
-    """Lines of words that follow each other in a row, no further apart than words of a line are."""
+    """Return the lines of words that follow each other in a row, no further apart than words of a line are."""
     rest = sorted(boxes, key=lambda box: box[0])
     lines = []
     while rest:

@@ -44,7 +44,7 @@ class TruePage:
 
 
 def truth_maps(page: TruePage, matrix: Matrix, *, shape: tuple[int, int]) -> Maps:
-    """The maps of the part of a page that a matrix brings into a picture of `shape` (height, width)."""
+    """Return the maps of the part of a page that a matrix brings into a picture of `shape` (height, width)."""
     lines = [line.moved(matrix) for line in page.lines]
     taught = [line for line in lines if MIN_HEIGHT <= line.height <= MAX_HEIGHT]
     unclear = [line.polygon for line in lines if not MIN_HEIGHT <= line.height <= MAX_HEIGHT]
@@ -61,13 +61,13 @@ def truth_maps(page: TruePage, matrix: Matrix, *, shape: tuple[int, int]) -> Map
 
 
 def shortened(line: LineShape) -> LineShape:
-    """A line that ends a little before its ink does; a lone sign keeps a third of its width."""
+    """Return a line that ends a little before its ink does; a lone sign keeps a third of its width."""
     inset = min(CORE_INSET * line.height, line.length / 3)
     return LineShape(_cut_ends(line.upper, inset), _cut_ends(line.lower, inset))
 
 
 def row_gaps(lines: Sequence[LineShape]) -> list[Points]:
-    """The quadrangles between lines that stand side by side in a row."""
+    """Return the quadrangles between lines that stand side by side in a row."""
     if len(lines) < 2:  # noqa: PLR2004
         return []
     boxes = np.array([line.box for line in lines])
@@ -87,7 +87,7 @@ def row_gaps(lines: Sequence[LineShape]) -> list[Points]:
 
 
 def _cut_ends(points: Points, length: float) -> Points:
-    """A polyline that begins and ends so much later and earlier."""
+    """Return a polyline shortened by `length` at both ends."""
     steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
     places = np.concatenate([[0.0], np.cumsum(steps)])
     inner = places[(places > length) & (places < places[-1] - length)]
@@ -96,7 +96,7 @@ def _cut_ends(points: Points, length: float) -> Points:
 
 
 def _painted(polygons: Sequence[Points], shape: tuple[int, int]) -> npt.NDArray[np.float32]:
-    """What fraction of each cell the polygons cover."""
+    """Return the fraction of each cell that the polygons cover."""
     canvas = np.zeros(shape, np.uint8)
     # OpenCV's places are middles of pixels, and what it fills reaches half a pixel beyond them
     centers = [np.clip(polygon, -4000, 4000) - 0.5 for polygon in polygons]
@@ -110,7 +110,7 @@ def _painted(polygons: Sequence[Points], shape: tuple[int, int]) -> npt.NDArray[
 def _edge_distances(
     lines: Sequence[LineShape], core: npt.NDArray[np.float32]
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
-    """For each cell of a core how far it is to the line's upper and to its lower edge, in units of HEIGHT_UNIT."""
+    """Return for each cell of a core its distance to the line's upper and lower edge, in units of HEIGHT_UNIT."""
     above, below = np.zeros_like(core), np.zeros_like(core)
     rows, columns = core.shape
     for line in lines:

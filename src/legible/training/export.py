@@ -1,6 +1,6 @@
-"""Stage `export`: float weights -> the artefact that is served, a LiteRT model of free width, and its charset.
+"""Stage `export`: from float weights to the artefact that is served, a LiteRT model of free width, and its charset.
 
-Needs TensorFlow, whatever backend trained the weights.
+It needs TensorFlow, whatever backend trained the weights.
 """
 
 import os
@@ -36,7 +36,7 @@ def export(params: Params, *, root: Path, weights: Path | None = None) -> None:
 
 
 def convert(twin: keras.Model, *, quantization: str) -> bytes:
-    """The bytes of a LiteRT model; `dynamic`: int8 weights, activation scales found as it runs."""
+    """Return the bytes of a LiteRT model. `dynamic`: weights in int8, the scales of activations found at inference."""
     if quantization not in QUANTIZATIONS:
         raise SettingsError(f"export.quantization is {quantization!r}; known: {', '.join(QUANTIZATIONS)}")
     if keras.backend.backend() != "tensorflow":

@@ -1,6 +1,6 @@
-"""The training loop of one phase: epochs of batches, a learning rate that rises and falls, checkpoints on the way.
+"""The training loop of one phase: epochs of batches, a learning rate with warm-up and cosine decay, and checkpoints.
 
-Written against Keras 3 alone: TensorFlow, JAX or PyTorch, on a CPU or a GPU, by KERAS_BACKEND.
+It is written against Keras 3 alone: TensorFlow, JAX or PyTorch, on a CPU or a GPU, by KERAS_BACKEND.
 """
 
 import math
@@ -101,7 +101,7 @@ def preprocessing_of(params: Params) -> PreprocessingConfig:
 
 
 def initial_model(phase: Phase, *, root: Path) -> CTCModel:
-    """The compiled network, with the average of the weights that the phase starts from."""
+    """Return the compiled network, with the average of the weights that the phase starts from."""
     keras.utils.set_random_seed(phase.params.seed)
     if keras.backend.backend() == "tensorflow":
         _make_tensorflow_deterministic()
@@ -115,7 +115,7 @@ def initial_model(phase: Phase, *, root: Path) -> CTCModel:
 
 
 def build_model(params: TrainParams, *, labels: int) -> CTCModel:
-    """The network of this size with its optimizer, both built, so that a checkpoint can be loaded into them."""
+    """Return the network of this size with its optimizer, both built, so that a checkpoint can be loaded."""
     precision = usable_precision(params.precision)
     usual = keras.config.dtype_policy()
     keras.config.set_dtype_policy(precision)
@@ -145,7 +145,9 @@ def compiled(model: CTCModel, params: TrainParams) -> CTCModel:
 
 
 def averaging_momentum(params: TrainParams) -> float:
-    """`train.averaging`, or less where a phase is so short that its beginning would count."""
+    """Return `train.averaging`, or a smaller momentum where a phase is so short that its beginning would still
+    count.
+    """
     views = params.epochs * params.epoch_samples * (2 if params.paired else 1)
     batches = views * USUAL_WIDTH / params.batch_columns
     return min(params.averaging, max(1.0 - 1.0 / (MAX_AVERAGED_FRACTION * batches), 0.0))
@@ -161,7 +163,7 @@ def _train_timed(
     progress: Progress,
     autosave: Autosave,
 ) -> dict[str, float]:
-    """The loss of an epoch and its speed, as fields of EpochFigures; the batches before a kill are not timed."""
+    """Train an epoch and return its loss and speed, as fields of EpochFigures; batches before a kill are not timed."""
     started, before = time.monotonic(), len(progress.losses)
     loss = train_epoch(
         model,
@@ -188,7 +190,8 @@ def train_epoch(
 ) -> float:
     """Go through a plan once and return the mean loss of its batches.
 
-    losses: of the batches that are done already; they are made again, not trained on again. New ones are appended.
+    losses: those of the batches that are done already; these batches are made again, but not trained on again. The
+    losses of new batches are appended.
     """
     losses = [] if losses is None else losses
     done, skipped = 0, len(losses)
@@ -213,7 +216,9 @@ def _train_batch(model: CTCModel, batch: Batch, *, rate: float) -> float:
 
 
 def learning_rate(progress: float, params: TrainParams) -> float:
-    """Rises straight through the warm-up, at most half of it all, then falls along half a cosine; progress 0 to 1."""
+    """Return the learning rate at a progress of 0 to 1: a linear warm-up (at most half of it all), then half a
+    cosine.
+    """
     warmup = min(params.warmup_epochs / params.epochs, 0.5)
     if progress < warmup:
         return params.learning_rate * max(progress / warmup, 0.01)

@@ -11,24 +11,24 @@ from legible.training.checkpoint import fingerprint
 from legible.training.weights import sum_of_weights
 
 FIRST = PhaseParams()
-"""The one phase of a section `train` that lists none."""
+"""The one phase of a section `train` that lists no phases."""
 OF_THE_PHASE_ITSELF = ("name", "from_mean_of")
-"""The fields of PhaseParams that are no settings of the section."""
+"""The fields of PhaseParams that are not settings of the section."""
 
 
 @dataclass(frozen=True)
 class Phase:
-    """One phase; folders are relative to the project's."""
+    """One phase. Its folders are relative to the project's folder."""
 
     number: int
-    """From 1."""
+    """The number of the phase, from 1."""
     name: str
     params: Params
-    """The section `train` holds the settings of this phase, and lists no phases itself."""
+    """The parameters of this phase: its settings are in the section `train`, which lists no phases itself."""
     starts: tuple[str, ...]
-    """Folders of the weights whose average it starts from; none: it starts from nothing."""
+    """The folders of the weights whose average it starts from; empty where it starts from nothing."""
     former: tuple[int, ...]
-    """The numbers of the phases that wrote them; none for the first phase."""
+    """The numbers of the phases that wrote them; empty for the first phase."""
 
     @property
     def train(self) -> TrainParams:
@@ -44,17 +44,17 @@ class Phase:
 
     @property
     def title(self) -> str:
-        """Such as `phase 2, real-writing`."""
+        """The name for people, such as `phase 2, real-writing`."""
         return f"phase {self.number}" + (f", {self.name}" if self.name else "")
 
 
 def weights_of(number: int) -> str:
-    """The folder, under the project's, in which phase `number` leaves its weights."""
+    """Return the folder, relative to the project's, in which phase `number` leaves its weights."""
     return f"training/weights-{number}"
 
 
 def phases_of(params: Params) -> list[Phase]:
-    """The phases of the section `train`, in their order."""
+    """Return the phases of the section `train`, in their order."""
     overlays = params.train.phases or (FIRST,)
     return [_phase(params, number, overlay) for number, overlay in enumerate(overlays, start=1)]
 
@@ -68,19 +68,19 @@ def _phase(params: Params, number: int, overlay: PhaseParams) -> Phase:
 
 
 def with_overlay(train: TrainParams, overlay: PhaseParams) -> TrainParams:
-    """The settings of the section with those that the phase states in their place."""
+    """Return the settings of the section, overlaid with those that the phase states."""
     values = {field.name: getattr(overlay, field.name) for field in dataclasses.fields(overlay)}
     stated = {n: v for n, v in values.items() if v is not None and n not in OF_THE_PHASE_ITSELF}
     return dataclasses.replace(train, phases=(), mixtures={}, averaged=1, **stated)
 
 
 def last_numbers(last: int, count: int) -> tuple[int, ...]:
-    """The numbers of the `count` phases that end with `last`, as far as there are: `(5, 2) -> (4, 5)`."""
+    """Return the numbers of the `count` phases that end with `last`, as far as there are: `(5, 2) -> (4, 5)`."""
     return tuple(range(max(last - count + 1, 1), last + 1))
 
 
 def up_to(phases: Sequence[Phase], stop_after: str) -> list[Phase]:
-    """The phases to and including the one of this name or number; all where none is given."""
+    """Return the phases up to and including the one with this name or number; all of them where none is given."""
     if not stop_after:
         return list(phases)
     for phase in phases:
@@ -91,9 +91,9 @@ def up_to(phases: Sequence[Phase], stop_after: str) -> list[Phase]:
 
 
 def fingerprints(phases: Sequence[Phase], *, data_set: str, root: Path) -> list[str]:
-    """What decides the weights of each phase; for those that start from other phases, their fingerprints with it.
+    """Return the fingerprint of each phase. Where a phase starts from others, theirs are part of it.
 
-    So a phase that is added at the end leaves those before it as they are, and one that changes changes all after it.
+    So a phase that is added at the end leaves those before it valid, and a changed phase invalidates all after it.
     """
     found: list[str] = []
     for phase in phases:
@@ -103,5 +103,7 @@ def fingerprints(phases: Sequence[Phase], *, data_set: str, root: Path) -> list[
 
 
 def start_sums(phase: Phase, *, root: Path) -> list[str]:
-    """The sums of the weights that the first phase starts from, as their folders may come to hold others."""
+    """Return the sums of the weights that the first phase starts from, because their folders may come to hold
+    others.
+    """
     return [sum_of_weights(root / folder) for folder in phase.starts]

@@ -1,6 +1,6 @@
-"""Samples -> prepared samples, ahead of the accelerator, by worker processes that share the images in one mapped file.
+"""Samples -> examples, ahead of the network, by worker processes that share the images in one mapped file.
 
-What comes out depends on the seed, the epoch and the place in the plan alone, never on the number of workers.
+The examples depend on the seed, the epoch and the position in the plan alone, never on the number of workers.
 """
 
 import os
@@ -24,9 +24,9 @@ from legible.data.dataset import Sample
 from legible.training.batches import Example, PreprocessingConfig, prepare_sample
 
 CHUNK = 32
-"""Samples handed to a worker at a time."""
+"""The number of samples that a worker gets at a time."""
 CHUNKS_AHEAD = 8
-"""For each worker."""
+"""The number of chunks that each worker may be ahead."""
 
 
 NO_PIXELS = np.zeros((0, 0), np.uint8)
@@ -34,7 +34,9 @@ NO_PIXELS = np.zeros((0, 0), np.uint8)
 
 @dataclass(frozen=True)
 class Stored:
-    """Images one after the other in a file of bytes, and their facts; a worker maps it instead of holding a copy."""
+    """Images one after the other in a file of bytes, and the samples' other fields. A worker maps it instead of copying
+    it.
+    """
 
     path: Path
     starts: npt.NDArray[np.int64]
@@ -58,7 +60,7 @@ class Stored:
 
 @dataclass(frozen=True)
 class Opened:
-    """The images in reach."""
+    """The stored images, mapped into memory."""
 
     pixels: npt.NDArray[np.uint8]
     stored: Stored
@@ -70,7 +72,9 @@ class Opened:
 
 
 class PreprocessingPool:
-    """ExampleSource the samples of plans; one worker is this process itself. A context: its processes end with it."""
+    """An ExampleSource of worker processes; a single worker is this process itself. A context: its processes end with
+    it.
+    """
 
     def __init__(self, samples: Sequence[Sample], preprocessing: PreprocessingConfig, *, workers: int) -> None:
         self._samples = samples
@@ -97,7 +101,7 @@ class PreprocessingPool:
             self._folder.cleanup()
 
     def prepared(self, plan: npt.NDArray[np.int64], *, epoch: int) -> Iterator[Example]:
-        """Each sample of a plan, in its order."""
+        """Yield the example of each sample of a plan, in its order."""
         if self._pool is None:
             for place, number in enumerate(plan):
                 yield _prepare_one(self._samples[number], self._preparation, epoch=epoch, place=place)
@@ -115,7 +119,7 @@ class PreprocessingPool:
 
 
 _reach: list[tuple[Opened, PreprocessingConfig]] = []
-"""Of a worker process: the images, and how to prepare them."""
+"""In a worker process: the images, and how to prepare them."""
 
 
 def _open(stored: Stored, preprocessing: PreprocessingConfig) -> None:
@@ -125,7 +129,7 @@ def _open(stored: Stored, preprocessing: PreprocessingConfig) -> None:
 
 
 def _end_with_the_training(images: Path) -> None:
-    """A killed training ends none of its workers, which would wait for work for ever, and leaves its images."""
+    """End this worker when the training was killed, and delete its images: else it would wait for work for ever."""
     if (training := parent_process()) is not None:
         training.join()
     images.unlink(missing_ok=True)

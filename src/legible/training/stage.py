@@ -1,4 +1,4 @@
-"""Stage `train`: the train split -> float weights, phase after phase, with curves, checkpoints and exact resume."""
+"""Stage `train`: from the split `train` to float weights, phase by phase, with curves, checkpoints and exact resume."""
 
 import dataclasses
 import sys
@@ -22,18 +22,18 @@ from legible.training.preprocessing_pool import PreprocessingPool
 from legible.training.weights import average_with, save_weights
 
 BATCH_NORM_SAMPLES = 4096
-"""Samples of `train` that give an average of weights the moving averages of its batch normalisation."""
+"""The number of samples of `train` from which the moving averages of averaged weights are computed."""
 TUNE_SAMPLES = 2048
-"""Samples of `tune` read after each epoch, for the curves; choices are made on all of it."""
+"""The number of samples of `tune` read after each epoch, for the curves; choices are made on all of it."""
 NEWEST = "training/weights-newest"
-"""Where `save_newest` writes."""
+"""The folder that `save_newest` writes."""
 PEEKS = 10
-"""How often a checkpoint that is being replaced is opened, with PEEK_SECONDS between."""
+"""How often a checkpoint that is being replaced is opened again, with PEEK_SECONDS between."""
 PEEK_SECONDS = 0.2
 
 
 def train(params: Params, *, root: Path, workers: int = 1, stop_after: str = "") -> None:
-    """Train on root/data/dataset and write root/models/weights. A killed training goes on from its checkpoint.
+    """Train on root/data/dataset and write root/models/weights. A killed training continues from its checkpoint.
 
     stop_after: the name or number of a phase; the weights are then those of a recipe that ends with it.
     """
@@ -67,9 +67,9 @@ def _publish(
 
 
 def update_moving_averages(model: CTCModel, samples: Sequence[Sample], params: Params, *, workers: int) -> None:
-    """Find the moving averages of an average of weights, which has none of its own (Izmailov et al. 2018).
+    """Compute the moving averages of averaged weights, which have none of their own (Izmailov et al. 2018).
 
-    Every column of image counts the same, also in the last batch of a width, which is not filled up with repeats.
+    Every column of image has the same weight, also in the last batch of a width, which is not filled up with repeats.
     """
     preprocessing = dataclasses.replace(preprocessing_of(params), paired=False)
     epoch = params.train.epochs  # the first that was not trained on
@@ -83,7 +83,7 @@ def update_moving_averages(model: CTCModel, samples: Sequence[Sample], params: P
 def save_newest(params: Params, *, root: Path) -> Path:
     """Write the averaged weights of the newest checkpoint to root/training/weights-newest, and return that folder.
 
-    A training may be running meanwhile. Raises DataError where these parameters have no checkpoint.
+    A training may be running meanwhile. Raise DataError where these parameters have no checkpoint.
     """
     phases = phases_of(params)
     data_set = Dataset.open(root / "data/dataset").manifest.fingerprint
@@ -116,6 +116,6 @@ def _split(data_set: Dataset, split: str, *, context: bool = False) -> list[Samp
 
 
 def _evenly(samples: Sequence[Sample], count: int) -> list[Sample]:
-    """At most `count` samples, taken at equal distances."""
+    """Return at most `count` samples, taken at equal distances."""
     step = max(len(samples) / count, 1)
     return [samples[int(place * step)] for place in range(min(count, len(samples)))]

@@ -1,4 +1,4 @@
-"""How many threads a training computes with; to be called before the backend has begun to compute."""
+"""The number of threads of a training; set it before the backend begins to compute."""
 
 import os
 
@@ -6,7 +6,9 @@ from legible.errors import SettingsError
 
 
 def limit_threads(count: int) -> None:
-    """Compute with this many threads; 0 leaves it to the backend. JAX raises SettingsError: it has no such setting."""
+    """Compute with this many threads; 0 leaves it to the backend. Raise SettingsError with JAX, which has no such
+    setting.
+    """
     if count == 0:
         return
     backend = os.environ.get("KERAS_BACKEND", "tensorflow")

@@ -1,4 +1,4 @@
-"""The float weights of a trained network, with what is needed to build it again: to export it and to fine-tune it."""
+"""The float weights of a trained network, with what is needed to build it again for export and fine-tuning."""
 
 import dataclasses
 import json
@@ -20,14 +20,14 @@ from legible.recognition.bundle import CHARSET, DESCRIPTION
 FORMAT = JsonFormat("weights", 1, "train again, or fetch them anew", DataError)
 WEIGHTS = "model.weights.h5"
 LOGITS = "logits"
-"""The layer with a row for each label."""
+"""The layer with one row for each label."""
 NEW_BIAS = 2.0
-"""How far the logit of a character that the start lacks lies below the average of the others."""
+"""How far the logit of a character that the start lacks is below the average of the others."""
 
 
 @dataclass(frozen=True)
 class Description:
-    """What a weights file belongs to."""
+    """The description of a weights file."""
 
     version: int
     size: str
@@ -35,7 +35,7 @@ class Description:
     backend: str
     device: str = "cpu"
     normalization: int = 1
-    """The version of `image.normalize` they were trained on."""
+    """The version of `image.normalize` that the weights were trained with."""
 
     def save(self, folder: Path) -> None:
         content = json.dumps(dataclasses.asdict(self), indent=1) + "\n"
@@ -43,7 +43,7 @@ class Description:
 
 
 def save_weights(model: CTCModel, folder: Path, params: TrainParams, *, charset: Charset) -> None:
-    """Write description.json, charset.json and model.weights.h5, beside their place first."""
+    """Write description.json, charset.json and model.weights.h5, and replace the former folder with them."""
     description = Description(
         FORMAT.version, params.size, params.height, keras.backend.backend(), device(), params.normalization
     )
@@ -55,7 +55,7 @@ def save_weights(model: CTCModel, folder: Path, params: TrainParams, *, charset:
 
 
 def load_network(folder: Path) -> tuple[CTCModel, Description, Charset]:
-    """The network that was saved. Raises DataError for a folder without one or of another format."""
+    """Return the saved network. Raise DataError for a folder without one, or of another format."""
     folder, description = _found(folder)
     charset = Charset.load(folder / CHARSET)
     model = build_network(size_named(description.size), labels=charset.size, height=description.height)
@@ -64,13 +64,13 @@ def load_network(folder: Path) -> tuple[CTCModel, Description, Charset]:
 
 
 def sum_of_weights(folder: Path) -> str:
-    """sha256 of the weights and of the charset that they are of. Raises DataError for a folder without any."""
+    """Return the sha256 of the weights and their charset. Raise DataError for a folder without weights."""
     found = _found(folder)[0]
     return f"{sha256_of(found / WEIGHTS)} {sha256_of(found / CHARSET)}"
 
 
 def _found(folder: Path) -> tuple[Path, Description]:
-    """Where the weights of this folder are, and what they belong to."""
+    """Return where the weights of a folder are, and their description."""
     folder = intact_folder(folder)
     path = folder / DESCRIPTION
     if not path.is_file():
@@ -82,7 +82,7 @@ def _found(folder: Path) -> tuple[Path, Description]:
 def average_with(model: CTCModel, others: Sequence[Path]) -> None:
     """Give the model the average of its weights and those of others (model soups, Wortsman et al. 2022).
 
-    Raises DataError for weights of another size or charset.
+    Raise DataError for weights of another size or charset.
     """
     networks = [model, *(_network_alike(model, other) for other in others)]
     together = zip(*(network.get_weights() for network in networks), strict=True)
@@ -128,7 +128,7 @@ def _take_logits(layer: keras.Layer, former: keras.Layer, charset: Charset, form
 
 
 def _take(layer: keras.Layer, former: CTCModel) -> int:
-    """1 where the layer took the weights of the one of its name, else 0."""
+    """Copy the weights of the layer with the same name and shapes; return 1 where there is one, else 0."""
     names = {other.name: other for other in former.layers}
     if layer.name not in names:
         return 0
@@ -140,7 +140,7 @@ def _take(layer: keras.Layer, former: CTCModel) -> int:
 
 
 def device() -> str:
-    """`gpu` or `tpu` where the backend sees one, else `cpu`."""
+    """Return `gpu` or `tpu` where the backend sees one, else `cpu`."""
     if keras.backend.backend() == "torch":  # of whose devices Keras makes no list
         import torch  # only where it is the backend  # noqa: PLC0415
 
