@@ -1,6 +1,6 @@
-"""A client of the service over HTTP: tries again where it is told to, and reads many images in batches.
+"""A client of the service over HTTP: it retries where the service says so, and sends many images in batches.
 
-Stands alone: besides the standard library it needs httpx (`pip install legible-ocr[client]`), and tqdm for progress.
+It stands alone: besides the standard library it needs httpx (`pip install legible-ocr[client]`), and tqdm for progress.
 
     with Client("http://localhost:3000") as client:
         print(client.read(Path("word.png")).text)
@@ -18,7 +18,7 @@ import httpx
 from legible.batched import batched
 
 RETRIED = frozenset({429, 502, 503, 504})
-"""Answers after which the same request may succeed."""
+"""The status codes after which the same request may succeed."""
 LONGEST_PAUSE_SECONDS = 30.0
 
 
@@ -32,7 +32,7 @@ class ServiceError(Exception):
 
 @dataclass(frozen=True)
 class Guess:
-    """A character of a reading, or another text, and the chance that it is right."""
+    """A character of a reading, or another text, and the probability that it is right."""
 
     text: str
     confidence: float
@@ -52,7 +52,7 @@ class RemoteReading:
 
 
 class Client:
-    """Use it as a context, or close it."""
+    """An HTTP client of one service. Use it as a context, or close it."""
 
     def __init__(
         self,
@@ -68,15 +68,18 @@ class Client:
         self._tries = tries
 
     def read(self, image: bytes | Path, **options: Any) -> RemoteReading:
-        """One image. Options: accept, lexicon, alternatives, channel. Raises ServiceError where it is refused."""
+        """Read one image.
+
+        The options are accept, lexicon, alternatives and channel. Raise ServiceError where it is refused.
+        """
         return _reading(self._read("/read", [("image", image)], options))
 
     def read_many(
         self, images: Iterable[bytes | Path], *, batch: int = 16, progress: bool = False, **options: Any
     ) -> Iterator[RemoteReading | ServiceError]:
-        """A reading or an error for each image, in order, so many to a request.
+        """Yield a reading or an error for each image, in order, sending `batch` images in each request.
 
-        What is refused as too large together is sent in halves, in the end one by one.
+        Images that are too large together are sent in halves, in the end one by one.
         """
         with _bar(progress) as bar:
             for some in batched(images, batch):
@@ -118,7 +121,7 @@ class Client:
         return self._send(path, files=files, data={"channel": channel} if channel else {}, params=params)
 
     def _send(self, path: str, **request: Any) -> Any:
-        """The content of the answer, tried again where the service is full, draining or gone for a moment."""
+        """Return the content of the answer; retry where the service is full, draining, or gone for a moment."""
         for number in range(1, self._tries + 1):
             last = number == self._tries
             try:
@@ -141,7 +144,7 @@ def _file(image: bytes | Path) -> tuple[str, bytes]:
 
 
 def _pause(said: str | None, number: int) -> float:
-    """What the service asks for, else twice as long each time."""
+    """Return the seconds to wait: what the service asks for, else twice as long each time."""
     asked = float(said) if said and said.replace(".", "", 1).isdigit() else 0.25 * 2**number
     return min(asked, LONGEST_PAUSE_SECONDS)
 

@@ -29,17 +29,17 @@ def without(text: str, untold: Collection[Untold]) -> str:
 
 
 def edit_distance(*, truth: Sequence[Any], prediction: Sequence[Any]) -> int:
-    """Return the fewest insertions, deletions and substitutions that turn one into the other."""
+    """Return the smallest number of insertions, deletions and substitutions that turn one into the other."""
     return int(Levenshtein.distance(truth, prediction))
 
 
 def cer(*, truths: Iterable[str], predictions: Iterable[str]) -> float:
-    """Character error rate: `cer(truths=["abcd"], predictions=["abed"]) -> 0.25`."""
+    """Return the character error rate: `cer(truths=["abcd"], predictions=["abed"]) -> 0.25`."""
     return _error_rate(list(truths), list(predictions))
 
 
 def wer(*, truths: Iterable[str], predictions: Iterable[str]) -> float:
-    """Word error rate, words being what spaces part: `"to be" for "to bee" -> 0.5`."""
+    """Return the word error rate; words are separated by spaces: `"to be" for "to bee" -> 0.5`."""
     return _error_rate([text.split() for text in truths], [text.split() for text in predictions])
 
 

@@ -129,7 +129,7 @@ def data_check(
 
 
 def _samples(root: Path, split: str, group: str) -> "tuple[Iterator[Sample], int]":
-    """Those of a split and group, or of a slice of it, and how many they are."""
+    """Return the samples of a split and group, or of a slice of the group, and their number."""
     from legible.data.dataset import Dataset
 
     dataset = Dataset.open(root / "data/dataset")

@@ -21,7 +21,7 @@ class Output(StrEnum):
 
 
 def _gate_cases(root: Path) -> "list[Case]":
-    """Validation images and the print recipe; none where there is no data set."""
+    """Return the validation images and the print recipe; an empty list where there is no data set."""
     from legible.data.dataset import Dataset
     from legible.evaluation.evaluate import print_cases, validation_cases
 

@@ -103,7 +103,7 @@ def rebase(
 
 
 def _seconds(text: str) -> float:
-    """Unix time of an ISO date or time, of this machine's zone where it names none."""
+    """Return the Unix time of an ISO date or time, in this machine's time zone where it names none."""
     try:
         return datetime.fromisoformat(text).astimezone().timestamp()
     except ValueError as error:

@@ -32,7 +32,7 @@ def without_measured(params: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def with_phases(params: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The same parameters with `train.then` written as `train.phases`: `then: [x]` -> `phases: [{}, x]`."""
+    """Return the same parameters with `train.then` written as `train.phases`: `then: [x]` -> `phases: [{}, x]`."""
     train = params.get("train")
     if not isinstance(train, Mapping) or "then" not in train:
         return params
@@ -43,7 +43,7 @@ def with_phases(params: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _phases(then: Any) -> Any:
-    """One phase for the section itself, and one for each entry; what is no list is left to be refused as phases."""
+    """Return one phase for the section itself and one for each entry. What is no list is left for the checks."""
     entries = [then] if isinstance(then, Mapping) else then
     if not isinstance(entries, list):
         return entries
@@ -58,9 +58,9 @@ def _phase(entry: Any) -> Any:
 
 
 def with_mixtures(params: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The same parameters with each mixture that is a name replaced by that entry of `train.mixtures`.
+    """Return the same parameters with each mixture that is a name replaced by that entry of `train.mixtures`.
 
-    Raises SettingsError for a name that is not there.
+    Raise SettingsError for a name that is not there.
     """
     train = params.get("train")
     if not isinstance(train, Mapping):

@@ -26,7 +26,7 @@ class LabelFolding:
 
     @staticmethod
     def of(charset: Charset) -> "LabelFolding":
-        """The folding of a charset: `A` as `a` where it holds both."""
+        """Return the folding of a charset: `A` as `a` where it holds both."""
         small = np.arange(charset.size, dtype=np.int32)
         capital = small.copy()
         labels = {character: label for label, character in enumerate(charset.characters, start=1)}
@@ -43,12 +43,12 @@ class LabelFolding:
         )
 
     def labels(self, labels: Sequence[int], untold: Collection[str]) -> list[int]:
-        """Labels of a text in small letters, without spaces and without punctuation, as far as they are untold."""
+        """Return the labels of a text in small letters, without spaces and punctuation, as far as those are untold."""
         found = [int(self.small[label]) for label in labels] if "case" in untold else list(labels)
         unheard = self.space * ("spaces" in untold) + self.mark * ("punctuation" in untold)
         return [label for label in found if not unheard[label]]
 
 
 def untold_columns(untold: Collection[str]) -> list[float]:
-    """`("spaces",) -> [0.0, 1.0, 0.0]`"""
+    """Return a 1.0 for each untold property, in the order of UNTOLD: `("spaces",) -> [0.0, 1.0, 0.0]`."""
     return [float(name in untold) for name in UNTOLD]

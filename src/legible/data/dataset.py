@@ -46,9 +46,7 @@ class Sample:
     kind: Kind
     segmentation: Segmentation = "ok"
     untold: tuple[Untold, ...] = ()
-    """What the label does not tell about the image: `case` where all labels are in capitals, `spaces`,
-    `punctuation`.
-    """
+    """What the label does not tell: `case` where all labels are in capitals, `spaces`, `punctuation`."""
     box: Box | None = None
     """The box of the text in an image that also shows its context; None where the whole image is the text."""
 
@@ -58,9 +56,7 @@ class Sample:
         return f"{self.source}/{self.kind}"
 
     def comparable(self, text: str) -> str:
-        """Return a text without what this sample's label does not tell (case, spaces, punctuation), to compare with
-        it.
-        """
+        """Return a text without what this sample's label does not tell, to compare it with the label."""
         return without(text, self.untold)
 
 
@@ -217,8 +213,9 @@ class Dataset:
     def samples(
         self, *, split: str | None = None, source: str | None = None, kind: str | None = None, context: bool = False
     ) -> Iterator[Sample]:
-        """Yield the chosen samples in the order they were written. Images with a box are cut to it, unless `context` is
-        given.
+        """Yield the chosen samples in the order they were written.
+
+        Images with a box are cut to it, unless `context` is given.
         """
         for name in sorted(self.manifest.shards):
             if split is None or name.startswith(f"{split}-"):

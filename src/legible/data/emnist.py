@@ -130,9 +130,7 @@ def _check_shapes(path: Path, images: npt.NDArray[Any], labels: npt.NDArray[Any]
 
 
 def _labels(path: Path) -> Path:
-    """Return the label file that belongs to an image file: `...-labels-idx1-ubyte` or QMNIST's
-    `...-labels-idx2-int`.
-    """
+    """Return the label file of an image file: `...-labels-idx1-ubyte`, or QMNIST's `...-labels-idx2-int`."""
     stem = path.name.split("-images-")[0]
     found = sorted(path.parent.glob(f"{stem}-labels-idx[12]-*"))
     if not found:

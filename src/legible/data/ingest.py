@@ -24,8 +24,9 @@ FEWEST_WRITERS = 3
 
 
 def ingest(params: Params, *, root: Path) -> Manifest:
-    """Write root/data/dataset, and return its manifest. A listed source that is not here stops the stage at its
-    start.
+    """Write root/data/dataset, and return its manifest.
+
+    A listed source that is not here stops the stage at its start.
     """
     listed = _allowed(sources.require(root), params.ingest)
     present = sources.generated(root)

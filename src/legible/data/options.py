@@ -18,9 +18,7 @@ class SourceOptions:
     """The options of a source, listed beside it in data/sources.json; the defaults take everything as it is."""
 
     untold: tuple[Untold, ...] = ()
-    """What the labels do not tell about the images: `case` where all labels are in capitals, `spaces`,
-    `punctuation`.
-    """
+    """What the labels do not tell: `case` where all labels are in capitals, `spaces`, `punctuation`."""
     leave_out: str = ""
     """A regular expression; samples in whose label it is found are left out."""
     leave_out_paths: str = ""
@@ -47,8 +45,8 @@ class SourceOptions:
             raise DataError(f"options of a source: {'; '.join(faults)}")
 
     def text(self, label: str) -> str:
-        """Return the text of a label: composed (NFC), with replacements, and without look-alike letters of other
-        scripts.
+        """Return the text of a label: composed (NFC), with replacements, look-alike letters of other scripts
+        replaced.
         """
         text = composed(label)
         for old, new in self.replace.items():

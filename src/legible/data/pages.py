@@ -82,9 +82,7 @@ class PageFolder:
 
     @cached_property
     def doubtful_pages(self) -> frozenset[str]:
-        """Return the names of pages with so many contradicted labels that each other label needs a second reading to
-        agree.
-        """
+        """Return the names of pages with so many contradicted labels that the others are doubted too."""
         return frozenset(page.name for page in self.pages if self._contradicted(page) > MAX_CONTRADICTED)
 
     def _contradicted(self, page: Page) -> float:

@@ -43,9 +43,7 @@ class TranscribedFolder:
     options: SourceOptions = field(default_factory=SourceOptions)
 
     def images(self, tally: Tally) -> Iterator[tuple[Transcription, GreyImage]]:
-        """Yield every row whose image can be decoded, in the order of the index; the tally gets the names of the
-        others.
-        """
+        """Yield every row whose image can be decoded, in the order of the index; the tally names the others."""
         for row, content in self._contents():
             if self.options.leaves_out(row.text, row.path):
                 tally.dropped[f"{row.kind}: left out by the source's options"] += 1
@@ -137,7 +135,5 @@ def _is_inside(path: str) -> bool:
 
 
 def _writer(row: Mapping[str, str], options: SourceOptions) -> str:
-    """Return the writer, else the page, else what the path names, else the image: the unit that is never in two
-    splits.
-    """
+    """Return what may not be in two splits: the writer, else the page, else what the path names, else the image."""
     return row.get("writer") or row.get("page") or options.page_of(row["path"])

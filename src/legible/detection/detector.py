@@ -39,7 +39,7 @@ class LineDetector:
 
 
 def network_input(image: GreyImage) -> npt.NDArray[np.float32]:
-    """Ink 1 on paper 0, filled up with paper to whole multiples: (H, W) -> (H', W')."""
+    """Return the network's input: ink 1 on paper 0, padded with paper to whole multiples, (H, W) -> (H', W')."""
     rows, columns = image.shape
     down, across = -rows % MULTIPLE, -columns % MULTIPLE
     filled = cv2.copyMakeBorder(255 - image, 0, down, 0, across, cv2.BORDER_CONSTANT, value=0)

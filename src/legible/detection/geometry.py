@@ -33,7 +33,7 @@ class LineShape:
 
     @staticmethod
     def from_polygon(points: Points) -> "LineShape":
-        """The smooth line through a ragged polygon: a parabola through its middle, of one height everywhere."""
+        """Return the smooth line through a ragged polygon: a parabola through its middle, of one height everywhere."""
         left, top = points.min(axis=0)
         right, bottom = points.max(axis=0)
         count = int(np.clip((right - left) / max(bottom - top, 1.0) / SAMPLED_EVERY, 3, MAX_SAMPLES))
@@ -49,7 +49,7 @@ class LineShape:
 
     @property
     def polygon(self) -> Points:
-        """(2k, 2): along the upper edge and back along the lower one."""
+        """The polygon (2k, 2): along the upper edge and back along the lower one."""
         return np.concatenate([self.upper, self.lower[::-1]])
 
     @property
@@ -67,13 +67,13 @@ class LineShape:
 
     @property
     def box(self) -> tuple[float, float, float, float]:
-        """Left, top, right and bottom of all its points."""
+        """The left, top, right and bottom of all its points."""
         points = self.polygon
         return cast("tuple[float, float, float, float]", (*points.min(axis=0).tolist(), *points.max(axis=0).tolist()))
 
     @property
     def angle(self) -> float:
-        """Of the straight line from end to end, in radians; above 0 it falls to the right."""
+        """The angle of the straight line from end to end, in radians; above 0 it falls to the right."""
         across, down = (self.middle[-1] - self.middle[0]).tolist()
         return float(np.arctan2(down, across))
 
@@ -81,12 +81,14 @@ class LineShape:
         return LineShape(moved_points(self.upper, matrix), moved_points(self.lower, matrix))
 
     def band(self, start: float, stop: float) -> Points:
-        """The polygon between two fractions of the way from the upper to the lower edge: band(0, 1) is all of it."""
+        """Return the polygon between two fractions of the way from the upper to the lower edge: band(0, 1) is all of
+        it.
+        """
         down = self.lower - self.upper
         return np.concatenate([self.upper + start * down, (self.upper + stop * down)[::-1]])
 
     def padded(self, fraction: float) -> "LineShape":
-        """Each edge moved out by a fraction of the height, the ends too."""
+        """Return each edge moved out by a fraction of the height, the ends too."""
         down = (self.lower - self.upper) * fraction
         along = np.zeros_like(self.middle)
         steps = np.diff(self.middle[[0, 1]], axis=0)[0], np.diff(self.middle[[-2, -1]], axis=0)[0]
@@ -96,7 +98,7 @@ class LineShape:
 
 
 def moved_points(points: Points, matrix: Matrix) -> Points:
-    """Points (n, 2) after a homography."""
+    """Return the points (n, 2) after a homography."""
     moved = np.concatenate([points, np.ones((len(points), 1))], axis=1) @ matrix.T
     return np.asarray(moved[:, :2] / moved[:, 2:])
 
@@ -113,7 +115,7 @@ def rotation(radians: float, *, center: tuple[float, float]) -> Matrix:
 
 
 def homography(source: Points, target: Points) -> Matrix:
-    """The one that takes four points to four others."""
+    """Return the homography that takes four points to four others."""
     return np.asarray(cv2.getPerspectiveTransform(source.astype(np.float32), target.astype(np.float32)), np.float64)
 
 
@@ -123,7 +125,7 @@ def polygon_area(points: Points) -> float:
 
 
 def overlap(first: Sequence[float], second: Sequence[float]) -> float:
-    """Length that two intervals (start, stop) have in common, negative by the room between them."""
+    """Return the length that two intervals (start, stop) have in common, or minus the distance between them."""
     return min(first[1], second[1]) - max(first[0], second[0])
 
 
@@ -132,7 +134,7 @@ def _unit(vector: Points) -> Points:
 
 
 def _extent(points: Points, x: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """The least and greatest y of a polygon's outline at each place x, which lie within the polygon's width."""
+    """Return the least and greatest y of a polygon's outline at each place x, which lie within the polygon's width."""
     start, stop = points, np.roll(points, -1, axis=0)
     steps = stop[:, 0] - start[:, 0]
     crossed = (np.minimum(start[:, 0], stop[:, 0]) <= x[:, None]) & (x[:, None] <= np.maximum(start[:, 0], stop[:, 0]))

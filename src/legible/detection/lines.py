@@ -82,7 +82,7 @@ def find_lines(detector: Detector, image: GreyImage, *, factor: float | None = N
 
 
 def typical_height(lines: Sequence[FoundLine]) -> float:
-    """The height in which most of the page is written: the median, each line by its length."""
+    """Return the height in which most of the page is written: the median, each line by its length."""
     heights = np.array([line.shape.height for line in lines])
     lengths = np.array([line.shape.length for line in lines])
     order = np.argsort(heights)
@@ -91,9 +91,9 @@ def typical_height(lines: Sequence[FoundLine]) -> float:
 
 
 def estimated_line_height(image: GreyImage) -> float:
-    """About how high the lines of a page are, by the heights of what looks like letters; before anything is found.
+    """Estimate the height of a page's lines from the heights of what looks like letters, before lines are found.
 
-    Letters without ascenders are most of a text and half as high as its lines.
+    Letters without ascenders are most of a text, and half as high as its lines.
     """
     factor = min(1.0, float(np.sqrt(MAX_LETTER_PIXELS / image.size)))
     small = cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA) if factor < 1 else image
@@ -109,13 +109,13 @@ def estimated_line_height(image: GreyImage) -> float:
 
 
 def pieces_of(maps: PageMaps) -> list[Piece]:
-    """The cores of a page, each of them one line or a part of one."""
+    """Return the cores of a page, each of them one line or a part of one."""
     core = np.where(maps.gap > 0.6, maps.core * 0.5, maps.core)  # noqa: PLR2004
     return list(_pieces(maps, core, np.ones(core.shape, bool), level=0))
 
 
 def joined(pieces: Sequence[Piece], maps: PageMaps) -> list[Piece]:
-    """Pieces that follow each other on one line put together, unless the maps see a gap between them."""
+    """Return the pieces that follow each other on one line put together, unless the maps see a gap between them."""
     rest = sorted(pieces, key=lambda piece: piece.x[0])
     whole: list[Piece] = []
     while rest:
@@ -128,7 +128,7 @@ def joined(pieces: Sequence[Piece], maps: PageMaps) -> list[Piece]:
 
 
 def shape_of(piece: Piece) -> LineShape:
-    """Smooth edges through what the columns of a core say, out to the ends of the ink."""
+    """Return smooth edges through the columns of a core, out to the ends of the ink."""
     high = piece.height
     left = piece.x[0] - STRIDE / 2 - CORE_INSET * high
     right = piece.x[-1] + STRIDE / 2 + CORE_INSET * high
@@ -161,7 +161,7 @@ def _fitting(factor: float, image: GreyImage) -> float:
 
 
 def _ink(image: GreyImage) -> npt.NDArray[np.uint8]:
-    """Darker than its surroundings by a good part of the page's contrast."""
+    """Return the pixels that are darker than their surroundings by a good part of the page's contrast."""
     around = cv2.blur(image, (31, 31)).astype(np.int16)
     difference = around - image
     step = max(float(np.percentile(np.abs(difference), 97)) * 0.5, 12.0)
@@ -202,7 +202,7 @@ def _piece(maps: PageMaps, part: tuple[slice, slice], own: npt.NDArray[np.bool_]
 
 
 def _is_double(piece: Piece, own: npt.NDArray[np.bool_]) -> bool:
-    """Whether the core is thicker than that of one line, in a good part of its columns."""
+    """Return whether the core is thicker than that of one line, in a good part of its columns."""
     thick = own.sum(axis=0) * STRIDE > np.maximum(MAX_THICKNESS * piece.height, 2 * STRIDE)
     extent = (own.shape[0] - own.argmax(axis=0) - own[::-1].argmax(axis=0)) * STRIDE
     apart = extent > 1.5 * np.maximum(piece.height, 2 * STRIDE)
@@ -210,7 +210,7 @@ def _is_double(piece: Piece, own: npt.NDArray[np.bool_]) -> bool:
 
 
 def _following(piece: Piece, others: Sequence[Piece], gap: Map) -> Piece | None:
-    """The nearest piece that goes on where this one ends."""
+    """Return the nearest piece that goes on where this one ends."""
     high = piece.height
     near = [
         other
@@ -221,7 +221,7 @@ def _following(piece: Piece, others: Sequence[Piece], gap: Map) -> Piece | None:
 
 
 def _continues(piece: Piece, other: Piece, gap: Map) -> bool:
-    """Whether two pieces lie on one line: of about one height, in one direction, with no gap between them."""
+    """Return whether two pieces lie on one line: of about one height, in one direction, with no gap between them."""
     heights = sorted((piece.height, other.height))
     if heights[1] > 1.7 * heights[0]:
         return False
@@ -236,7 +236,7 @@ def _continues(piece: Piece, other: Piece, gap: Map) -> bool:
 
 
 def _slope(piece: Piece, other: Piece) -> float:
-    """Of the longer of two pieces, 0 where both are too short to tell."""
+    """Return the slope of the longer of two pieces, or 0 where both are too short to tell."""
     longer = max(piece, other, key=lambda one: one.x[-1] - one.x[0])
     if longer.x[-1] - longer.x[0] < 4 * longer.height:
         return 0.0
@@ -244,7 +244,7 @@ def _slope(piece: Piece, other: Piece) -> float:
 
 
 def _end(piece: Piece, *, last: bool) -> tuple[float, float]:
-    """The middle of a piece's last or first few columns."""
+    """Return the middle of a piece's last or first few columns."""
     part = slice(-4, None) if last else slice(0, 4)
     y = (piece.upper[part] + piece.lower[part]) / 2
     return float(piece.x[-1] if last else piece.x[0]), float(y.mean())
@@ -261,7 +261,7 @@ def _together(piece: Piece, other: Piece) -> Piece:
 def _fitted(
     x: npt.NDArray[np.float64], y: npt.NDArray[np.float64], weights: npt.NDArray[np.float64], *, degree: int
 ) -> np.polynomial.Polynomial:
-    """The polynomial through weighted points, fitted again without those that lie far off."""
+    """Return the polynomial through weighted points, fitted again without those that lie far off."""
     degree = min(degree, len(x) - 1)
     domain = [float(x[0]), float(max(x[-1], x[0] + 1))]
     first = np.polynomial.Polynomial.fit(x, y, degree, domain=domain, w=np.sqrt(weights))

@@ -31,7 +31,9 @@ def cut_line(image: GreyImage, shape: LineShape, *, margin: float = MARGIN) -> G
 
 
 def page_polygon(shape: LineShape, start: float, stop: float) -> Points:
-    """The part of a line between two fractions of the length of its cut, MARGIN included, as a polygon on the page."""
+    """Return the part of a line between two fractions of the length of its cut, MARGIN included, as a polygon on the
+    page.
+    """
     upper, lower = _edges_at(shape, 64, MARGIN)
     places = np.linspace(start, stop, max(2, round((stop - start) * len(shape.upper)) + 1))
     at = np.clip(places * len(upper) - 0.5, 0, len(upper) - 1)
@@ -52,7 +54,9 @@ def _upright(image: GreyImage, shape: LineShape, margin: float) -> GreyImage:
 
 
 def _edges_at(shape: LineShape, count: int, margin: float) -> tuple[Points, Points]:
-    """Points of both edges in the middles of `count` columns, equally far apart along the line and its margins."""
+    """Return the points of both edges in the middles of `count` columns, equally far apart along the line and its
+    margins.
+    """
     middle = shape.middle
     steps = np.linalg.norm(np.diff(middle, axis=0), axis=1)
     along = np.concatenate([[0.0], np.cumsum(steps)])
@@ -62,7 +66,7 @@ def _edges_at(shape: LineShape, count: int, margin: float) -> tuple[Points, Poin
 
 
 def _interpolated(points: Points, along: npt.NDArray[np.float64], wanted: npt.NDArray[np.float64]) -> Points:
-    """Points at places along a line, beyond its ends in the direction that it has there."""
+    """Return the points at places along a line, beyond its ends in the direction that it has there."""
     inner = np.stack([np.interp(wanted, along, points[:, axis]) for axis in (0, 1)], axis=1)
     first = (points[1] - points[0]) / max(along[1] - along[0], 1e-9)
     last = (points[-1] - points[-2]) / max(along[-1] - along[-2], 1e-9)

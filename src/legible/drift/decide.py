@@ -30,7 +30,7 @@ class SignalDrift:
 
     @property
     def beyond(self) -> float:
-        """KS in thresholds."""
+        """The KS divided by the threshold."""
         return self.ks / self.threshold
 
     @property

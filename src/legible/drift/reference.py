@@ -41,7 +41,7 @@ class Rule:
     m: float
 
     def threshold(self, n: int) -> float:
-        """`Rule(c=2.3, m=8000).threshold(50) -> 0.33`."""
+        """Return the KS above which a window of n images drifts: `Rule(c=2.3, m=8000).threshold(50) -> 0.33`."""
         return float(self.c * np.sqrt(1 / n + 1 / self.m))
 
 

@@ -122,7 +122,7 @@ def by_writer(results: Iterable[Result]) -> list[WriterFigures]:
 
 
 def writer_interval(values: npt.NDArray[np.float64], writers: Sequence[str], *, seed: int) -> tuple[float, float]:
-    """2.5th and 97.5th percentile of the mean over resampled writers, each with all of its samples."""
+    """Return the 2.5th and 97.5th percentile of the mean over resampled writers, each with all of their samples."""
     means = writer_resamples(values, writers, resamples=RESAMPLES, seed=seed)
     low, high = np.percentile(means, (2.5, 97.5))
     return float(low), float(high)

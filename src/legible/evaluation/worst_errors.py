@@ -22,7 +22,7 @@ class Shown(Protocol):
 def draw_worst(
     path: Path, cases: Sequence[Shown], readings: Sequence[Reading], results: Sequence[Result], *, count: int
 ) -> None:
-    """The surest of the wrong readings, three in a row."""
+    """Draw the wrong readings with the highest confidence, three in a row."""
     wrong = [place for place, result in enumerate(results) if not result.right]
     chosen = sorted(wrong, key=lambda place: -results[place].confidence)[:count]
     cells = [_cell(cases[place], readings[place]) for place in chosen]

@@ -16,7 +16,7 @@ PLACE = "models/bundle"
 
 @contextmanager
 def champion_folder(named: str, *, root: Path) -> Iterator[Path | None]:
-    """The champion's folder while it is compared; None for `none`, and for a revision that holds no bundle."""
+    """Yield the champion's folder while it is compared; None for `none`, and for a revision that holds no bundle."""
     if named == "none":
         yield None
     elif (Path(named) / MANIFEST).is_file():

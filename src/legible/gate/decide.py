@@ -51,7 +51,7 @@ class GateVerdict:
         return not self.reasons
 
     def for_deploy(self) -> "GateVerdict":
-        """Refused where records alone were judged, or a part of the images: what is deployed has been read again."""
+        """Return the verdict for a deploy: refused where only records, or only a part of the images, were judged."""
         faults = ("a deploy needs the images to be read again; get the data",) if self.recorded else self.not_read
         return replace(self, reasons=(*self.reasons, *faults), not_read=())
 

@@ -26,13 +26,13 @@ class PairedReadings:
 
 
 def read_alone(candidate: Path, cases: Sequence[Case]) -> list[Result]:
-    """Re-read images where there is no champion. Raises BundleError for a bundle that is not as packed."""
+    """Re-read images where there is no champion. Raise BundleError for a bundle that is not as packed."""
     reader = Recognizer.from_bundle(load_bundle(candidate))
     return [result_of(case, reader.read([case.image])[0]) for case in tqdm(cases, desc="read", unit="image")]
 
 
 def read_by_both(candidate: Path, champion: Path, cases: Sequence[Case]) -> PairedReadings:
-    """Re-read images with both. Raises BundleError for a bundle that is not as packed."""
+    """Re-read images with both bundles. Raise BundleError for a bundle that is not as packed."""
     readers = [Recognizer.from_bundle(load_bundle(folder)) for folder in (candidate, champion)]
     results: tuple[list[Result], list[Result]] = ([], [])
     ratios = []

@@ -1,1 +1,1 @@
-"""Bytes to grey image, grey image to model input and to its statistics."""
+"""Images: from bytes to a grey image, and from a grey image to model input and to statistics."""

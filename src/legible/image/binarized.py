@@ -77,9 +77,9 @@ class Ink:
 
 
 def normalize_binarized(image: GreyImage, *, height: int, stride: int, version: int) -> npt.NDArray[np.float32]:
-    """Model input of (height, W), W a multiple of stride and at least two strides; a blank image gives blank input.
+    """Return the model input (height, W), W a multiple of stride and at least two strides; zeros for a blank image.
 
-    Version 1, of the first bundles, looks for the ink at the image's own size and to whole pixels.
+    Version 1, of the first bundles, finds the ink at the image's own size and to whole pixels.
     """
     dark_on_light = _turned(_reduced(image))
     first = _find_ink(softened(dark_on_light))
@@ -96,7 +96,7 @@ def normalize_binarized(image: GreyImage, *, height: int, stride: int, version: 
 
 
 def _reduced(image: GreyImage) -> GreyImage:
-    """At most MAX_PIXELS: a larger image without most of its margin, which would leave few of them to the text."""
+    """Return an image of at most MAX_PIXELS. A larger one first loses most of its margin."""
     if image.size <= MAX_PIXELS:
         return image
     whole = _shrunk(image)
@@ -105,7 +105,7 @@ def _reduced(image: GreyImage) -> GreyImage:
 
 
 def _surroundings(image: GreyImage, box: Box, *, seen_in: GreyImage) -> GreyImage:
-    """The part of an image around a box that was found in a smaller copy of it."""
+    """Return the part of an image around a box that was found in a smaller copy of it."""
     room = max(2, round(ROOM * box.height))
     down, right = (large / small for large, small in zip(image.shape, seen_in.shape, strict=True))
     rows = slice(int(max(box.top - room, 0) * down), math.ceil((box.bottom + room) * down))
@@ -121,7 +121,7 @@ def _shrunk(image: GreyImage) -> GreyImage:
 
 
 def _turned(image: GreyImage) -> GreyImage:
-    """Dark on light: paper is what holds most of the image and most of its border."""
+    """Return the image dark on light; paper is what fills most of the image and of its border."""
     tones = _tones(image)
     border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
     light = tones.light_share + np.count_nonzero(border > tones.threshold) / border.size
@@ -129,16 +129,13 @@ def _turned(image: GreyImage) -> GreyImage:
 
 
 def softened(image: GreyImage) -> GreyImage:
-    """Three by three means: single specks of noise no longer count as ink.
-
-    What Pillow's BoxBlur(1) gives, in a third of its time.
-    """
+    """Return the means of 3 x 3 pixels, in which single specks of noise no longer count as ink."""
     across = _means_of_three(image.astype(np.uint16).T).T
     return _means_of_three(across).astype(np.uint8)
 
 
 def _means_of_three(rows: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16]:
-    """Of each row with the rows before and after it, rounded; the first and the last stand beside themselves."""
+    """Return the rounded mean of each row and its two neighbours; the first and last row are their own neighbour."""
     sums = rows.copy(order="K")
     sums[1:] += rows[:-1]
     sums[:-1] += rows[1:]
@@ -160,7 +157,7 @@ def _find_ink(image: GreyImage) -> Ink | None:
 
 
 def _tones(image: GreyImage) -> Tones:
-    """Threshold of the greatest variance between two classes (Otsu 1979), and the means of both."""
+    """Return the threshold of greatest variance between two classes (Otsu 1979), and the means of both."""
     histogram = np.bincount(image.ravel(), minlength=256)
     dark_count = histogram.cumsum()
     dark_sum = (histogram * LEVELS).cumsum()
@@ -176,7 +173,7 @@ def _tones(image: GreyImage) -> Tones:
 
 
 def _framed(image: GreyImage, *, box: Box, paper: float) -> GreyImage:
-    """The ink with a rim of its own surroundings, or of paper where the image ends."""
+    """Return the ink with a rim of its own surroundings, or of paper where the image ends."""
     rim = max(2, round(RIM * min(box.height, SLENDEREST * box.width)))
     rows, columns = image.shape
     top, left = min(rim, box.top), min(rim, box.left)
@@ -188,7 +185,7 @@ def _framed(image: GreyImage, *, box: Box, paper: float) -> GreyImage:
 
 
 def _brought_near(image: GreyImage, ink: Ink) -> GreyImage:
-    """With SEEN_HIGH rows of this ink, its shape kept but where it would be too wide; less than a pixel is cut off."""
+    """Return the image scaled to SEEN_HIGH rows of ink, in its shape unless it would be too wide."""
     factor = SEEN_HIGH / _text_height(ink.box.height, ink.mask)
     height, width = image.shape
     rows, columns = max(int(height * factor), 1), max(int(width * factor), 1)
@@ -198,19 +195,19 @@ def _brought_near(image: GreyImage, ink: Ink) -> GreyImage:
 
 
 def _text_height(height: float, mask: Mask) -> float:
-    """That of the ink, but never less than a few strokes."""
+    """Return the height of the ink, but at least that of a few strokes."""
     return max(height, STROKES_HIGH * _stroke_width(mask))
 
 
 def _stretched(image: GreyImage, tones: Tones) -> GreyImage:
-    """Paper to 0, ink to 255."""
+    """Return the image with paper at 0 and ink at 255."""
     levels = (tones.paper - LEVELS) * (255 / max(tones.paper - tones.ink, 1.0))
     table = np.clip(levels, 0, 255).astype(np.uint8)
     return np.take(table, image)
 
 
 def _stroke_width(mask: Mask) -> float:
-    """Twice the area over the outline: near the thickness of a long stroke, half the size of a dot."""
+    """Return twice the area over the outline: near the thickness of a long stroke, half the size of a dot."""
     inner = int(np.count_nonzero(mask[1:] != mask[:-1])) + int(np.count_nonzero(mask[:, 1:] != mask[:, :-1]))
     edges = (mask[0], mask[-1], mask[:, 0], mask[:, -1])
     outline = inner + sum(int(np.count_nonzero(edge)) for edge in edges)
@@ -222,7 +219,7 @@ def _whole(box: Box) -> Outline:
 
 
 def _outline(image: GreyImage, ink: Ink) -> Outline:
-    """To parts of a pixel: where the darkest of the rows and of the columns cross the threshold."""
+    """Return the outline of the ink to parts of a pixel: where the darkest rows and columns cross the threshold."""
     box, threshold = ink.box, ink.tones.threshold
     left, right = _span(image.min(axis=0), box.left, box.right, threshold)
     top, bottom = _span(image.min(axis=1), box.top, box.bottom, threshold)
@@ -230,7 +227,7 @@ def _outline(image: GreyImage, ink: Ink) -> Outline:
 
 
 def _span(darkest: GreyImage, start: int, stop: int, threshold: float) -> tuple[float, float]:
-    """From `start` to before `stop`, where it is as dark as the threshold, each moved by half a pixel at most."""
+    """Return the begin and end of what is as dark as the threshold, each moved by at most half a pixel."""
     low, high = float(start), float(stop)
     if start > 0:
         outer, inner = int(darkest[start - 1]), int(darkest[start])

@@ -39,12 +39,12 @@ class Limits:
 
 
 def decode(data: bytes, *, limits: Limits = Limits()) -> GreyImage:
-    """Grey image of a file's bytes. Raises ImageError, or the kind of it that says why."""
+    """Return the grey image of a file's bytes. Raise ImageError, or the subclass that says why."""
     return decode_opened(open_image(data, limits=limits))
 
 
 def open_image(data: bytes, *, limits: Limits = Limits()) -> Image.Image:
-    """The header read, and no pixel. Raises ImageError for what needs no pixel to be refused."""
+    """Return an image of which only the header was read. Raise ImageError for what can be refused by it."""
     if not data:
         raise ImageError("the image is empty; send the bytes of a PNG, JPEG, WebP, TIFF or BMP file")
     if len(data) > limits.max_bytes:
@@ -57,7 +57,7 @@ def open_image(data: bytes, *, limits: Limits = Limits()) -> Image.Image:
 
 
 def decode_opened(image: Image.Image) -> GreyImage:
-    """Grey image of one whose header was read. Raises DamagedImageError."""
+    """Return the grey image of one whose header was read. Raise DamagedImageError."""
     try:
         return _grey(image)
     except DECODER_FAULTS as error:
@@ -110,7 +110,7 @@ def _grey(image: Image.Image) -> GreyImage:
 
 
 def _narrowed(pixels: npt.NDArray[np.generic]) -> GreyImage:
-    """Eight bits: whole numbers from sixteen, or as they are where they need no more; fractions by their range."""
+    """Return pixels of eight bits: sixteen-bit integers are scaled where they need it, fractions by their range."""
     values = np.nan_to_num(pixels.astype(np.float64), posinf=255, neginf=0)
     low, high = float(values.min()), float(values.max())
     if np.issubdtype(pixels.dtype, np.integer):

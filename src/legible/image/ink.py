@@ -71,7 +71,9 @@ def full_ink(dark: GreyImage, *, reach: int) -> Float:
 
 
 def _paper_level(image: GreyImage, reach: int) -> GreyImage:
-    """Grey level of the paper at each pixel: dark parts narrower than `reach` are closed, on a reduced copy."""
+    """Return the grey level of the paper at each pixel: dark parts narrower than `reach` are closed, on a reduced
+    copy.
+    """
     height, width = image.shape
     factor = max(reach // COARSE, 1)
     size = (max(width // factor, 1), max(height // factor, 1))

@@ -122,7 +122,7 @@ def find_text(image: GreyImage, looks: int = MAX_LOOKS) -> Text | None:
 
 
 def _seen(image: GreyImage) -> tuple[GreyImage, Band | None]:
-    """A copy of few pixels, or of more where those show nothing, and where text lies in it."""
+    """Return a small copy of the image and where text is in it; a larger copy where the small one shows nothing."""
     few = _reduced(image)
     band = _look(few)
     if band is not None or few.size >= image.size:
@@ -132,7 +132,7 @@ def _seen(image: GreyImage) -> tuple[GreyImage, Band | None]:
 
 
 def _look(image: GreyImage) -> Band | None:
-    """Where text lies in a dark-on-light image of few pixels."""
+    """Return where text is in a small dark-on-light image."""
     rows, columns = image.shape
     reach = max(min(rows, max(columns, 8)), 5)
     dark = darkness(np.asarray(cv2.blur(image, (3, 3)), np.uint8), reach=reach)
@@ -142,7 +142,7 @@ def _look(image: GreyImage) -> Band | None:
 
 
 def _reduced(image: GreyImage) -> GreyImage:
-    """At most MAX_PIXELS in MAX_ROWS, and at least MIN_ROWS."""
+    """Return at most MAX_PIXELS in MAX_ROWS, and at least MIN_ROWS."""
     rows = image.shape[0]
     factor = max(math.sqrt(image.size / MAX_PIXELS), rows / MAX_ROWS)
     if factor < 1:
@@ -151,7 +151,7 @@ def _reduced(image: GreyImage) -> GreyImage:
 
 
 def _resized(image: GreyImage, factor: float) -> GreyImage:
-    """So many times smaller."""
+    """Return the image reduced by a factor."""
     rows, columns = image.shape
     size = (max(round(columns / factor), 1), max(round(rows / factor), 1))
     if size == (columns, rows):
@@ -161,14 +161,14 @@ def _resized(image: GreyImage, factor: float) -> GreyImage:
 
 
 def _within(window: Window, shape: tuple[int, ...]) -> tuple[slice, slice]:
-    """Rows and columns of an image of this shape that hold a window, where they are in it."""
+    """Return the rows and columns of an image of this shape that hold a window, where they are in it."""
     rows, columns = shape
     top, bottom = max(math.floor(window.top), 0), min(math.ceil(window.bottom), rows)
     return slice(top, bottom), slice(max(math.floor(window.left), 0), min(math.ceil(window.right), columns))
 
 
 def _shown(image: GreyImage, text: Text, *, height: int, stride: int) -> npt.NDArray[np.float32]:
-    """The line that holds the text, paper where it reaches beyond the image."""
+    """Return the line that holds the text, paper where it reaches beyond the image."""
     near = _line(text, image.shape[0])
     near = near.grown(SPARE * near.height, SPARE * near.height)
     scale = NEAR_ROWS / near.height
@@ -185,7 +185,7 @@ def _shown(image: GreyImage, text: Text, *, height: int, stride: int) -> npt.NDA
 
 
 def _line(text: Text, rows: int) -> Window:
-    """What is shown of an image of so many rows: the text with a rim, its height that of a line.
+    """Return what is shown of an image of so many rows: the text with a rim, its height that of a line.
 
     Letters alone are as small as the image shows them.
     """
@@ -199,7 +199,7 @@ def _line(text: Text, rows: int) -> Window:
 
 
 def _line_height(text: Text, rows: int) -> float:
-    """Of the line that this text is in: that of the ink, but for lone letters, dots and dashes."""
+    """Return the height of the line that a text is in: that of the ink, except for lone letters, dots and dashes."""
     place, thin = text.place, MIN_STROKES * text.stroke
     height, most = max(place.height, thin), LINE_FRACTION * rows
     width = place.width / max(place.height, 1e-3)
@@ -212,7 +212,7 @@ def _line_height(text: Text, rows: int) -> float:
 
 
 def _ink(image: GreyImage, window: Window, size: tuple[int, int]) -> Float:
-    """Ink (rows, columns) in a window of a dark-on-light image, none where it reaches beyond the image."""
+    """Return the ink (rows, columns) in a window of a dark-on-light image; 0 where the window is outside the image."""
     dark = darkness(_cut(image, window, size), reach=size[1])
     ink = evened(dark, reach=size[1])
     ink *= _inside(window.top, window.bottom, size[1], image.shape[0])[:, None]
@@ -221,13 +221,13 @@ def _ink(image: GreyImage, window: Window, size: tuple[int, int]) -> Float:
 
 
 def _inside(start: float, stop: float, count: int, end: int) -> npt.NDArray[np.bool_]:
-    """Which of `count` pixels from start to stop have their middle in an image that ends at `end`."""
+    """Return which of `count` pixels from start to stop have their middle in an image that ends at `end`."""
     middles = start + (np.arange(count) + 0.5) * (stop - start) / count
     return np.asarray((middles > 0) & (middles < end))
 
 
 def _settled(ink: Float, place: Window) -> Window:
-    """The place of text with its ends moved to where ink (H, W) begins and ends, to parts of a pixel."""
+    """Return the place of text with its ends moved to where ink (H, W) begins and ends, to parts of a pixel."""
     rows, columns = _within(place, ink.shape)
     down, across = ink[:, columns].max(axis=1), ink[rows].max(axis=0)
     reach = SPARE * ink.shape[0]
@@ -237,7 +237,7 @@ def _settled(ink: Float, place: Window) -> Window:
 
 
 def _edge(darkest: Float, start: float, reach: float) -> float:
-    """Where ink begins, at most `reach` pixels from `start`."""
+    """Return where ink begins, at most `reach` pixels from `start`."""
     first, stop = max(int(start - reach), 0), min(int(start + reach) + 2, len(darkest))
     here = darkest[first:stop] > EDGE
     begins = np.flatnonzero(here[1:] & ~here[:-1]) + first
@@ -249,7 +249,7 @@ def _edge(darkest: Float, start: float, reach: float) -> float:
 
 
 def _cut(image: GreyImage, window: Window, size: tuple[int, int]) -> GreyImage:
-    """The window in (columns, rows), reduced by means and enlarged between pixels."""
+    """Return the window in (columns, rows), reduced by means and enlarged between pixels."""
     down, right = window.height / size[1], window.width / size[0]
     where = _within(window.grown(1, 1), image.shape)
     part = image[where]
@@ -260,7 +260,7 @@ def _cut(image: GreyImage, window: Window, size: tuple[int, int]) -> GreyImage:
 
 
 def _resampled(image: Pixels, window: Window, size: tuple[int, int]) -> Pixels:
-    """The window in (columns, rows), between pixels; the outermost go on for ever."""
+    """Return the window in (columns, rows), between pixels; the outermost go on for ever."""
     right, down = window.width / size[0], window.height / size[1]
     matrix = np.array([[right, 0, window.left + 0.5 * right - 0.5], [0, down, window.top + 0.5 * down - 0.5]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP

@@ -54,7 +54,7 @@ Counts = npt.NDArray[np.int64]
 
 
 def measure(image: GreyImage) -> dict[str, float]:
-    """Every statistic of an image (H, W), finite whatever the image."""
+    """Return every statistic of an image (H, W), finite whatever the image."""
     small = _shrunk(image)
     counts = np.bincount(small.ravel(), minlength=LEVELS)
     tones = _tones(counts, small.size)
@@ -97,7 +97,9 @@ def _sizes(image: GreyImage) -> dict[str, float]:
 
 
 def _tones(counts: Counts, pixels: int) -> dict[str, float]:
-    """Of the histogram: mean, standard deviation, 2nd to 98th percentile, entropy in bits, and its commonest level."""
+    """Return the statistics of a histogram: mean, deviation, 2nd to 98th percentile, entropy (bits), commonest
+    level.
+    """
     shares = counts / pixels
     levels = np.arange(LEVELS)
     mean = float(shares @ levels)
@@ -113,9 +115,9 @@ def _tones(counts: Counts, pixels: int) -> dict[str, float]:
 
 
 def _ink(image: GreyImage, counts: Counts) -> dict[str, float]:
-    """Of what is darker than the middle between the darkest and the brightest hundredth.
+    """Return the statistics of pixels darker than the middle between the darkest and the brightest hundredth.
 
-    The stroke width is twice the area over the outline, in shares of the image's height.
+    The stroke width is twice the area over the outline, as a fraction of the image's height.
     """
     hundredth = round((image.size - 1) * 0.01)
     low, high = np.searchsorted(np.cumsum(counts), (hundredth, image.size - 1 - hundredth), side="right")
@@ -135,11 +137,11 @@ def _ink(image: GreyImage, counts: Counts) -> dict[str, float]:
 
 
 def _edges(steps: _Steps) -> dict[str, float]:
-    """Of differences between neighbours.
+    """Return the statistics of differences between neighbours.
 
     laplacian: logarithm of the variance of the five-point Laplacian, which blur lowers. noise: standard deviation by
     the mask of Immerkaer (1996). gradient: mean size. orientation and coherence: angle in radians and strength, 0 to 1,
-    of the direction that gradients share (structure tensor, Bigun and Granlund 1987).
+    of the direction that most gradients have (structure tensor, Bigun and Granlund 1987).
     """
     if steps.second_across.size == 0 or steps.second_down.size == 0:
         return {"laplacian": 0.0, "noise": 0.0, "gradient": 0.0, "orientation": 0.0, "coherence": 0.0}
@@ -165,18 +167,19 @@ def _direction(across: Float, down: Float) -> dict[str, float]:
 
 
 def _border_deviation(image: GreyImage) -> float:
-    """Standard deviation of the outermost rows and columns; over that of all it says that ink at the border was cut."""
+    """Return the standard deviation of the outermost rows and columns, which is large where ink is cut."""
     return float(np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]]).std())
 
 
 def _middle(image: GreyImage) -> GreyImage:
-    """At most LONGEST_SIDE pixels a side, none of them changed."""
+    """Return the middle of the image, at most LONGEST_SIDE pixels a side, at its own resolution."""
     top, left = (max(side - LONGEST_SIDE, 0) // 2 for side in image.shape)
     return image[top : top + LONGEST_SIDE, left : left + LONGEST_SIDE]
 
 
 def _blockiness(steps: _Steps) -> float:
-    """How much rougher an image is across every eighth boundary of pixels than across the others, as a logarithm.
+    """Return how much rougher an image is across every eighth boundary of pixels than across the others, as a
+    logarithm.
 
     After Wang, Bovik and Evans (2000), who compare differences across the blocks of JPEG with those within them. The
     difference is the third, which a slope does not raise; of the eight places where the grid may begin it is the one
@@ -191,7 +194,7 @@ def _blockiness(steps: _Steps) -> float:
 
 
 def _roughness(second: Steps) -> npt.NDArray[np.float64]:
-    """Mean size (BLOCK,) of the third differences, by their place modulo BLOCK; of the second ones down the columns."""
+    """Return the mean size (BLOCK,) of the third differences, by their position modulo BLOCK."""
     sizes = np.minimum(np.abs(second[1:] - second[:-1]), MAX_STEP)
     lines = sizes.sum(axis=1, dtype=np.int16)  # at most LONGEST_SIDE times MAX_STEP
     places = np.arange(len(lines)) % BLOCK

@@ -20,7 +20,10 @@ class Suspect:
 
 
 def find_suspects(samples: Iterable[Sample], recognizer: Recognizer, *, count: int) -> list[Suspect]:
-    """The samples whose label falls furthest behind what is read, worst first. Other charsets are passed by."""
+    """Return the samples whose label is least probable beside what is read, worst first.
+
+    Labels with characters outside the recognizer's charset are skipped.
+    """
     known = (sample for sample in samples if not recognizer.charset.unknown(sample.text))
     judged = (_judge(sample, recognizer) for sample in known)
     return nlargest(count, (suspect for suspect in judged if suspect.gap > 0), key=lambda suspect: suspect.gap)

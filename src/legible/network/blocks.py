@@ -70,9 +70,7 @@ def mix_columns(x: MaskedFeatures, *, kernel: int, expansion: int, dropout: floa
 
 
 def normalize_batch(x: MaskedFeatures, y: Tensor, *, name: str, relu: bool) -> MaskedFeatures:
-    """Apply batch normalisation to y over the image columns of x, then ReLU where asked for, then zeros in the
-    padding.
-    """
+    """Apply batch normalisation to y over the image columns of x, then ReLU where `relu`, then zeros in the padding."""
     layer_name = f"{name}_normalization"
     if x.mask is not None:
         return MaskedFeatures(normalization.BatchNormalization(relu=relu, name=layer_name)(y, mask=x.mask), x.mask)

@@ -56,8 +56,9 @@ def build_detector(size: DetectorSize) -> keras.Model:
 def build_inference_detector(
     network: keras.Model, size: DetectorSize, *, shape: tuple[int | None, int | None] = (None, None)
 ) -> keras.Model:
-    """Build the detector for inference: the same layers and weights, one page (1, H, W, 1), probabilities from 0 to
-    1.
+    """Build the detector for inference, with the same layers and weights, for one page (1, H, W, 1).
+
+    Its probabilities are between 0 and 1.
     """
     image = keras.Input((*shape, 1), batch_size=1, name="image")
     logits, heights = _maps(MaskedFeatures(image, None), size)
@@ -102,9 +103,7 @@ def _convolved(x: MaskedFeatures, *, filters: int, name: str) -> MaskedFeatures:
 
 
 def _separable(x: MaskedFeatures, *, filters: int, kernel: int, stride: int = 1, name: str) -> MaskedFeatures:
-    """Apply a depthwise and a pointwise convolution, each normalised, with a residual connection where shapes allow
-    it.
-    """
+    """Apply a depthwise and a pointwise convolution, each normalised; with a residual connection where shapes agree."""
     depthwise = layers.DepthwiseConv2D(kernel, strides=stride, padding="same", use_bias=False, name=f"{name}_depthwise")
     y = depthwise(x.features)
     around = x.halved(y) if stride > 1 else MaskedFeatures(y, x.mask)
@@ -121,7 +120,7 @@ def _pointwise(x: MaskedFeatures, *, filters: int, name: str) -> MaskedFeatures:
 
 
 def _doubled(x: MaskedFeatures, channels: int, *, name: str) -> Tensor:
-    """Apply a sub-pixel convolution (Shi et al. 2016): twice the height and width, by an operation LiteRT runs in
+    """Apply a sub-pixel convolution (Shi et al. 2016): twice the height and width, by an operation LiteRT has in
     int8.
     """
     y = layers.Conv2D(4 * channels, 1, name=f"{name}_pointwise")(x.features)

@@ -129,7 +129,7 @@ class RowLog:
 
 
 def _first_free(path: Path) -> Path:
-    """`20261121T08-4711.jsonl` -> `20261121T08-4711.1.jsonl`, or the next number."""
+    """Return the first name that is not taken: `20261121T08-4711.jsonl` -> `20261121T08-4711.1.jsonl`, or the next."""
     names = (path.with_name(f"{path.stem}.{number}.jsonl") for number in itertools.count(1))
     return next(name for name in names if not name.exists())
 

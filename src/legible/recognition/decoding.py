@@ -1,6 +1,4 @@
-"""Logits -> Reading: beam search for the text, then calibrated confidence of the text, its characters and
-alternatives.
-"""
+"""From logits to a Reading: beam search for the text, then calibrated confidence."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -80,16 +80,15 @@ class Recognizer:
         return list(self.read_each(images, decoding=decoding))
 
     def read_each(self, images: Iterable[GreyImage], *, decoding: Decoding | None = None) -> Iterator[Reading]:
-        """Yield one reading for each image, in order, a few images at a time; memory does not grow with their
-        number.
-        """
+        """Yield one reading for each image, in order. Memory does not grow with the number of images."""
         read_some = partial(self._read_some, decoding=decoding or Decoding())
         some = batched(images, TOGETHER)
         return chain.from_iterable(map(read_some, some) if self._pool is None else self._pool.map(read_some, some))
 
     def prior(self, lexicon: Lexicon) -> LexiconPrior:
-        """Return the prior of a lexicon over the labels of this model. Make it once and reuse it: it caches what it
-        weighed.
+        """Return the prior of a lexicon over the labels of this model.
+
+        Make it once and reuse it: it caches what it weighed.
         """
         return LexiconPrior(lexicon, self.charset)
 

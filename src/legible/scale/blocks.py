@@ -38,9 +38,10 @@ class Block:
 
 
 def list_blocks(sources: Sequence[str], *, size: int = BLOCK_IMAGES) -> Iterator[Block]:
-    """Blocks of at most `size` images, numbered from 0, in the order of the sources; a row group is never cut.
+    """Yield the blocks of at most `size` images, numbered from 0, in the order of the sources; a row group is never
+    cut.
 
-    Raises DataError for a source that is missing, damaged or holds no image.
+    Raise DataError for a source that is missing, damaged or holds no image.
     """
     number = 0
     for source in sources:
@@ -106,7 +107,10 @@ def _parquet_file(file: Any, address: str) -> Any:
 
 
 def block_images(block: Block) -> Iterator[tuple[str, bytes]]:
-    """Id and content of each image of a block, in order. An image's id is its address, in an archive `archive/name`."""
+    """Yield the id and the content of each image of a block, in order.
+
+    The id of an image is its address; in an archive `archive/name`.
+    """
     store = store_of(block.source)
     with store_errors(block.source):
         if block.kind == "files":

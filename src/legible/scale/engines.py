@@ -23,7 +23,10 @@ class WorkersDiedError(LegibleError):
 
 
 def read_here(job: BulkJob, blocks: Sequence[Block], output: str, *, bundle: str, workers: int) -> Iterator[Part]:
-    """The parts as they are there, by processes of this machine. Raises WorkersDiedError where one is killed."""
+    """Yield the parts as they are ready, read by processes of this machine.
+
+    Raise WorkersDiedError where one is killed.
+    """
     if workers == 1:
         worker = BulkWorker(job, output, bundle)
         yield from map(worker.read, blocks)
@@ -57,11 +60,7 @@ def _read(block: Block) -> Part:
 def read_on_ray(
     job: BulkJob, blocks: Sequence[Block], output: str, *, bundle: str, workers: int, address: str
 ) -> Iterator[Part]:
-    """The parts as they are there, by actors of one core each on a Ray cluster.
-
-    Where an actor dies, with its node or alone, its blocks go to others and one is started in its place. Raises
-    WorkersDiedError where none has read a block since as many as there are workers died.
-    """
+    """Yield the parts as they are ready, read by actors of one core each on a Ray cluster."""
     ray = _ray(address)
     actor_class = ray.remote(num_cpus=1, max_restarts=0)(LazyWorker)
     actors = _Actors(ray, actor_class, (job, output, bundle), workers)
@@ -141,7 +140,7 @@ class _Actors:
             loads[actor] += 1
 
     def finished(self) -> Iterator[Part | Block]:
-        """The part of each block that was read, and each block that has to be read again."""
+        """Yield the part of each block that was read, and each block that has to be read again."""
         done, _ = self._ray.wait([*self._running, *self._beginning], timeout=PATIENCE_SECONDS)
         if not done and not self._running:
             raise WorkersDiedError(f"no node of the cluster had a free core in {PATIENCE_SECONDS:.0f} s; add one")

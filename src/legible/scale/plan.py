@@ -54,17 +54,14 @@ class BulkPlan:
     blocks: tuple[Block, ...]
 
     def missing(self, output: str) -> list[Block]:
-        """The blocks without a part in the output, in order."""
+        """Return the blocks without a part in the output, in order."""
         with store_errors(output):
             there = store_of(output).names(output)
         return [block for block in self.blocks if self.job.part_name(block.number) not in there]
 
 
 def make_plan(job: BulkJob, output: str) -> BulkPlan:
-    """The plan that lies in the output, or a new one.
-
-    Raises DataError where another job's readings lie there, or files that are none.
-    """
+    """Return the plan that is stored in the output, or a new one."""
     store, address = store_of(output), f"{output.rstrip('/')}/{PLAN}"
     with store_errors(output):
         names = store.names(output) - {DRIVER}
@@ -103,7 +100,7 @@ def _same_plan(plan: BulkPlan, job: BulkJob, output: str) -> BulkPlan:
 
 @contextmanager
 def only_driver(output: str) -> Iterator[None]:
-    """Hold an output while the block runs. Raises DataError while another driver holds it."""
+    """Hold an output while the block runs. Raise DataError while another driver holds it."""
     store, address = store_of(output), f"{output.rstrip('/')}/{DRIVER}"
     own = json.dumps({"host": socket.gethostname(), "process": os.getpid()}).encode()
     with store_errors(output):
@@ -123,7 +120,7 @@ def only_driver(output: str) -> Iterator[None]:
 
 
 def _take_over(store: Store, address: str, output: str) -> None:
-    """Raises DataError where the driver that holds an output may be alive."""
+    """Raise DataError where the driver that holds an output may be alive."""
     age = store.age_seconds(address)
     if age is not None and age < ABANDONED_SECONDS and not _is_dead(store, address):
         raise DataError(
@@ -133,7 +130,7 @@ def _take_over(store: Store, address: str, output: str) -> None:
 
 
 def _is_dead(store: Store, address: str) -> bool:
-    """Whether the driver was a process of this machine that is no more."""
+    """Return whether the driver was a process of this machine that is no more."""
     try:
         with store.open(address) as file:
             held = json.load(file)

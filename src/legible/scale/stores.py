@@ -18,7 +18,7 @@ class Store(Protocol):
         ...
 
     def files(self, address: str) -> Iterator[str]:
-        """The addresses of all files under a folder, sorted; the address itself where it is a file."""
+        """Return the addresses of all files under a folder, sorted; the address itself where it is a file."""
         ...
 
     def write(self, address: str, content: bytes) -> None:
@@ -30,11 +30,11 @@ class Store(Protocol):
         ...
 
     def names(self, folder: str) -> frozenset[str]:
-        """The names of the files in a folder; none where there is no such folder."""
+        """Return the names of the files in a folder; none where there is no such folder."""
         ...
 
     def age_seconds(self, address: str) -> float | None:
-        """Seconds since a file was written; None where there is no such file."""
+        """Return the seconds since a file was written; None where there is no such file."""
         ...
 
     def remove(self, address: str) -> None:
@@ -131,7 +131,7 @@ class ObjectStore:
 
 
 def store_of(address: str) -> Store:
-    """The store that holds an address. Raises SettingsError where fsspec, or what it needs, is not installed."""
+    """Return the store that holds an address. Raise SettingsError where fsspec, or what it needs, is not installed."""
     protocol, separator, _ = address.partition("://")
     if not separator:
         return LocalStore()

@@ -72,7 +72,7 @@ class Legible:
 
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     def drain_when_told_to_end(self) -> None:
-        """On SIGTERM be not ready at once; the server's own handling comes when the drain is over."""
+        """Drain on SIGTERM: stop being ready at once, and let the server handle the signal when the drain is over."""
         end = signal.getsignal(signal.SIGTERM)
 
         def drain(number: int, frame: FrameType | None) -> None:

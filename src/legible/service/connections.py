@@ -143,7 +143,9 @@ class Connections:
             self._by_phase[phase][connection] = None
 
     def _in_order_of_eviction(self) -> Iterator[LimitedConnection]:
-        """Those that ask nothing first, then those that are still sending; one that is being answered stays."""
+        """Yield the connections to evict: first idle ones, then those that still send; never one that is being
+        answered.
+        """
         return chain.from_iterable(self._by_phase[phase] for phase in (Phase.IDLE, Phase.HEAD, Phase.BODY))
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:

@@ -25,7 +25,7 @@ class KeyRing:
         return bool(self.digests)
 
     def name_of(self, key: str) -> str | None:
-        """Whose key this is; None for nobody's. Takes as long whatever the key."""
+        """Return the name of a key, or None for an unknown one, in a time that does not depend on the key."""
         given = digest_of(key)
         found = None
         for name, digest in self.digests:
@@ -35,7 +35,10 @@ class KeyRing:
 
     @staticmethod
     def of(entries: Iterable[str]) -> "KeyRing":
-        """Of `name:sha256` entries. Raises SettingsError for another form, without repeating it."""
+        """Make a key ring of `name:sha256` entries.
+
+        Raise SettingsError for another form, without repeating the entry.
+        """
         found = []
         for number, entry in enumerate(entries, start=1):
             match = ENTRY.fullmatch(entry.strip())
@@ -46,7 +49,7 @@ class KeyRing:
 
     @staticmethod
     def load(path: Path) -> "KeyRing":
-        """Of a file with an entry a line; empty lines and those that start with # are skipped."""
+        """Read a file with an entry a line; empty lines and lines that begin with # are skipped."""
         if not path.is_file():
             raise SettingsError(f"{path}: no such file of keys; make one with legible key NAME >> {path}")
         lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
@@ -54,12 +57,12 @@ class KeyRing:
 
 
 def new_key() -> str:
-    """A random key to hand out."""
+    """Return a random key to hand out."""
     return secrets.token_urlsafe(BYTES)
 
 
 def entry(name: str, key: str) -> str:
-    """The line to keep."""
+    """Return the line to store."""
     made = f"{name}:{digest_of(key).hex()}"
     if not ENTRY.fullmatch(made):
         raise SettingsError(f"{name!r} cannot name a key; use letters, digits, dots, dashes and underscores")

@@ -76,7 +76,7 @@ def prepare(
 
 
 def state_bundle(bundle: str, reference: Reference) -> None:
-    """The bundle that is served, and the confidence it was built with."""
+    """Set the gauges of the bundle that is served, and of its reference's confidence."""
     bundle_info.labels(bundle).set(1)
     edges = reference.quantiles["confidence"]
     cells = (edges[1:] + edges[:-1]) / 2  # of equal share
@@ -85,7 +85,7 @@ def state_bundle(bundle: str, reference: Reference) -> None:
 
 
 def state_rules(rules: Mapping[SignalKind, Rule], *, smallest_window: int) -> None:
-    """The constants of the drift rules that the ranks are meant for."""
+    """Set the gauges of the drift rules' constants."""
     for kind, rule in rules.items():
         drift_constant.labels(kind).set(rule.c)
         drift_reference_size.labels(kind).set(rule.m)
@@ -93,7 +93,7 @@ def state_rules(rules: Mapping[SignalKind, Rule], *, smallest_window: int) -> No
 
 
 def exposition() -> bytes:
-    """All metrics of all workers, in Prometheus' text format."""
+    """Return all metrics of all workers, in Prometheus' text format."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest(REGISTRY)
     registry = CollectorRegistry()

@@ -82,7 +82,7 @@ class ReadJob:
 
     @property
     def cost(self) -> int:
-        """What counts towards QUICK_PIXELS: all of them with a lexicon or alternatives, which take their time."""
+        """The cost that counts towards QUICK_PIXELS: all of it with a lexicon or alternatives, which take longer."""
         return self.pixels if self._is_plain else QUICK_PIXELS
 
     def decode(self) -> GreyImage | None:
@@ -113,7 +113,7 @@ class ReadJob:
 
     @cached_property
     def _size(self) -> tuple[int, int]:
-        """0 x 0 for what is no image; decoding says why."""
+        """The size in pixels, (0, 0) for what is no image; decoding says why."""
         try:
             return self._opened.size
         except ImageError:

@@ -33,7 +33,7 @@ def make_handler(settings: ServiceSettings) -> Handler:
 
 
 def with_health(api: Api) -> Starlette:
-    """The application with `/livez` and `/readyz`, which BentoML answers elsewhere."""
+    """Return the application with `/livez` and `/readyz`, which BentoML answers elsewhere."""
 
     async def live(_: Request) -> PlainTextResponse:
         return PlainTextResponse("\n")
@@ -45,7 +45,7 @@ def with_health(api: Api) -> Starlette:
 
 
 def __getattr__(name: str) -> Handler:
-    """`handler`, made when it is asked for: an import alone loads no bundle and makes no event loop."""
+    """Make `handler` when it is asked for, so that an import alone loads no bundle and makes no event loop."""
     if name != "handler":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     made = make_handler(ServiceSettings.from_environment())

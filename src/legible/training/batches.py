@@ -147,8 +147,9 @@ def _round_robin(members: int, count: int, epoch: int, *, seed: tuple[int, int])
 
 
 def epoch_batches(prepared: Iterable[Example], *, batch_columns: int, filled: bool = True) -> Iterator[Batch]:
-    """Yield all examples in batches. The last batch of each width is smaller, or filled up with repeats where
-    `filled`.
+    """Yield all examples in batches.
+
+    The last batch of each width is smaller, or filled up with repeats where `filled`.
     """
     waiting: dict[int, list[Example]] = {}
     for one in prepared:
@@ -171,9 +172,7 @@ def _filled_up(rest: Sequence[Example], size: int) -> list[Example]:
 
 
 def prepare_sample(sample: Sample, preprocessing: PreprocessingConfig, rng: np.random.Generator) -> Example:
-    """Return the example of a sample: as `prepare`, but a box is cut out with random margins, and untold labels are
-    folded.
-    """
+    """Return the example of a sample. A box is cut out with random margins, and untold labels are folded."""
     seen = jittered(sample, rng) if preprocessing.strength > 0 else cut_to_box(sample).image
     example = prepare(seen, sample.text, preprocessing, rng)
     if not sample.untold:
@@ -183,9 +182,7 @@ def prepare_sample(sample: Sample, preprocessing: PreprocessingConfig, rng: np.r
 
 
 def jittered(sample: Sample, rng: np.random.Generator) -> GreyImage:
-    """Return the image with margins as a detector might leave them: tight to loose, off centre, with neighbours in
-    view.
-    """
+    """Return the image with margins as a detector might leave: tight to loose, off centre, with neighbours."""
     if sample.box is None:
         return sample.image
     middle = rng.triangular(TIGHT, 0.0, LOOSE) + rng.normal(0, SPREAD, 4)

@@ -54,7 +54,7 @@ def changed(image: GreyImage, rng: Rng) -> GreyImage:
 
 
 def _around_line(page: TruePage, rng: Rng, side: int) -> Matrix:
-    """Return the matrix from a page to a piece in which a line, of usual height or its own, is about LINE_HEIGHT
+    """Return the matrix from a page to a piece in which a line (of usual or its own height) is about LINE_HEIGHT
     high.
     """
     line = page.lines[int(rng.integers(len(page.lines)))]

@@ -145,9 +145,7 @@ def compiled(model: CTCModel, params: TrainParams) -> CTCModel:
 
 
 def averaging_momentum(params: TrainParams) -> float:
-    """Return `train.averaging`, or a smaller momentum where a phase is so short that its beginning would still
-    count.
-    """
+    """Return `train.averaging`, or a smaller momentum for a phase so short that its beginning would count."""
     views = params.epochs * params.epoch_samples * (2 if params.paired else 1)
     batches = views * USUAL_WIDTH / params.batch_columns
     return min(params.averaging, max(1.0 - 1.0 / (MAX_AVERAGED_FRACTION * batches), 0.0))
@@ -216,8 +214,9 @@ def _train_batch(model: CTCModel, batch: Batch, *, rate: float) -> float:
 
 
 def learning_rate(progress: float, params: TrainParams) -> float:
-    """Return the learning rate at a progress of 0 to 1: a linear warm-up (at most half of it all), then half a
-    cosine.
+    """Return the learning rate at a progress of 0 to 1: a linear warm-up, then half a cosine.
+
+    The warm-up is at most half of the phase.
     """
     warmup = min(params.warmup_epochs / params.epochs, 0.5)
     if progress < warmup:

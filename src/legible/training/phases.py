@@ -103,7 +103,5 @@ def fingerprints(phases: Sequence[Phase], *, data_set: str, root: Path) -> list[
 
 
 def start_sums(phase: Phase, *, root: Path) -> list[str]:
-    """Return the sums of the weights that the first phase starts from, because their folders may come to hold
-    others.
-    """
+    """Return the sums of the weights that the first phase starts from, because their folders may change."""
     return [sum_of_weights(root / folder) for folder in phase.starts]

@@ -34,8 +34,9 @@ NO_PIXELS = np.zeros((0, 0), np.uint8)
 
 @dataclass(frozen=True)
 class Stored:
-    """Images one after the other in a file of bytes, and the samples' other fields. A worker maps it instead of copying
-    it.
+    """Images one after the other in a file of bytes, and the samples' other fields.
+
+    A worker maps it instead of copying it.
     """
 
     path: Path
@@ -72,8 +73,9 @@ class Opened:
 
 
 class PreprocessingPool:
-    """An ExampleSource of worker processes; a single worker is this process itself. A context: its processes end with
-    it.
+    """An ExampleSource of worker processes; a single worker is this process itself.
+
+    A context: its processes end with it.
     """
 
     def __init__(self, samples: Sequence[Sample], preprocessing: PreprocessingConfig, *, workers: int) -> None:

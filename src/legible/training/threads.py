@@ -6,8 +6,9 @@ from legible.errors import SettingsError
 
 
 def limit_threads(count: int) -> None:
-    """Compute with this many threads; 0 leaves it to the backend. Raise SettingsError with JAX, which has no such
-    setting.
+    """Compute with this many threads; 0 leaves it to the backend.
+
+    Raise SettingsError with JAX, which has no such setting.
     """
     if count == 0:
         return
