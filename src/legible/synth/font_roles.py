@@ -13,8 +13,8 @@ from legible.synth.fonts import Font, slug
 ONLY = "only"
 """Families that `print` leaves to the kinds of their roles."""
 CUT = re.compile(r"-full-(\d+)-")
-ITALICS = 0.25
-"""How often a slanted cut is drawn beside an upright one."""
+ITALICS, BOLD, HEAVY_FROM = 0.25, 0.5, 700
+"""How often slanted and bold cuts are drawn beside upright ones."""
 UPRIGHT = frozenset({"receipt", "typewriter", "pixel", "dots"})
 """Roles without slanted cuts, as their machines have none."""
 THIN, HEAVY = (100, 300), 900
@@ -53,7 +53,19 @@ def fonts_of(role: str, fonts: Sequence[Font]) -> tuple[Font, ...]:
         return tuple(font for font in fonts if weight_of(font) == HEAVY)
     families = families_by_role()[role]
     found = tuple(font for font in fonts if slug(font.family) in families and weight_of(font) not in (THIN[0], HEAVY))
+    found = _whole(found)
     return tuple(font for font in found if "italic" not in font.path.name.lower()) if role in UPRIGHT else found
+
+
+def _whole(fonts: tuple[Font, ...]) -> tuple[Font, ...]:
+    """Without the files of a part of a family's letters where files with all of them are here."""
+    whole = {font.family for font in fonts if "-full-" in font.path.name}
+    return tuple(font for font in fonts if font.family not in whole or "-full-" in font.path.name)
+
+
+def _liking(font: Font) -> float:
+    """How often a cut is drawn beside an upright one of common weight."""
+    return (ITALICS if "italic" in font.path.name.lower() else 1.0) * (BOLD if weight_of(font) >= HEAVY_FROM else 1.0)
 
 
 def draw_font(roles: Mapping[str, float], fonts: Mapping[str, Sequence[Font]], rng: np.random.Generator) -> Font:
@@ -68,5 +80,5 @@ def draw_font(roles: Mapping[str, float], fonts: Mapping[str, Sequence[Font]], r
     families = sorted({font.family for font in own})
     family = families[int(rng.integers(len(families)))]
     cuts = [font for font in own if font.family == family]
-    weights = np.cumsum([ITALICS if "italic" in font.path.name.lower() else 1.0 for font in cuts])
+    weights = np.cumsum([_liking(font) for font in cuts])
     return cuts[min(int(np.searchsorted(weights, rng.random() * weights[-1])), len(cuts) - 1)]

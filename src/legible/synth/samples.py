@@ -116,11 +116,11 @@ def draw_one(
     kind = SAMPLE_KINDS[name]
 
     def some() -> str:
-        return kind.text(sources, rng, unit=unit)
+        return kind.text(sources, rng, unit=unit, letters=look.letters)
 
     outside = rng.random() < foreign
     for attempt in range(TRIES):
-        text = sources.rare.foreign(rng) if outside and attempt < FOREIGN_TRIES else some()
+        text = (outside and attempt < FOREIGN_TRIES and sources.rare.foreign(rng, look.letters)) or some()
         if look.draws(text) and not (unit == "lines" and "|" in text):  # which parts words in the tables
             with suppress(NoInkError):
                 label = "".join(REJECT if character in sources.rare.outside else character for character in text)

@@ -199,4 +199,4 @@ BLANKS = (
     _grating,
 )
 
-BLANK = SampleKind("blanks", {"plain": 1.0}, NOTHING, blank_look, draw_blank)
+BLANK = SampleKind("blanks", {"plain": 1.0}, NOTHING, blank_look, draw_blank, rare=0.0)

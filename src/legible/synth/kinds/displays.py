@@ -158,6 +158,8 @@ def draw_dots(text: str, look: Look, others: Callable[[], str], rng: Rng) -> Gre
 
 
 SEGMENT = SampleKind(
-    "segments", {"segments": 0.75, "segments14": 0.25, "plain": 0.0001}, SEGMENTS, segment_look, draw_segments
+    "segments", {"segments": 0.75, "segments14": 0.25, "plain": 0.0001}, SEGMENTS, segment_look, draw_segments, rare=0.0
 )
-DOT = SampleKind("dots", {"dots": 0.35, "pixel": 0.45, "mono": 0.2, "plain": 0.0001}, DOTS, dot_look, draw_dots)
+DOT = SampleKind(
+    "dots", {"dots": 0.35, "pixel": 0.45, "mono": 0.2, "plain": 0.0001}, DOTS, dot_look, draw_dots, rare=0.05
+)

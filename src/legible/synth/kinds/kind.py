@@ -14,7 +14,7 @@ from legible.synth.font_roles import draw_font
 from legible.synth.fonts import Font
 from legible.synth.glyphs import Coverage, Line, Setting, set_line
 from legible.synth.texts.documents import NOTHING, Texts
-from legible.synth.texts.makers import Sources
+from legible.synth.texts.makers import Sources, within_line
 
 Rng = np.random.Generator
 GreyImage = npt.NDArray[np.uint8]
@@ -69,6 +69,10 @@ class Look:
     def name(self) -> str:
         return self.setting.font.family
 
+    @property
+    def letters(self) -> frozenset[str]:
+        return self.setting.font.characters
+
     def draws(self, text: str) -> bool:
         return self.setting.font.draws(text) and (not self.allowed or set(text) <= set(self.allowed))
 
@@ -84,6 +88,8 @@ class SampleKind:
     draw_look: Callable[[Font, Rng], Look]
     draw: Callable[[str, Look, Callable[[], str], Rng], GreyImage]
     """A text, its look, and texts for what stands around it."""
+    rare: float = 0.15
+    """Probability of a text around a rare character."""
 
     @property
     def says_anything(self) -> bool:
@@ -93,8 +99,12 @@ class SampleKind:
     def look(self, fonts: Mapping[str, Sequence[Font]], rng: Rng) -> Look:
         return self.draw_look(draw_font(self.roles, fonts, rng), rng)
 
-    def text(self, sources: Sources, rng: Rng, *, unit: str) -> str:
-        return self.texts[unit == "lines"](sources, rng)
+    def text(self, sources: Sources, rng: Rng, *, unit: str, letters: frozenset[str]) -> str:
+        """A text of the kind, at times around a rare one of the letters that its font draws."""
+        if rng.random() >= self.rare:
+            return self.texts[unit == "lines"](sources, rng)
+        text = sources.rare.text(rng, letters)
+        return within_line(sources, text, rng) if unit == "lines" else text
 
 
 def draw_line(text: str, look: Look, others: Callable[[], str], rng: Rng) -> GreyImage:

@@ -11,7 +11,7 @@ from legible.synth.fonts import Font
 from legible.synth.glyphs import Coverage, Setting
 from legible.synth.kinds.kind import Light, Look, Rng, SampleKind, draw_line, heavier
 from legible.synth.paper import smooth_noise
-from legible.synth.texts.documents import FORMS, LETTERS, RECEIPTS
+from legible.synth.texts.documents import FORMS, LETTERS, RECEIPTS, TYPED
 
 PHOTO = (
     Fault("gradient", 0.2),
@@ -337,5 +337,5 @@ DOCUMENT = SampleKind(
 )
 BOOK = SampleKind("books", {"book": 0.85, "plain": 0.15}, LETTERS, book_look, draw_line)
 TYPESCRIPT = SampleKind(
-    "typescripts", {"typewriter": 0.85, "mono": 0.15, "plain": 0.0001}, LETTERS, typescript_look, draw_line
+    "typescripts", {"typewriter": 0.85, "mono": 0.15, "plain": 0.0001}, TYPED, typescript_look, draw_line
 )

@@ -25,4 +25,5 @@ SINGLES = SampleKind(
     SINGLE,
     single_look,
     draw_line,
+    rare=0.05,
 )

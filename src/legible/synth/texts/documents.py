@@ -25,9 +25,9 @@ from legible.synth.texts.makers import (
     figure,
     heading,
     plain_word,
-    rare,
     sentence,
     spaced,
+    typed_line,
 )
 from legible.synth.texts.sign_makers import (
     alone,
@@ -77,7 +77,6 @@ RECEIPTS: Texts = (
         (1, cased_words),
         (0.5, plain_word),
         (0.5, place),
-        (1, rare),
     ),
     mixture(
         (3, item),
@@ -87,7 +86,6 @@ RECEIPTS: Texts = (
         (1.5, saying),
         (1, capital_words),
         (0.7, sentence),
-        (0.7, rare),
         (0.3, spaced),
     ),
 )
@@ -100,24 +98,25 @@ FORMS: Texts = (
         (1, cased_words),
         (0.3, spaced),
         (0.2, blank_field),
-        (0.6, rare),
     ),
-    mixture(
-        (3, labelled), (2, sentence), (1, heading), (1, place), (0.4, blank_field), (1, capital_words), (0.5, rare)
-    ),
+    mixture((3, labelled), (2, sentence), (1, heading), (1, place), (0.4, blank_field), (1, capital_words)),
 )
 LETTERS: Texts = (
-    mixture((6, plain_word), (1, cased_words), (1, figure), (1.5, rare)),
-    mixture((8, broken_line), (2, sentence), (0.6, heading), (0.5, labelled), (0.6, rare)),
+    mixture((6, plain_word), (1, cased_words), (1, figure)),
+    mixture((8, broken_line), (2, sentence), (0.6, heading), (0.5, labelled)),
+)
+TYPED: Texts = (
+    mixture((6, plain_word), (1, cased_words), (1, figure)),
+    mixture((8, typed_line), (1, sentence), (0.5, heading), (0.5, labelled)),
 )
 SCREENS: Texts = (
-    mixture((2, on_screen), (2, plain_word), (1, program), (2, figure), (1, cased_words), (1, label), (1, rare)),
-    mixture((2, on_screen), (3, sentence), (2, program), (1, labelled), (1, heading), (0.6, rare), (0.5, figure)),
+    mixture((2, on_screen), (2, plain_word), (1, program), (2, figure), (1, cased_words), (1, label)),
+    mixture((2, on_screen), (3, sentence), (2, program), (1, labelled), (1, heading), (0.5, figure)),
 )
-SIGNS: Texts = (mixture((12, sign), (0.5, plate), (1, rare)), mixture((8, sign_line), (2, heading), (0.5, rare)))
+SIGNS: Texts = (mixture((12, sign), (0.5, plate)), mixture((8, sign_line), (2, heading)))
 LABELS: Texts = (
-    mixture((3, sign), (3, cased_words), (2, figure), (1, plain_word), (1, rare)),
-    mixture((2, sign_line), (3, heading), (2, sentence), (1, labelled), (0.6, rare)),
+    mixture((3, sign), (3, cased_words), (2, figure), (1, plain_word)),
+    mixture((2, sign_line), (3, heading), (2, sentence), (1, labelled)),
 )
 DOTS: Texts = (mixture((5, dotted), (1, figure), (1, capital_words)), mixture((3, dotted), (1, labelled), (1, sums)))
 SEGMENTS: Texts = (mixture((8, reading), (2, segment_word)), mixture((3, reading), (2, segment_word)))

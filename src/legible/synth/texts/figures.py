@@ -35,6 +35,7 @@ MONTHS = (
 )
 SIGNS = ("€", "€", "€", "$", "$", "£", "£", "¥")
 CODES = ("EUR", "USD", "GBP", "RM", "CHF", "SEK", "Kč", "zł", "kr", "Ft", "Rs.", "INR", "CAD")
+UPPERS = string.ascii_uppercase
 UPPER_DIGITS = string.ascii_uppercase + string.digits
 COUNTRIES = ("49", "33", "44", "420", "39", "1", "60")
 DOMAINS = ("com", "org", "net", "co.uk", "de", "fr", "cz", "it", "io", "eu")

@@ -23,6 +23,16 @@ class Sources:
     rare: RareSigns
 
 
+FIGURES = 0.07
+"""Of the words of running text."""
+IN_TEXT = (
+    figures.date, figures.time, figures.number, figures.measure,
+    lambda rng: digits(rng, count(rng, 1, 4)),
+    lambda rng: str(count(rng, 1790, 2030)),
+    lambda rng: f"{count(rng, 1, 31)}.",
+    lambda rng: f"{figures.some(figures.UPPERS, rng, 1)}.",
+    lambda rng: pick(rng, phrases("abbreviations")),
+)  # fmt: skip
 Maker = Callable[[Sources, Rng], str]
 
 
@@ -41,10 +51,6 @@ def phrases(name: str) -> tuple[str, ...]:
 def count(rng: Rng, low: int, high: int) -> int:
     """From low to high, both included."""
     return int(rng.integers(low, high + 1))
-
-
-def rare(sources: Sources, rng: Rng) -> str:
-    return sources.rare.text(rng)
 
 
 def figure(_: Sources, rng: Rng) -> str:
@@ -76,13 +82,40 @@ def capital_words(sources: Sources, rng: Rng) -> str:
 
 
 def sentence(sources: Sources, rng: Rng) -> str:
-    return sources.words.sentence(rng, count(rng, 3, 12))
+    return _with_figures(sources.words.sentence(rng, count(rng, 3, 12)), rng)
 
 
 def broken_line(sources: Sources, rng: Rng) -> str:
     """A line of running text whose last word may go on in the next."""
-    text = sources.words.sentence(rng, count(rng, 5, 11))
+    text = _with_figures(sources.words.sentence(rng, count(rng, 5, 11)), rng)
     return text.rstrip(".,;:?!…") + "-" if rng.random() < 0.25 else text
+
+
+def typed_line(sources: Sources, rng: Rng) -> str:
+    """As typists set lines: spaces left out after commas and full stops, dots in a row, words spaced out."""
+    text = broken_line(sources, rng)
+    chance = rng.random()
+    if chance < 0.12:
+        return text.replace(", ", ",", 1).replace(". ", ".", 1)
+    if chance < 0.16:
+        return text + "." * count(rng, 2, 6)
+    return text.replace(" – ", " - ").replace(" — ", " -- ") if chance < 0.7 else text
+
+
+def within_line(sources: Sources, text: str, rng: Rng) -> str:
+    """A text among the words of a line."""
+    words = sources.words.sentence(rng, count(rng, 3, 8)).split(" ")
+    at = int(rng.integers(len(words) + 1))
+    return " ".join([*words[:at], text, *words[at:]])
+
+
+def _with_figures(text: str, rng: Rng) -> str:
+    """Here and there a number, date, time or abbreviation in place of a word."""
+    words = text.split(" ")
+    for place in range(len(words)):
+        if words[place].isalpha() and rng.random() < FIGURES:
+            words[place] = IN_TEXT[int(rng.integers(len(IN_TEXT)))](rng)
+    return " ".join(words)
 
 
 def heading(sources: Sources, rng: Rng) -> str:

@@ -6,12 +6,16 @@ from functools import lru_cache
 from importlib.resources import files
 
 import numpy as np
+import numpy.typing as npt
 
 from legible.charset import REJECT
 from legible.synth.texts.figures import decimal, digits, number, pick
 from legible.synth.texts.vocabulary import Vocabulary, capitalized
 
 Rng = np.random.Generator
+ASCII_WEIGHT, LEAST_WEIGHT = 0.3, 0.1
+OFTEN = 0.001
+"""Of words that hold a character: from here on it is drawn for its own sake the less, the more they are."""
 PLACE = re.compile("<(.)>")
 FOREIGN = (
     "ΑΒΓΔΘΛΞΠΣΦΨΩαβγδεζηθλμνξπρσφχψω"
@@ -31,22 +35,30 @@ def forms_by_sign() -> Mapping[str, tuple[str, ...]]:
 
 
 class RareSigns:
-    """Draws texts around a character of the charset: any letter with a mark and any sign, all equally often."""
+    """Draws texts around a letter with a mark or a sign of the charset; the rarer in words, the more often."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self._vocabulary = vocabulary
         known = [c for c in vocabulary.charset.characters if c != REJECT]
         self._rare = [c for c in known if c in forms_by_sign() or (c.isalpha() and not c.isascii())]
-        self.outside = "".join(c for c in FOREIGN if c not in vocabulary.charset.characters)
+        self._weights = {c: ASCII_WEIGHT if c.isascii() else _weight(vocabulary.frequency(c)) for c in self._rare}
+        self._by_letters: dict[frozenset[str], tuple[list[str], npt.NDArray[np.float64]]] = {}
+        self.outside = frozenset(FOREIGN) - set(vocabulary.charset.characters)
 
-    def text(self, rng: Rng) -> str:
-        """Signs of ASCII half as often as the others, which stand nowhere else."""
-        if not self._rare:
+    def text(self, rng: Rng, letters: frozenset[str]) -> str:
+        """Around one of the letters, which a font draws; a word where they hold nothing rare."""
+        rare = self._within(letters)
+        if not rare[0]:
             return self._vocabulary.word(rng)
-        character = self._rare[int(rng.integers(len(self._rare)))]
-        if character.isascii() and rng.random() < 0.5:
-            character = self._rare[int(rng.integers(len(self._rare)))]
-        return self.around(character, rng)
+        characters, cumulated = rare
+        return self.around(characters[int(np.searchsorted(cumulated, rng.random() * cumulated[-1]))], rng)
+
+    def _within(self, letters: frozenset[str]) -> tuple[list[str], npt.NDArray[np.float64]]:
+        """The rare characters among letters, and their cumulated weights."""
+        if letters not in self._by_letters:
+            own = [c for c in self._rare if c in letters]
+            self._by_letters[letters] = (own, np.cumsum([self._weights[c] for c in own]))
+        return self._by_letters[letters]
 
     def around(self, character: str, rng: Rng) -> str:
         forms = forms_by_sign().get(character)
@@ -64,13 +76,20 @@ class RareSigns:
         word = self._vocabulary.word(rng)
         return {"w": word, "W": capitalized(word), "U": word.upper(), "A": word[:1].upper()}[place]
 
-    def foreign(self, rng: Rng) -> str:
-        """One to four signs that the charset lacks, at times with a word that it holds."""
-        start = int(rng.integers(len(self.outside)))
-        signs = [
-            self.outside[(start + int(step)) % len(self.outside)]
-            for step in rng.integers(-8, 9, int(rng.integers(1, 5)))
-        ]
+    def foreign(self, rng: Rng, letters: frozenset[str]) -> str:
+        """One to four of the letters that the charset lacks, near one another, at times with a word that it holds.
+
+        Nothing where there are none.
+        """
+        signs = [c for c in FOREIGN if c in letters and c in self.outside]
+        if not signs:
+            return ""
+        start, steps = int(rng.integers(len(signs))), rng.integers(-8, 9, int(rng.integers(1, 5)))
+        text = "".join(signs[(start + int(step)) % len(signs)] for step in steps)
         word = self._vocabulary.word(rng)
-        text = "".join(signs)
         return pick(rng, [text, text, f"{word} {text}", f"{text} {word}"])
+
+
+def _weight(frequency: float) -> float:
+    """1 for what hardly any word holds, less for what is seen anyway."""
+    return float(np.clip(OFTEN / max(frequency, OFTEN), LEAST_WEIGHT, 1))

@@ -34,8 +34,8 @@ LANGUAGES = {
 }
 """As wordfreq calls them, and how much of the words is of each."""
 WORDS = 20_000
-FLATTENING = 0.7
-"""Words come by their frequency to this power, so that rare ones are seen."""
+FLATTENING, FIRST_RANK = 0.7, 3.0
+"""A word's frequency goes with its rank (Zipf); words come by it to this power, so that rare ones are seen."""
 INNER = (",", ",", ",", ",", ";", ":", " –", " —")
 ENDS = (".", ".", ".", ".", ".", "?", "!", "…", ":")
 QUOTES = tuple(tuple(pair) for pair in ("“”", "‘’", "„“", "«»", "»«", '""', "''", "()", "()", "()", "[]"))
@@ -60,7 +60,17 @@ class Vocabulary:
         weights = np.array([LANGUAGES[language.name] for language in self._languages])
         self._chances = np.cumsum(weights / weights.sum())
         self._by_character = _words_by_character(self._languages)
+        self._frequencies = self._frequencies_of(weights / weights.sum())
         self.charset = charset
+
+    def _frequencies_of(self, shares: npt.NDArray[np.float64]) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for language, share in zip(self._languages, shares.tolist(), strict=True):
+            chances = np.diff(language.cumulated, prepend=0.0).tolist()
+            for word, chance in zip(language.words, chances, strict=True):
+                for character in () if word.isascii() else set(word):
+                    found[character] = found.get(character, 0.0) + share * chance
+        return found
 
     def language(self, rng: Rng) -> Language:
         return self._languages[_place(self._chances, rng)]
@@ -83,6 +93,12 @@ class Vocabulary:
         if small == character:
             return word
         return capitalized(word) if word[0] == small and rng.random() < 0.5 else in_capitals(word)
+
+    def frequency(self, character: str) -> float:
+        """About the fraction of the words that hold a character; capitals are a fifth of their small letters."""
+        small = character.lower()
+        held = self._frequencies.get(small, 0.0)
+        return held if small == character else held / 5
 
     def phrase(self, rng: Rng, words: int, language: Language | None = None) -> list[str]:
         own = language or self.language(rng)
@@ -137,9 +153,9 @@ def in_capitals(word: str) -> str:
 
 @lru_cache(maxsize=64)
 def _language(name: str, charset: Charset) -> Language:
-    words = [word for word in wordfreq.top_n_list(name, WORDS) if not charset.unknown(word + word.upper())]
-    frequencies = wordfreq.get_frequency_dict(name)
-    shares = np.array([frequencies[word] for word in words]) ** FLATTENING
+    known = frozenset(charset.characters)
+    words = [word for word in wordfreq.top_n_list(name, WORDS) if known.issuperset(word + word.upper())]
+    shares = np.arange(FIRST_RANK, FIRST_RANK + len(words)) ** -FLATTENING
     cumulated = np.cumsum(shares / shares.sum()) if words else np.zeros(0)
     return Language(name, tuple(words), cumulated)
 
@@ -149,9 +165,8 @@ def _words_by_character(languages: Sequence[Language]) -> dict[str, tuple[str, .
     found: dict[str, list[str]] = {}
     for language in languages:
         for word in language.words:
-            for character in set(word):
-                if not character.isascii():
-                    found.setdefault(character, []).append(word)
+            for character in () if word.isascii() else set(word):
+                found.setdefault(character, []).append(word)
     return {character: tuple(words) for character, words in found.items()}
 
 
