@@ -1,4 +1,4 @@
-"""Draws the pictures of this folder that show what the generator does: hands.png, effects.png and camera.png.
+"""Draws the pictures of this folder that show what the generator does: hands, effects, camera and kinds.png.
 
 make pictures
 """
@@ -12,15 +12,21 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from legible.config import load_params
 from legible.synth.augment import CHANGES, Change, Shift
 from legible.synth.effects import EFFECTS, Effects
+from legible.synth.font_roles import fonts_of
+from legible.synth.fonts import find_fonts
+from legible.synth.kinds.registry import SAMPLE_KINDS
 from legible.synth.paper import KINDS, Paper
+from legible.synth.samples import draw_one, sources_of
 from legible.synth.style import Style, draw_hand_style, draw_text
 from legible.synth.transforms import Moved
 
 DOCS = Path(__file__).parent
 WORDS = ("handwriting", "quickly", "The", "Government", "of", "zebras", "1974", "said", "between", "yours,")
 HANDS = 10
+SAMPLES = 6
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 CELL = (150, 64)
 """Pixels: width, height."""
@@ -78,6 +84,22 @@ def camera() -> Iterator[list[GreyImage]]:
         yield [named(change.apply.__name__.strip("_").replace("_", " ")), *map(in_cell, images)]
 
 
+def kinds() -> Iterator[list[GreyImage]]:
+    """Samples of each kind in the registry, in the fonts of params/print.yaml."""
+    root = DOCS.parent
+    params = load_params(root / "params.yaml", root / "params/print.yaml")
+    charset = params.charset.build()
+    fonts = find_fonts(params.fonts, root=root, characters=charset.characters)
+    sources = sources_of(charset)
+    for name, kind in SAMPLE_KINDS.items():
+        by_role = {role: fonts_of(role, fonts) for role in kind.roles}
+        shown = []
+        for number in range(SAMPLES):
+            rng = np.random.default_rng([number, 17])
+            shown.append(draw_one(name, kind.look(by_role, rng), sources, rng, unit="words")[1])
+        yield [named(name), *map(in_cell, shown)]
+
+
 def changed(image: GreyImage, change: Change | Shift, strength: float) -> GreyImage:
     found = change.apply(image, np.random.default_rng(5), strength)
     return found.image if isinstance(found, Moved) else found
@@ -94,3 +116,4 @@ if __name__ == "__main__":
     save("hands.png", hands())
     save("effects.png", effects())
     save("camera.png", camera())
+    save("kinds.png", kinds())

@@ -328,7 +328,7 @@ def test_the_print_recipe_is_fixed_half_plain_and_in_unseen_families() -> None:
     assert [word.text for word in once] == [word.text for word in again]
     assert all(np.array_equal(a.image, b.image) for a, b in zip(once, again, strict=True))
     assert {word.family for word in once} == {"Caladea"}
-    assert sum(word.noisy for word in once) == recipe.words // 2
+    assert sum(word.part == "noisy" for word in once) == recipe.words // 2
 
 
 def test_the_print_recipe_needs_an_unseen_family() -> None:

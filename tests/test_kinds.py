@@ -9,6 +9,7 @@ import pytest
 
 from legible.charset import REJECT, Charset
 from legible.config import Params, load_params
+from legible.config.params import PrintRecipe
 from legible.data.dataset import Tally
 from legible.data.iam import open_iam
 from legible.errors import DataError, SettingsError
@@ -20,6 +21,7 @@ from legible.synth.generate import generate
 from legible.synth.glyphs import Setting, set_line
 from legible.synth.kinds.kind import MIN_LIKENESS, likeness
 from legible.synth.kinds.registry import SAMPLE_KINDS
+from legible.synth.print_recipes import print_recipe
 from legible.synth.samples import draw_one, sources_of
 from legible.synth.texts.makers import Sources
 from legible.synth.texts.rare import FOREIGN, forms_by_sign
@@ -48,6 +50,32 @@ def roles(name: str) -> dict[str, tuple[Font, ...]]:
 def drawn(name: str, seed: int, unit: str = "words") -> tuple[str, np.ndarray]:
     rng = np.random.default_rng(seed)
     return draw_one(name, SAMPLE_KINDS[name].look(roles(name), rng), sources(LATIN), rng, unit=unit)
+
+
+def recipe(**changes: object) -> PrintRecipe:
+    kinds = {"receipts": 2.0, "documents": 1.0}
+    return PrintRecipe(**{"name": "own", "seed": 5, "words": 8, "strength": 0.3, "kinds": kinds, **changes})  # type: ignore[arg-type]
+
+
+def test_a_recipe_of_kinds_is_fixed_and_in_unseen_families() -> None:
+    once, again = (list(print_recipe(recipe(), PARAMS, root=PROJECT)) for _ in range(2))
+    assert [word.text for word in once] == [word.text for word in again]
+    assert all(np.array_equal(a.image, b.image) for a, b in zip(once, again, strict=True))
+    assert {word.family for word in once} == {"Caladea"}
+    assert {word.part for word in once} == {"receipts", "documents"}
+
+
+def test_a_recipe_with_families_and_characters_of_its_own_stays_whatever_else_is_chosen() -> None:
+    own = recipe(kinds={}, families=("Caladea",), characters=LATIN.characters)
+    wide = dataclasses.replace(PARAMS.charset, name=PRINT.name, characters=LATIN.characters + "é" + REJECT)
+    other = dataclasses.replace(PARAMS, charset=wide, fonts=dataclasses.replace(PARAMS.fonts, unseen=("Roboto",)))
+    once, again = (list(print_recipe(own, params, root=PROJECT)) for params in (PARAMS, other))
+    assert all(np.array_equal(a.image, b.image) for a, b in zip(once, again, strict=True))
+
+
+def test_a_recipe_whose_families_are_not_here_says_so() -> None:
+    with pytest.raises(DataError, match=r"own\.families names no printed family that is here: Garamond"):
+        list(print_recipe(recipe(families=("Garamond",)), PARAMS, root=PROJECT))
 
 
 def face() -> Font:
@@ -227,3 +255,9 @@ def test_neighbouring_lines_reach_into_the_crop() -> None:
     alone = crop_of(compose(line, Surroundings(), lambda: line, rng), crop, 1.0, rng)
     between = crop_of(compose(line, Surroundings(above=1.0, below=1.0), lambda: line, rng), crop, 1.0, rng)
     assert (between > 0).sum() > (alone > 0).sum()
+
+
+def test_ligatures_are_set_as_one_glyph_where_the_font_has_them() -> None:
+    font = dataclasses.replace(face(), characters=face().characters | {"ﬁ"})
+    assert Setting(font, 20, ligatures=True).drawn("final flow") == "ﬁnal flow"
+    assert Setting(font, 20).drawn("final flow") == "final flow"

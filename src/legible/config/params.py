@@ -213,6 +213,13 @@ class PrintRecipe(Section):
     seed: NonNegativeInt
     words: NonNegativeInt
     strength: Fraction
+    """How far the odd words are spoilt; with `kinds`, how much further than in generated training data."""
+    families: tuple[str, ...] = ()
+    """The families that it is drawn in; empty: all of `fonts.unseen`."""
+    characters: str = ""
+    """The characters that its words are made of; empty: those of the charset."""
+    kinds: Mapping[str, NonNegativeFloat] = field(default_factory=dict)
+    """The weights of the kinds of samples (`synth.kinds.registry`) that it is drawn as; empty: printed words."""
 
 
 @dataclass(frozen=True)
@@ -223,6 +230,8 @@ class EvaluateParams(Section):
     """The number of worst errors that are drawn."""
     corrupted: NonNegativeInt
     """The number of images of `tune` that are read with each known corruption, at each severity."""
+    more_print: tuple[PrintRecipe, ...] = ()
+    """Further recipes; their slices bear their names."""
 
 
 @dataclass(frozen=True)

@@ -213,11 +213,14 @@ def case_of(sample: Sample) -> Case:
 
 
 def print_cases(params: Params, *, root: Path) -> Iterator[Case]:
-    """Yield the images of `evaluate.print`, whose families are its writers."""
-    for word in print_recipe(params.evaluate.print, params, root=root):
-        yield Case(
-            word.image, word.text, f"print/{word.family}", ("print", f"print/{'noisy' if word.noisy else 'plain'}")
-        )
+    """Yield the images of `evaluate.print`, in slices named `print`, and of `evaluate.more_print`, in their own.
+
+    The families are the writers.
+    """
+    for recipe in (params.evaluate.print, *params.evaluate.more_print):
+        name = "print" if recipe is params.evaluate.print else recipe.name
+        for word in print_recipe(recipe, params, root=root):
+            yield Case(word.image, word.text, f"{name}/{word.family}", (name, f"{name}/{word.part}"))
 
 
 def result_of(case: Case, reading: Reading) -> Result:

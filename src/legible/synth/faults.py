@@ -35,6 +35,10 @@ class Faults:
     often: float = 0.75
     """Probability of each in a sample."""
 
+    def times(self, factor: float) -> "Faults":
+        """The same faults, stronger by a factor."""
+        return Faults(tuple((name, strength * factor) for name, strength in self.chosen), self.often)
+
     def apply(self, light: Light, rng: Rng, *, height: float) -> Light:
         """Letters of a height in pixels: what would be lost of small ones is spoilt less."""
         lesser = float(np.clip(height / 28, 0.3, 1.0))

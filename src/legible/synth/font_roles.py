@@ -48,7 +48,8 @@ def fonts_of(role: str, fonts: Sequence[Font]) -> tuple[Font, ...]:
     if role == "plain":
         return tuple(font for font in fonts if font.kind == "print" and is_common(font))
     if role == "thin":
-        return tuple(font for font in fonts if weight_of(font) in THIN)
+        lettered = families_by_role()["segments"] | families_by_role()["segments14"]
+        return tuple(font for font in fonts if weight_of(font) in THIN and slug(font.family) not in lettered)
     if role == "heavy":
         return tuple(font for font in fonts if weight_of(font) == HEAVY)
     families = families_by_role()[role]

@@ -25,6 +25,7 @@ from legible.synth.checks import Letters, check_asked, check_characters, check_t
 from legible.synth.determinism import draw_plainly, plain_numpy
 from legible.synth.font_roles import fonts_of, is_common
 from legible.synth.fonts import Font, find_fonts, is_unseen
+from legible.synth.glyphs import LIGATURES
 from legible.synth.kinds.registry import SAMPLE_KINDS
 from legible.synth.samples import KINDS, UNITS, Drawn, Job, draw_chunk, texts_within
 from legible.synth.texts.rare import FOREIGN
@@ -55,7 +56,8 @@ def _checked_jobs(params: Params, *, root: Path) -> list[tuple[Job, int]]:
     charset, shares = params.charset.build(), _shares(params)
     check_asked(params.generate, charset)
     texts = texts_of(params)
-    more = FOREIGN if params.generate.foreign else ""
+    named = any(share > 0 and kind in SAMPLE_KINDS for kind, share in shares.items())
+    more = "".join(LIGATURES.values()) + FOREIGN if named else ""
     fonts = find_fonts(params.fonts, root=root, characters=charset.characters, more=more)
     jobs = list(_jobs(params, shares, fonts))
     if not jobs:

@@ -20,6 +20,9 @@ Coverage = npt.NDArray[np.uint8]
 """(H, W), 0 to 255."""
 
 
+LIGATURES = {"ffi": "ﬃ", "ffl": "ﬄ", "fi": "ﬁ", "fl": "ﬂ", "ff": "ﬀ"}
+
+
 @dataclass(frozen=True)
 class Glyph:
     """A character's coverage, where it lies from the pen on the line's top, and how far the pen goes on."""
@@ -49,6 +52,15 @@ class Setting:
     pressed: float = 0.0
     """How much the ink of single letters differs, 0 to 1."""
     kerned: bool = True
+    ligatures: bool = False
+    """Whether f and its neighbours are one glyph where the font has it."""
+
+    def drawn(self, text: str) -> str:
+        """The characters that are set for a text: `file -> ﬁle` with ligatures."""
+        for letters, glyph_of_all in LIGATURES.items() if self.ligatures else ():
+            if glyph_of_all in self.font.characters:
+                text = text.replace(letters, glyph_of_all)
+        return text
 
 
 @dataclass(frozen=True)
@@ -65,7 +77,7 @@ class Line:
 
 def set_line(text: str, setting: Setting, rng: Rng) -> Line:
     """Raises NoInkError where the font draws none of it."""
-    size = setting.size
+    text, size = setting.drawn(text), setting.size
     ascent, descent = load_face(setting.font.path, size).getmetrics()
     glyphs = [glyph(setting.font.path, size, character, bilevel=setting.bilevel) for character in text]
     pens = _pens(text, glyphs, setting)

@@ -197,9 +197,14 @@ def document_look(font: Font, rng: Rng) -> Look:
     paper, ink = float(255 - rng.exponential(15)), float(min(rng.exponential(35), 180))
     if chance >= 0.65:
         paper, ink = paper - float(rng.uniform(0, 90)), ink + float(rng.uniform(0, 40))
+        ink = min(ink, paper - 50)
     return Look(
         setting=Setting(
-            font, size, tracking=float(max(rng.normal(0, 0.025), -0.02)), word_spacing=float(abs(rng.normal(0, 0.1)))
+            font,
+            size,
+            tracking=float(max(rng.normal(0, 0.025), -0.02)),
+            ligatures=bool(rng.random() < 0.25),
+            word_spacing=float(abs(rng.normal(0, 0.1))),
         ),
         crop=Crop(
             tight=0.5,
@@ -243,6 +248,7 @@ def book_look(font: Font, rng: Rng) -> Look:
             tracking=float(max(rng.normal(0, 0.02), -0.015)),
             word_spacing=float(abs(rng.normal(0, 0.25))),
             uneven=0.008 if rng.random() < 0.3 else 0.0,
+            ligatures=bool(rng.random() < 0.5),
         ),
         crop=Crop(tight=0.5, margins=(-0.02, float(rng.uniform(0.05, 0.3))), loose=0.04, degrees=0.4),
         scale=final / size,
