@@ -33,7 +33,7 @@ class Shape:
 
     @cached_property
     def body(self) -> tuple[float, float]:
-        """Least and most x; of small letters between base line and x-height, so that tails reach under neighbours."""
+        """The smallest and greatest x; for small letters without tails, which reach under their neighbours."""
         x, y = self.points.T
         within = (y > -0.1) & (y < 1.1) & self.character.islower()  # noqa: PLR2004
         x = x[within] if within.any() else x
@@ -41,14 +41,14 @@ class Shape:
 
     @cached_property
     def main_end(self) -> int:
-        """Number of points of the first stroke."""
+        """The number of points of the first stroke."""
         following = np.flatnonzero(self.starts)[1:]
         return int(following[0]) if following.size else len(self.points)
 
 
 @lru_cache(maxsize=1)
 def load_alphabet() -> dict[str, tuple[Shape, ...]]:
-    """Shapes by character, as `alphabet.txt` has them."""
+    """Return the shapes of each character, as `alphabet.txt` lists them."""
     text = (files("legible.synth") / "alphabet.txt").read_text(encoding="utf-8")
     shapes: dict[str, tuple[Shape, ...]] = {}
     for line in text.splitlines():
@@ -59,7 +59,10 @@ def load_alphabet() -> dict[str, tuple[Shape, ...]]:
 
 
 def parse_shape(line: str) -> Shape:
-    """`v p .03,1 .34,0! .66,1` -> a printed v of one stroke with a corner at its foot. Raises DataError."""
+    """Parse a line: `v p .03,1 .34,0! .66,1` -> a printed v of one stroke with a corner at its foot.
+
+    Raise DataError.
+    """
     character, kind, *rest = line.split()
     strokes = [stroke.split() for stroke in " ".join(rest).split(";")]
     try:

@@ -55,7 +55,7 @@ class Archive:
 
     @contextmanager
     def opened(self) -> Iterator[Callable[[Sequence[str], str, bytes], None]]:
-        """A function that adds a row to each table and its image (name in the tar, content)."""
+        """Yield a function that adds a row to each table and an image: (rows, name in the tar, content)."""
         with ExitStack() as stack:
             tables = [stack.enter_context(table.path.open("a", encoding="utf-8")) for table in self.tables]
             tar = stack.enter_context(tarfile.open(self.tar, "a"))
@@ -69,7 +69,7 @@ class Archive:
 
 
 def _member_ends(path: Path) -> Iterator[int]:
-    """Where each whole member of a tar ends, its padding included."""
+    """Yield the position at which each whole member of a tar ends, its padding included."""
     size = path.stat().st_size
     try:
         with tarfile.open(path) as tar:

@@ -25,19 +25,22 @@ ELASTIC_CELL = 24
 
 
 def augment(image: GreyImage, rng: np.random.Generator, strength: float) -> GreyImage:
-    """A changed copy of an image (H, W); its size may change. The same rng state gives the same bytes."""
+    """Return an augmented copy of an image (H, W); its size may change. The same rng state gives the same bytes."""
     return augment_moved(image, rng, strength).image
 
 
 def augment_moved(image: GreyImage, rng: np.random.Generator, strength: float) -> Moved[GreyImage]:
-    """As `augment`, with where each point went; an elastic change, at most a few hundredths of the height, left out."""
+    """Return what `augment` does, with the matrix that moved its points.
+
+    An elastic change is not in the matrix; it moves points by at most a few hundredths of the height.
+    """
     if strength <= 0:
         return Moved(image, STILL)
     return _changed(_warp(image, rng, strength), rng, strength)
 
 
 def augmented_views(image: GreyImage, rng: np.random.Generator, strength: float, *, views: int) -> Iterator[GreyImage]:
-    """So many copies with one slant, turn, stretch and elastic change, each with its own ink, light and noise."""
+    """Yield copies with one slant, rotation, stretch and elastic change, each with its own ink, light and noise."""
     warped = _warp(image, rng, strength)
     for _ in range(views):
         yield _changed(warped, rng, strength).image
@@ -56,13 +59,13 @@ def _changed(warped: Moved[GreyImage], rng: np.random.Generator, strength: float
 
 
 def paper_level(image: GreyImage) -> int:
-    """Grey of the paper: the median of the border."""
+    """Return the grey level of the paper: the median of the border."""
     border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
     return int(np.median(border))
 
 
 def _warp(image: GreyImage, rng: np.random.Generator, strength: float) -> Moved[GreyImage]:
-    """Slant, turn, stretch, margins and an elastic change, in one resampling."""
+    """Slant, rotate, stretch, add margins and an elastic change, in one resampling."""
     height, width = image.shape
     slant = rng.normal(0, 0.4) * LARGEST_SLANT * strength
     turn = min(np.deg2rad(LARGEST_TURN_DEGREES), 0.5 * height / width) * rng.normal(0, 0.4) * strength
@@ -84,7 +87,7 @@ def _warp(image: GreyImage, rng: np.random.Generator, strength: float) -> Moved[
 def _around_center(
     *, slant: float, turn: float, stretch: float, rise: float, width: int, height: int
 ) -> npt.NDArray[np.float64]:
-    """2 x 3 matrix from the old to the new picture."""
+    """Return the 2 x 3 matrix from the old to the new image."""
     shear = np.array([[stretch, -slant * rise], [0, rise]])
     rotation = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     linear = rotation @ shear
@@ -93,7 +96,7 @@ def _around_center(
 
 
 def _source_points(matrix: npt.NDArray[np.float64], width: int, height: int) -> Float:
-    """Where in the old picture each pixel of the new one lies: (2, height, width), x before y."""
+    """Return the source point of each pixel of the new image: (2, height, width), x before y."""
     inverse = np.linalg.inv(matrix[:, :2])
     x = np.arange(width, dtype=np.float32) - np.float32(matrix[0, 2])
     y = np.arange(height, dtype=np.float32)[:, None] - np.float32(matrix[1, 2])
@@ -101,14 +104,14 @@ def _source_points(matrix: npt.NDArray[np.float64], width: int, height: int) -> 
 
 
 def _elastic(rng: np.random.Generator, height: int, width: int, *, size: float) -> Float:
-    """Smooth random displacement of both axes (Simard et al. 2003), drawn on a coarse grid."""
+    """Return a smooth random displacement of both axes (Simard et al. 2003), drawn on a coarse grid."""
     shape = (height // ELASTIC_CELL + 3, width // ELASTIC_CELL + 3)
     coarse = rng.normal(0, size, (2, *shape)).astype(np.float32)
     return np.stack([cv2.resize(plane, (width, height), interpolation=cv2.INTER_CUBIC) for plane in coarse])
 
 
 def _stroke(image: GreyImage, rng: np.random.Generator, strength: float) -> GreyImage:
-    """Thicker or thinner by a part of a pixel up to about one, dark ink taken for granted."""
+    """Make strokes thicker or thinner by up to about a pixel, in parts of a pixel; ink is dark."""
     kernel = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
     changed = cv2.erode(image, kernel) if rng.random() < 0.6 else cv2.dilate(image, kernel)  # noqa: PLR2004
     share = rng.uniform(0.2, 0.9) * strength
@@ -144,7 +147,7 @@ def _contrast(image: GreyImage, rng: np.random.Generator, strength: float) -> Gr
 
 
 def _shade(image: GreyImage, rng: np.random.Generator, strength: float) -> GreyImage:
-    """Light that falls off across the picture."""
+    """Let light fall off across the image."""
     height, width = image.shape
     corners = (1 - rng.uniform(0, 0.5 * strength, (2, 2))).astype(np.float32)
     light = cv2.resize(corners, (width, height), interpolation=cv2.INTER_LINEAR)
@@ -152,7 +155,7 @@ def _shade(image: GreyImage, rng: np.random.Generator, strength: float) -> GreyI
 
 
 def _resample(image: GreyImage, rng: np.random.Generator, strength: float) -> Moved[GreyImage]:
-    """Down to fewer pixels and up again."""
+    """Scale down to fewer pixels and up again."""
     height, width = image.shape
     rows = max(round(height * (1 - rng.uniform(0.1, 0.6) * strength)), min(height, 16))
     columns = max(width * rows // height, 1)
@@ -169,7 +172,7 @@ def _jpeg(image: GreyImage, rng: np.random.Generator, strength: float) -> GreyIm
 
 
 def _cut(image: GreyImage, rng: np.random.Generator, strength: float) -> Moved[GreyImage]:
-    """Up to a twenty-fifth of the height or as many columns lost at each side."""
+    """Cut off up to a twenty-fifth of the height, or as many columns, at each side."""
     height, width = image.shape
     most = 0.04 * strength * height
     top, bottom, left, right = rng.uniform(0, most, 4).round().astype(int)

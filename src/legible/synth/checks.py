@@ -24,7 +24,7 @@ PROBES, MIN_DRAWN = 100, 10
 
 
 def check_asked(asked: GenerateParams, charset: Charset) -> None:
-    """Raises SettingsError with all that is out of range."""
+    """Raise SettingsError naming everything that is out of range."""
     sizes = {name: getattr(asked, name) for name in (*MINIMA, *UP_TO_ONE)}
     faults = [
         f"generate.{name} is {sizes[name]}; it needs {least} or more"
@@ -44,12 +44,12 @@ def check_asked(asked: GenerateParams, charset: Charset) -> None:
 
 
 def letters_of(fonts: Sequence[Font]) -> Letters:
-    """Of a kind's fonts, by file; of pen paths where it has none."""
+    """Return the letters of a kind: by font file, or by pen path where it has no fonts."""
     return {str(font.path): font.characters for font in fonts} or {PEN_PATHS: frozenset(load_alphabet()) | {" "}}
 
 
 def check_characters(kinds: Mapping[str, Letters], charset: Charset) -> None:
-    """Raises DataError for characters that no kind draws; says which a kind leaves to the others."""
+    """Raise DataError for characters that no kind draws; print which characters a kind leaves to the others."""
     drawn = {kind: frozenset().union(*letters.values()) for kind, letters in kinds.items()}
     nowhere = [
         character
@@ -70,7 +70,7 @@ def check_characters(kinds: Mapping[str, Letters], charset: Charset) -> None:
 
 
 def check_texts(kinds: Mapping[str, Letters], texts: Texts, *, units: Sequence[str], seed: int) -> None:
-    """Raises DataError for fonts and pen paths that draw hardly any text."""
+    """Raise DataError for fonts and pen paths that draw hardly any text."""
     rng = np.random.default_rng(seed)
     probes = {unit: [some_text(texts, rng, unit=unit) for _ in range(PROBES)] for unit in units}
     faults = [
@@ -84,11 +84,11 @@ def check_texts(kinds: Mapping[str, Letters], texts: Texts, *, units: Sequence[s
 
 
 def hardly_any(name: str) -> str:
-    """What to say of a font, or of pen paths."""
+    """Return the message about a font, or about pen paths."""
     way_out = "set generate.shares.strokes to 0" if name.startswith(PEN_PATHS) else "take it out of fonts.folders"
     return f"hardly any text of this charset is drawn by {name}; {way_out}"
 
 
 def some_text(texts: Texts, rng: np.random.Generator, *, unit: str) -> str:
-    """A word, or a line of 2 to 12."""
+    """Return a word, or a line of 2 to 12 words."""
     return texts.word(rng) if unit == "words" else texts.line(rng, words=int(rng.integers(2, 13)))

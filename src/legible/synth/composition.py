@@ -80,10 +80,7 @@ class Canvas:
 
 
 def compose(line: Line, surroundings: Surroundings, neighbour: Callable[[], Line], rng: Rng) -> Canvas:
-    """The line with what stands around it; `neighbour` sets another line of the same writer style.
-
-    Raises NoInkError for a line without ink.
-    """
+    """Return the line with its surroundings; `neighbour` sets another line of the same writer style."""
     line = _with_tab(line, surroundings, rng)
     height = line.ascent + line.descent
     pad = round(0.8 * height)
@@ -114,7 +111,7 @@ def compose(line: Line, surroundings: Surroundings, neighbour: Callable[[], Line
 
 
 def crop_of(canvas: Canvas, crop: Crop, scale: float, rng: Rng) -> Coverage:
-    """The part of the canvas in which the line stands, turned, stretched and brought to its size in one resampling."""
+    """Return the part of the canvas with the line, rotated, stretched and scaled in one resampling."""
     top, bottom = rows_of(canvas, crop, rng)
     margins = margins_of(canvas, crop, rng) * canvas.height
     turn = (
@@ -139,14 +136,14 @@ def crop_of(canvas: Canvas, crop: Crop, scale: float, rng: Rng) -> Coverage:
 
 
 def rows_of(canvas: Canvas, crop: Crop, rng: Rng) -> tuple[int, int]:
-    """Between which rows of the canvas the text is said to stand: its ink's, or those that the font has for all."""
+    """Return the rows between which the text stands: those of its ink, or those that the font has for all letters."""
     if rng.random() < crop.tight:
         return canvas.ink_top, canvas.ink_bottom
     return min(canvas.font_top, canvas.ink_top), max(canvas.font_bottom, canvas.ink_bottom)
 
 
 def margins_of(canvas: Canvas, crop: Crop, rng: Rng) -> npt.NDArray[np.float64]:
-    """Left, top, right and bottom, as fractions of the height; not so much that another line could be meant."""
+    """Return the margins left, top, right and bottom as fractions of the height, too small to hold another line."""
     margins = rng.uniform(*crop.margins, 4)
     if canvas.crowded:
         return np.minimum(margins, MAX_BETWEEN)
@@ -154,14 +151,14 @@ def margins_of(canvas: Canvas, crop: Crop, rng: Rng) -> npt.NDArray[np.float64]:
 
 
 def softened(coverage: Coverage, scale: float) -> Coverage:
-    """Without what would alias at half the size or less."""
+    """Return the coverage without what would alias when it is scaled down."""
     if scale > 0.6:
         return coverage
     return np.asarray(cv2.GaussianBlur(coverage, (0, 0), 0.35 / scale), np.uint8)
 
 
 def _sliced(coverage: Coverage, low: npt.NDArray[np.int_], size: npt.NDArray[np.int_]) -> Coverage:
-    """The part from a corner on, with paper where it goes beyond the canvas."""
+    """Return the canvas from a corner on, with paper where it ends."""
     (left, top), (width, height) = low, size
     found = np.zeros((height, width), np.uint8)
     inside = coverage[max(top, 0) : top + height, max(left, 0) : left + width]
@@ -171,7 +168,7 @@ def _sliced(coverage: Coverage, low: npt.NDArray[np.int_], size: npt.NDArray[np.
 
 
 def _with_tab(line: Line, surroundings: Surroundings, rng: Rng) -> Line:
-    """At times a gap of a column's width before the last or after the first word."""
+    """Return the text, sometimes with a gap of a column's width before its last or after its first word."""
     if len(line.words) < 2 or rng.random() >= surroundings.tab:
         return line
     at = int(rng.choice([1, len(line.words) - 1]))
@@ -185,7 +182,7 @@ def _with_tab(line: Line, surroundings: Surroundings, rng: Rng) -> Line:
 
 
 def _emphasize(canvas: Canvas, line: Line, surroundings: Surroundings, rng: Rng) -> None:
-    """Pale and selected words."""
+    """Draw pale and selected words."""
     words = [(canvas.left + left, canvas.left + right) for left, right in line.words]
     if len(words) > 1 and rng.random() < surroundings.pale:
         start = 0 if rng.random() < 0.6 else int(rng.integers(len(words)))
@@ -204,7 +201,7 @@ def _emphasize(canvas: Canvas, line: Line, surroundings: Surroundings, rng: Rng)
 
 
 def _put(coverage: Coverage, other: Line, base: int, left: int) -> None:
-    """Another line with its base line on a row."""
+    """Draw another line with its base line on a row."""
     top = base - other.baseline
     y, x = max(top, 0), max(left, 0)
     part = coverage[y : max(top + other.coverage.shape[0], 0), x : max(left + other.coverage.shape[1], 0)]
@@ -214,7 +211,7 @@ def _put(coverage: Coverage, other: Line, base: int, left: int) -> None:
 
 
 def _put_beside(canvas: Canvas, other: Line, base: int, rng: Rng) -> None:
-    """The near edge of a word on the same line, far enough to be another."""
+    """Draw the near edge of a word on the same line, far enough away to be another word."""
     gap = round(canvas.height * rng.uniform(0.25, 0.6))
     if rng.random() < 0.5:
         _put(canvas.coverage, other, base, canvas.right + gap)
@@ -223,7 +220,7 @@ def _put_beside(canvas: Canvas, other: Line, base: int, rng: Rng) -> None:
 
 
 def _rule(canvas: Canvas, surroundings: Surroundings, rng: Rng) -> None:
-    """Underlines, strikes and the rules of tables and fields."""
+    """Draw underlines, strikes, and the rules of tables and fields."""
     coverage, height = canvas.coverage, canvas.height
     ink = int(rng.integers(90, 256))
     thickness = max(round(height * rng.uniform(0.02, 0.07)), 1)
@@ -240,7 +237,7 @@ def _rule(canvas: Canvas, surroundings: Surroundings, rng: Rng) -> None:
 
 
 def _frame(canvas: Canvas, ink: int, thickness: int, rng: Rng) -> None:
-    """A frame, or some of its sides, that may touch the text and go on beyond it."""
+    """Draw a frame, or some of its sides, that may touch the text and go on beyond it."""
     rows, columns = canvas.coverage.shape
     gaps = (rng.uniform(-0.04, 0.3, 4) * canvas.height).astype(int)
     left, right = canvas.left - gaps[0] - thickness, canvas.right + gaps[1] + thickness

@@ -1,7 +1,7 @@
-"""What may befall the images of a service, by name and severity: fifteen corruptions, 1 (slight) to 5 (severe).
+"""Fifteen corruptions that may happen to images of a service, by name and severity: 1 (slight) to 5 (severe).
 
-For signatures, drills and benchmarks, never for training (that is `synth.augment`): one cause at a time, of a stated
-size. Sizes are shares of the image's height where the eye would judge them so.
+They are for signatures, drills and benchmarks, never for training (that is `synth.augment`): one cause at a time, of a
+known size. Sizes are fractions of the image's height where the eye would judge them so.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,21 +20,24 @@ Rng = np.random.Generator
 
 SEVERITIES = (1, 2, 3, 4, 5)
 DARK = 128
-"""Paper below this grey is dark, its ink bright."""
+"""Paper below this grey level is dark, and its ink is bright."""
 HUNG = 0.5
-"""Share of words of the other script that hang from a line, and of its strokes that are level or upright."""
+"""The fraction of words of the other script that hang from a line, and of its strokes that are level or upright."""
 
 
 @dataclass(frozen=True)
 class Corruption:
-    """`apply` with the size of each severity."""
+    """A corruption: `apply`, and the size that each severity has."""
 
     sizes: tuple[float, float, float, float, float]
     apply: Callable[[GreyImage, float, Rng], GreyImage]
 
 
 def corrupt(image: GreyImage, name: str, severity: int, rng: Rng) -> GreyImage:
-    """A copy of an image (H, W), whose size may change. Raises SettingsError for a name or severity there is not."""
+    """Return a corrupted copy of an image (H, W); its size may change.
+
+    Raise SettingsError for an unknown name or severity.
+    """
     if name not in CORRUPTIONS or severity not in SEVERITIES:
         raise SettingsError(
             f"no corruption {name!r} of severity {severity}; there are {', '.join(CORRUPTIONS)}, "
@@ -55,7 +58,7 @@ def _blur(image: GreyImage, size: float, rng: Rng) -> GreyImage:
 
 
 def _motion_blur(image: GreyImage, size: float, rng: Rng) -> GreyImage:
-    """Along a line that is level within 30 degrees."""
+    """Blur along a line that is level within 30 degrees."""
     reach = max(size * image.shape[0] / 2, 0.5)
     angle = rng.uniform(-np.pi / 6, np.pi / 6)
     half = int(np.ceil(reach))
@@ -75,7 +78,7 @@ def _gaussian_noise(image: GreyImage, size: float, rng: Rng) -> GreyImage:
 
 
 def _shot_noise(image: GreyImage, size: float, rng: Rng) -> GreyImage:
-    """Of a sensor that counts `size` photons in white."""
+    """Add the noise of a sensor that counts `size` photons in white."""
     return _grey(rng.poisson(image / 255 * size) * (255 / size))
 
 
@@ -86,7 +89,7 @@ def _contrast(image: GreyImage, size: float, rng: Rng) -> GreyImage:
 
 
 def _brightness(image: GreyImage, size: float, rng: Rng) -> GreyImage:
-    """Less light."""
+    """Darken by a factor."""
     del rng
     return _grey(image * size)
 
@@ -98,7 +101,7 @@ def _jpeg(image: GreyImage, size: float, rng: Rng) -> GreyImage:
 
 
 def _pixelation(image: GreyImage, size: float, rng: Rng) -> GreyImage:
-    """In squares, `size` of them for each pixel of the height."""
+    """Draw squares, `size` of them for each pixel of the height."""
     del rng
     height, width = image.shape
     small = cv2.resize(image, (max(round(width * size), 1), max(round(height * size), 1)), interpolation=cv2.INTER_AREA)
@@ -106,18 +109,18 @@ def _pixelation(image: GreyImage, size: float, rng: Rng) -> GreyImage:
 
 
 def _rotation(image: GreyImage, size: float, rng: Rng) -> GreyImage:
-    """By up to `size` degrees to either side, three quarters of it at least."""
+    """Rotate by three quarters of `size` degrees to all of them, to either side."""
     turn = np.deg2rad(size) * rng.uniform(0.75, 1) * rng.choice([-1, 1])
     return _warped(image, np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]))
 
 
 def _shear(image: GreyImage, size: float, rng: Rng) -> GreyImage:
-    """To either side; `size` is the tangent, three quarters of it at least."""
+    """Shear to either side by three quarters of `size` to all of it; `size` is the tangent."""
     return _warped(image, np.array([[1, size * rng.uniform(0.75, 1) * rng.choice([-1, 1])], [0, 1]]))
 
 
 def _warped(image: GreyImage, linear: npt.NDArray[np.float64]) -> GreyImage:
-    """All of the picture, on more paper."""
+    """Return the whole image after a linear map, on more paper."""
     height, width = image.shape
     corners = linear @ np.array([[0, width, 0, width], [0, 0, height, height]])
     low, high = corners.min(axis=1), corners.max(axis=1)
@@ -137,7 +140,7 @@ def _thinner(image: GreyImage, size: float, rng: Rng) -> GreyImage:
 
 
 def _spread(image: GreyImage, radius: float, *, dark: bool) -> GreyImage:
-    """What is dark, or what is bright, grows by a radius in pixels; a part of a pixel is that part of the change."""
+    """Let what is dark (or what is bright) grow by a radius in pixels; parts of a pixel are interpolated."""
     whole = int(radius)
     change = cv2.erode if dark else cv2.dilate
     less, more = (np.asarray(change(image, _disc(r)), np.float32) if r else image for r in (whole, whole + 1))
@@ -149,13 +152,13 @@ def _disc(radius: int) -> GreyImage:
 
 
 def _inversion(image: GreyImage, size: float, rng: Rng) -> GreyImage:
-    """Bright on dark; what was white is now of the grey `size`."""
+    """Invert: bright on dark; what was white becomes the grey level `size`."""
     del rng
     return _grey(255 - image * ((255 - size) / 255))
 
 
 def _cropping(image: GreyImage, size: float, rng: Rng) -> GreyImage:
-    """Up to `size` of the height is lost at each side, half of it at least; an eighth of the image stays."""
+    """Cut off half of `size` of the height to all of it at each side; at least an eighth of the image stays."""
     height, width = image.shape
     top, bottom, left, right = np.rint(size * height * rng.uniform(0.5, 1, 4)).astype(int)
     left, right = (min(side, (width - width // 8 - 1) // 2) for side in (left, right))
@@ -163,9 +166,9 @@ def _cropping(image: GreyImage, size: float, rng: Rng) -> GreyImage:
 
 
 def _other_script(image: GreyImage, size: float, rng: Rng) -> GreyImage:
-    """The last `size` of the writing replaced by signs of a script that nobody knows, with its ink on its paper.
+    """Replace the last part (`size`) of the writing by signs of an unknown script, with its ink on its paper.
 
-    No real script: signs of a few random strokes in squares, some hung from a line, so that it takes no fonts.
+    The signs are a few random strokes in squares, some hung from a line: so it needs no fonts.
     """
     paper, ink = _paper_and_ink(image)
     written = np.abs(image - np.float32(paper)) > abs(paper - ink) / 2
@@ -189,7 +192,7 @@ def _paper_and_ink(image: GreyImage) -> tuple[float, float]:
 
 
 def _stroke_width(written: npt.NDArray[np.bool_]) -> int:
-    """In pixels: twice the area over the outline."""
+    """Return the stroke width in pixels: twice the area over the outline."""
     outline = int(np.count_nonzero(np.diff(written, axis=0))) + int(np.count_nonzero(np.diff(written, axis=1)))
     return max(round(2 * int(np.count_nonzero(written)) / max(outline, 1)), 1)
 

@@ -1,8 +1,8 @@
-"""The same pictures on every processor of a kind: nothing is drawn by code that is chosen for what one can do.
+"""The same images on every processor of a kind: nothing is drawn by code that is chosen for the processor.
 
-OpenCV's code for newer instructions, and Intel's library in it, round otherwise than its plain code: 72 of 1,236
-pictures came out otherwise by it, and with them the sum of the data set that a training belongs to. numpy has other
-loops of sines and exponentials for AVX-512. The plain code of both costs nothing where letters are drawn.
+OpenCV's code for newer instructions, and Intel's library in it, round differently from its plain code: 72 of 1,236
+images differed, and with them the sum of the data set that a training belongs to. numpy has other loops of sines and
+exponentials for AVX-512. The plain code of both costs nothing where letters are drawn.
 """
 
 import os
@@ -13,18 +13,18 @@ import cv2
 import numpy as np
 
 NUMPY_WITHOUT = "NPY_DISABLE_CPU_FEATURES"
-"""What numpy leaves aside in a process that starts with it."""
+"""The variable of the processor features that numpy does not use in a process that starts with it."""
 
 
 def draw_plainly() -> None:
-    """For the whole of this process, on one thread."""
+    """Use OpenCV's plain code, on one thread, for the rest of this process."""
     cv2.setNumThreads(1)
     cv2.setUseOptimized(False)
 
 
 @contextmanager
 def plain_opencv() -> Iterator[None]:
-    """In this process for a while; the numpy that is loaded stays as it is."""
+    """Use OpenCV's plain code in this process while the block runs; numpy stays as it was loaded."""
     before = cv2.useOptimized()
     cv2.setUseOptimized(False)
     try:
@@ -35,7 +35,7 @@ def plain_opencv() -> Iterator[None]:
 
 @contextmanager
 def plain_numpy() -> Iterator[None]:
-    """In the processes that are started meanwhile."""
+    """Use numpy's plain code in the processes that are started while the block runs."""
     before = os.environ.get(NUMPY_WITHOUT)
     os.environ[NUMPY_WITHOUT] = " ".join(np.show_config(mode="dicts")["SIMD Extensions"].get("found", []))
     try:

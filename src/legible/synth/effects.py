@@ -52,7 +52,7 @@ class Effects:
     """Share of the style's samples that show each of them."""
 
     def apply(self, place: Place, image: Coverage, rng: Rng) -> Moved[Coverage]:
-        """The image (H, W) after this style's effects of the place; its size may change."""
+        """Return the image (H, W) after this style's effects of the place; its size may change."""
         matrix = STILL
         for name in self.names if self.strength > 0 else ():
             effect = EFFECTS[name]
@@ -69,7 +69,7 @@ NO_EFFECTS = Effects()
 
 
 def draw_effects(rng: Rng, *, strength: float) -> Effects:
-    """Each effect by its chance; the more strength, the more of them."""
+    """Draw the effects of a style, each by its chance; more strength gives more of them."""
     names = tuple(name for name, effect in EFFECTS.items() if rng.random() < effect.chance * strength)
     return Effects(names, strength=float(rng.uniform(0.3, 1.0)) * strength)
 
@@ -81,7 +81,7 @@ def _underline(ink: Coverage, rng: Rng, strength: float) -> Coverage:
 
 
 def _strike(ink: Coverage, rng: Rng, strength: float) -> Coverage:
-    """A thin line through the word, which stays readable."""
+    """Draw a thin line through the word, which stays readable."""
     height, width = ink.shape
     y = height * rng.uniform(0.4, 0.65)
     return _lined(ink, rng, y=y, span=(0, width), strength=0.6 * strength)
@@ -97,7 +97,7 @@ def _lined(ink: Coverage, rng: Rng, *, y: float, span: tuple[float, float], stre
 
 
 def _neighbours(ink: Coverage, rng: Rng, strength: float) -> Coverage:
-    """Feet of the line above or heads of the line below that reach into the crop: this writing's own."""
+    """Draw feet of the line above or heads of the line below that reach into the crop, in this writing."""
     written = ink[ink.any(axis=1)]
     depth = min(max(round(len(ink) * rng.uniform(0.06, 0.08 + 0.16 * strength)), 1), len(written))
     piece = np.roll(written, int(rng.integers(ink.shape[1])), axis=1) * np.float32(min(1.0, 0.5 + strength))
@@ -110,7 +110,7 @@ def _neighbours(ink: Coverage, rng: Rng, strength: float) -> Coverage:
 
 
 def _beside(ink: Coverage, rng: Rng, strength: float) -> Moved[Coverage]:
-    """The edge of the next word, cut off by the crop."""
+    """Draw the edge of the next word, cut off by the crop."""
     width = ink.shape[1]
     reach = max(round(ink.shape[0] * rng.uniform(0.03, 0.05 + 0.12 * strength)), 1)
     reach = min(reach, width // 8 + 1)
@@ -123,7 +123,7 @@ def _beside(ink: Coverage, rng: Rng, strength: float) -> Moved[Coverage]:
 
 
 def _fading(ink: Coverage, rng: Rng, strength: float) -> Coverage:
-    """A pen that runs dry, or a print head with dead rows."""
+    """Fade like a pen that runs dry, or a print head with dead rows."""
     height, width = ink.shape
     if rng.random() < 0.5:  # noqa: PLR2004
         dry = 1 - 0.75 * strength * _smooth(rng, height, width, cell=max(height // 2, 6)) ** 2
@@ -133,7 +133,7 @@ def _fading(ink: Coverage, rng: Rng, strength: float) -> Coverage:
 
 
 def _form_box(light: Coverage, rng: Rng, strength: float) -> Coverage:
-    """The printed frame of a field, with or without a box for each character."""
+    """Draw the printed frame of a field, with or without a box for each character."""
     height, width = light.shape
     frame = np.zeros(light.shape, np.float32)
     inset = rng.uniform(-0.04, 0.06, 4) * height
@@ -150,7 +150,7 @@ def _form_box(light: Coverage, rng: Rng, strength: float) -> Coverage:
 
 
 def _stain(light: Coverage, rng: Rng, strength: float) -> Coverage:
-    """A spill with a darker rim."""
+    """Draw a spill with a darker rim."""
     height, width = light.shape
     stain = np.zeros(light.shape, np.float32)
     radius = height * rng.uniform(0.4, 1.2)
@@ -163,7 +163,7 @@ def _stain(light: Coverage, rng: Rng, strength: float) -> Coverage:
 
 
 def _fold(light: Coverage, rng: Rng, strength: float) -> Coverage:
-    """A crease: a bright line between two sides that catch the light differently."""
+    """Draw a crease: a bright line between two sides that catch the light differently."""
     height, width = light.shape
     across = np.arange(width, dtype=np.float32) - rng.uniform(0, width)
     across = across + np.arange(height, dtype=np.float32)[:, None] * np.float32(rng.normal(0, 0.3))
@@ -173,7 +173,7 @@ def _fold(light: Coverage, rng: Rng, strength: float) -> Coverage:
 
 
 def _show_through(light: Coverage, rng: Rng, strength: float) -> Coverage:
-    """What stands on the back of the sheet: mirrored, blurred and faint."""
+    """Draw what is on the back of the sheet: mirrored, blurred and faint."""
     back = cv2.GaussianBlur(255 - light[:, ::-1], (0, 0), max(light.shape[0] * 0.02, 0.6))
     back = np.roll(back, (int(light.shape[0] * rng.normal(0, 0.2)), int(rng.integers(light.shape[1]))), axis=(0, 1))
     paper = np.float32(np.median(back))
@@ -181,7 +181,7 @@ def _show_through(light: Coverage, rng: Rng, strength: float) -> Coverage:
 
 
 def _thermal(light: Coverage, rng: Rng, strength: float) -> Coverage:
-    """A receipt: weak black, rows of the print head, paper that has turned grey."""
+    """Print like a receipt: weak black, rows of the print head, paper that has turned grey."""
     height = light.shape[0]
     rows = 1 + 0.12 * strength * np.sin(np.arange(height) * rng.uniform(1.5, 3.0))[:, None]
     weak = 255 - (255 - light) * (1 - 0.55 * strength * rng.random()) * rows
@@ -189,7 +189,7 @@ def _thermal(light: Coverage, rng: Rng, strength: float) -> Coverage:
 
 
 def _scene(light: Coverage, rng: Rng, strength: float) -> Coverage:
-    """Coloured letters on a coloured wall, as grey: any two levels far enough apart, either the brighter one."""
+    """Draw coloured letters on a coloured wall, as grey: any two levels far enough apart, either one the brighter."""
     height, width = light.shape
     wall = 255 * _smooth(rng, height, width, cell=max(height, 8))
     wall = rng.uniform(40, 215) + (wall - 127) * 0.25 * strength
@@ -201,7 +201,7 @@ def _scene(light: Coverage, rng: Rng, strength: float) -> Coverage:
 
 
 def _perspective(light: Coverage, rng: Rng, strength: float) -> Moved[Coverage]:
-    """Taken from the side."""
+    """Photograph from the side."""
     height, width = light.shape
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     moved = corners + rng.uniform(-0.14, 0.14, (4, 2)).astype(np.float32) * np.float32(height * strength)
@@ -213,20 +213,20 @@ def _perspective(light: Coverage, rng: Rng, strength: float) -> Moved[Coverage]:
 
 
 def _low_light(light: Coverage, rng: Rng, strength: float) -> Coverage:
-    """Dark, with the noise of a sensor that counts few photons (variance in proportion to light)."""
+    """Darken, with the noise of a sensor that counts few photons (its variance is proportional to the light)."""
     dim = light * (1 - strength * rng.uniform(0.3, 0.75))
     return np.asarray(dim + rng.normal(0, 1, light.shape) * np.sqrt(np.maximum(dim, 1)) * 1.2 * strength, np.float32)
 
 
 def _uneven_contrast(light: Coverage, rng: Rng, strength: float) -> Coverage:
-    """Glare: contrast is lost here and kept there."""
+    """Add glare: contrast is lost in some places and kept in others."""
     height, width = light.shape
     lost = 0.65 * strength * _smooth(rng, height, width, cell=max(height, 8))
     return np.asarray(light + (rng.uniform(150, 255) - light) * lost, np.float32)
 
 
 def _defocus(light: Coverage, rng: Rng, strength: float) -> Coverage:
-    """Out of focus: a disc, not a bell."""
+    """Blur with a disc, as a lens out of focus does, not with a bell."""
     radius = 0.5 + light.shape[0] / 64 * strength * rng.uniform(0.3, 1.4)
     reach = int(np.ceil(radius))
     y, x = np.mgrid[-reach : reach + 1, -reach : reach + 1]
@@ -235,7 +235,7 @@ def _defocus(light: Coverage, rng: Rng, strength: float) -> Coverage:
 
 
 def _smooth(rng: Rng, height: int, width: int, *, cell: int) -> Coverage:
-    """Rounder than paper's grain."""
+    """Return smooth noise, rounder than the grain of paper."""
     return smooth_noise(rng, height, width, cell=cell, interpolation=cv2.INTER_CUBIC)
 
 

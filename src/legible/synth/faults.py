@@ -36,11 +36,11 @@ class Faults:
     """Probability of each in a sample."""
 
     def times(self, factor: float) -> "Faults":
-        """The same faults, stronger by a factor."""
+        """Return the same faults, stronger by a factor."""
         return Faults(tuple((name, strength * factor) for name, strength in self.chosen), self.often)
 
     def apply(self, light: Light, rng: Rng, *, height: float) -> Light:
-        """Letters of a height in pixels: what would be lost of small ones is spoilt less."""
+        """Return the image after its faults; small letters (by their height in pixels) are spoilt less."""
         lesser = float(np.clip(height / 28, 0.3, 1.0))
         for name, strength in self.chosen:
             if rng.random() < self.often:
@@ -55,7 +55,7 @@ def draw_faults(offered: tuple[Fault, ...], rng: Rng) -> Faults:
 
 
 def _gradient(light: Light, rng: Rng, strength: float) -> Light:
-    """Light that falls off across the picture, to two fifths at most."""
+    """Let light fall off across the image, to two fifths at most."""
     corners = (1 - rng.uniform(0, 0.6 * strength, (2, 2))).astype(np.float32)
     if rng.random() < 0.5:
         corners[:, 0], corners[:, 1] = 1.0, 1 - 0.6 * strength
@@ -64,7 +64,7 @@ def _gradient(light: Light, rng: Rng, strength: float) -> Light:
 
 
 def _shadow(light: Light, rng: Rng, strength: float) -> Light:
-    """The shadow of a hand or a page: part of the picture at two fifths of its light and more."""
+    """Draw the shadow of a hand or a page: a part of the image keeps two fifths of its light or more."""
     height, width = light.shape
     across = np.arange(width, dtype=np.float32) + np.arange(height, dtype=np.float32)[:, None] * np.float32(
         rng.normal(0, 0.6)
@@ -92,7 +92,7 @@ def _paper_noise(light: Light, rng: Rng, strength: float) -> Light:
 
 
 def _specks(light: Light, rng: Rng, strength: float) -> Light:
-    """A few dots and hairs, on the text and far from it."""
+    """Draw a few dots and hairs, on the text and far from it."""
     height, width = light.shape
     for _ in range(1 + int(rng.poisson(6 * strength * rng.random()))):
         center = (int(rng.integers(width)), int(rng.integers(height)))
@@ -138,7 +138,7 @@ def _motion(light: Light, rng: Rng, strength: float) -> Light:
 
 
 def _low_resolution(light: Light, rng: Rng, strength: float) -> Light:
-    """Fewer pixels, at times brought up again by one of the ways in which programs do."""
+    """Scale to fewer pixels, sometimes up again by one of the ways in which programs do."""
     height, width = light.shape
     rows = max(round(height * (1 - 0.65 * strength * rng.uniform(0.6, 1))), min(height, 11))
     columns = max(width * rows // height, 2)
@@ -150,7 +150,7 @@ def _low_resolution(light: Light, rng: Rng, strength: float) -> Light:
 
 
 def _two_levels(light: Light, rng: Rng, strength: float) -> Light:
-    """A scan in black and white: a threshold between paper and ink, ragged by noise."""
+    """Scan in black and white: a threshold between paper and ink, ragged by noise."""
     low, high = np.percentile(light, (2, 90))
     level = low + (high - low) * (0.5 + rng.uniform(-0.3, 0.22) * strength)
     ragged = light + rng.standard_normal(light.shape, np.float32) * np.float32((high - low) * 0.12 * strength)
@@ -161,7 +161,7 @@ BAYER = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]],
 
 
 def _halftone(light: Light, rng: Rng, strength: float) -> Light:
-    """Grey as a pattern of dots: ordered, clustered or by chance."""
+    """Draw grey as a pattern of dots: ordered, clustered or random."""
     height, width = light.shape
     chance = rng.random()
     if chance < 0.4:
@@ -181,7 +181,7 @@ def _halftone(light: Light, rng: Rng, strength: float) -> Light:
 
 
 def _fax(light: Light, rng: Rng, strength: float) -> Light:
-    """Rows that slipped or were lost, and every second one twice."""
+    """Fax: rows that slipped or were lost, and every second one twice."""
     rows = np.arange(light.shape[0])
     if rng.random() < 0.5:
         rows = rows // 2 * 2
@@ -195,7 +195,7 @@ def _fax(light: Light, rng: Rng, strength: float) -> Light:
 
 
 def _dead_dots(light: Light, rng: Rng, strength: float) -> Light:
-    """A print head with dots that fail: pale lines across the letters, or up and down through them."""
+    """Print with dots that fail: pale lines across the letters, or up and down through them."""
     paper = np.float32(np.percentile(light, 90))
     if rng.random() < 0.6:
         failing = rng.random((light.shape[0], 1)) < 0.15 * strength
@@ -205,7 +205,7 @@ def _dead_dots(light: Light, rng: Rng, strength: float) -> Light:
 
 
 def _faded(light: Light, rng: Rng, strength: float) -> Light:
-    """Ink that has gone in patches."""
+    """Remove ink in patches."""
     height, width = light.shape
     paper = np.float32(np.percentile(light, 90))
     kept = 1 - np.float32(0.8 * strength) * smooth_noise(rng, height, width, cell=max(height // 2, 5)) ** 2
@@ -213,7 +213,7 @@ def _faded(light: Light, rng: Rng, strength: float) -> Light:
 
 
 def _eaten(light: Light, rng: Rng, strength: float) -> Light:
-    """Ink with holes, as worn type and rough or thermal paper leave it."""
+    """Make holes in the ink, as worn type and rough or thermal paper leave them."""
     height, width = light.shape
     paper = np.float32(np.percentile(light, 90))
     holes = smooth_noise(rng, height, width, cell=int(rng.integers(1, 4)) + height // 60) > 1 - 0.4 * strength
@@ -221,7 +221,7 @@ def _eaten(light: Light, rng: Rng, strength: float) -> Light:
 
 
 def _low_contrast(light: Light, rng: Rng, strength: float) -> Light:
-    """Down to a tenth of the range, bright or dark."""
+    """Reduce the range to a tenth at least, bright or dark."""
     kept = np.float32(1 - 0.88 * strength * rng.uniform(0.6, 1))
     base = np.float32(255 * (1 - kept) * (rng.uniform(0.6, 1) if rng.random() < 0.75 else rng.uniform(0, 0.6)))
     return base + light * kept
@@ -233,7 +233,7 @@ def _gamma(light: Light, rng: Rng, strength: float) -> Light:
 
 
 def _scan_edge(light: Light, rng: Rng, strength: float) -> Light:
-    """The dark beyond the sheet, at one side or two."""
+    """Draw the dark beyond the sheet, at one side or two."""
     height, width = light.shape
     for _ in range(1 + int(rng.random() < 0.2)):
         depth = max(round(height * rng.uniform(0.02, 0.03 + 0.1 * strength)), 1)
@@ -245,7 +245,7 @@ def _scan_edge(light: Light, rng: Rng, strength: float) -> Light:
 
 
 def _stamped(light: Light, rng: Rng, strength: float) -> Light:
-    """A stamp or watermark across the text: rings, bars or big pale letters."""
+    """Draw a stamp or watermark across the text: rings, bars or big pale letters."""
     height, width = light.shape
     mark = np.zeros(light.shape, np.uint8)
     center = (int(rng.integers(width)), int(rng.integers(-height // 3, height + height // 3)))
@@ -281,13 +281,13 @@ def _jpeg(light: Light, rng: Rng, strength: float) -> Light:
 
 
 def _sharpened(light: Light, rng: Rng, strength: float) -> Light:
-    """As scanners and telephones do, with a bright rim around ink."""
+    """Sharpen as scanners and telephones do, with a bright rim around ink."""
     soft = cv2.GaussianBlur(light, (0, 0), rng.uniform(0.6, 1.6))
     return np.asarray(light + (light - soft) * np.float32(2.2 * strength), np.float32)
 
 
 def _effect(name: str) -> Apply:
-    """One of `synth.effects`, of those that move no point."""
+    """Apply one of `synth.effects`, of those that move no point."""
     apply = EFFECTS[name].apply
 
     def applied(light: Light, rng: Rng, strength: float) -> Light:

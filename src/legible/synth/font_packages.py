@@ -57,7 +57,7 @@ def _emptied(folder: Path) -> None:
 
 
 def _families(modules: Path) -> Iterator[tuple[str, Path, list[tuple[Path, str]]]]:
-    """Each family with its licence and the files to keep: where they lie and what they are called here."""
+    """Yield each family: its licence, and the files to keep, where they are and what they are called here."""
     for package in _packages(modules / FONTSOURCE):
         names = [f"{package.name}-{cut}.woff2" for cut in SUBSETS]
         yield package.name, _licence(package), _present((package / "files" / name, name) for name in names)
@@ -77,7 +77,7 @@ def _present(files: Iterator[tuple[Path, str]]) -> list[tuple[Path, str]]:
 
 
 def _whole_fonts(package: Path) -> Iterator[tuple[Path, str]]:
-    """The cuts of a package that has each in a folder of its own, or all side by side."""
+    """Yield the cuts of a package that has each cut in a folder of its own, or all of them side by side."""
     for cut, name in CUTS.items():
         for source in sorted([*package.glob(f"{cut}/*_{cut}.ttf"), *package.glob(f"*_{cut}.ttf")]):
             yield source, f"{package.name}-full-{name}.ttf"
@@ -90,7 +90,7 @@ def _segment_fonts(folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _licence(package: Path) -> Path:
-    """The licence of the font; a package of whole fonts has one of its own for its code."""
+    """Return the licence of the font; a package of whole fonts has another one for its code."""
     found = [package / name for name in LICENCES if (package / name).is_file()]
     if not found:
         raise DataError(f"{package}: a font package without a licence; take it out of package.json")

@@ -33,18 +33,18 @@ def families_by_role() -> Mapping[str, frozenset[str]]:
 
 
 def weight_of(font: Font) -> int:
-    """400 where the file's name does not say."""
+    """Return the weight of a font by its file's name; 400 where the name does not say."""
     found = CUT.search(font.path.name)
     return int(found[1]) if found else 400
 
 
 def is_common(font: Font) -> bool:
-    """Whether `print` draws with the font: no cut of extreme weight, and no family that is left to others."""
+    """Return whether `print` draws with the font: no cut of extreme weight, no family that is left to other kinds."""
     return weight_of(font) not in (*THIN, HEAVY) and slug(font.family) not in families_by_role()[ONLY]
 
 
 def fonts_of(role: str, fonts: Sequence[Font]) -> tuple[Font, ...]:
-    """Those of a role. `plain`: all that `print` draws with; `thin`, `heavy`: cuts of these weights."""
+    """Return the fonts of a role. `plain`: all that `print` draws with; `thin`, `heavy`: cuts of these weights."""
     if role == "plain":
         return tuple(font for font in fonts if font.kind == "print" and is_common(font))
     if role == "thin":
@@ -65,12 +65,12 @@ def _whole(fonts: tuple[Font, ...]) -> tuple[Font, ...]:
 
 
 def _liking(font: Font) -> float:
-    """How often a cut is drawn beside an upright one of common weight."""
+    """Return how often a cut is drawn beside an upright one of common weight."""
     return (ITALICS if "italic" in font.path.name.lower() else 1.0) * (BOLD if weight_of(font) >= HEAVY_FROM else 1.0)
 
 
 def draw_font(roles: Mapping[str, float], fonts: Mapping[str, Sequence[Font]], rng: np.random.Generator) -> Font:
-    """A role by its weight among those that have fonts here, then any family of it, then any cut of that."""
+    """Draw a role by its weight among those with fonts here, then any of its families, then any cut of the family."""
     there = [role for role in roles if fonts[role]]
     if not there:
         raise DataError(

@@ -48,10 +48,9 @@ class Font:
 
 
 def find_fonts(params: FontsParams, *, root: Path, characters: str, more: str = "") -> list[Font]:
-    """Every font of the folders and packages, in order. Raises DataError for no fonts, or a font that is none.
+    """Return every font of the folders and packages, in order.
 
-    Each of `characters` has to be drawn by one of them; those of `more` are asked for too. The replacement character
-    stands for what has no label, and no font is asked for it.
+    Raise DataError where there is none, or a file is no font.
     """
     characters = characters.replace(REJECT, "")
     paths = [path for folder in params.folders for path in _files_under(root / folder)]
@@ -67,20 +66,20 @@ def find_fonts(params: FontsParams, *, root: Path, characters: str, more: str = 
 
 
 def is_unseen(font: Font, params: FontsParams) -> bool:
-    """Whether the family is kept out of training."""
+    """Return whether the family is kept out of training."""
     return font.family in params.unseen
 
 
 @lru_cache(maxsize=1)
 def _handwriting() -> tuple[str, ...]:
-    """How the names of handwriting families begin."""
+    """Return the beginnings of the names of handwriting families."""
     lines = (files("legible.synth") / "handwriting_families.txt").read_text(encoding="utf-8").splitlines()
     return tuple(line for line in lines if line and not line.startswith("#"))
 
 
 @lru_cache(maxsize=256)
 def load_face(path: Path, size: int) -> ImageFont.FreeTypeFont:
-    """The font at so many pixels an em; a file that is opened often is unpacked once."""
+    """Return the font at a size in pixels an em. A file that is opened often is unpacked once."""
     _openings[path] += 1
     file = io.BytesIO(_unpacked(path)) if _openings[path] > OPENINGS_WORTH_UNPACKING else str(path)
     return ImageFont.truetype(file, size, layout_engine=ImageFont.Layout.BASIC)
@@ -88,7 +87,7 @@ def load_face(path: Path, size: int) -> ImageFont.FreeTypeFont:
 
 @lru_cache(maxsize=1024)
 def _unpacked(path: Path) -> bytes:
-    """The OpenType font in a WOFF2, which FreeType opens in a twentieth of the time; others as they are."""
+    """Return the OpenType font inside a WOFF2, which FreeType opens in a twentieth of the time; others as they are."""
     packed = path.read_bytes()
     if not packed.startswith(WOFF2):
         return packed
@@ -104,7 +103,7 @@ def _files_under(folder: Path) -> Iterator[Path]:
 
 
 def _packaged_files() -> list[Path]:
-    """Files of the `font-*` packages, symbols and thin cuts left out."""
+    """Return the files of the `font-*` packages, without symbols and thin cuts."""
     points = sorted(entry_points(group=ENTRY_POINTS), key=lambda point: point.name)
     paths = {Path(file) for point in points for file in point.load().values()}
     return sorted(p for p in paths if not any(word in p.stem for word in ("Thin", "ExtraLight", "Black")))
@@ -121,7 +120,7 @@ def _open(path: Path, characters: str) -> Font:
 
 
 def _family(path: Path, face: ImageFont.FreeTypeFont) -> str:
-    """Of installed files the name says it; of others the font does."""
+    """Return the family: by the name of an installed file, else as the font says."""
     named = INSTALLED.match(path.name)
     return named[1] if named else str(face.getname()[0])
 
@@ -131,7 +130,7 @@ def slug(family: str) -> str:
 
 
 def _drawn(face: ImageFont.FreeTypeFont, characters: Iterable[str]) -> Iterator[str]:
-    """Characters whose glyph is not the one for a missing character."""
+    """Return the characters whose glyph is not the one for a missing character."""
     missing = bytes(face.getmask(NO_CHARACTER))
     return (c for c in characters if c == " " or _is_drawn(bytes(face.getmask(c)), missing))
 

@@ -97,7 +97,7 @@ def _writing(folder: Path) -> Iterator[None]:
 
 
 def _jobs(params: Params, shares: Mapping[str, float], fonts: Sequence[Font]) -> Iterator[tuple[Job, int]]:
-    """Each kind and unit that is to be drawn, and how many samples of it."""
+    """Yield each kind and unit that is to be drawn, and the number of its samples."""
     for kind, unit in product(KINDS, UNITS):
         allowed = tuple(font for font in _fonts_for(kind, fonts) if not is_unseen(font, params.fonts))
         if shares[kind] > 0 and not allowed and kind != "strokes":
@@ -125,7 +125,7 @@ def _jobs(params: Params, shares: Mapping[str, float], fonts: Sequence[Font]) ->
 
 
 def _fonts_for(kind: str, fonts: Sequence[Font]) -> Iterator[Font]:
-    """Those that a kind draws with, the unseen ones among them."""
+    """Yield the fonts that a kind draws with, unseen ones included."""
     if kind in SAMPLE_KINDS:
         own = {font for role in SAMPLE_KINDS[kind].roles for font in fonts_of(role, fonts)}
         return (font for font in fonts if font in own)
@@ -133,7 +133,7 @@ def _fonts_for(kind: str, fonts: Sequence[Font]) -> Iterator[Font]:
 
 
 def _fingerprint(params: Params, jobs: Sequence[tuple[Job, int]]) -> str:
-    """Of all that decides the samples, the content of the fonts included."""
+    """Return a hash of all that decides the samples, the content of the fonts included."""
     paths = sorted({font.path for job, _ in jobs for font in job.fonts})
     fonts = "".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in paths)
     asked = json.dumps(
@@ -143,7 +143,7 @@ def _fingerprint(params: Params, jobs: Sequence[tuple[Job, int]]) -> str:
 
 
 def _prepare(folder: Path, *, fingerprint: str) -> None:
-    """The folder as a killed run of the same samples left it, else empty."""
+    """Keep the folder where a killed run of the same samples left it, else empty it."""
     if not _is_left(folder, fingerprint):
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
@@ -151,13 +151,13 @@ def _prepare(folder: Path, *, fingerprint: str) -> None:
 
 
 def _is_left(folder: Path, fingerprint: str) -> bool:
-    """Whether a killed run of the same samples left it."""
+    """Return whether a killed run of the same samples left the folder."""
     known = folder / FINGERPRINT
     return known.is_file() and known.read_text(encoding="ascii") == fingerprint
 
 
 def _shares(params: Params) -> dict[str, float]:
-    """The share of each kind, all together 1."""
+    """Return the fraction of each kind; all together they are 1."""
     shares = params.generate.shares
     unknown = sorted(shares.keys() - set(KINDS))
     if unknown:
@@ -198,17 +198,17 @@ def _draw_all(job: Job, start: int, count: int, pool: ProcessPoolExecutor) -> It
 
 
 def texts_of(params: Params) -> Texts:
-    """The texts that `generate` asks for."""
+    """Return the texts that `generate` asks for."""
     return texts_within(params.charset.build(), params.generate.names, params.generate.flattening)
 
 
 def _form(style: int) -> str:
-    """A form's id as IAM has them, one for each writer style: `g00-00012`."""
+    """Return the id of a form as IAM has it, one for each writer style: `g00-00012`."""
     return f"g{style // 1000:02}-{style:05}"
 
 
 def _name(sample: Drawn, *, unit: str) -> str:
-    """A sample's id as IAM has them: form, line, and for words their place: `g00-00012-0034-56`."""
+    """Return the id of a sample as IAM has it: form, line, and for words their place: `g00-00012-0034-56`."""
     line, place = divmod(sample.number, 100)
     return f"{_form(sample.style)}-{line:04}" + (f"-{place:02}" if unit == "words" else f"{place:02}")
 

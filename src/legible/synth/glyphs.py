@@ -56,7 +56,7 @@ class Setting:
     """Whether f and its neighbours are one glyph where the font has it."""
 
     def drawn(self, text: str) -> str:
-        """The characters that are set for a text: `file -> ﬁle` with ligatures."""
+        """Return the characters that are set for a text: `file -> ﬁle` with ligatures."""
         for letters, glyph_of_all in LIGATURES.items() if self.ligatures else ():
             if glyph_of_all in self.font.characters:
                 text = text.replace(letters, glyph_of_all)
@@ -76,7 +76,7 @@ class Line:
 
 
 def set_line(text: str, setting: Setting, rng: Rng) -> Line:
-    """Raises NoInkError where the font draws none of it."""
+    """Set a line in a font. Raise NoInkError where the font draws none of it."""
     text, size = setting.drawn(text), setting.size
     ascent, descent = load_face(setting.font.path, size).getmetrics()
     glyphs = [glyph(setting.font.path, size, character, bilevel=setting.bilevel) for character in text]
@@ -109,7 +109,7 @@ def glyph(path: Path, size: int, character: str, *, bilevel: bool) -> Glyph:
 
 
 def _pens(text: str, glyphs: list[Glyph], setting: Setting) -> npt.NDArray[np.float64]:
-    """Where the pen stands before each character, and at the end."""
+    """Return the position of the pen before each character, and at the end."""
     if setting.pitch:
         advances = np.full(len(text), setting.pitch * setting.size)
     else:
@@ -131,7 +131,7 @@ def _unevenness(count: int, setting: Setting, rng: Rng) -> tuple[npt.NDArray[np.
 
 
 def _press(coverage: Coverage, one: Coverage, x: int, y: int, ink: float) -> None:
-    """Into the picture what of the glyph lies in it."""
+    """Draw into the image the part of a glyph that is inside it."""
     height, width = one.shape
     top, left = max(y, 0), max(x, 0)
     part = coverage[top : y + height, left : x + width]

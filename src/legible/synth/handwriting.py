@@ -83,7 +83,7 @@ class Hand:
 
 
 def draw_hand(rng: np.random.Generator) -> Hand:
-    """A hand from the random state."""
+    """Draw a hand from the random state."""
     cursive = float(rng.choice([0.0, 1.0, rng.random()], p=[0.4, 0.3, 0.3]))
     pen = PENS[int(rng.choice(len(PENS), p=PEN_CHANCES))]
     return Hand(
@@ -112,7 +112,7 @@ def draw_hand(rng: np.random.Generator) -> Hand:
 
 
 def write(text: str, hand: Hand, rng: np.random.Generator) -> Lettering:
-    """The text in this hand, each time a little different; a pixel or more of paper around it."""
+    """Write the text in this hand, each time a little differently, with at least a pixel of paper around it."""
     path = _lay_out(text, hand, rng)
     fine = _curve(replace(path, points=_hastened(path, hand.haste)))
     return _ink(replace(fine, points=_pixels(fine.points, hand, rng)), hand, rng, count=len(text))
@@ -130,7 +130,7 @@ class Path:
 
 
 def _own_shapes(rng: np.random.Generator, *, cursive: float, bend: float) -> dict[str, tuple[Shape, ...]]:
-    """For each character a choice and order of the alphabet's shapes, each bent a little for good."""
+    """Return for each character a choice and order of the alphabet's shapes, each bent a little for good."""
     own = {}
     for character, shapes in load_alphabet().items():
         wanted = [shape for shape in shapes if shape.is_cursive == (rng.random() < cursive)] or list(shapes)
@@ -144,7 +144,7 @@ def _bent(points: Points, rng: np.random.Generator, size: float) -> Points:
 
 
 def _lay_out(text: str, hand: Hand, rng: np.random.Generator) -> Path:
-    """The points of all characters where they stand."""
+    """Return the points of all characters at their places."""
     letters = [None if character == " " else _shape(character, hand, rng) for character in text]
     pieces: list[Path] = []
     late: list[Path] = []
@@ -178,7 +178,7 @@ def _shape(character: str, hand: Hand, rng: np.random.Generator) -> Shape:
 
 
 def _varied(shape: Shape, hand: Hand, rng: np.random.Generator, *, origin: float) -> Points:
-    """The shape's points as this time written, from `origin` on."""
+    """Return the points of a shape as it is written this time, from `origin` on."""
     points = _bent(shape.points, rng, hand.bend)
     outside = np.where(points[:, 1] > 1, points[:, 1] - 1, np.minimum(points[:, 1], 0))
     points[:, 1] += outside * (hand.ascent - 1)
@@ -189,7 +189,7 @@ def _varied(shape: Shape, hand: Hand, rng: np.random.Generator, *, origin: float
 
 
 def _can_join(shape: Shape, following: Shape) -> bool:
-    """Whether the pen may stay down: from the right of one stroke to a stroke that begins among the small letters."""
+    """Return whether the pen may stay down: from the right of a stroke to one that begins among the small letters."""
     if not (shape.character.isalpha() and following.character.islower()):
         return False
     if not shape.is_cursive and shape.main_end < len(shape.points):
@@ -200,7 +200,7 @@ def _can_join(shape: Shape, following: Shape) -> bool:
 
 
 def _parted(letter: Path, end: int) -> tuple[Path, Path]:
-    """The first stroke, and the others."""
+    """Return the first stroke and the others."""
     return _picked(letter, slice(end)), _picked(letter, slice(end, None))
 
 
@@ -209,7 +209,10 @@ def _picked(path: Path, part: slice) -> Path:
 
 
 def _led_in(main: Path) -> Path:
-    """The stroke without its pen-down; one that begins at its right is reached over its top, as in a joined a."""
+    """Return the stroke without its pen-down.
+
+    One that begins at its right is reached over its top, as in a joined a.
+    """
     starts, corners = main.starts.copy(), main.corners.copy()
     starts[0] = False
     first, second = main.points[:2]
@@ -226,7 +229,7 @@ def _together(pieces: Sequence[Path]) -> Path:
 
 
 def _hastened(path: Path, haste: float) -> Points:
-    """Each point drawn to between its neighbours of the same stroke, as a quick hand does."""
+    """Return the points, each moved towards its neighbours of the same stroke, as a quick hand does."""
     points, inner = path.points, np.zeros(len(path.points), bool)
     inner[1:-1] = ~path.starts[1:-1] & ~path.starts[2:]
     middle = (points[np.flatnonzero(inner) - 1] + points[np.flatnonzero(inner) + 1]) / 2
@@ -236,7 +239,7 @@ def _hastened(path: Path, haste: float) -> Points:
 
 
 def _curve(path: Path) -> Path:
-    """Fine points along the path.
+    """Return fine points along the path.
 
     Cubic Hermite pieces with the tangents of a centripetal Catmull-Rom spline (Yuksel et al. 2011); corners and ends
     take the tangent of their own piece.
@@ -267,13 +270,13 @@ def _curve(path: Path) -> Path:
 
 @lru_cache(maxsize=1)
 def _basis() -> npt.NDArray[np.float32]:
-    """The four Hermite polynomials (STEPS, 4): start, its tangent, end, its tangent."""
+    """Return the four Hermite polynomials (STEPS, 4): start, its tangent, end, its tangent."""
     t = np.arange(1, STEPS + 1, dtype=np.float32) / STEPS
     return np.stack([2 * t**3 - 3 * t**2 + 1, t**3 - 2 * t**2 + t, -2 * t**3 + 3 * t**2, t**3 - t**2], axis=1)
 
 
 def _pixels(points: Points, hand: Hand, rng: np.random.Generator) -> Points:
-    """The fine points as this hand moves, in oversampled pixels, y downwards."""
+    """Return the fine points with this hand's movements, in oversampled pixels, y downwards."""
     x, y = points.T
     base = hand.wave * np.sin(x / rng.uniform(2, 6) + rng.uniform(0, 2 * np.pi)) + hand.rise * x
     shaking = _smooth_noise(len(x), rng, every=3) * hand.tremor
@@ -282,14 +285,14 @@ def _pixels(points: Points, hand: Hand, rng: np.random.Generator) -> Points:
 
 
 def _smooth_noise(count: int, rng: np.random.Generator, *, every: int) -> npt.NDArray[np.float64]:
-    """Two rows (2, count) of normal noise that change over `every` points."""
+    """Return two rows (2, count) of normal noise that change over `every` points."""
     coarse = rng.normal(0, 1, (2, count // every + 2))
     places = np.arange(count) / every
     return np.stack([np.interp(places, np.arange(coarse.shape[1]), row) for row in coarse])
 
 
 def _widths(points: Points, hand: Hand, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """Width of the line at each point, in oversampled pixels, by direction and pressure."""
+    """Return the width of the line at each point, in oversampled pixels, by direction and pressure."""
     step = np.gradient(points, axis=0)
     angle = np.arctan2(-step[:, 1], step[:, 0])
     width = np.full(len(points), hand.pen_width * hand.x_height * OVERSAMPLING)
@@ -300,7 +303,7 @@ def _widths(points: Points, hand: Hand, rng: np.random.Generator) -> npt.NDArray
 
 
 def _ink(path: Path, hand: Hand, rng: np.random.Generator, *, count: int) -> Lettering:
-    """The path, in oversampled pixels, drawn and brought down to pixels."""
+    """Draw a path in oversampled pixels, and scale it down to pixels."""
     points, down = path.points, path.starts
     widths = _widths(points, hand, rng)
     border = int(widths.max()) + OVERSAMPLING
@@ -317,7 +320,7 @@ def _ink(path: Path, hand: Hand, rng: np.random.Generator, *, count: int) -> Let
 
 
 def _boxes(points: Points, widths: npt.NDArray[np.int64], owners: Owners, count: int) -> Boxes:
-    """Around the line of each character; not a number for spaces."""
+    """Return the box around the line of each character; NaN for spaces."""
     boxes = np.full((count, 4), np.nan)
     half = widths[:, None] / 2
     for owner in np.unique(owners):
@@ -327,14 +330,14 @@ def _boxes(points: Points, widths: npt.NDArray[np.int64], owners: Owners, count:
 
 
 def _runs(widths: npt.NDArray[np.int64], down: Flags) -> list[tuple[int, int]]:
-    """Runs of points of one stroke and one width."""
+    """Yield the runs of points of one stroke and one width."""
     breaks = np.flatnonzero((np.diff(widths) != 0) | down[1:]) + 1
     edges = [0, *breaks.tolist(), len(widths)]
     return list(pairwise(edges))
 
 
 def _grained(coverage: Coverage, hand: Hand, rng: np.random.Generator) -> Coverage:
-    """A pencil leaves the hollows of the paper white."""
+    """Leave the hollows of the paper white, as a pencil does."""
     if hand.pen != "pencil":
         return coverage
     return np.asarray(coverage * rng.uniform(0.35, 1.0, coverage.shape).astype(np.float32), np.float32)

@@ -17,7 +17,7 @@ UNJOINED = {"liga": False, "clig": False, "calt": False}
 
 
 def kerning(path: Path, text: str) -> npt.NDArray[np.float64]:
-    """How much wider each character's advance is than without kerning: shares of the em, (len(text),)."""
+    """Return how much wider each character's advance is than without kerning, as fractions of the em: (len(text),)."""
     face = _face(path)
     change = np.zeros(len(text))
     for sign, kern in ((1, True), (-1, False)):
@@ -32,7 +32,7 @@ def kerning(path: Path, text: str) -> npt.NDArray[np.float64]:
 
 @lru_cache(maxsize=1024)
 def _face(path: Path) -> hb.Face:
-    """Of any file that fontTools opens: HarfBuzz itself reads no WOFF2."""
+    """Open a face from any file that fontTools opens, because HarfBuzz itself reads no WOFF2."""
     with TTFont(path, lazy=True) as font, io.BytesIO() as file:
         tables = font.reader.keys() & TABLES
         writer = SFNTWriter(file, numTables=len(tables))

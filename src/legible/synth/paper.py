@@ -42,7 +42,7 @@ def draw_ink(rng: np.random.Generator, *, strength: float) -> Ink:
 
 
 def lay(coverage: Coverage, paper: Paper, ink: Ink, rng: np.random.Generator) -> GreyImage:
-    """The picture (H, W) of ink on paper."""
+    """Return the image (H, W) of ink on paper."""
     height, width = coverage.shape
     sheet = np.full((height, width), max(paper.level, ink.level + 60), np.float32)
     sheet -= _marks(paper, height, width, rng)
@@ -52,7 +52,7 @@ def lay(coverage: Coverage, paper: Paper, ink: Ink, rng: np.random.Generator) ->
 
 
 def _marks(paper: Paper, height: int, width: int, rng: np.random.Generator) -> Coverage:
-    """What makes the sheet darker than its level, in grey levels."""
+    """Return how much darker marks make the sheet, in grey levels."""
     marks = np.zeros((height, width), np.float32)
     if paper.kind == "textured":
         marks += smooth_noise(rng, height, width, cell=6) * 30 * paper.strength
@@ -69,7 +69,7 @@ def _marks(paper: Paper, height: int, width: int, rng: np.random.Generator) -> C
 
 
 def _ruling(rng: np.random.Generator, length: int, *, spacing: int = 0) -> npt.NDArray[np.int64]:
-    """Places of thin lines."""
+    """Return the places of thin lines."""
     distance = max(spacing or length, 6)
     return np.arange(int(rng.integers(0, distance)), length, distance)
 
@@ -77,6 +77,6 @@ def _ruling(rng: np.random.Generator, length: int, *, spacing: int = 0) -> npt.N
 def smooth_noise(
     rng: np.random.Generator, height: int, width: int, *, cell: int, interpolation: int = cv2.INTER_LINEAR
 ) -> Coverage:
-    """Noise from 0 to 1 that changes over `cell` pixels."""
+    """Return noise from 0 to 1 that changes over `cell` pixels."""
     coarse = rng.random((height // cell + 2, width // cell + 2)).astype(np.float32)
     return np.asarray(cv2.resize(coarse, (width, height), interpolation=interpolation).clip(0, 1), np.float32)

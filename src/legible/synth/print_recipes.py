@@ -36,10 +36,7 @@ class PrintedWord:
 
 
 def print_recipe(recipe: PrintRecipe, params: Params, *, root: Path) -> Iterator[PrintedWord]:
-    """The fixed set of a recipe: words in unseen families, of the kinds that it names.
-
-    Without kinds these are printed words, the even ones plain, the odd ones noisy.
-    """
+    """Yield the fixed set `evaluate.print`: words in unseen printed families, even ones plain, odd ones noisy."""
     fonts = _unseen(recipe, params, root=root)
     charset = _charset(recipe, params)
     return _of_kinds(recipe, fonts, charset) if recipe.kinds else _plain_and_noisy(recipe, fonts, charset)
@@ -77,7 +74,7 @@ def _of_kinds(recipe: PrintRecipe, fonts: Sequence[Font], charset: Charset) -> I
 
 
 def _unseen(recipe: PrintRecipe, params: Params, *, root: Path) -> list[Font]:
-    """The fonts of a recipe's families. Raises DataError where none is here."""
+    """Return the fonts of a recipe's families. Raise DataError where none is here."""
     fonts = find_fonts(params.fonts, root=root, characters=_charset(recipe, params).characters)
     families = recipe.families or params.fonts.unseen
     unseen = [font for font in fonts if font.family in families and (recipe.kinds or font.kind == "print")]

@@ -87,7 +87,7 @@ def _rounded(box: npt.NDArray[np.float64]) -> tuple[float, ...] | None:
 def draw_some(
     texts: Texts, rng: np.random.Generator, *, unit: str, style: Style, tries: int = TRIES
 ) -> tuple[str, Drawing]:
-    """A text of the style's characters that leaves ink, and the drawing of it. Raises DataError where hardly any is."""
+    """Draw a text of the style's characters that leaves ink, and return both. Raise DataError where hardly any does."""
     for _ in range(tries):
         text = some_text(texts, rng, unit=unit)
         if style.draws(text):
@@ -97,7 +97,7 @@ def draw_some(
 
 
 def _draw_kind(job: Job, number: int, style: int, rng: np.random.Generator) -> Drawn:
-    """Of the kinds that are named in the registry."""
+    """Draw a sample of a kind in the registry."""
     kind, look, sources = SAMPLE_KINDS[job.kind], _look(job, style), _sources(job.charset)
     text, image = draw_one(
         job.kind, look, sources, rng, unit=job.unit, foreign=job.foreign if kind.says_anything else 0
@@ -109,10 +109,7 @@ def _draw_kind(job: Job, number: int, style: int, rng: np.random.Generator) -> D
 def draw_one(
     name: str, look: Look, sources: Sources, rng: np.random.Generator, *, unit: str, foreign: float = 0.0
 ) -> tuple[str, GreyImage]:
-    """The label and the picture of a text of a registered kind. Raises DataError where hardly any can be drawn.
-
-    `foreign` is the probability of signs that the charset lacks; in the label REJECT stands for each of them.
-    """
+    """Return the label and the image of a text of a registered kind. Raise DataError where hardly any can be drawn."""
     kind = SAMPLE_KINDS[name]
 
     def some() -> str:

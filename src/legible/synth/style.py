@@ -39,23 +39,23 @@ class Style:
 
     @property
     def name(self) -> str:
-        """Of the font's family, or of the hand's pen."""
+        """The name of the font's family, or of the hand's pen."""
         return f"{PEN_PATHS}, {self.letters.pen}" if isinstance(self.letters, Hand) else self.letters.font.family
 
     def draws(self, text: str) -> bool:
-        """Whether each of its characters can be drawn."""
+        """Return whether every character of a text can be drawn."""
         if isinstance(self.letters, Hand):
             return self.letters.shapes.keys() | {" "} >= set(text)
         return self.letters.font.draws(text)
 
 
 def draw_style(fonts: Sequence[Font], rng: np.random.Generator, *, strength: float, kerned: bool = False) -> Style:
-    """A style from the random state, set in one of the fonts."""
+    """Draw a style from the random state, set in one of the fonts."""
     return _on_paper(draw_typesetting(fonts, rng, kerned=kerned), rng, strength=strength)
 
 
 def draw_hand_style(rng: np.random.Generator, *, strength: float) -> Style:
-    """A style from the random state, written with pen paths."""
+    """Draw a style from the random state, written with pen paths."""
     return _on_paper(draw_hand(rng), rng, strength=strength)
 
 
@@ -68,12 +68,12 @@ class Drawing:
 
 
 def draw_text(text: str, style: Style, rng: np.random.Generator) -> GreyImage:
-    """A picture of the text in this style, each time a little different."""
+    """Return an image of the text in this style, each time a little different."""
     return draw_with_boxes(text, style, rng).image
 
 
 def draw_with_boxes(text: str, style: Style, rng: np.random.Generator) -> Drawing:
-    """As `draw_text`, with the box of each character; an elastic change of the augmentation is not followed."""
+    """Return what `draw_text` does, with the box of each character; the boxes do not follow an elastic change."""
     letters = style.letters
     written = write(text, letters, rng) if isinstance(letters, Hand) else set_text(text, letters, rng)
     framed = _margins(written.coverage, style, rng)
@@ -107,7 +107,7 @@ def _margins(coverage: Coverage, style: Style, rng: np.random.Generator) -> Move
 
 
 def _within(boxes: Boxes, image: GreyImage) -> Boxes:
-    """What of the boxes is in the picture; not a number where nothing is."""
+    """Return the parts of the boxes that are in the image; NaN where nothing is."""
     height, width = image.shape
     kept = np.clip(boxes, 0, [width, height, width, height])
     kept[(kept[:, 0] >= kept[:, 2]) | (kept[:, 1] >= kept[:, 3])] = np.nan
@@ -115,7 +115,7 @@ def _within(boxes: Boxes, image: GreyImage) -> Boxes:
 
 
 def _cut_out(image: GreyImage, coverage: Coverage, matrix: Matrix) -> Moved[GreyImage]:
-    """The part of the picture in which the ink lies that the matrix brought there, to whole pixels."""
+    """Return the part of the image with the ink that the matrix moved, to whole pixels."""
     inked = coverage > coverage.max() / 2
     rows = np.flatnonzero(inked.any(axis=1))
     first, last = inked[rows].argmax(axis=1), inked.shape[1] - inked[rows, ::-1].argmax(axis=1)

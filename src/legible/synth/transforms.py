@@ -43,7 +43,7 @@ def scaled(*, across: float, down: float) -> Matrix:
 
 
 def move_boxes(boxes: Boxes, matrix: Matrix) -> Boxes:
-    """The boxes around the moved corners of boxes."""
+    """Return the boxes around the moved corners of boxes."""
 
     def move(x: Places, y: Places) -> tuple[Places, Places]:
         moved_x, moved_y, w = matrix @ np.stack([x, y, np.ones(len(x))])
@@ -53,7 +53,7 @@ def move_boxes(boxes: Boxes, matrix: Matrix) -> Boxes:
 
 
 def around_corners(boxes: Boxes, move: Callable[[Places, Places], tuple[Places, Places]]) -> Boxes:
-    """The boxes around the corners of boxes, moved from places (x, y) to others."""
+    """Return the boxes around the corners of boxes, moved from places (x, y) to others."""
     left, top, right, bottom = boxes.T
     moved = [move(x, y) for x in (left, right) for y in (top, bottom)]
     x, y = np.stack([place[0] for place in moved]), np.stack([place[1] for place in moved])

@@ -41,7 +41,7 @@ class Typesetting:
 
 
 def draw_typesetting(fonts: Sequence[Font], rng: np.random.Generator, *, kerned: bool) -> Typesetting:
-    """A typesetting from the random state; printed ones are straight, handwritten ones are not."""
+    """Draw a typesetting from the random state; printed ones are straight, handwritten ones are not."""
     if not fonts:
         raise DataError("no font is left to draw with; fewer families in fonts.unseen, or more fonts")
     font = fonts[int(rng.integers(len(fonts)))]
@@ -61,12 +61,12 @@ def draw_typesetting(fonts: Sequence[Font], rng: np.random.Generator, *, kerned:
 
 
 def set_text(text: str, style: Typesetting, rng: np.random.Generator) -> Lettering:
-    """The text in ink, trimmed to it. Raises NoInkError where the font draws none of it."""
+    """Return the ink of the text, trimmed to it. Raise NoInkError where the font draws none of it."""
     return _shaped(_letters(text, style, rng), style, rng)
 
 
 def _letters(text: str, style: Typesetting, rng: np.random.Generator) -> Lettering:
-    """The text as the font sets it, letter by letter only where the style asks for it."""
+    """Return the text as the font sets it; letter by letter only where the style needs it."""
     face = load_face(style.font.path, style.size)
     by_letter = style.kerned or style.jitter > 0 or style.spacing != 0 or style.word_spacing > 0
     left, top, right, bottom = face.getbbox(text)
@@ -89,7 +89,7 @@ def _letters(text: str, style: Typesetting, rng: np.random.Generator) -> Letteri
 def _set_letters(
     pen: ImageDraw.ImageDraw, text: str, style: Typesetting, rng: np.random.Generator, *, start: tuple[float, float]
 ) -> list[tuple[float, ...]]:
-    """Draws each letter; their boxes."""
+    """Draw each letter, and return their boxes."""
     boxes = []
     x, y = start
     nearer = kerning(style.font.path, text) * style.size if style.kerned else None
@@ -105,7 +105,7 @@ def _set_letters(
 
 
 def _advance(face: ImageFont.FreeTypeFont, pair: str) -> float:
-    """Of the first of two letters, kerned where the font has the old table; of the last letter 0."""
+    """Return the advance of the first of two letters, kerned where the font has the old table; 0 for a last letter."""
     return face.getlength(pair) - face.getlength(pair[1]) if len(pair) > 1 else 0
 
 
@@ -117,7 +117,7 @@ def _box(font: Font, size: int, letter: str, place: tuple[float, float]) -> tupl
 
 @lru_cache(maxsize=50_000)
 def _ink_box(path: Path, size: int, letter: str) -> tuple[float, ...]:
-    """From where the pen starts; `getbbox` would reach from there to the base line, wherever the ink is."""
+    """Return the box of a letter's ink from the pen's start; `getbbox` would reach from there to the base line."""
     mask, (left, top) = load_face(path, size).getmask2(letter, "L")
     ink = mask.getbbox()
     if ink is None:
@@ -134,7 +134,7 @@ def _trimmed(coverage: Coverage, boxes: Boxes, text: str) -> Lettering:
 
 
 def _shaped(lettering: Lettering, style: Typesetting, rng: np.random.Generator) -> Lettering:
-    """Slant, stretch, wave and weight."""
+    """Apply slant, stretch, wave and weight."""
     height, width = lettering.coverage.shape
     slant = style.slant + (rng.normal(0, 0.03) if style.wave else 0)
     lean = abs(slant) * height

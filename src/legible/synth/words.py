@@ -29,7 +29,7 @@ CLOSING = ("", "", "", "", "", "", ",", ",", ".", ".", ";", ":", "!", "?", "'s",
 
 @lru_cache(maxsize=4)
 def _vocabulary(flattening: float) -> tuple[tuple[str, ...], tuple[float, ...]]:
-    """Words and their cumulated shares."""
+    """Return the words and their cumulative frequencies."""
     words = wordfreq.top_n_list("en", VOCABULARY)
     shares = np.array([wordfreq.word_frequency(word, "en") for word in words]) ** flattening
     return tuple(words), tuple(accumulate(shares / shares.sum()))
@@ -53,11 +53,11 @@ class Texts:
             raise DataError(f"charset {charset.name!r} has neither letters of a word nor digits; widen it")
 
     def word(self, rng: Rng) -> str:
-        """One word as it stands alone in a picture, its punctuation with it at times."""
+        """Return a word as it stands alone in an image, sometimes with its punctuation."""
         return self._within(lambda: self._kinds(rng))
 
     def line(self, rng: Rng, *, words: int) -> str:
-        """So many words with single spaces; the first is often a capital, the last often closed."""
+        """Return words with single spaces; the first often has a capital, the last is often followed by a full stop."""
         parts: list[str] = []
         while len(parts) < words:
             parts += self._within(lambda: self._in_line(rng)).split(" ")[: words - len(parts)]
@@ -68,7 +68,7 @@ class Texts:
         return text if self._charset.unknown(quoted) else quoted
 
     def running_word(self, rng: Rng, *, shortest: int = 2) -> str:
-        """A word as it stands in running text: no lone signs or strings of any characters."""
+        """Return a word as it stands in running text: no lone signs or random strings."""
         return self._within(lambda: text if len(text := self._running(rng)) >= shortest else "")
 
     def _within(self, draw: Callable[[], str]) -> str:
@@ -130,7 +130,7 @@ class Texts:
         return f"www.{place}.{domain}" if rng.random() < 0.6 else f"{place}.{domain}/{name}"  # noqa: PLR2004
 
     def _letters(self, rng: Rng) -> str:
-        """Any characters of the charset, at times its signs alone, so that each is seen some hundred times."""
+        """Return random characters of the charset, sometimes its signs alone, so that each is seen often."""
         every = self._charset.characters.replace(" ", "") or self._charset.characters
         signs = "".join(character for character in every if not character.isalnum()) or every
         return _some(signs if rng.random() < SIGNS_ALONE else every, rng, int(rng.integers(1, 7)))
@@ -153,7 +153,7 @@ def _cased(word: str, rng: Rng) -> str:
 
 @lru_cache(maxsize=1)
 def _names() -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """First and last names of Great Britain and the United States."""
+    """Return first and last names of Great Britain and the United States."""
     from faker.providers.person.en_GB import Provider as British  # noqa: PLC0415
     from faker.providers.person.en_US import Provider as American  # noqa: PLC0415
 
@@ -162,14 +162,14 @@ def _names() -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _name(rng: Rng) -> str:
-    """A first or last name, at times in capitals or another's."""
+    """Return a first or last name, sometimes in capitals or another's."""
     names = _names()[int(rng.integers(2))]
     name = names[int(rng.integers(len(names)))]
     return str(rng.choice([name, name.upper(), f"{name}'s", f"{name},"], p=[0.6, 0.15, 0.1, 0.15]))
 
 
 def _titled(rng: Rng) -> str:
-    """A person as a line has them: by title, initials or all names."""
+    """Return a person as a line names one: by title, initials or all names."""
     first, last = (names[int(rng.integers(len(names)))] for names in _names())
     title = str(rng.choice(["Mr", "Mr.", "Mrs", "Mrs.", "Miss", "Ms", "Dr", "Dr.", "Sir", "Lord", "Lady", "Prof."]))
     return str(rng.choice([f"{title} {last}", f"{title} {first} {last}", f"{first[0]}. {last}", f"{first} {last}"]))
@@ -205,7 +205,7 @@ def _time(rng: Rng) -> str:
 
 
 def _code(rng: Rng) -> str:
-    """Letters and digits as on parcels and tickets."""
+    """Return letters and digits as on parcels and tickets."""
     alphabet = string.ascii_uppercase + string.digits
     if rng.random() < 0.3:  # noqa: PLR2004
         alphabet += string.ascii_lowercase

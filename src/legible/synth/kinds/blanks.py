@@ -16,7 +16,7 @@ from legible.synth.texts.documents import NOTHING
 
 
 def blank_look(font: Font, rng: Rng) -> Look:
-    """The font sets nothing; a style is its light and faults."""
+    """Draw a look of light and faults; the font sets nothing."""
     offered = (COPY, SCAN, PHOTO)[int(rng.integers(3))]
     return Look(Setting(font, 20), Crop(), faults=draw_faults(offered, rng))
 
@@ -56,7 +56,7 @@ def _thickness(light: Light, rng: Rng) -> int:
 
 
 def _ruled(light: Light, rng: Rng) -> Light:
-    """Lines of a sheet or a form: level, upright, or both."""
+    """Draw the lines of a sheet or a form: level, upright, or both."""
     height, width = light.shape
     ink, thickness = _ink(light, rng), _thickness(light, rng)
     slope = rng.normal(0, 0.02)
@@ -85,7 +85,7 @@ def _framed(light: Light, rng: Rng) -> Light:
 
 
 def _logo(light: Light, rng: Rng) -> Light:
-    """Rounds, triangles and bars, filled or not."""
+    """Draw rounds, triangles and bars, filled or not."""
     height, width = light.shape
     for _ in range(int(rng.integers(1, 5))):
         ink, thickness = _ink(light, rng), -1 if rng.random() < 0.5 else _thickness(light, rng) * 2
@@ -119,7 +119,7 @@ def _logo(light: Light, rng: Rng) -> Light:
 
 
 def _bars(light: Light, rng: Rng) -> Light:
-    """A bar code or a hatching."""
+    """Draw a bar code or a hatching."""
     width = light.shape[1]
     unit = max(round(light.shape[0] * rng.uniform(0.02, 0.1)), 1)
     widths = rng.integers(1, 4, width // unit + 2) * unit
@@ -133,7 +133,7 @@ def _bars(light: Light, rng: Rng) -> Light:
 
 
 def _edges(light: Light, rng: Rng) -> Light:
-    """Fields of different grey, as walls, packages and pages have them."""
+    """Draw fields of different grey, as walls, packages and pages have them."""
     height, width = light.shape
     for _ in range(int(rng.integers(1, 4))):
         points = np.array([[0, 0], [width, 0], [width, height], [0, height]]) + rng.normal(0, width / 2, (4, 2))
@@ -142,7 +142,7 @@ def _edges(light: Light, rng: Rng) -> Light:
 
 
 def _dirt(light: Light, rng: Rng) -> Light:
-    """Specks, hairs and the rest of other lines at the edge."""
+    """Draw specks, hairs, and parts of other lines at the edge."""
     height, width = light.shape
     for _ in range(int(rng.integers(1, 25))):
         cv2.circle(
@@ -162,7 +162,7 @@ def _dirt(light: Light, rng: Rng) -> Light:
 
 
 def _stamped(light: Light, rng: Rng) -> Light:
-    """Part of a round stamp, or of a big curve."""
+    """Draw part of a round stamp, or of a big curve."""
     height, width = light.shape
     center = (int(rng.integers(-width // 4, width + width // 4)), int(rng.integers(-height, 2 * height)))
     radius = round(height * rng.uniform(0.5, 2.5))
@@ -172,7 +172,7 @@ def _stamped(light: Light, rng: Rng) -> Light:
 
 
 def _grating(light: Light, rng: Rng) -> Light:
-    """Fabric, brick, blinds, moiré."""
+    """Draw fabric, brick, blinds or moiré."""
     height, width = light.shape
     x, y = np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)[:, None]
     turn, period = rng.uniform(0, np.pi), max(height * rng.uniform(0.05, 0.5), 2)

@@ -32,7 +32,7 @@ GHOST = 0.5
 
 
 def segment_look(font: Font, rng: Rng) -> Look:
-    """Lit on dark, dark on the grey of a liquid crystal, or plain in a document."""
+    """Draw a look of segments: lit on dark, dark on the grey of a liquid crystal, or plain in a document."""
     size = int(rng.integers(28, 56))
     final = float(np.exp(rng.uniform(np.log(20), np.log(90))))
     chance = rng.random()
@@ -67,7 +67,7 @@ def _glowing(coverage: Coverage, rng: Rng, *, glow: float, pixels: float) -> Cov
 
 
 def draw_segments(text: str, look: Look, others: Callable[[], str], rng: Rng) -> GreyImage:
-    """As any line, with the segments that are off behind it at times."""
+    """Draw a line of segments, sometimes with the segments that are off behind it."""
     line = set_line(text, look.setting, rng)
     if look.setting.font.family.lower().startswith("dseg") and rng.random() < GHOST:
         line = _with_ghost(text, line, look.setting, rng)
@@ -78,7 +78,7 @@ def draw_segments(text: str, look: Look, others: Callable[[], str], rng: Rng) ->
 
 
 def _with_ghost(text: str, line: Line, setting: Setting, rng: Rng) -> Line:
-    """Each figure's place with all its segments, faint."""
+    """Draw each figure's place with all its segments, faint."""
     off = "".join(
         character if character in " .:" else ("8" if "dseg7" in setting.font.family.lower() else "~")
         for character in text
@@ -99,7 +99,7 @@ def _with_ghost(text: str, line: Line, setting: Setting, rng: Rng) -> Line:
 
 
 def dot_look(font: Font, rng: Rng) -> Look:
-    """Letters of separate dots: matrix printers, ink-jets, displays of lamps."""
+    """Draw a look of letters of separate dots: matrix printers, ink-jets, displays of lamps."""
     dotted = "doto" in font.family.lower() or "codystar" in font.family.lower() or "handjet" in font.family.lower()
     rows = GRIDS.get(slug(font.family), int(rng.integers(13, 20)))
     cell = int(rng.integers(4, 7))
@@ -132,7 +132,7 @@ def dot_look(font: Font, rng: Rng) -> Look:
 
 
 def _dots(coverage: Coverage, rng: Rng, *, cell: int, radius: float, stray: float) -> Coverage:
-    """Each pixel as a round dot of its own, a little out of its place."""
+    """Draw each pixel as a round dot of its own, a little out of its place."""
     rows, columns = np.nonzero(coverage)
     drawn = np.zeros((coverage.shape[0] * cell, coverage.shape[1] * cell), np.uint8)
     slips = rng.normal(0, stray * cell, (len(rows), 2))
@@ -144,7 +144,7 @@ def _dots(coverage: Coverage, rng: Rng, *, cell: int, radius: float, stray: floa
 
 
 def draw_dots(text: str, look: Look, others: Callable[[], str], rng: Rng) -> GreyImage:
-    """As any line; letters whose pixels become dots grow, and with them all that was measured in pixels."""
+    """Draw a line of dots. Letters whose pixels become dots grow, and with them all that was measured in pixels."""
     if look.press is unchanged:
         return draw_line(text, look, others, rng)
     line = set_line(text, look.setting, rng)

@@ -100,7 +100,7 @@ class SampleKind:
         return self.draw_look(draw_font(self.roles, fonts, rng), rng)
 
     def text(self, sources: Sources, rng: Rng, *, unit: str, letters: frozenset[str]) -> str:
-        """A text of the kind, at times around a rare one of the letters that its font draws."""
+        """Return a text of the kind, at times around a rare one of the letters that its font draws."""
         if rng.random() >= self.rare:
             return self.texts[unit == "lines"](sources, rng)
         text = sources.rare.text(rng, letters)
@@ -108,7 +108,7 @@ class SampleKind:
 
 
 def draw_line(text: str, look: Look, others: Callable[[], str], rng: Rng) -> GreyImage:
-    """The picture of a text among others."""
+    """Draw a text among others."""
     line = set_line(text, look.setting, rng)
     pressed = Line(look.press(line.coverage, rng), line.baseline, line.ascent, line.descent, line.words)
 
@@ -127,10 +127,7 @@ def draw_line(text: str, look: Look, others: Callable[[], str], rng: Rng) -> Gre
 
 
 def finished(coverage: Coverage, look: Look, rng: Rng) -> GreyImage:
-    """The picture of ink and paper after its faults; without them where no letter could be made out any more.
-
-    Raises NoInkError where the crop holds hardly any ink.
-    """
+    """Return the image of ink and paper after its faults, or without them where no letter would be readable."""
     if coverage.max() < MIN_INK:
         raise NoInkError("a crop holds hardly any ink; set it thicker, or with more margin")
     light = look.lay(coverage, rng)
@@ -140,14 +137,14 @@ def finished(coverage: Coverage, look: Look, rng: Rng) -> GreyImage:
 
 
 def letter_height(coverage: Coverage) -> float:
-    """About the pixels of a letter's height: the rows that hold half of the ink, or more than that."""
+    """Return about the height of the letters in pixels: the rows that hold half of the ink or more."""
     rows = coverage.sum(axis=1, dtype=np.float64)
     whole = float(rows.sum())
     return 2 * whole / max(float(rows.max()), 1.0)
 
 
 def likeness(coverage: Coverage, light: Light) -> float:
-    """How far a picture follows the ink that was meant, 0 to 1: the correlation of both beside their surroundings."""
+    """Return how much an image follows the intended ink, 0 to 1: the correlation of both, less their surroundings."""
     if light.shape != coverage.shape:
         light = np.asarray(cv2.resize(light, coverage.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
     inked = cv2.GaussianBlur(coverage.astype(np.float32), (0, 0), 0.8)
@@ -158,7 +155,7 @@ def likeness(coverage: Coverage, light: Light) -> float:
 
 
 def heavier(coverage: Coverage, pixels: float) -> Coverage:
-    """Thicker by a part of a pixel and more, or thinner by half a pixel at most where below 0."""
+    """Return thicker ink, by parts of a pixel; below 0 it is thinner, by at most half a pixel."""
     pixels = max(pixels, MAX_THINNER)
     if abs(pixels) < 0.05:
         return coverage

@@ -66,7 +66,7 @@ COPY = (
 
 
 def tones(coverage: Coverage, rng: Rng, *, paper: float, ink: float, uneven: float) -> Light:
-    """Ink that flows unevenly on paper of one grey."""
+    """Return ink that flows unevenly, on paper of one grey level."""
     inked = coverage.astype(np.float32)
     if uneven:
         inked *= 1 - np.float32(uneven) * smooth_noise(rng, *coverage.shape, cell=max(coverage.shape[0] // 3, 3))
@@ -78,12 +78,12 @@ def _thickened(coverage: Coverage, rng: Rng, *, pixels: float) -> Coverage:
 
 
 def _final_height(rng: Rng, low: float, high: float) -> float:
-    """Pixels of an em in the picture; small ones as often as large ones."""
+    """Draw the pixels of an em in the final image; small ones are as frequent as large ones."""
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
 def receipt_look(font: Font, rng: Rng) -> Look:
-    """Thermal and matrix printers: often in two levels, tall or wide letters, grey on grey."""
+    """Draw a look of thermal and matrix printers: often in two levels, tall or wide letters, grey on grey."""
     bilevel = bool(rng.random() < 0.6)
     size = int(rng.integers(14, 30)) if bilevel else int(rng.integers(24, 44))
     final = _final_height(rng, 12, 46)
@@ -142,7 +142,7 @@ def receipt_look(font: Font, rng: Rng) -> Look:
 
 
 def _receipt_press(coverage: Coverage, rng: Rng, *, pixels: float, dots: float) -> Coverage:
-    """Thicker, and where asked for as separate dots of the print head."""
+    """Print thicker, and where asked for as separate dots of the print head."""
     pressed = heavier(coverage, pixels)
     if dots:
         grid = np.ones((2, 2), np.uint8) * 255
@@ -154,7 +154,7 @@ def _receipt_press(coverage: Coverage, rng: Rng, *, pixels: float, dots: float) 
 
 
 def form_look(font: Font, rng: Rng) -> Look:
-    """Forms and letters that were faxed, copied and scanned in black and white at few dots to the inch."""
+    """Draw a look of forms and letters that were faxed, copied, or scanned in black and white at a low resolution."""
     size = int(rng.integers(26, 44))
     final = _final_height(rng, 11, 40)
     copied = bool(rng.random() < 0.7)
@@ -188,7 +188,7 @@ def form_look(font: Font, rng: Rng) -> Look:
 
 
 def document_look(font: Font, rng: Rng) -> Look:
-    """Office documents: from a file, a scanner or a telephone."""
+    """Draw a look of office documents: from a file, a scanner or a telephone."""
     size = int(rng.integers(28, 50))
     final = _final_height(rng, 10, 56)
     chance = rng.random()
@@ -237,7 +237,7 @@ def document_look(font: Font, rng: Rng) -> Look:
 
 
 def book_look(font: Font, rng: Rng) -> Look:
-    """Lines of books, old and new, spaced out to the column's width."""
+    """Draw a look of lines of books, old and new, spaced out to the column's width."""
     size = int(rng.integers(30, 50))
     final = _final_height(rng, 14, 56)
     copied = bool(rng.random() < 0.5)
@@ -270,7 +270,7 @@ FADED = 128
 
 
 def typescript_look(font: Font, rng: Rng) -> Look:
-    """A typewriter: letters of one width that leave the line, some pressed harder, filled or worn, on greying paper."""
+    """Draw a look of a typewriter: letters of one width that leave the line, some pressed harder, filled or worn."""
     size = int(rng.integers(30, 44))
     final = _final_height(rng, 14, 50)
     chance = rng.random()
@@ -306,7 +306,7 @@ def typescript_look(font: Font, rng: Rng) -> Look:
 
 
 def _ribbon(coverage: Coverage, rng: Rng, *, pixels: float, soft: float, worn: float) -> Coverage:
-    """Type through an inked ribbon: spread, soft at the rim, with the ribbon's weave in it."""
+    """Print through an inked ribbon: spread, soft at the rim, with the ribbon's weave in it."""
     pressed = heavier(coverage, pixels)
     if soft > 0.3:
         pressed = np.asarray(cv2.GaussianBlur(pressed, (0, 0), soft), np.uint8)

@@ -128,7 +128,7 @@ def _painted_heavier(coverage: Coverage, rng: Rng, *, pixels: float) -> Coverage
 
 
 def draw_scene(text: str, look: Look, others: Callable[[], str], rng: Rng) -> GreyImage:
-    """The sign bent and seen from the side, cut out, painted on its ground."""
+    """Draw a sign, bent and seen from the side, cut out, painted on its ground."""
     line = set_line(text, look.setting, rng)
     pressed = Line(look.press(line.coverage, rng), line.baseline, line.ascent, line.descent, line.words)
 
@@ -142,7 +142,7 @@ def draw_scene(text: str, look: Look, others: Callable[[], str], rng: Rng) -> Gr
 
 
 def seen(canvas: Canvas, look: Look, bend: Bend, rng: Rng) -> Coverage:
-    """What a crop around the text shows after an arch, a turn and a view from the side."""
+    """Return a crop around the text after an arch, a rotation and a view from the side."""
     top, bottom = rows_of(canvas, look.crop, rng)
     coverage = canvas.coverage
     if bend.arch:
@@ -159,7 +159,7 @@ def seen(canvas: Canvas, look: Look, bend: Bend, rng: Rng) -> Coverage:
 
 
 def _moved(canvas: Canvas, corners: Corners, look: Look, bend: Bend, rng: Rng) -> tuple[Corners, tuple[int, int]]:
-    """Where the corners of the text go, and the size of the crop around them: width, height."""
+    """Return where the corners of the text go, and the size of the crop around them: width, height."""
     height = float(corners[2, 1] - corners[0, 1]) * look.scale
     turn = np.deg2rad(np.clip(rng.normal(0, bend.slope), -12, 12))
     across = look.scale * float(np.exp(rng.normal(0, look.crop.stretch)))
@@ -172,7 +172,7 @@ def _moved(canvas: Canvas, corners: Corners, look: Look, bend: Bend, rng: Rng) -
 
 
 def _arched(canvas: Canvas, rows_of_text: tuple[int, int], rise: float) -> tuple[Coverage, tuple[int, int]]:
-    """The canvas with the line's middle raised, and the rows between which the line then lies."""
+    """Return the canvas with the line's middle raised, and the rows between which the line then is."""
     left, right, (top, bottom) = canvas.left, canvas.right, rows_of_text
     rows, columns = canvas.coverage.shape
     pad = int(abs(rise)) + 1
@@ -208,7 +208,7 @@ def paint(coverage: Coverage, rng: Rng, *, look: Paint, bend: Bend) -> Light:
 
 
 def lettering_look(font: Font, rng: Rng) -> Look:
-    """Stencils, blackletter, pixels, hairlines and heavy display faces on plain grounds, as in files and scans."""
+    """Draw a look of stencils, blackletter, pixels, hairlines and heavy display faces on plain grounds."""
     size = int(rng.integers(30, 56))
     final = float(np.exp(rng.uniform(np.log(12), np.log(70))))
     dark = bool(rng.random() < 0.2)

@@ -81,7 +81,10 @@ def screen_look(font: Font, rng: Rng) -> Look:
 
 
 def _lit(coverage: Coverage, rng: Rng, *, ground: float, text: float, subpixel: bool) -> Light:
-    """Grey of what colours show; with subpixels, red lies a third of a pixel left of green and blue one right."""
+    """Return the grey of what colours show.
+
+    With subpixels, red is a third of a pixel to the left of green, blue to the right.
+    """
     inked = coverage.astype(np.float32)
     if subpixel:
         blurred = np.asarray(cv2.blur(inked, (3, 1)), np.float32)

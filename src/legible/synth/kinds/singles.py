@@ -12,7 +12,7 @@ LOOKS = (document_look, document_look, form_look, receipt_look, screen_look)
 
 
 def single_look(font: Font, rng: Rng) -> Look:
-    """As documents, forms, receipts or screens; mostly with the rows that the font has for all its letters in view."""
+    """Draw a look of documents, forms, receipts or screens, mostly with all rows that the font has for its letters."""
     look = LOOKS[int(rng.integers(len(LOOKS)))](font, rng)
     crop = dataclasses.replace(look.crop, tight=0.12, margins=(0.0, float(rng.uniform(0.05, 0.5))))
     near = dataclasses.replace(look.surroundings, pale=0.0, strike=0.0, beside=0.05)

@@ -9,7 +9,7 @@ CELL_GAP = 1.5
 
 
 def draw_receipt(rng: Rng, materials: Materials) -> DrawnPage:
-    """A shop's head, items with amounts at the right, a total, thanks; rows of signs between them."""
+    """Draw a shop's head, items with amounts at the right, a total and thanks, with rows of signs between them."""
     size = int(rng.integers(14, 26))
     sheet = Sheet(int(size * rng.uniform(18, 32)), int(size * rng.uniform(28, 80)))
     face = materials.till_face(rng, size) if chance(rng, 0.7) else materials.print_face(rng, size)
@@ -42,7 +42,7 @@ def draw_receipt(rng: Rng, materials: Materials) -> DrawnPage:
 
 
 def draw_form(rng: Rng, materials: Materials) -> DrawnPage:
-    """Labels with rules or boxes to write in, filled in by print or hand in part; check boxes, a stamp."""
+    """Draw labels with rules or boxes to write in, partly filled in by print or hand; check boxes, a stamp."""
     size = int(rng.integers(12, 20))
     sheet = Sheet(int(size * rng.uniform(42, 62)), int(size * rng.uniform(40, 80)))
     face, pitch = materials.print_face(rng, size), size * rng.uniform(1.3, 2.4)
@@ -67,7 +67,7 @@ def draw_form(rng: Rng, materials: Materials) -> DrawnPage:
 
 
 def draw_table(rng: Rng, materials: Materials) -> DrawnPage:
-    """Rows of cells, with rules around them or none; a line of text above."""
+    """Draw rows of cells, with or without rules around them, and a line of text above."""
     size = int(rng.integers(12, 24))
     columns, rows = int(rng.integers(2, 8)), int(rng.integers(5, 36))
     face, pitch = materials.print_face(rng, size), size * rng.uniform(1.15, 2.2)
@@ -98,7 +98,7 @@ def draw_table(rng: Rng, materials: Materials) -> DrawnPage:
 def _row(
     sheet: Sheet, rng: Rng, materials: Materials, face: Face, *, margin: float, base: float, capitals: bool
 ) -> None:
-    """An item and what it costs, a quantity between or before them at times."""
+    """Draw an item and its price, sometimes with a quantity between or before them."""
     price = amount(rng)
     at = sheet.width - margin - face.width(price)
     x = margin
@@ -118,7 +118,7 @@ def _row(
 
 
 def _rule(sheet: Sheet, rng: Rng, face: Face, *, margin: float, base: float) -> float:
-    """A drawn rule, or a row of signs, which readers may or may not take for a line; rows that it takes."""
+    """Draw a rule, or a row of signs that readers may or may not take for a line; return the rows it takes."""
     if chance(rng, 0.5):
         y = base - face.size / 2
         sheet.pen.line([(margin, y), (sheet.width - margin, y)], fill=30, width=int(rng.integers(1, 4)))

@@ -18,7 +18,7 @@ INVERTED = 0.03
 
 
 def draw_empty(rng: Rng, materials: Materials) -> DrawnPage:
-    """A page without text: blank, ruled, or with pictures, stamps and stains alone."""
+    """Draw a page without text: blank, ruled, or with pictures, stamps and stains alone."""
     del materials
     sheet = Sheet(int(rng.integers(300, 900)), int(rng.integers(300, 900)))
     if chance(rng, 0.3):
@@ -46,7 +46,7 @@ KINDS: Mapping[str, tuple[Callable[[Rng, Materials], DrawnPage], float]] = {
 
 
 def draw_page(rng: Rng, materials: Materials, *, kind: str = "", plain: bool = False) -> DrawnPage:
-    """A page from the random state, of a kind by chance or the named one; `plain` as it leaves the printer."""
+    """Draw a page from the random state, of a random or the named kind. `plain`: as it leaves the printer."""
     if kind and kind not in KINDS:
         raise DataError(f"{kind!r} is no kind of page; known: {', '.join(KINDS)}")
     parts = np.array([part for _, part in KINDS.values()])
@@ -61,7 +61,7 @@ def draw_page(rng: Rng, materials: Materials, *, kind: str = "", plain: bool = F
 
 
 def _compressed(page: DrawnPage, rng: Rng) -> DrawnPage:
-    """As JPEG leaves it."""
+    """Compress as JPEG does."""
     _, content = cv2.imencode(".jpg", page.image, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 90))])
     image = np.asarray(cv2.imdecode(content, cv2.IMREAD_GRAYSCALE), np.uint8)
     return DrawnPage(image, page.lines, page.corners, page.kind, page.ignored)

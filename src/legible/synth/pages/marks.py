@@ -8,7 +8,7 @@ from legible.synth.paper import smooth_noise
 
 
 def draw_figure(sheet: Sheet, rng: Rng, *, left: float, top: float, width: float, height: float) -> None:
-    """A picture, a drawing, a chart or a logo in a place of the sheet."""
+    """Draw a picture, a drawing, a chart or a logo in a place of the sheet."""
     rows, columns = max(int(height), 8), max(int(width), 8)
     kinds = (_photograph, _shapes, _chart, _barcode)
     picture = kinds[int(rng.choice(len(kinds), p=(0.4, 0.3, 0.2, 0.1)))](rng, rows, columns)
@@ -16,7 +16,7 @@ def draw_figure(sheet: Sheet, rng: Rng, *, left: float, top: float, width: float
 
 
 def draw_stamp(sheet: Sheet, rng: Rng, *, size: float) -> None:
-    """Rings and a turned box, somewhere, over whatever stands there."""
+    """Draw rings and a rotated box, somewhere, over whatever is there."""
     x, y = rng.uniform(0, sheet.width), rng.uniform(0, sheet.height)
     grey = int(rng.integers(60, 190))
     if rng.random() < 0.5:  # noqa: PLR2004
@@ -30,7 +30,7 @@ def draw_stamp(sheet: Sheet, rng: Rng, *, size: float) -> None:
 
 
 def rule_sheet(sheet: Sheet, rng: Rng, *, pitch: float) -> None:
-    """Ruled or squared paper, at times with a margin line."""
+    """Draw ruled or squared paper, sometimes with a margin line."""
     grey = int(rng.integers(120, 225))
     for y in np.arange(rng.uniform(0, pitch), sheet.height, pitch):
         sheet.pen.line([(0, y), (sheet.width, y)], fill=grey, width=int(rng.integers(1, 3)))

@@ -24,7 +24,7 @@ class Materials:
 
     @staticmethod
     def of(fonts: Sequence[Font], texts: Texts) -> "Materials":
-        """Of fonts of all kinds. Raises DataError where none is for print."""
+        """Sort fonts of all kinds. Raise DataError where none is for print."""
         prints = tuple(font for font in fonts if font.kind == "print" and font.draws(LETTERS))
         if not prints:
             raise DataError(f"none of {len(fonts)} fonts is for print with all letters and digits; add one")
@@ -35,7 +35,7 @@ class Materials:
         return Face(_one(self.prints, rng), size)
 
     def till_face(self, rng: Rng, size: int) -> Face:
-        """Of one width, as tills and typewriters have, where there is such a font."""
+        """Draw a face of one width, as tills and typewriters have, where there is such a font."""
         even = [font for font in self.prints if any(part in font.family.lower() for part in MONOSPACED)]
         return Face(_one(even or self.prints, rng), size)
 
@@ -57,7 +57,7 @@ def chance(rng: Rng, probability: float) -> bool:
 
 
 def chosen(rng: Rng, chances: Mapping[str, float]) -> str:
-    """One of the names, by chance."""
+    """Return one of the names at random."""
     return list(chances)[int(rng.choice(len(chances), p=list(chances.values())))]
 
 

@@ -32,7 +32,7 @@ class Setting:
 
 
 def draw_book(rng: Rng, materials: Materials) -> DrawnPage:
-    """One column, a running head and a page number at times, a heading, notes at the foot or in the margin."""
+    """Draw one column with a heading, sometimes a running head and page number, notes at the foot or in the margin."""
     size = int(rng.integers(14, 30))
     sheet = Sheet(int(size * rng.uniform(26, 44)), int(size * rng.uniform(30, 58)))
     setting = _setting(materials.print_face(rng, size), rng)
@@ -57,7 +57,7 @@ def draw_book(rng: Rng, materials: Materials) -> DrawnPage:
 
 
 def draw_columns(rng: Rng, materials: Materials) -> DrawnPage:
-    """Two or three columns under a title, figures with captions among them."""
+    """Draw two or three columns under a title, with figures and captions among them."""
     size = int(rng.integers(12, 22))
     count = int(rng.choice([2, 2, 2, 3]))
     sheet = Sheet(int(size * rng.uniform(24, 34) * count * 0.75), int(size * rng.uniform(50, 78)))
@@ -79,7 +79,7 @@ def draw_columns(rng: Rng, materials: Materials) -> DrawnPage:
 
 
 def draw_letter(rng: Rng, materials: Materials) -> DrawnPage:
-    """An address, a date at the right, paragraphs, a signature; by typewriter, printer or hand."""
+    """Draw an address, a date at the right, paragraphs and a signature; by typewriter, printer or hand."""
     size = int(rng.integers(14, 26))
     by_hand = chance(rng, 0.4)
     face = materials.hand_face(rng, int(size * 1.3)) if by_hand else materials.till_face(rng, size)
@@ -104,7 +104,7 @@ def draw_letter(rng: Rng, materials: Materials) -> DrawnPage:
 
 
 def draw_handwritten(rng: Rng, materials: Materials) -> DrawnPage:
-    """Lines by one hand's pen strokes, on plain or ruled paper, each a little off its base line."""
+    """Draw lines by one hand's pen strokes, on plain or ruled paper, each a little off its base line."""
     high = float(rng.uniform(20, 40))
     sheet = Sheet(int(high * rng.uniform(20, 36)), int(high * rng.uniform(14, 40)))
     pitch = high * rng.uniform(1.15, 2.0)
@@ -122,7 +122,7 @@ def draw_handwritten(rng: Rng, materials: Materials) -> DrawnPage:
 def fill(
     sheet: Sheet, column: Column, setting: Setting, rng: Rng, materials: Materials, *, paragraphs: int = 99
 ) -> float:
-    """Paragraphs down a column; the base line after the last one."""
+    """Draw paragraphs down a column, and return the base line after the last one."""
     y, first = column.top + setting.pitch, True
     while y < column.bottom and paragraphs > 0:
         last = chance(rng, LAST_LINE * 0.5)
@@ -174,7 +174,7 @@ def _setting(face: Face, rng: Rng, *, loose: bool = False) -> Setting:
 
 
 def _column(sheet: Sheet, column: Column, setting: Setting, rng: Rng, materials: Materials) -> None:
-    """Text, and a heading, a figure with its caption or a block of its own leading among it."""
+    """Draw text, and among it a heading, a figure with its caption, or a block with its own leading."""
     y = column.top
     while y < column.bottom - 4 * setting.pitch:
         part = Column(column.left, column.right, y, min(column.bottom, y + rng.uniform(6, 30) * setting.pitch))
@@ -217,7 +217,7 @@ def _heading(sheet: Sheet, column: Column, setting: Setting, rng: Rng, materials
 
 
 def _title(sheet: Sheet, column: Column, setting: Setting, rng: Rng, materials: Materials) -> float:
-    """A title, authors and an abstract over all columns; where the columns begin."""
+    """Draw a title, authors and an abstract over all columns, and return where the columns begin."""
     top = _heading(sheet, column, Setting(setting.face.resized(1.3), setting.pitch, 0, justified=False), rng, materials)
     inset = (column.right - column.left) * rng.uniform(0, 0.15)
     body = Column(column.left + inset, column.right - inset, top, top + rng.uniform(2, 9) * setting.pitch)
@@ -244,7 +244,7 @@ def _page_number(sheet: Sheet, face: Face, rng: Rng) -> None:
 
 
 def _signature(sheet: Sheet, rng: Rng, *, left: float, top: float, size: int) -> None:
-    """A scribble, which is a line to some and none to others."""
+    """Draw a scribble, which some count as a line and others do not."""
     wide, high = size * rng.uniform(5, 11), size * rng.uniform(1.5, 3)
     steps = int(rng.integers(8, 22))
     points = [

@@ -31,7 +31,7 @@ class Bend:
 
 
 def seen(page: DrawnPage, rng: Rng) -> DrawnPage:
-    """The page scanned, faxed or photographed, or as it was drawn."""
+    """Return the page scanned, faxed or photographed, or as it was drawn."""
     kind = rng.random()
     aged = _aged(page, rng)
     if kind < 0.15:  # noqa: PLR2004
@@ -42,7 +42,7 @@ def seen(page: DrawnPage, rng: Rng) -> DrawnPage:
 
 
 def scanned(page: DrawnPage, rng: Rng) -> DrawnPage:
-    """Turned by up to a few degrees, at times bent at the spine, with specks, a dark rim, or in black and white."""
+    """Scan: rotated by a few degrees, sometimes bent at the spine, with specks, a dark rim, or black and white."""
     bent = _bent(page, _bend(page, rng, most=0.012)) if chance(rng, 0.2) else page
     turned = _turned(bent, rng.normal(0, 0.8) if chance(rng, 0.7) else 0.0)
     image = turned.image.astype(np.float32)
@@ -54,7 +54,7 @@ def scanned(page: DrawnPage, rng: Rng) -> DrawnPage:
 
 
 def photographed(page: DrawnPage, rng: Rng) -> DrawnPage:
-    """On a table or a part of it, in perspective, under uneven light."""
+    """Photograph on a table, the whole page or a part, in perspective, under uneven light."""
     bent = _bent(page, _bend(page, rng, most=0.03)) if chance(rng, 0.35) else page
     rows, columns = bent.image.shape
     room = rng.uniform(0.0, 0.35, 4) * min(rows, columns) if chance(rng, 0.85) else np.zeros(4)
@@ -79,7 +79,7 @@ def photographed(page: DrawnPage, rng: Rng) -> DrawnPage:
 
 
 def _aged(page: DrawnPage, rng: Rng) -> DrawnPage:
-    """The other side shining through, yellowed or grained paper, faded or spotted ink."""
+    """Age: the other side shining through, yellowed or grained paper, faded or spotted ink."""
     image = page.image.astype(np.float32)
     rows, columns = image.shape
     if chance(rng, 0.15):
@@ -121,7 +121,7 @@ def _through(shape: LineShape, move: Callable[[Points], Points]) -> LineShape:
 
 
 def _sampled(shape: LineShape) -> LineShape:
-    """The same straight edges in more points."""
+    """Return the same straight edges with more points."""
     places = np.linspace(0, 1, CURVE_POINTS)[:, None]
     upper = shape.upper[:1] + places * (shape.upper[-1:] - shape.upper[:1])
     lower = shape.lower[:1] + places * (shape.lower[-1:] - shape.lower[:1])
@@ -141,7 +141,7 @@ def _turned(page: DrawnPage, degrees: float) -> DrawnPage:
 
 
 def _rim(image: Grey, rng: Rng) -> Grey:
-    """Dark edges, as of a book or a lid left open."""
+    """Draw dark edges, as of a book or a lid left open."""
     rows, columns = image.shape
     darkened = image.copy()
     grey = float(rng.uniform(0, 120))
@@ -159,7 +159,7 @@ def _rim(image: Grey, rng: Rng) -> Grey:
 
 
 def _binary(image: Grey, rng: Rng) -> Grey:
-    """Black and white at a threshold, as of faxes and old scans, at times at half the resolution."""
+    """Threshold to black and white, as faxes and old scans do, sometimes at half the resolution."""
     rows, columns = image.shape
     if chance(rng, 0.5):
         image = cv2.resize(image, (columns // 2, rows // 2), interpolation=cv2.INTER_AREA)
@@ -169,7 +169,7 @@ def _binary(image: Grey, rng: Rng) -> Grey:
 
 
 def _table(rng: Rng, rows: int, columns: int) -> Grey:
-    """What the sheet lies on: plain, grained like wood or cloth, or of tiles; usually darker than paper."""
+    """Draw what the sheet lies on: plain, grained like wood or cloth, or tiles; usually darker than paper."""
     level = rng.uniform(10, 200)
     cells = (int(rng.integers(2, 9)), int(rng.integers(20, 200)))
     grain = smooth_noise(rng, rows, columns, cell=cells[0]) + smooth_noise(rng, rows, columns, cell=cells[1])
@@ -184,7 +184,7 @@ def _table(rng: Rng, rows: int, columns: int) -> Grey:
 
 
 def _shadowed(table: Grey, mask: GreyImage, rng: Rng) -> Grey:
-    """The table, darker where the sheet's shadow falls."""
+    """Return the table, darker where the sheet's shadow falls."""
     if chance(rng, 0.5):
         return table
     reach = int(rng.integers(4, 24))

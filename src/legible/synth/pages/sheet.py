@@ -70,11 +70,14 @@ class Sheet:
         self.pen = ImageDraw.Draw(self._picture)
 
     def write(self, text: str, face: Face, *, x: float, base: float, grey: int = 0) -> float:
-        """A line whose base line is `base`; where its ink ends. Text that leaves the sheet is not written."""
+        """Write a line on the base line `base`, and return where its ink ends.
+
+        Text that leaves the sheet is not written.
+        """
         return self.write_words([(text, x)], face, base=base, grey=grey)
 
     def write_words(self, words: list[tuple[str, float]], face: Face, *, base: float, grey: int = 0) -> float:
-        """Words, each from its own x on, that make one line; where its ink ends."""
+        """Write words of one line, each from its own x on, and return where the ink ends."""
         boxes = [(*face.pillow.getbbox(word, anchor="ls"), x) for word, x in words]
         left, right = min(b[0] + b[4] for b in boxes), max(b[2] + b[4] for b in boxes)
         top, bottom = min(b[1] for b in boxes) + base, max(b[3] for b in boxes) + base
@@ -86,7 +89,7 @@ class Sheet:
         return float(right)
 
     def write_by_hand(self, text: str, hand: Hand, rng: Rng, *, x: float, base: float, high: float) -> float:
-        """A line of pen strokes, `high` from its lowest to its highest ink; where it ends."""
+        """Write a line of pen strokes, `high` from its lowest to its highest ink, and return where it ends."""
         coverage = write(text, hand, rng).coverage
         factor = high / coverage.shape[0]
         size = (max(round(coverage.shape[1] * factor), 1), max(round(high), 1))

@@ -55,7 +55,7 @@ def some(alphabet: str, rng: Rng, count: int) -> str:
 
 
 def decimal(rng: Rng, *, exponent: tuple[float, float] = (0.0, 4.0)) -> str:
-    """An amount with two decimals in the ways of several countries: 1,234.50 1.234,50 1 234,50 1234.50 12-."""
+    """Return an amount with two decimals as several countries write it: 1,234.50 1.234,50 1 234,50 1234.50 12-."""
     value = 10 ** rng.uniform(*exponent)
     english = f"{value:,.2f}"
     chance = rng.random()
@@ -71,7 +71,7 @@ def decimal(rng: Rng, *, exponent: tuple[float, float] = (0.0, 4.0)) -> str:
 
 
 def price(rng: Rng) -> str:
-    """An amount with or without a currency, before or after it, with or without a space."""
+    """Return an amount with or without a currency, before or after it, with or without a space."""
     amount = decimal(rng, exponent=(-0.3, 3.2))
     chance = rng.random()
     if chance < 0.4:
@@ -136,7 +136,7 @@ def telephone(rng: Rng) -> str:
 
 
 def groups(rng: Rng) -> str:
-    """Digits in groups with spaces or dashes, as on cards, accounts and parcels."""
+    """Return digits in groups with spaces or dashes, as on cards, accounts and parcels."""
     size = int(rng.integers(2, 6))
     return pick(rng, (" ", " ", " ", "-", ".")).join(digits(rng, size) for _ in range(int(rng.integers(2, 6))))
 
@@ -146,7 +146,7 @@ def long_number(rng: Rng) -> str:
 
 
 def code(rng: Rng) -> str:
-    """Of capitals and digits, in blocks; at times one that a program writes: hexadecimal, versions, paths."""
+    """Return capitals and digits in blocks, sometimes as a program writes them: hexadecimal, versions, paths."""
     blocks = [some(UPPER_DIGITS, rng, int(rng.integers(1, 6))) for _ in range(int(rng.integers(1, 4)))]
     forms: Forms = (
         lambda: pick(rng, ("-", "-", "/", " ", ".", "")).join(blocks),
@@ -223,7 +223,7 @@ def measure(rng: Rng) -> str:
 
 
 def address(rng: Rng, name: str, place: str) -> str:
-    """Of a site or a mailbox."""
+    """Return the address of a site or a mailbox."""
     domain = pick(rng, DOMAINS)
     forms = (
         f"www.{name}.{domain}",
@@ -244,7 +244,7 @@ def address(rng: Rng, name: str, place: str) -> str:
 
 
 def figure(rng: Rng) -> str:
-    """Any of them."""
+    """Return any of the figures."""
     makers: tuple[Callable[[Rng], str], ...] = (
         price,
         price,

@@ -11,7 +11,7 @@ Rng = np.random.Generator
 
 
 def label(sources: Sources, rng: Rng) -> str:
-    """`Date:`, `TOTAL :`, `Invoice No.`: the name of a field as it stands before its value."""
+    """Return the name of a field as it stands before its value: `Date:`, `TOTAL :`, `Invoice No.`."""
     name = (
         pick(rng, phrases("fields") + phrases("totals"))
         if rng.random() < 0.7
@@ -22,21 +22,21 @@ def label(sources: Sources, rng: Rng) -> str:
 
 
 def labelled(sources: Sources, rng: Rng) -> str:
-    """A field and its value."""
+    """Return a field and its value."""
     name = label(sources, rng)
     value = figures.figure(rng) if rng.random() < 0.75 else sources.words.cased(rng, count(rng, 1, 2))
     return f"{name}{'' if rng.random() < 0.1 else ' '}{value}"
 
 
 def blank_field(_: Sources, rng: Rng) -> str:
-    """A field that is still to be filled in."""
+    """Return a field that is still to be filled in."""
     return (
         f"{pick(rng, phrases('fields'))}: {'_' * count(rng, 4, 16)}" if rng.random() < 0.8 else "." * count(rng, 3, 12)
     )
 
 
 def item(sources: Sources, rng: Rng) -> str:
-    """A line of a receipt: count, what was bought, price."""
+    """Return a line of a receipt: count, what was bought, price."""
     name = (
         sources.words.capitals(rng, count(rng, 1, 3))
         if rng.random() < 0.7
@@ -78,7 +78,7 @@ def item(sources: Sources, rng: Rng) -> str:
 
 
 def sums(_: Sources, rng: Rng) -> str:
-    """`TOTAL 12.50`, `VAT 20 % 3,45`, `2 X 7.50`."""
+    """Return a sum: `TOTAL 12.50`, `VAT 20 % 3,45`, `2 X 7.50`."""
     name = pick(rng, phrases("totals"))
     name = in_capitals(name) if rng.random() < 0.5 else name
     rate = f"{pick(rng, ('0', '5', '6', '7', '10', '19', '20', '21'))}{pick(rng, ('%', ' %', '%', '.00%'))}"
@@ -101,7 +101,7 @@ def sums(_: Sources, rng: Rng) -> str:
 
 
 def place(sources: Sources, rng: Rng) -> str:
-    """An address, or a company."""
+    """Return an address, or a company."""
     house, name = f"{count(rng, 1, 200)}{pick(rng, ('', '', 'A', ','))}", sources.words.title(rng, count(rng, 1, 2))
     street = f"{house} {name} {pick(rng, phrases('streets'))}"
     town = f"{digits(rng, 5)} {sources.words.title(rng, 1)}"

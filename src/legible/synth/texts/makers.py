@@ -44,12 +44,12 @@ def _phrases() -> dict[str, tuple[str, ...]]:
 
 
 def phrases(name: str) -> tuple[str, ...]:
-    """Those of a name in `phrases.txt`."""
+    """Return the phrases under a name in `phrases.txt`."""
     return _phrases()[name]
 
 
 def count(rng: Rng, low: int, high: int) -> int:
-    """From low to high, both included."""
+    """Return a number from low to high, both included."""
     return int(rng.integers(low, high + 1))
 
 
@@ -58,7 +58,7 @@ def figure(_: Sources, rng: Rng) -> str:
 
 
 def plain_word(sources: Sources, rng: Rng) -> str:
-    """A word of running text with what stands close to it."""
+    """Return a word of running text with what stands close to it."""
     word = sources.words.word(rng)
     chance = rng.random()
     if chance < 0.15:
@@ -73,7 +73,7 @@ def cased_words(sources: Sources, rng: Rng) -> str:
 
 
 def capital_words(sources: Sources, rng: Rng) -> str:
-    """Capitals, often in pairs, at times with digits: the spaces between them are what is to be learned."""
+    """Return capitals, often in pairs, sometimes with digits: the spaces between them are what is to be learned."""
     text = sources.words.capitals(rng, count(rng, 1, 3))
     chance = rng.random()
     if chance < 0.12:
@@ -86,7 +86,7 @@ def sentence(sources: Sources, rng: Rng) -> str:
 
 
 def broken_line(sources: Sources, rng: Rng) -> str:
-    """A line of running text whose last word may go on in the next."""
+    """Return a line of running text whose last word may go on in the next."""
     text = _with_figures(sources.words.sentence(rng, count(rng, 5, 11)), rng)
     return text.rstrip(".,;:?!…") + "-" if rng.random() < 0.25 else text
 
@@ -103,7 +103,7 @@ def typed_line(sources: Sources, rng: Rng) -> str:
 
 
 def within_line(sources: Sources, text: str, rng: Rng) -> str:
-    """A text among the words of a line."""
+    """Return a text among the words of a line."""
     words = sources.words.sentence(rng, count(rng, 3, 8)).split(" ")
     at = int(rng.integers(len(words) + 1))
     return " ".join([*words[:at], text, *words[at:]])
@@ -124,7 +124,7 @@ def heading(sources: Sources, rng: Rng) -> str:
 
 
 def spaced(sources: Sources, rng: Rng) -> str:
-    """Single characters with spaces: `a b c d`, `1 2 3 4 5`."""
+    """Return single characters with spaces: `a b c d`, `1 2 3 4 5`."""
     characters = figures.some(
         pick(rng, ("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz", "0123456789")), rng, count(rng, 3, 8)
     )

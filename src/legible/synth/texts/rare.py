@@ -28,7 +28,7 @@ FOREIGN = (
 
 @lru_cache(maxsize=1)
 def forms_by_sign() -> Mapping[str, tuple[str, ...]]:
-    """How each sign stands among words and numbers, as `rare_signs.txt` has it."""
+    """Return the forms in which each sign stands among words and numbers, as `rare_signs.txt` lists them."""
     lines = (files("legible.synth.texts") / "rare_signs.txt").read_text(encoding="utf-8").splitlines()
     rows = [line.split("\t") for line in lines if "\t" in line]
     return {row[0]: tuple(row[1:]) for row in rows}
@@ -46,7 +46,7 @@ class RareSigns:
         self.outside = frozenset(FOREIGN) - set(vocabulary.charset.characters)
 
     def text(self, rng: Rng, letters: frozenset[str]) -> str:
-        """Around one of the letters, which a font draws; a word where they hold nothing rare."""
+        """Return a text with a rare sign. Signs of ASCII are half as frequent as the others."""
         rare = self._within(letters)
         if not rare[0]:
             return self._vocabulary.word(rng)
@@ -54,7 +54,7 @@ class RareSigns:
         return self.around(characters[int(np.searchsorted(cumulated, rng.random() * cumulated[-1]))], rng)
 
     def _within(self, letters: frozenset[str]) -> tuple[list[str], npt.NDArray[np.float64]]:
-        """The rare characters among letters, and their cumulated weights."""
+        """Return the rare characters among letters, and their cumulated weights."""
         if letters not in self._by_letters:
             own = [c for c in self._rare if c in letters]
             self._by_letters[letters] = (own, np.cumsum([self._weights[c] for c in own]))
@@ -77,10 +77,7 @@ class RareSigns:
         return {"w": word, "W": capitalized(word), "U": word.upper(), "A": word[:1].upper()}[place]
 
     def foreign(self, rng: Rng, letters: frozenset[str]) -> str:
-        """One to four of the letters that the charset lacks, near one another, at times with a word that it holds.
-
-        Nothing where there are none.
-        """
+        """Return one to four signs that the charset lacks, sometimes with a word of its characters."""
         signs = [c for c in FOREIGN if c in letters and c in self.outside]
         if not signs:
             return ""

@@ -12,7 +12,7 @@ Rng = np.random.Generator
 
 
 def program(sources: Sources, rng: Rng) -> str:
-    """A line of code or of a terminal."""
+    """Return a line of code or of a terminal."""
     a, b, n = sources.words.word(rng), sources.words.word(rng), count(rng, 0, 100)
     forms = (
         f"{pick(rng, phrases('keywords'))} {a}",
@@ -48,7 +48,7 @@ def on_screen(sources: Sources, rng: Rng) -> str:
 
 
 def sign(sources: Sources, rng: Rng) -> str:
-    """What stands on shops, plates and posters: one word mostly, often in capitals."""
+    """Return what shops, plates and posters say: mostly one word, often in capitals."""
     chance = rng.random()
     if chance < 0.5:
         return sources.words.capitals(rng, 1)
@@ -84,7 +84,7 @@ def sign_line(sources: Sources, rng: Rng) -> str:
 
 
 def plate(_: Sources, rng: Rng) -> str:
-    """A licence plate."""
+    """Return a licence plate."""
     letters, more = (figures.some("ABCDEFGHIJKLMNOPQRSTUVWXYZ", rng, n) for n in (count(rng, 1, 3), count(rng, 1, 3)))
     forms = (
         f"{letters} {more} {digits(rng, 3)}",
@@ -99,7 +99,7 @@ def plate(_: Sources, rng: Rng) -> str:
 
 
 def dotted(sources: Sources, rng: Rng) -> str:
-    """What ink-jets print on packages."""
+    """Return what ink-jets print on packages."""
     month, year = count(rng, 1, 12), count(rng, 2020, 2031)
     forms = (
         f"EXP {month:02}/{year}",
@@ -122,7 +122,7 @@ def dotted(sources: Sources, rng: Rng) -> str:
 
 
 def reading(_: Sources, rng: Rng) -> str:
-    """What a segment display or a counter shows."""
+    """Return what a segment display or a counter shows."""
     forms = (
         f"{10 ** rng.uniform(0, 3):.1f}",
         f"{10 ** rng.uniform(0, 2):.2f}",
@@ -138,13 +138,13 @@ def reading(_: Sources, rng: Rng) -> str:
 
 
 def segment_word(sources: Sources, rng: Rng) -> str:
-    """What a display of fourteen segments shows: capitals."""
+    """Return what a display of fourteen segments shows: capitals."""
     word = sources.words.capitals(rng, count(rng, 1, 2))
     return pick(rng, (word, word, f"{word} {count(rng, 0, 99)}", f"{word[:4]} {count(rng, 0, 999)}"))
 
 
 def alone(sources: Sources, rng: Rng) -> str:
-    """One character, each of the charset's equally often but letters and digits more."""
+    """Return one character: each of the charset is equally frequent, but letters and digits more so."""
     common = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
     chance = rng.random()
     if chance < 0.7:
@@ -156,7 +156,7 @@ def alone(sources: Sources, rng: Rng) -> str:
 
 
 def repeated(sources: Sources, rng: Rng) -> str:
-    """The same character several times, alone or in a number or word: `llll`, `1111`, `5000,000,00`, `bookkeeper`."""
+    """Return a character several times, alone or in a number or word: `llll`, `1111`, `5000,000,00`, `bookkeeper`."""
     character = alone(sources, rng)
     times = count(rng, 2, 8)
     digit = str(rng.integers(10))
@@ -177,7 +177,7 @@ def repeated(sources: Sources, rng: Rng) -> str:
 
 
 def look_alikes(_: Sources, rng: Rng) -> str:
-    """Characters that look alike, mixed."""
+    """Return a mix of characters that look alike."""
     alike = "".join(
         phrases("look-alikes")[int(n)] for n in rng.integers(0, len(phrases("look-alikes")), count(rng, 1, 2))
     )
@@ -185,6 +185,6 @@ def look_alikes(_: Sources, rng: Rng) -> str:
 
 
 def small_words(_: Sources, rng: Rng) -> str:
-    """Words of letters that look alike in both cases, whose size alone tells which: `cow`, `Zoos`, `VOX`."""
+    """Return words of letters that look alike in both cases, so that size alone tells which: `cow`, `Zoos`, `VOX`."""
     letters = figures.some("ccoossvvwwxxzzuu", rng, count(rng, 2, 6))
     return pick(rng, (letters, capitalized(letters), in_capitals(letters)))

@@ -76,7 +76,7 @@ class Vocabulary:
         return self._languages[_place(self._chances, rng)]
 
     def word(self, rng: Rng, language: Language | None = None) -> str:
-        """A word in small letters, those of German as often with a capital as its nouns are."""
+        """Return a word in small letters; German ones have a capital as often as German nouns do."""
         own = language or self.language(rng)
         word = own.words[_place(own.cumulated, rng)]
         if own.name == "de" and rng.random() < 0.35:
@@ -84,7 +84,7 @@ class Vocabulary:
         return "I" + word[1:] if own.name == "en" and (word == "i" or word.startswith("i'")) else word
 
     def word_with(self, character: str, rng: Rng) -> str:
-        """A word that holds the character, in capitals where it is one; the character alone where no word does."""
+        """Return a word with the character, in capitals where it is one; without such a word the character alone."""
         small = character.lower()
         words = self._by_character.get(small if len(small) == 1 else character, ())
         if not words:
@@ -105,7 +105,7 @@ class Vocabulary:
         return [self.word(rng, own) for _ in range(words)]
 
     def sentence(self, rng: Rng, words: int) -> str:
-        """A piece of running text: commas and quotation marks here and there, at times its beginning or end."""
+        """Return a piece of running text with commas and quotation marks, sometimes its beginning or end."""
         parts = self.phrase(rng, words)
         for place in range(len(parts) - 1):
             if rng.random() < 0.1:
@@ -123,14 +123,14 @@ class Vocabulary:
         return " ".join(parts)
 
     def title(self, rng: Rng, words: int) -> str:
-        """Each word with a capital, as names and headings have them."""
+        """Return words with capitals, as in names and headings."""
         return " ".join(capitalized(word) for word in self.phrase(rng, words))
 
     def capitals(self, rng: Rng, words: int) -> str:
         return " ".join(in_capitals(word) for word in self.phrase(rng, words))
 
     def cased(self, rng: Rng, words: int) -> str:
-        """In one of the ways in which signs, labels and headings are set."""
+        """Return words in one of the ways in which signs, labels and headings are set."""
         chance = rng.random()
         if chance < 0.4:
             return self.capitals(rng, words)
@@ -141,13 +141,13 @@ class Vocabulary:
 
 
 def capitalized(word: str) -> str:
-    """`straße -> Straße`; what has no capital of one character stays: `ßa -> ßa`."""
+    """Return a word with a capital: `straße -> Straße`; a letter without a single capital stays: `ßa -> ßa`."""
     first = word[:1].upper()
     return (first if len(first) == 1 else word[:1]) + word[1:]
 
 
 def in_capitals(word: str) -> str:
-    """`straße -> STRASSE`, as Germans write it."""
+    """Return a word in capitals, as Germans write it: `straße -> STRASSE`."""
     return word.upper()
 
 
@@ -161,7 +161,7 @@ def _language(name: str, charset: Charset) -> Language:
 
 
 def _words_by_character(languages: Sequence[Language]) -> dict[str, tuple[str, ...]]:
-    """For each character that is not of a to z, the words that hold it."""
+    """Return for each character outside a to z the words that hold it."""
     found: dict[str, list[str]] = {}
     for language in languages:
         for word in language.words:
