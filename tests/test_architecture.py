@@ -8,7 +8,19 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "src/legible"
 FLOORS = (
-    ("errors", "arrays", "batched", "files", "config", "charset", "reading", "sampling", "scores", "tables"),
+    (
+        "errors",
+        "arrays",
+        "batched",
+        "image_input",
+        "files",
+        "config",
+        "charset",
+        "reading",
+        "sampling",
+        "scores",
+        "tables",
+    ),
     ("image", "ctc"),
     ("recognition", "detection", "data"),
     ("observations", "synth", "network"),

@@ -91,12 +91,15 @@ class Bundle:
 def find_bundle(environment: Mapping[str, str] | None = None, *, working_folder: Path | None = None) -> Path:
     """Return the bundle's folder: LEGIBLE_BUNDLE, else inside the installed package, else models/bundle.
 
-    `models/bundle` is looked for under the working folder. Raise BundleError where there is none.
+    `models/bundle` is looked for under the working folder, then in the checkout that an editable installation comes
+    from. Raise BundleError where there is none.
     """
     named = (os.environ if environment is None else environment).get("LEGIBLE_BUNDLE")
     if named:
         return intact_folder(Path(named))
-    places = [Path(legible.__file__).parent / "_bundle", (working_folder or Path.cwd()) / "models/bundle"]
+    package = Path(legible.__file__).parent
+    here = working_folder or Path.cwd()
+    places = [package / "_bundle", here / "models/bundle", package.parents[1] / "models/bundle"]
     for place in places:
         if (intact_folder(place) / MANIFEST).is_file():
             return intact_folder(place)

@@ -6,6 +6,7 @@ network, decoding), because the network evicts the other steps' data from the pr
 """
 
 import json
+import os
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,15 +19,17 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter
 
-from legible.batched import batched
+from legible.batched import batched, map_ahead
 from legible.charset import Charset
 from legible.ctc.decode import log_probability
 from legible.ctc.lexicon import Lexicon, LexiconPrior
-from legible.errors import BundleError
+from legible.errors import BundleError, ImageError
 from legible.image.decode import GreyImage
+from legible.image.inputs import grey_image
 from legible.image.normalize import DEFAULT, normalize
+from legible.image_input import ImageInput
 from legible.reading import Reading
-from legible.recognition.bundle import CHARSET, DESCRIPTION, MODEL, Bundle
+from legible.recognition.bundle import CHARSET, DESCRIPTION, MODEL, Bundle, find_bundle, load_bundle
 from legible.recognition.calibration import Calibration
 from legible.recognition.decoding import Decoding, interpret
 
@@ -34,6 +37,8 @@ PROBE_WIDTH = 64
 """Columns of the blank input from which the stride of a model is measured."""
 TOGETHER = 4
 """Images that a worker takes through each step together; measured, more gain nothing."""
+AHEAD = 2
+"""Batches of TOGETHER images that wait for each worker."""
 NOTHING = Reading("", 0.0, ())
 """The reading of a blank image: without ink there is nothing that a confidence could rest on."""
 SPECK = 8
@@ -41,11 +46,11 @@ SPECK = 8
 
 
 class Recognizer:
-    """Reads grey images with a LiteRT model. It is safe to call from several threads.
+    """Reads images with a LiteRT model. It is safe to call from several threads, and after a fork.
 
-    >>> recognizer = Recognizer.from_bundle(load_bundle(find_bundle()))
-    >>> recognizer.read([decode(Path("word.png").read_bytes())])[0].text
-    'Hamburg'
+    >>> recognizer = Recognizer.open(workers=4)
+    >>> [reading.text for reading in recognizer.read(["examples/word.png", "examples/line.png"])]
+    ['Hamburg', 'the ship sails at noon']
     """
 
     def __init__(
@@ -61,8 +66,8 @@ class Recognizer:
         self.charset = charset
         self._calibration = calibration or Calibration()
         self._normalization = normalization
-        self._threads = threading.local()
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="recognizer") if workers > 1 else None
+        self._workers = workers
+        self._threads = _Threads(workers)
         self.height = int(self._runner().get_input_details()["image"]["shape"][1])
         probe = np.zeros((self.height, PROBE_WIDTH), np.float32)
         self.stride = PROBE_WIDTH // len(self.logits(probe))
@@ -75,15 +80,35 @@ class Recognizer:
             bundle.model, bundle.charset, calibration=bundle.calibration, normalization=normalization, workers=workers
         )
 
-    def read(self, images: Sequence[GreyImage], *, decoding: Decoding | None = None) -> list[Reading]:
-        """Return one reading for each image, in order."""
+    @staticmethod
+    def open(bundle: str | os.PathLike[str] | None = None, *, workers: int = 1) -> "Recognizer":
+        """Make a recognizer of a bundle's folder; of the one that `find_bundle` finds where none is named."""
+        return Recognizer.from_bundle(load_bundle(Path(bundle) if bundle else find_bundle()), workers=workers)
+
+    def read(self, images: Sequence[ImageInput], *, decoding: Decoding | None = None) -> list[Reading]:
+        """Return one reading for each image, in order: paths, bytes, open files, PIL images or arrays.
+
+        Raises ImageError, or OSError for a path, for the first image that cannot be read.
+        """
         return list(self.read_each(images, decoding=decoding))
 
-    def read_each(self, images: Iterable[GreyImage], *, decoding: Decoding | None = None) -> Iterator[Reading]:
+    def read_each(self, images: Iterable[ImageInput], *, decoding: Decoding | None = None) -> Iterator[Reading]:
         """Yield one reading for each image, in order. Memory does not grow with the number of images."""
-        read_some = partial(self._read_some, decoding=decoding or Decoding())
+        for outcome in self.try_each(images, decoding=decoding):
+            if isinstance(outcome, Exception):
+                raise outcome
+            yield outcome
+
+    def try_each(
+        self, images: Iterable[ImageInput], *, decoding: Decoding | None = None
+    ) -> Iterator[Reading | ImageError | OSError]:
+        """Yield for each image, in order, its reading or the error that it met; the others are read all the same."""
+        try_some = partial(self._try_some, decoding=decoding or Decoding())
         some = batched(images, TOGETHER)
-        return chain.from_iterable(map(read_some, some) if self._pool is None else self._pool.map(read_some, some))
+        pool = self._here().pool
+        if pool is None:
+            return chain.from_iterable(map(try_some, some))
+        return chain.from_iterable(map_ahead(pool, try_some, some, ahead=AHEAD * self._workers))
 
     def prior(self, lexicon: Lexicon) -> LexiconPrior:
         """Return the prior of a lexicon over the labels of this model.
@@ -110,6 +135,11 @@ class Recognizer:
         logits = self.logits(self.preprocess(image))
         return log_probability(logits, self.charset.encode(text))
 
+    def _try_some(self, images: Sequence[ImageInput], decoding: Decoding) -> list[Reading | ImageError | OSError]:
+        opened = [_try_to_open(image) for image in images]
+        readings = iter(self._read_some([one for one in opened if not isinstance(one, Exception)], decoding))
+        return [one if isinstance(one, Exception) else next(readings) for one in opened]
+
     def _read_some(self, images: Sequence[GreyImage], decoding: Decoding) -> list[Reading]:
         inputs = [self.preprocess(image) for image in images]
         pairs = zip(images, inputs, strict=True)
@@ -118,10 +148,33 @@ class Recognizer:
 
     def _runner(self) -> Any:
         """Return this thread's interpreter; the first call in a thread makes it."""
-        if not hasattr(self._threads, "runner"):
+        own = self._here().local
+        if not hasattr(own, "runner"):
             interpreter = Interpreter(str(self._model), num_threads=1)
-            self._threads.runner = interpreter.get_signature_runner()
-        return self._threads.runner
+            own.runner = interpreter.get_signature_runner()
+        return own.runner
+
+    def _here(self) -> "_Threads":
+        """Return the threads of this process: a fork has none of those that its parent started."""
+        if self._threads.process != os.getpid():
+            self._threads = _Threads(self._workers)
+        return self._threads
+
+
+class _Threads:
+    """The worker threads of a recognizer in one process, and what each thread has for itself."""
+
+    def __init__(self, workers: int) -> None:
+        self.process = os.getpid()
+        self.local = threading.local()
+        self.pool = ThreadPoolExecutor(workers, thread_name_prefix="recognizer") if workers > 1 else None
+
+
+def _try_to_open(image: ImageInput) -> GreyImage | ImageError | OSError:
+    try:
+        return grey_image(image)
+    except (ImageError, OSError) as error:
+        return error
 
 
 def artefact_recognizer(folder: Path, *, calibration: Calibration | None = None, workers: int = 1) -> Recognizer:

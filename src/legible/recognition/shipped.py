@@ -1,0 +1,43 @@
+"""`legible.read`: one image with the bundle that is here, opened once."""
+
+import threading
+from functools import cache
+
+from legible.ctc.lexicon import LexiconPrior
+from legible.image_input import ImageInput
+from legible.reading import Reading
+from legible.recognition.bundle import Bundle, find_bundle, load_bundle
+from legible.recognition.decoding import Decoding
+from legible.recognition.recognizer import Recognizer
+
+_opening = threading.Lock()
+
+
+def read(image: ImageInput, *, lexicon: str = "", alternatives: int = 0) -> Reading:
+    """Read one image of a word or a line. For many images make a `Recognizer`.
+
+    lexicon: prefer the words of this lexicon of the bundle, such as `english`.
+    alternatives: how many other texts the reading names.
+
+    >>> legible.read("examples/word.png").text
+    'Hamburg'
+    """
+    with _opening:
+        recognizer = _recognizer()
+        prior = _prior(lexicon) if lexicon else None
+    return recognizer.read([image], decoding=Decoding(prior, alternatives))[0]
+
+
+@cache
+def _bundle() -> Bundle:
+    return load_bundle(find_bundle())
+
+
+@cache
+def _recognizer() -> Recognizer:
+    return Recognizer.from_bundle(_bundle())
+
+
+@cache
+def _prior(lexicon: str) -> LexiconPrior:
+    return _recognizer().prior(_bundle().lexicon(lexicon))
