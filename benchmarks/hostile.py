@@ -1,12 +1,12 @@
 """Uploads that break services, each with what may come of it."""
 
-import io
 import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from hostile_files import FILES, encoded
 from PIL import Image
 
 
@@ -16,12 +16,6 @@ class Upload:
     data: bytes
     statuses: tuple[int, ...]
     file_name: str = "word.png"
-
-
-def encoded(image: Image.Image, format_name: str, **options: object) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, format_name, **options)  # type: ignore[arg-type]
-    return buffer.getvalue()
 
 
 def claimed_png(width: int, height: int) -> bytes:
@@ -110,4 +104,5 @@ def uploads() -> list[Upload]:
         Upload("EXIF turned", encoded(colour, "JPEG", exif=exif), (200,)),
         Upload("unicode file name", png, (200,), file_name="слово—字.png"),
         Upload("another format", encoded(grey, "GIF"), (415,)),
+        *(Upload(name, make(), statuses) for name, (make, statuses) in FILES.items()),
     ]

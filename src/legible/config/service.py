@@ -32,6 +32,8 @@ class ServiceSettings(Section):
     max_held_bytes: PositiveInt = 200_000_000
     """The largest sum of all bodies in one worker, half of it for those that still arrive; more is refused with 429."""
     max_pixels: PositiveInt = 40_000_000
+    max_decode_bytes: PositiveInt = 256_000_000
+    """The most memory that decoding one image may take, by its header; more is refused with 413."""
     max_batch_images: PositiveInt = 64
     max_in_flight: PositiveInt = 32
     """The most reading requests at a time in one worker; more are refused with 429 and Retry-After."""

@@ -3,10 +3,15 @@
 Grey is luminance and what shows through is white, as everywhere, unless that would hide most of the edges.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from legible.image.strips import by_strips, strips
+
+Conversion = Callable[[Image.Image], Image.Image]
 Float = npt.NDArray[np.float64]
 
 TRANSPARENT = ("LA", "PA", "RGBA", "La", "RGBa")
@@ -24,34 +29,40 @@ MIN_ON_WHITE = 0.25
 
 
 def grey(image: Image.Image) -> npt.NDArray[np.uint8]:
-    """Return grey levels (H, W) of an image of eight bits a channel."""
+    """Return grey levels (H, W) of an image of eight bits a channel, by strips: copies of a large one cost memory."""
     if image.mode in COLOURLESS and "transparency" not in image.info:
-        return np.asarray(image.convert("L"))
-    if image.mode in TRANSPARENT or "transparency" in image.info:
-        image = _on_ground(image.convert("RGBA"))
-    weights = _hidden_colours(image)
+        return by_strips(image, _luminance)
+    opaque = _opaque(image)
+    weights = _hidden_colours(image, opaque)
     if weights is None:
-        return np.asarray(image.convert("L"))
-    return np.asarray(image.convert("RGB").convert("L", weights))
+        return by_strips(image, lambda strip: _luminance(opaque(strip)))
+    return by_strips(image, lambda strip: np.asarray(opaque(strip).convert("RGB").convert("L", weights)))
 
 
-def _on_ground(image: Image.Image) -> Image.Image:
-    """Lay an RGBA image on white, or on black where its edges show far better on that."""
-    sample = _sample(image)
+def _luminance(strip: Image.Image) -> npt.NDArray[np.uint8]:
+    return np.asarray(strip if strip.mode == "L" else strip.convert("L"))
+
+
+def _opaque(image: Image.Image) -> Conversion:
+    """Return what lays a strip on white, or on black where the edges of the image show far better on that."""
+    if image.mode not in TRANSPARENT and "transparency" not in image.info:
+        return lambda strip: strip
+    sample = _sample(image, lambda strip: strip.convert("RGBA"))
     strengths = [float(np.linalg.eigvalsh(_edges(_laid_on(sample, ground)))[-1]) for ground in ("white", "black")]
-    return _laid_on(image, "white" if strengths[0] >= MIN_ON_WHITE * strengths[1] else "black")
+    ground = "white" if strengths[0] >= MIN_ON_WHITE * strengths[1] else "black"
+    return lambda strip: _laid_on(strip.convert("RGBA"), ground)
 
 
 def _laid_on(image: Image.Image, ground: str) -> Image.Image:
     return Image.alpha_composite(Image.new("RGBA", image.size, ground), image).convert("RGB")
 
 
-def _hidden_colours(image: Image.Image) -> tuple[float, ...] | None:
+def _hidden_colours(image: Image.Image, opaque: Conversion) -> tuple[float, ...] | None:
     """Return weights of red, green and blue and an offset that show the edges which luminance hides, if it does.
 
     The direction in which colours change most at edges (Di Zenzo 1986), lighter being lighter where it can.
     """
-    sample = _sample(image.convert("RGB"))
+    sample = _sample(image, lambda strip: opaque(strip).convert("RGB"))
     edges = _edges(sample)
     strengths, directions = np.linalg.eigh(edges)
     along = LUMINANCE / np.linalg.norm(LUMINANCE)
@@ -72,6 +83,16 @@ def _edges(image: Image.Image) -> Float:
     return np.asarray(across @ across.T + down @ down.T, np.float64)
 
 
-def _sample(image: Image.Image) -> Image.Image:
+def _sample(image: Image.Image, convert: Conversion) -> Image.Image:
+    """Return the image converted and made smaller, by blocks of pixels that no strip cuts."""
     factor = -(-max(image.size) // SAMPLE_SIDE)
-    return image.reduce((min(factor, image.width), min(factor, image.height))) if factor > 1 else image
+    if factor <= 1:
+        return convert(image)
+    block = (min(factor, image.width), min(factor, image.height))
+    parts = [convert(strip).reduce(block) for strip in strips(image, multiple=block[1])]
+    sample = Image.new(parts[0].mode, (parts[0].width, sum(part.height for part in parts)))
+    top = 0
+    for part in parts:
+        sample.paste(part, (0, top))
+        top += part.height
+    return sample

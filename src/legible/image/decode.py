@@ -1,7 +1,8 @@
 """Bytes -> grey image, for bytes of anyone: the header decides before a pixel is decoded; only ImageError comes out.
 
 PNG, JPEG, WebP, TIFF and BMP; never a path or an address. Turned as EXIF says, the first frame of an animation, 16
-bits scaled to 8. Colours and transparency become grey by `image.colour`.
+bits scaled to 8. Colours and transparency become grey by `image.colour`. Metadata is taken away before it is parsed
+(`image.containers`), and what decoding takes is known from the header: memory by bytes a pixel, time by scans.
 """
 
 import io
@@ -10,17 +11,33 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from legible.errors import DamagedImageError, ImageError, ImageTooLargeError, UnsupportedFormatError
 from legible.image.colour import grey
+from legible.image.containers import Contained, contained, damaged
+from legible.image.strips import by_strips, strips
 
 GreyImage = npt.NDArray[np.uint8]
 """(H, W), 0 black to 255 white."""
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
-SCAN, MAX_SCANS = b"\xff\xda", 100
-"""Of a progressive JPEG, each of which goes over all pixels; encoders write about ten."""
+MAX_SCANS = 100
+"""The most scans of a progressive JPEG, each of which goes over all pixels; encoders write about ten."""
+MAX_SCANNED_PIXELS = 400_000_000
+"""The most pixels of all scans together."""
+MAX_RUN_LENGTH_BYTES = 1_000_000
+"""The most bytes of a BMP in runs, whose decoder is written in Python."""
+GREY_BYTES = 2
+"""What the grey image takes a pixel, and once more where it is turned."""
+TURN, SCANS = "legible-turn", "legible-scans"
+"""The keys of an opened image's `info` for EXIF's orientation, and for how often a decoder goes over all pixels."""
+USUAL_SCANS = 10
+"""The scans of a progressive JPEG that encoders write: decoding them takes as long as decoding a PNG."""
+STORED_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
+"""What Pillow holds a pixel, by mode; the others take four."""
+TRANSPOSED, LEFT_RIGHT, TOP_DOWN = frozenset({5, 6, 7, 8}), frozenset({2, 3, 6, 7}), frozenset({3, 4, 7, 8})
+"""Turns that exchange width and height, left and right, top and bottom."""
 WIDE_MODES = frozenset({"I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 """Modes of more than eight bits a pixel."""
 DECODER_FAULTS = (
@@ -32,10 +49,11 @@ DECODER_FAULTS = (
 
 @dataclass(frozen=True)
 class Limits:
-    """Of one image: bytes of the file, and pixels by its header."""
+    """What one image may take: bytes of the file, pixels by its header, bytes of memory while it is decoded."""
 
     max_bytes: int = 10_000_000
     max_pixels: int = 40_000_000
+    max_memory_bytes: int = 256_000_000
 
 
 def decode(data: bytes, *, limits: Limits = Limits()) -> GreyImage:
@@ -49,30 +67,52 @@ def open_image(data: bytes, *, limits: Limits = Limits()) -> Image.Image:
         raise ImageError("the image is empty; send the bytes of a PNG, JPEG, WebP, TIFF or BMP file")
     if len(data) > limits.max_bytes:
         raise ImageTooLargeError(f"the image has {len(data)} bytes; at most {limits.max_bytes} are read")
-    image = _opened(data)
-    _check_size(image, limits)
-    if image.format == "JPEG" and data.count(SCAN) > MAX_SCANS:
-        raise ImageTooLargeError(f"the JPEG image has more than {MAX_SCANS} scans; save it anew and send it again")
+    found = contained(data)
+    if found is None:
+        raise _unidentified(data)
+    image = _opened(found)
+    _check_size(image, found, limits)
+    image.info |= {TURN: found.turn, SCANS: found.scans}
     return image
+
+
+def decoding_work(image: Image.Image) -> int:
+    """Return the work of decoding an opened image, in pixels of a plain one."""
+    if image.format == "BMP" and image.info.get("compression"):
+        return MAX_SCANNED_PIXELS
+    return image.width * image.height * max(int(image.info.get(SCANS, 1)), USUAL_SCANS) // USUAL_SCANS
+
+
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Return width and height as an opened image is read, turned."""
+    width, height = image.size
+    return (height, width) if image.info.get(TURN) in TRANSPOSED else (width, height)
 
 
 def decode_opened(image: Image.Image) -> GreyImage:
     """Return the grey image of one whose header was read. Raise DamagedImageError."""
     try:
-        return _grey(image)
+        image.load()
+        return turned(_grey(image), image.info.get(TURN, 1))
     except DECODER_FAULTS as error:
         raise DamagedImageError(f"the {image.format} image is damaged; save it anew and send it again") from error
 
 
-def _opened(data: bytes) -> Image.Image:
+def turned(image: GreyImage, turn: int) -> GreyImage:
+    """Return the image upright, given EXIF's orientation, 1 to 8."""
+    upright = image.T if turn in TRANSPOSED else image
+    upright = upright[:, ::-1] if turn in LEFT_RIGHT else upright
+    upright = upright[::-1] if turn in TOP_DOWN else upright
+    return np.ascontiguousarray(upright)
+
+
+def _opened(found: Contained) -> Image.Image:
     try:
-        return Image.open(io.BytesIO(data), formats=FORMATS)
+        return Image.open(io.BytesIO(found.data), formats=(found.format,))
     except Image.DecompressionBombError as error:
         raise ImageTooLargeError("the image has too many pixels; shrink it") from error
-    except UnidentifiedImageError as error:
-        raise _unidentified(data) from error
-    except DECODER_FAULTS as error:
-        raise DamagedImageError("the image is damaged; save it anew and send it again") from error
+    except (UnidentifiedImageError, *DECODER_FAULTS) as error:
+        raise damaged(found.format) from error
 
 
 def _unidentified(data: bytes) -> ImageError:
@@ -92,27 +132,43 @@ def _unidentified(data: bytes) -> ImageError:
     return ImageError("this is not an image; send the bytes of a PNG, JPEG, WebP, TIFF or BMP file")
 
 
-def _check_size(image: Image.Image, limits: Limits) -> None:
+def _check_size(image: Image.Image, found: Contained, limits: Limits) -> None:
     width, height = image.size
-    if width * height > limits.max_pixels:
-        raise ImageTooLargeError(f"the image has {width} x {height} pixels; at most {limits.max_pixels} are read")
+    pixels = max(width * height, found.tile_pixels)
+    if pixels > limits.max_pixels:
+        what = f"{width} x {height} pixels" if pixels == width * height else f"a tile of {pixels} pixels"
+        raise ImageTooLargeError(f"the image has {what}; at most {limits.max_pixels} are read")
     if width < 1 or height < 1:
         raise DamagedImageError("the image has no pixels; save it anew and send it again")
+    max_scans = min(MAX_SCANS, max(MAX_SCANNED_PIXELS // max(pixels, 1), 1))
+    if found.scans > max_scans:
+        raise ImageTooLargeError(
+            f"the {found.format} image has more than {max_scans} scans; save it anew and send it again"
+        )
+    if found.format == "BMP" and image.info.get("compression") and len(found.data) > MAX_RUN_LENGTH_BYTES:
+        raise ImageTooLargeError(f"the BMP image in runs has more than {MAX_RUN_LENGTH_BYTES} bytes; save it as PNG")
+    needed = pixels * (STORED_BYTES.get(image.mode, 4) + found.working_bytes_per_pixel + GREY_BYTES)
+    if needed > limits.max_memory_bytes:
+        raise ImageTooLargeError(
+            f"to decode {width} x {height} pixels of this {found.format} image takes {needed // 1_000_000} MB; at most "
+            f"{limits.max_memory_bytes // 1_000_000} MB are given; shrink it, or save it as a grey PNG"
+        )
 
 
 def _grey(image: Image.Image) -> GreyImage:
-    image.seek(0)
-    image.load()
-    upright = ImageOps.exif_transpose(image)
-    if upright.mode in WIDE_MODES:
-        return _narrowed(np.asarray(upright))
-    return grey(upright)
+    return _narrowed(image) if image.mode in WIDE_MODES else grey(image)
 
 
-def _narrowed(pixels: npt.NDArray[np.generic]) -> GreyImage:
+def _narrowed(image: Image.Image) -> GreyImage:
     """Return pixels of eight bits: sixteen-bit integers are scaled where they need it, fractions by their range."""
-    values = np.nan_to_num(pixels.astype(np.float64), posinf=255, neginf=0)
-    low, high = float(values.min()), float(values.max())
-    if np.issubdtype(pixels.dtype, np.integer):
-        low, high = 0.0, 255.0 if high <= 255 and low >= 0 and pixels.dtype != np.uint16 else max(high, 65535.0)  # noqa: PLR2004
-    return np.clip((values - low) * (255 / max(high - low, 1e-9)), 0, 255).round().astype(np.uint8)
+    ranges = [(float(values.min()), float(values.max())) for values in map(_finite, strips(image))]
+    low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
+    kind = np.asarray(next(strips(image))).dtype
+    if np.issubdtype(kind, np.integer):
+        low, high = 0.0, 255.0 if high <= 255 and low >= 0 and kind != np.uint16 else max(high, 65535.0)  # noqa: PLR2004
+    scale = 255 / max(high - low, 1e-9)
+    return by_strips(image, lambda strip: np.clip((_finite(strip) - low) * scale, 0, 255).round().astype(np.uint8))
+
+
+def _finite(strip: Image.Image) -> npt.NDArray[np.float64]:
+    return np.nan_to_num(np.asarray(strip).astype(np.float64), posinf=255, neginf=0)

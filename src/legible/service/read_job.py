@@ -7,14 +7,14 @@ from functools import cached_property
 from PIL import Image
 
 from legible.errors import ImageError, ImageTooLargeError
-from legible.image.decode import GreyImage, Limits, decode_opened, open_image
+from legible.image.decode import GreyImage, Limits, decode_opened, decoding_work, open_image, upright_size
 from legible.reading import Reading  # noqa: TC001  # beside the other types
 from legible.recognition.decoding import Decoding
 
 QUICK_PIXELS = 100_000
 """The most pixels of what is done together in the event loop."""
 QUICK_BYTES, QUICK_SHAPE = 100_000, 8
-"""An image of at most so many bytes, of quick pixels and at most so many times as wide as high, is read in
+"""An image of at most so many bytes, quickly decoded and at most so many times as wide as high, is read in
 milliseconds."""
 MAX_HEIGHT, MAX_SLENDERNESS = 1000, 20
 """Higher images, more than so many times as high as wide, hold no line; framing their ink would fill the memory."""
@@ -78,7 +78,7 @@ class ReadJob:
         if len(self._data) > QUICK_BYTES:
             return False
         width, height = self._size
-        return width * height <= QUICK_PIXELS and width <= QUICK_SHAPE * height
+        return self._decoding_work <= QUICK_PIXELS and width <= QUICK_SHAPE * height
 
     @property
     def cost(self) -> int:
@@ -106,18 +106,25 @@ class ReadJob:
     def _decoded(self) -> GreyImage:
         opened = self._opened
         del self._opened  # else its pixels would be held as long as the job
-        self._allowance.take(opened.width * opened.height)
-        image = decode_opened(opened)
-        check_shape(image)
-        return image
+        width, height = upright_size(opened)
+        check_shape(width, height)
+        self._allowance.take(width * height)
+        return decode_opened(opened)
 
     @cached_property
     def _size(self) -> tuple[int, int]:
         """The size in pixels, (0, 0) for what is no image; decoding says why."""
         try:
-            return self._opened.size
+            return upright_size(self._opened)
         except ImageError:
             return 0, 0
+
+    @cached_property
+    def _decoding_work(self) -> int:
+        try:
+            return decoding_work(self._opened)
+        except ImageError:
+            return 0
 
     @cached_property
     def _opened(self) -> Image.Image:
@@ -130,9 +137,8 @@ def jobs_of(images: Iterable[bytes], limits: Limits, *, decoding: Decoding = PLA
     return [ReadJob(data, limits, decoding=decoding, channel=channel, allowance=allowance) for data in images]
 
 
-def check_shape(image: GreyImage) -> None:
+def check_shape(width: int, height: int) -> None:
     """Raise ImageTooLargeError for an image that is too slender to hold a line."""
-    height, width = image.shape
     if height > max(MAX_HEIGHT, MAX_SLENDERNESS * width):
         raise ImageTooLargeError(
             f"the image is {width} pixels wide and {height} high; lines are at most {MAX_SLENDERNESS} times as high as "

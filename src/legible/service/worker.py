@@ -25,7 +25,7 @@ class Worker:
         self._bundle = bundle
         self._recognizer = Recognizer.from_bundle(bundle)
         self._priors: dict[str, LexiconPrior] = {}
-        self._limits = Limits(settings.max_image_bytes, settings.max_pixels)
+        self._limits = Limits(settings.max_image_bytes, settings.max_pixels, settings.max_decode_bytes)
 
     def jobs(self, images: Iterable[bytes], *, decoding: Decoding = PLAIN, channel: str = "") -> list[ReadJob]:
         """Return the jobs of one request."""
