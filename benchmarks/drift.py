@@ -27,7 +27,7 @@ from legible.drift.quality import MAX_CORRECTED, Quality, estimated
 from legible.drift.reference import Reference
 from legible.drift.signatures import NONE, Corrupted, Signatures
 from legible.drift.summary import Summary
-from legible.evaluation.corrupted import corrupted, some_of
+from legible.evaluation.corrupted import corrupted, spread_over_writers
 from legible.image.decode import Limits
 from legible.observations.layout import new_reading_id
 from legible.observations.row import Observation, observe
@@ -36,7 +36,7 @@ from legible.packing.reference import few_of_each, measured
 from legible.reading import Reading
 from legible.recognition.bundle import load_bundle
 from legible.recognition.recognizer import TOGETHER, Recognizer
-from legible.service.read_job import ReadJob
+from legible.service.read_job import Origin, ReadJob
 from legible.service.telemetry import Telemetry
 
 HERE = Path(__file__).parent
@@ -136,7 +136,7 @@ def with_drift(chosen: argparse.Namespace) -> list[Line]:
     if signatures is None or quality is None:
         sys.exit(f"{chosen.bundle} has no signatures; run legible evaluate, reference and pack")
     recognizer = Recognizer.from_bundle(load_bundle(chosen.bundle), workers=2)
-    samples = some_of(list(Dataset.open(Path("data/dataset")).samples(split="validation")), chosen.images)
+    samples = spread_over_writers(list(Dataset.open(Path("data/dataset")).samples(split="validation")), chosen.images)
     rows: dict[tuple[str, int], list[Corrupted]] = {}
     for row in corrupted(recognizer, samples, seed=12):
         rows.setdefault((row.corruption, row.severity), []).append(row)
@@ -239,7 +239,7 @@ def unmarked(usual: Pool, signatures: Signatures, quality: Quality, windows: int
 
 def cost(chosen: argparse.Namespace) -> list[Line]:
     recognizer = Recognizer.from_bundle(load_bundle(chosen.bundle))
-    samples = some_of(list(Dataset.open(Path("data/dataset")).samples(split="validation")), 300)
+    samples = spread_over_writers(list(Dataset.open(Path("data/dataset")).samples(split="validation")), 300)
     readings = recognizer.read([sample.image for sample in samples])
     rows = [
         observe(sample.image, reading, channel="benchmark", at=0.0, reading_id=f"r{i}")
@@ -279,7 +279,7 @@ def watching(
 
 def job_of(sample: Sample, reading: Reading) -> ReadJob:
     """Return the job of an image that was read."""
-    job = ReadJob(b"", Limits(), channel="other")
+    job = ReadJob(b"", Limits(), origin=Origin("other"))
     job.image, job.reading, job.at = sample.image, reading, time.time()
     job.reading_id = new_reading_id(job.at, "1")
     return job

@@ -27,7 +27,7 @@ from legible.recognition.decoding import Decoding, interpret
 from legible.recognition.recognizer import TOGETHER, Recognizer
 from legible.service.api import Api
 from legible.service.app import build_app
-from legible.service.read_job import PLAIN, ReadJob
+from legible.service.read_job import PLAIN, Origin, ReadJob
 from legible.service.telemetry import Telemetry
 from legible.service.worker import Worker
 
@@ -94,7 +94,7 @@ def parts(folder: Path, count: int) -> Iterator[tuple[str, float]]:
 
 
 def read_jobs(worker: Worker, images: Sequence[bytes]) -> Sequence[ReadJob]:
-    return worker.read(worker.jobs(images, channel="default"))
+    return worker.read(worker.jobs(images, origin=Origin("default")))
 
 
 def read_some(worker: Worker, count: int, first: int) -> None:

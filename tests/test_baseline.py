@@ -13,7 +13,7 @@ from PIL import Image
 from serving import served
 
 from legible.config import ServiceSettings
-from legible.drift.baseline import MAX_BLOCKS, MIN_IMAGES, Baseline, sample_blocks
+from legible.drift.baseline import MIN_IMAGES, Baseline
 from legible.drift.reference import Reference
 from legible.errors import BundleError, DataError
 from legible.monitoring.check import Standard, check, rebase
@@ -103,13 +103,6 @@ def test_a_folder_without_a_baseline_or_with_a_damaged_one_is_an_error_of_one_li
     (tmp_path / "baseline.json").write_text('{"version": 1')
     with pytest.raises(BundleError, match=r"baseline\.json: damaged"):
         Baseline.load(tmp_path, bundle="")
-
-
-def test_a_long_history_is_kept_in_blocks_of_which_there_are_so_many() -> None:
-    blocks = [[n] for n in range(5 * MAX_BLOCKS)]
-    kept = [n for (n,) in sample_blocks(blocks, np.random.default_rng(1))]
-    assert len(set(kept)) == MAX_BLOCKS
-    assert np.mean(kept) == pytest.approx(2.5 * MAX_BLOCKS, rel=0.05)
 
 
 def test_a_service_refuses_the_baseline_of_another_bundle(normal: Path, bundle_folder: Path) -> None:

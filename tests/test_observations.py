@@ -72,10 +72,10 @@ def test_a_row_comes_back_from_its_line_bit_for_bit() -> None:
 
 
 def test_a_row_of_a_newer_format_is_refused_by_name(tmp_path: Path) -> None:
-    line = json.dumps({**json.loads(rows(1)[0].to_json()), "version": 3})
+    line = json.dumps({**json.loads(rows(1)[0].to_json()), "version": 4})
     path = tmp_path / "newer.jsonl"
     path.write_text(line + "\n")
-    with pytest.raises(DataError, match=r"newer\.jsonl: observation format 3 is not 2"):
+    with pytest.raises(DataError, match=r"newer\.jsonl: observation format 4 is not 3"):
         read_back(path)
 
 

@@ -20,6 +20,8 @@ from legible.batched import batched
 RETRIED = frozenset({429, 502, 503, 504})
 """The status codes after which the same request may succeed."""
 LONGEST_PAUSE_SECONDS = 30.0
+ORIGIN = ("channel", "document", "sender")
+"""Options that say where images come from; they are sent as fields of the form."""
 
 
 class ServiceError(Exception):
@@ -70,7 +72,8 @@ class Client:
     def read(self, image: bytes | Path, **options: Any) -> RemoteReading:
         """Read one image.
 
-        The options are accept, lexicon, alternatives and channel. Raise ServiceError where it is refused.
+        The options are accept, lexicon, alternatives, channel, document and sender. Raise ServiceError where it is
+        refused.
         """
         return _reading(self._read("/read", [("image", image)], options))
 
@@ -115,10 +118,10 @@ class Client:
         self.close()
 
     def _read(self, path: str, images: list[tuple[str, bytes | Path]], options: dict[str, Any]) -> Any:
-        channel = options.get("channel", "")
-        params = {name: value for name, value in options.items() if name != "channel"}
+        data = {name: options[name] for name in ORIGIN if options.get(name)}
+        params = {name: value for name, value in options.items() if name not in ORIGIN}
         files = [(field, _file(image)) for field, image in images]
-        return self._send(path, files=files, data={"channel": channel} if channel else {}, params=params)
+        return self._send(path, files=files, data=data, params=params)
 
     def _send(self, path: str, **request: Any) -> Any:
         """Return the content of the answer; retry where the service is full, draining, or gone for a moment."""

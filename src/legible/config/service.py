@@ -65,6 +65,8 @@ class ServiceSettings(Section):
     observations_retention_days: PositiveInt = 30
     observations_retention_bytes: NonNegativeInt = 1_000_000_000
     """About the largest sum of all workers' files; the oldest go first."""
+    document_key: str = ""
+    """The key of the digests of documents and senders, equal in all replicas; empty: a file beside the observations."""
     keep_images: Fraction = 0.0
     """The fraction of images kept for labelling, the least confident and the most unusual first."""
     images_folder: str = "images"

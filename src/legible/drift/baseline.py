@@ -1,21 +1,23 @@
 """A deployment's own normal: the reference for change, made from what it read. Reliability stays the bundle's matter.
 
-Readings that follow each other are alike, as images of one writer are, so blocks of them take the writers' part in the
-calibration.
+Images of one document are alike, as images of one writer are, so documents take the writers' part in the calibration;
+where none was told, blocks of readings that follow each other.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from legible.arrays import Floats
 from legible.config import ReferenceParams
 from legible.drift.calibrate import make_reference, rows_of
-from legible.drift.reference import EDGES, KINDS, Reference
-from legible.drift.summary import Summary, chunks
+from legible.drift.documents import DocumentCounts, effective_images
+from legible.drift.gather import RowSample, block_length, in_blocks
+from legible.drift.reference import EDGES, KINDS, UNKNOWN_CORRELATION, Reference
+from legible.drift.summary import Summary, chunks, ranked_by
 from legible.errors import BundleError, DataError
 from legible.files import JsonFormat
 from legible.observations.row import Observation, write_observations
@@ -23,15 +25,14 @@ from legible.observations.window import read_back
 
 FORMAT = JsonFormat("baseline", 1, "run legible rebase again, or name the folder it wrote", BundleError)
 FILE, SAMPLE = "baseline.json", "sample.jsonl"
-BLOCK = 20
-"""Observations that follow each other and are kept together."""
-MAX_BLOCKS = 1000
+MAX_UNNAMED = 0.1
+"""Where a greater fraction of the images has no document, rules are careful."""
+ASSUMED_BLOCK = 50
+"""Images of a document that nobody told, at least; the lines of a receipt or a form."""
 MIN_IMAGES = 1000
 """Observations from which a baseline is made, at least."""
 RESAMPLES = 20_000
 SAMPLE_ROWS = 2000
-
-Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -87,45 +88,46 @@ def make_baseline(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Baseline:
-    """Make a baseline of observations in order of time; `reference` is the bundle's. Raises DataError for too few."""
-    rng = np.random.default_rng(seed)
-    summary = Summary.empty(reference, seed=seed)
-    blocks = sample_blocks(_summarised(observations, summary), rng)
+    """Make a baseline of observations; `reference` is the bundle's. Raises DataError for too few."""
+    summary, gathered = Summary.empty(reference, seed=seed), RowSample()
+    for chunk in chunks(observations):
+        summary.add(chunk)
+        gathered.add(chunk)
     if summary.images < MIN_IMAGES:
         raise DataError(
             f"{summary.images} observations make no baseline; it takes {MIN_IMAGES}: wait, or go further back"
         )
-    rows = [_placed(row, number) for number, block in enumerate(blocks) for row in block]
+    unnamed = gathered.unnamed()
+    block = block_length(ranked_by(reference, unnamed, np.random.default_rng(seed))) if unnamed else 1
+    rows = [replace(row, writer=row.document) for row in (*gathered.named(), *in_blocks(unnamed, block))]
     section = ReferenceParams(
         revision=0,
         false_alarms_per_window=reference.false_alarms_per_window,
         smallest_window=reference.smallest_window,
         resamples=resamples,
         images=len(rows),
-        per_writer=BLOCK,
+        per_writer=len(rows),
         rows=SAMPLE_ROWS,
     )
     made = make_reference({kind: rows_of(rows, kind) for kind in KINDS}, section, seed=seed)
+    counts = DocumentCounts()
+    counts.add([row.document for row in rows])
+    made = replace(made, block=block, bunching=counts.bunching)
+    if len(unnamed) > MAX_UNNAMED * len(rows):
+        made = _careful(made, images=len(rows), block=max(block, ASSUMED_BLOCK))
     sample = tuple(summary.sample[:SAMPLE_ROWS])
     return Baseline(made, bundle, at, summary.images, summary.counts.deviations, sample)
 
 
-def _summarised(observations: Iterable[Observation], summary: Summary) -> Iterator[list[Observation]]:
-    """Yield blocks of observations, each of which is added to the summary."""
-    for chunk in chunks(observations):
-        summary.add(chunk)
-        yield from (chunk[start : start + BLOCK] for start in range(0, len(chunk), BLOCK))
+def _careful(reference: Reference, *, images: int, block: int) -> Reference:
+    """Return rules that hold where images come from documents that nobody told, of about `block` images each.
 
-
-def sample_blocks(blocks: Iterable[list[Item]], rng: np.random.Generator) -> list[list[Item]]:
-    """Choose at most MAX_BLOCKS, each as likely as the others (Vitter 1985, algorithm R)."""
-    kept: list[list[Item]] = []
-    for number, block in enumerate(blocks):
-        place = number if number < MAX_BLOCKS else int(rng.integers(number + 1))
-        if place < MAX_BLOCKS:
-            kept[place : place + 1] = [block]
-    return kept
-
-
-def _placed(row: Observation, block: int) -> Observation:
-    return Observation(**{**vars(row), "writer": f"{block}"})
+    Where such documents arrive interleaved the order of arrival shows nothing of them: their correlation is assumed.
+    """
+    known = {}
+    for kind, part in reference.known.items():
+        correlation = max(part.rule.correlation, UNKNOWN_CORRELATION)
+        worth = effective_images(images, bunching=block, correlation=correlation)
+        rule = replace(part.rule, m=min(part.rule.m, worth), correlation=correlation)
+        known[kind] = replace(part, rule=rule)
+    return replace(reference, known=known, block=block, bunching=max(reference.bunching, float(block)))

@@ -5,6 +5,9 @@ the budget of such windows exceeds, over all signals of a kind together, is q(n)
 `c * sqrt(1/n + 1/m) >= q(n)` for every size of window that was tried, and as little above it as can be. The reference
 in use is by all writers, twice as many as a half, so that its m is twice as large. Were all images independent, m would
 be of the order of their number, and c about 2.3 for a budget of one in a thousand.
+
+Windows of whole documents (a writer's images, or a document's) come from the same splits: the correlation is the lowest
+one at which they keep the budget too, with n the number of independent images that they are worth.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,8 +24,14 @@ from legible.observations.row import Observation
 
 WINDOW_FACTORS = (1, 2, 4, 10, 20, 40, 100)
 """Sizes of window tried, in smallest windows."""
-SPLITS = 100
+MIN_SPLITS, MAX_SPLITS = 100, 250
+MIN_WINDOWS = 50
+"""Windows of a size from each split, where there are more splits than MIN_SPLITS."""
+MAX_SPLIT_ROWS = 500_000
+"""Rows that are ranked in all splits together: few rows are split more often, as their splits differ more."""
 MIN_WRITERS = 4
+MIN_BUNCHING = 1.5
+CORRELATIONS = 41
 AT_ONCE = 100
 """Windows whose images are counted together, which bounds the memory."""
 
@@ -64,24 +73,36 @@ def _known(kind: SignalKind, rows: Rows, params: ReferenceParams, rng: np.random
 def calibrate(rows: Rows, params: ReferenceParams, *, budget: float, rng: np.random.Generator) -> Rule:
     """Find the rule that at most the fraction `budget` of the windows of such rows exceed."""
     sizes = params.smallest_window * np.asarray(WINDOW_FACTORS)
-    writers = np.unique(rows.writers, return_inverse=True)[1]
-    scores = _scores(rows.values, writers, sizes, params.resamples, rng)
-    highest = np.quantile(scores, 1 - budget, axis=1, method="higher")
+    (ordered_rng,) = rng.spawn(1)
+    singly, ordered = _scores(rows, sizes, params.resamples, rng, ordered_rng)
+    highest = np.quantile(singly, 1 - budget, axis=1, method="higher")
     c, m = _fit(sizes, highest, images=len(rows.values) // 2)
-    return Rule(c, 2 * m)
+    return _with_correlation(Rule(c, m), ordered, budget)
 
 
 def _scores(
-    values: Floats, writers: npt.NDArray[np.intp], sizes: npt.NDArray[np.int_], resamples: int, rng: np.random.Generator
-) -> Floats:
-    """Return the largest KS over the signals (sizes, at least resamples), as many windows from each split."""
-    each = -(-resamples // SPLITS)
-    rounds = []
-    for _ in range(SPLITS):
+    rows: Rows,
+    sizes: npt.NDArray[np.int_],
+    resamples: int,
+    rng: np.random.Generator,
+    ordered_rng: np.random.Generator,
+) -> tuple[Floats, list["DocumentWindows"]]:
+    """Return the largest KS of windows of single images (sizes, resamples), and windows of whole documents by size.
+
+    Each split of the writers gives as many windows.
+    """
+    most = min(MAX_SPLIT_ROWS / len(rows.values), resamples / MIN_WINDOWS)
+    splits = int(np.clip(most, MIN_SPLITS, MAX_SPLITS))
+    each = -(-resamples // splits)
+    writers = np.unique(rows.writers, return_inverse=True)[1]
+    rounds, ordered = [], []
+    for _ in range(splits):
         is_known = _half(writers, rng)
-        below = below_edges([quantiles_of(column) for column in values[is_known].T], values[~is_known], rng)
+        below = below_edges([quantiles_of(column) for column in rows.values[is_known].T], rows.values[~is_known], rng)
         rounds.append([window_scores(below, int(n), each, rng) for n in sizes])
-    return np.concatenate(rounds, axis=1)
+        documents = DocumentSums.of(below, writers[~is_known])
+        ordered.append([documents.windows(int(n), each, ordered_rng) for n in sizes])
+    return np.concatenate(rounds, axis=1), [joined(windows) for windows in zip(*ordered, strict=True)]
 
 
 def _half(writers: npt.NDArray[np.intp], rng: np.random.Generator) -> Marks:
@@ -113,6 +134,68 @@ def _drawn(images: int, n: int, windows: int, rng: np.random.Generator) -> Indic
     """Draw windows of n images, and count how often each image is in each: (windows, images)."""
     places = rng.integers(images, size=(windows, n)) + images * np.arange(windows)[:, None]
     return np.bincount(places.ravel(), minlength=windows * images).reshape(windows, images).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class DocumentWindows:
+    """Windows (windows,) of whole documents: the largest KS, the images, and how bunched these are."""
+
+    scores: Floats
+    images: Floats
+    bunching: Floats
+
+    def beyond(self, rule: Rule) -> Floats:
+        """Return the scores in thresholds of a rule."""
+        worth = self.images / (1 + (self.bunching - 1) * rule.correlation)
+        return np.asarray(self.scores / (rule.c * np.sqrt(1 / worth + 1 / rule.m)), np.float64)
+
+
+@dataclass(frozen=True)
+class DocumentSums:
+    """Documents: their images (documents,), and how many of these rank at or below each edge (documents, edges)."""
+
+    sizes: npt.NDArray[np.intp]
+    sums: Floats
+
+    @staticmethod
+    def of(below: Indicators, documents: npt.NDArray[np.intp]) -> "DocumentSums":
+        order = np.argsort(documents, kind="stable")
+        _, starts, sizes = np.unique(documents[order], return_index=True, return_counts=True)
+        return DocumentSums(sizes, np.add.reduceat(below[order], starts, axis=0, dtype=np.float64))
+
+    def windows(self, n: int, windows: int, rng: np.random.Generator) -> DocumentWindows:
+        """Draw windows of whole documents, in random order until they hold n images, or all there are."""
+        order = np.argsort(rng.random((windows, len(self.sizes))), axis=1)
+        before = np.cumsum(self.sizes[order], axis=1) - self.sizes[order]
+        taken = np.zeros(order.shape)
+        np.put_along_axis(taken, order, (before < n).astype(np.float64), axis=1)
+        images, squares = taken @ self.sizes, taken @ self.sizes**2
+        edges = np.tile(np.asarray(EDGES), self.sums.shape[1] // len(EDGES))
+        scores = np.abs(taken @ self.sums / images[:, None] - edges).max(axis=1)
+        return DocumentWindows(scores, images, squares / images)
+
+
+def joined(parts: Sequence[DocumentWindows]) -> DocumentWindows:
+    return DocumentWindows(
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("scores", "images", "bunching"))
+    )
+
+
+def _with_correlation(rule: Rule, sizes: Sequence[DocumentWindows], budget: float) -> Rule:
+    """Add the lowest correlation that keeps the budget in windows of whole documents, and a greater c where none does.
+
+    Half of the writers made the reference of these windows: the m of all is twice as large. Where documents have hardly
+    more than one image each, nothing is known of their correlation.
+    """
+    if max(float(windows.bunching.mean()) for windows in sizes) < MIN_BUNCHING:
+        return Rule(rule.c, 2 * rule.m)
+    beyond = 1.0
+    for correlation in np.linspace(0, 1, CORRELATIONS):
+        tried = Rule(rule.c, rule.m, float(correlation))
+        beyond = max(float(np.quantile(windows.beyond(tried), 1 - budget, method="higher")) for windows in sizes)
+        if beyond <= 1:
+            return Rule(rule.c, 2 * rule.m, float(correlation))
+    return Rule(rule.c * beyond, 2 * rule.m, 1.0)
 
 
 @dataclass(frozen=True)

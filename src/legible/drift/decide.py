@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from legible.drift.reference import Reference, SignalKind
+from legible.drift.reference import EDGES, Reference, SignalKind
 from legible.drift.summary import RankCounts, Summary
 from legible.observations.row import Observation
 
@@ -15,6 +15,8 @@ class Outcome(StrEnum):
     NOT_ENOUGH_DATA = "not enough data"
 
 
+BUNCHED = 1.5
+"""From so many images to a document on it is said."""
 EXIT_CODES = {Outcome.NO_DRIFT: 0, Outcome.DRIFT: 1, Outcome.NOT_ENOUGH_DATA: 2}
 
 
@@ -40,11 +42,12 @@ class SignalDrift:
 
 @dataclass(frozen=True)
 class ChannelDrift:
-    """One channel by itself; `beyond` is that of its furthest signal."""
+    """One channel by itself: its images, the documents they are worth, and how far its furthest signal is beyond."""
 
     name: str
     images: int
     beyond: float
+    documents: float = 0.0
 
     @property
     def drifted(self) -> bool:
@@ -55,7 +58,9 @@ class ChannelDrift:
 class Verdict:
     """The decision on `images` images; `signals`, furthest beyond first, is empty where data are too few.
 
-    `channels` are those with enough images, furthest first; they tell where a drift comes from, and decide nothing.
+    `channels` are those with enough images, furthest first. Each is judged by itself; together they have a budget of
+    false alarms as large as that of all images. `documents` says how bunched the images are: as if they were of so many
+    documents of equal size.
     """
 
     outcome: Outcome
@@ -64,6 +69,7 @@ class Verdict:
     thresholds: Mapping[SignalKind, float]
     signals: tuple[SignalDrift, ...]
     channels: tuple[ChannelDrift, ...] = ()
+    documents: float = 0.0
 
     @property
     def exit_code(self) -> int:
@@ -76,11 +82,22 @@ class Verdict:
     def screen(self, *, unlike: str = "unlike training") -> str:
         """Return what people read: the verdict, then a line for each signal."""
         if self.outcome is Outcome.NOT_ENOUGH_DATA:
-            return f"not enough data: {self.images} images, and it takes {self.smallest_window}; no report is drawn"
-        said = f"drift: {unlike}" if self.drifted else "no drift"
+            return f"not enough data: {self._lacking()}; no report is drawn"
+        said = f"drift: {unlike}" if self.outcome is Outcome.DRIFT else "no drift"
         limits = " and ".join(f"{limit:.3f} of the {kind}" for kind, limit in self.thresholds.items())
-        head = f"{said} ({self.images} images; thresholds {limits})"
+        head = f"{said} ({self._counted()}; thresholds {limits})"
         return "\n".join([head, f"  {'signal':24}{'KS':>7}  shift", *map(_line, self.signals)])
+
+    def _counted(self) -> str:
+        """Say how many images there are, and where they are bunched, what they are worth in documents."""
+        if self.images < BUNCHED * self.documents:
+            return f"{self.images} images"
+        return f"{self.images} images, bunched as those of {max(round(self.documents), 1)} documents"
+
+    def _lacking(self) -> str:
+        if self.images < self.smallest_window:
+            return f"{self.images} images, and it takes {self.smallest_window}"
+        return f"{self._counted()}, too few for any to differ by more than chance"
 
 
 def _line(signal: SignalDrift) -> str:
@@ -96,27 +113,47 @@ def decide(reference: Reference, observations: Iterable[Observation], *, seed: i
 
 def judge(summary: Summary) -> Verdict:
     """Decide on a window that is summarised, by the reference that it was summarised with."""
-    n, reference = summary.images, summary.reference
-    thresholds = {kind: rule.threshold(max(n, 1)) for kind, rule in reference.rules.items()}
-    if n < reference.smallest_window:
-        return Verdict(Outcome.NOT_ENOUGH_DATA, n, reference.smallest_window, thresholds, ())
-    signals = sorted(_signals(reference, summary.counts), key=lambda signal: -signal.beyond)
-    outcome = Outcome.DRIFT if signals[0].drifted else Outcome.NO_DRIFT
-    return Verdict(outcome, n, reference.smallest_window, thresholds, tuple(signals), _channels(summary))
+    reference, counts = summary.reference, summary.counts
+    thresholds = thresholds_of(reference, counts)
+    worth = counts.documents.documents
+    if not _is_enough(reference, counts):
+        return Verdict(Outcome.NOT_ENOUGH_DATA, counts.images, reference.smallest_window, thresholds, (), (), worth)
+    signals = sorted(_signals(reference, counts), key=lambda signal: -signal.beyond)
+    channels = _channels(summary)
+    drifted = signals[0].drifted or any(channel.drifted for channel in channels)
+    outcome = Outcome.DRIFT if drifted else Outcome.NO_DRIFT
+    return Verdict(
+        outcome, counts.images, reference.smallest_window, thresholds, tuple(signals), tuple(channels), worth
+    )
 
 
-def _signals(reference: Reference, counts: RankCounts) -> list[SignalDrift]:
+def thresholds_of(reference: Reference, counts: RankCounts, *, tests: int = 1) -> dict[SignalKind, float]:
+    """Return the threshold of each kind for images that are bunched as these are."""
+    images, bunching = max(counts.images, 1), counts.documents.bunching
+    return {kind: rule.threshold(images, bunching=bunching, tests=tests) for kind, rule in reference.rules.items()}
+
+
+def _is_enough(reference: Reference, counts: RankCounts) -> bool:
+    """Tell whether there are enough images, in enough documents for a KS to exceed a threshold at all."""
+    if counts.images < reference.smallest_window:
+        return False
+    return max(thresholds_of(reference, counts).values()) < max(EDGES)
+
+
+def _signals(reference: Reference, counts: RankCounts, *, tests: int = 1) -> list[SignalDrift]:
     kinds = {name: kind for kind, known in reference.known.items() for name in known.quantiles}
+    thresholds = thresholds_of(reference, counts, tests=tests)
     return [
-        SignalDrift(name, kinds[name], float(ks), reference.rules[kinds[name]].threshold(counts.images), float(shift))
+        SignalDrift(name, kinds[name], float(ks), thresholds[kinds[name]], float(shift))
         for name, ks, shift in zip(reference.quantiles, counts.ks, counts.shifts, strict=True)
     ]
 
 
-def _channels(summary: Summary) -> tuple[ChannelDrift, ...]:
-    found = [
-        ChannelDrift(name, counts.images, max(signal.beyond for signal in _signals(summary.reference, counts)))
-        for name, counts in summary.channels.items()
-        if counts.images >= summary.reference.smallest_window
-    ]
-    return tuple(sorted(found, key=lambda channel: -channel.beyond))
+def _channels(summary: Summary) -> list[ChannelDrift]:
+    reference = summary.reference
+    enough = {name: counts for name, counts in summary.channels.items() if _is_enough(reference, counts)}
+    found = []
+    for name, counts in enough.items():
+        beyond = max(signal.beyond for signal in _signals(reference, counts, tests=len(enough)))
+        found.append(ChannelDrift(name, counts.images, beyond, counts.documents.documents))
+    return sorted(found, key=lambda channel: -channel.beyond)

@@ -3,6 +3,7 @@
 The service needs only this and numpy: `Reference.load`, then `rank` for each signal of each observation.
 """
 
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 
 from legible.arrays import Floats
+from legible.drift.documents import effective_images
 from legible.errors import BundleError, DataError
 from legible.files import JsonFormat
 from legible.image.statistics import STATISTICS
@@ -21,6 +23,8 @@ from legible.observations.row import PREDICTION_SIGNALS, SIGNALS, Observation
 ONE_RULE = 1
 """The format version before this one, which is still read."""
 FORMAT = JsonFormat("reference", 2, "run legible reference again, or name a bundle's folder", BundleError, (ONE_RULE,))
+UNKNOWN_CORRELATION = 0.3
+"""The correlation within documents where a rule of earlier versions states none."""
 EDGES = tuple(i / 10 for i in range(1, 10))
 """Upper edges of the rank's buckets, in reports as in metrics; the last bucket goes to 1."""
 CELLS = 200
@@ -32,17 +36,29 @@ KINDS: Mapping[SignalKind, tuple[str, ...]] = {"image": STATISTICS, "prediction"
 
 @dataclass(frozen=True)
 class Rule:
-    """Drift is max over a kind's signals of KS above `c * sqrt(1/n + 1/m)`, in windows of n images.
+    """Drift is max over a kind's signals of KS above `c * sqrt(1/n + 1/m)`, in windows worth n independent images.
 
-    m is the number of independent images that the reference is worth (images of one writer are alike).
+    m is the number of independent images that the reference is worth (images of one writer are alike), `correlation`
+    that of images of one document.
     """
 
     c: float
     m: float
+    correlation: float = UNKNOWN_CORRELATION
 
-    def threshold(self, n: int) -> float:
-        """Return the KS above which a window of n images drifts: `Rule(c=2.3, m=8000).threshold(50) -> 0.33`."""
-        return float(self.c * np.sqrt(1 / n + 1 / self.m))
+    def threshold(self, images: float, *, bunching: float = 1.0, tests: int = 1) -> float:
+        """Return the KS above which a window drifts: `Rule(c=2.3, m=8000).threshold(50) -> 0.33`.
+
+        Several tests share one budget: their c is greater, as the probability of a KS beyond c falls with exp(-2 c^2).
+        """
+        n = effective_images(images, bunching=bunching, correlation=self.correlation)
+        c = math.sqrt(self.c**2 + math.log(tests) / 2)
+        return c * math.sqrt(1 / n + 1 / self.m)
+
+    def counted_singly(self, bunching: float) -> "Rule":
+        """Return the rule that gives the same thresholds by the number of images alone, where all are so bunched."""
+        effect = 1 + (bunching - 1) * self.correlation
+        return Rule(self.c * math.sqrt(effect), self.m * effect, self.correlation)
 
 
 @dataclass(frozen=True)
@@ -66,6 +82,10 @@ class Reference:
     known: Mapping[SignalKind, KnownSignals]
     false_alarms_per_window: float
     smallest_window: int
+    block: int = 1
+    """Images without a document count as documents of so many each."""
+    bunching: float = 1.0
+    """How bunched the images of this deployment are: the images of the document that one belongs to, on average."""
 
     @cached_property
     def quantiles(self) -> Mapping[str, Floats]:
@@ -91,13 +111,15 @@ class Reference:
             }
             for kind, part in self.known.items()
         }
-        rules = {kind: {"c": rule.c, "m": rule.m} for kind, rule in self.rules.items()}
+        rules = {kind: vars(rule) for kind, rule in self.rules.items()}
         FORMAT.save(folder / "reference.json", {"known": known})
         FORMAT.save(
             folder / "drift.json",
             {
                 "false_alarms_per_window": self.false_alarms_per_window,
                 "smallest_window": self.smallest_window,
+                "block": self.block,
+                "bunching": round(self.bunching, 2),
                 "rules": rules,
             },
         )
@@ -110,7 +132,8 @@ class Reference:
         with FORMAT.parse(folder / "drift.json") as content:
             drift = _with_two_rules(content)
             known = {kind: KnownSignals(*parts[kind], rule=Rule(**drift["rules"][kind])) for kind in KINDS}
-            return Reference(known, drift["false_alarms_per_window"], drift["smallest_window"])
+            budget, smallest = drift["false_alarms_per_window"], drift["smallest_window"]
+            return Reference(known, budget, smallest, drift.get("block", 1), drift.get("bunching", 1.0))
 
 
 def _part(content: Mapping[str, Any]) -> tuple[dict[str, Floats], int, int]:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from legible.arrays import Floats
 from legible.batched import batched
+from legible.drift.documents import DocumentCounts
 from legible.drift.reference import EDGES, KINDS, Reference, ranks, table
 from legible.observations.row import NO_CHECK, Observation, check_of
 
@@ -31,16 +32,18 @@ class RankCounts:
     """(signals, edges)"""
     ranks: Floats
     """(signals,)"""
+    documents: DocumentCounts
     images: int = 0
 
     @staticmethod
-    def of_none(signals: int) -> "RankCounts":
-        return RankCounts(np.zeros((signals, len(EDGES)), np.int64), np.zeros(signals))
+    def of_none(signals: int, *, block: int = 1) -> "RankCounts":
+        return RankCounts(np.zeros((signals, len(EDGES)), np.int64), np.zeros(signals), DocumentCounts(block))
 
-    def add(self, ranked: Floats) -> None:
-        """Add images by their ranks (N, signals)."""
+    def add(self, ranked: Floats, documents: Sequence[str]) -> None:
+        """Add images by their ranks (N, signals) and documents."""
         self.below += (ranked[:, :, None] <= np.asarray(EDGES)).sum(axis=0)
         self.ranks += ranked.sum(axis=0)
+        self.documents.add(documents)
         self.images += len(ranked)
 
     @property
@@ -81,7 +84,7 @@ class Summary:
 
     @staticmethod
     def empty(reference: Reference, *, seed: int = 0, corrections: Mapping[str, str] = NO_CORRECTIONS) -> "Summary":
-        counts = RankCounts.of_none(len(reference.quantiles))
+        counts = RankCounts.of_none(len(reference.quantiles), block=reference.block)
         return Summary(reference, np.random.default_rng(seed), counts, corrections=corrections)
 
     @staticmethod
@@ -98,7 +101,7 @@ class Summary:
     def add(self, observations: Sequence[Observation]) -> None:
         ranked = ranked_by(self.reference, observations, self.random)
         self._keep_sample(observations)
-        self.counts.add(ranked)
+        self.counts.add(ranked, [row.document for row in observations])
         self._count_channels(observations, ranked)
         confidences = np.asarray([row.confidence for row in observations])
         self.confidence += float(confidences.sum())
@@ -118,10 +121,11 @@ class Summary:
 
     def _count_channels(self, observations: Sequence[Observation], ranked: Floats) -> None:
         names = np.asarray([row.channel for row in observations])
+        documents = np.asarray([row.document for row in observations])
         for name in np.unique(names).tolist():
             if name in self.channels or len(self.channels) < MAX_CHANNELS:
-                counts = self.channels.setdefault(name, RankCounts.of_none(ranked.shape[1]))
-                counts.add(ranked[names == name])
+                counts = self.channels.setdefault(name, RankCounts.of_none(ranked.shape[1], block=self.reference.block))
+                counts.add(ranked[names == name], documents[names == name].tolist())
 
     def _compare(self, observations: Sequence[Observation]) -> None:
         for row in observations:

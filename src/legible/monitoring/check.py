@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from legible.drift.baseline import RESAMPLES, Baseline, make_baseline
-from legible.drift.decide import Verdict, judge
+from legible.drift.decide import Outcome, Verdict, judge
 from legible.drift.quality import Estimate, Quality, estimated
 from legible.drift.reference import Reference
 from legible.drift.signatures import Cause, Signatures
@@ -139,7 +139,7 @@ def _cause(
     signatures: Signatures | None, summary: Summary, verdict: Verdict, baseline: Baseline | None
 ) -> Cause | None:
     """Name the cause, of the channel that drifted furthest where some have and others have not."""
-    if signatures is None or not verdict.drifted:
+    if signatures is None or verdict.outcome is not Outcome.DRIFT:
         return None
     drifted = [channel.name for channel in verdict.channels if channel.drifted]
     some = drifted and len(drifted) < len(verdict.channels)

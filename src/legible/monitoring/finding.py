@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from legible.drift.decide import ChannelDrift, Verdict
+from legible.drift.decide import ChannelDrift, Outcome, Verdict
 from legible.drift.quality import Estimate
 from legible.drift.signatures import Cause
 from legible.observations.window import WindowTally
@@ -46,7 +46,7 @@ class Check:
     def channels(self) -> tuple[ChannelDrift, ...]:
         """Return those that a drift comes from; none where there is one channel, or all have drifted."""
         drifted = tuple(channel for channel in self.verdict.channels if channel.drifted)
-        return drifted if self.verdict.drifted and len(drifted) < len(self.verdict.channels) else ()
+        return drifted if len(drifted) < len(self.verdict.channels) else ()
 
     def screen(self) -> str:
         return "\n".join([self.verdict.screen(unlike=UNLIKE[self.against]), *self._said(), *self.tally.screen()])
@@ -54,7 +54,7 @@ class Check:
     def _said(self) -> Iterator[str]:
         if not self.verdict.signals:
             return
-        if self.verdict.drifted:
+        if self.verdict.outcome is Outcome.DRIFT:
             where = f", channel {' and '.join(channel.name for channel in self.channels)}" if self.channels else ""
             yield f"{self._likeness()}{where}"
         if self.estimate:

@@ -18,7 +18,9 @@ from legible.image.decode import GreyImage
 from legible.image.statistics import STATISTICS, measure
 from legible.reading import Reading
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+WITHOUT_DOCUMENT = 2
+"""The version before, whose rows know no document and no sender; it is still read."""
 PREDICTION_SIGNALS = ("confidence", "length", "capitals", "digits", "signs")
 SIGNALS = (*STATISTICS, *PREDICTION_SIGNALS)
 """The signals that drift is decided on: of the image, then of what was read from it."""
@@ -34,7 +36,7 @@ class Observation:
     """One reading: `at` in Unix seconds, `width` and `height` in pixels as decoded, `length` in characters.
 
     `capitals`, `digits` and `signs` (neither letter nor digit nor space) are fractions of the length; `check` is by
-    `check_of`; `bundle` is the id of the one that read.
+    `check_of`; `bundle` is the id of the one that read; `document` and `sender` are digests, empty where none was told.
     """
 
     at: float
@@ -51,6 +53,8 @@ class Observation:
     signs: float = 0.0
     check: int = NO_CHECK
     bundle: str = ""
+    document: str = ""
+    sender: str = ""
 
     def signal(self, name: str) -> float:
         """Return the value of one of SIGNALS."""
@@ -58,7 +62,8 @@ class Observation:
 
     def to_json(self) -> str:
         """Return one line, with the format's version."""
-        return json.dumps({"version": FORMAT_VERSION, **vars(self)}, ensure_ascii=False)
+        told = {name: value for name, value in vars(self).items() if value or name not in ("document", "sender")}
+        return json.dumps({"version": FORMAT_VERSION, **told}, ensure_ascii=False)
 
     @staticmethod
     def from_json(line: str) -> "Observation":
@@ -67,9 +72,9 @@ class Observation:
         if not isinstance(fields, dict):
             raise ValueError("no observation")  # noqa: TRY004
         version = fields.pop("version", None)
-        if isinstance(version, int) and version < FORMAT_VERSION:
+        if isinstance(version, int) and version < WITHOUT_DOCUMENT:
             raise OlderRowError(version)
-        if version != FORMAT_VERSION:
+        if version not in (WITHOUT_DOCUMENT, FORMAT_VERSION):
             raise DataError(
                 f"observation format {version!r} is not {FORMAT_VERSION}, the one this legible reads; "
                 "install the legible that wrote it"
@@ -81,9 +86,8 @@ class Observation:
 
     def _is_sound(self) -> bool:
         """Tell whether its numbers are numbers; raises TypeError where they cannot be added."""
-        if not (
-            isinstance(self.channel, str) and isinstance(self.reading_id, str) and isinstance(self.statistics, dict)
-        ):
+        names = (self.channel, self.reading_id, self.document, self.sender)
+        if not (all(isinstance(name, str) for name in names) and isinstance(self.statistics, dict)):
             return False
         read = self.at + self.confidence + self.length + self.capitals + self.digits + self.signs
         return math.isfinite(read + sum(self.statistics.values()))
@@ -98,6 +102,8 @@ def observe(
     reading_id: str = "",
     writer: str = "",
     bundle: str = "",
+    document: str = "",
+    sender: str = "",
 ) -> Observation:
     """Make the row of one reading."""
     height, width = image.shape
@@ -117,6 +123,8 @@ def observe(
         signs=_fraction(text, _is_sign),
         check=check_of(reading_id, text) if reading_id else NO_CHECK,
         bundle=bundle,
+        document=document,
+        sender=sender,
     )
 
 

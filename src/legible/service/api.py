@@ -38,7 +38,6 @@ MAX_UNCOUNTED = 200
 """The readings that are counted at once, before that time is over."""
 MAX_UNOBSERVED = 64
 """The most batches that were answered and hold their images; before there are more, nothing else is read."""
-DEFAULT_CHANNEL = "default"
 
 
 class Api:
@@ -118,8 +117,9 @@ class Api:
         decoding = await self._decoding(options)
         async with request.form(max_files=max_images + 1, max_fields=8, max_part_size=1000) as form:
             images = await image_bytes(form, field=field, max_images=max_images)
-            channel = self.telemetry.channel(str(form.get("channel") or DEFAULT_CHANNEL))
-        jobs = self.worker.jobs(images, decoding=decoding, channel=channel)
+            told = {name: str(form.get(name) or "") for name in ("channel", "document", "sender")}
+        origin = self.telemetry.origin(**told)
+        jobs = self.worker.jobs(images, decoding=decoding, origin=origin)
         for batch in batches(jobs, alone=lambda job: not job.is_quick):
             await self._observing.until_at_most(MAX_UNOBSERVED)
             if batch[0].is_quick:

@@ -106,7 +106,14 @@ def _upload(field: str, files: dict[str, Any], settings: ServiceSettings) -> dic
         "maxLength": 1000,
         "description": f"where the image comes from: {', '.join(settings.channels)}; others count as `other`",
     }
-    body = {"type": "object", "required": [field], "properties": {field: files, "channel": channel}}
+    document = {
+        "type": "string",
+        "maxLength": 1000,
+        "description": "a name for what images come from together, such as a page or a form; only a digest is kept",
+    }
+    sender = {"type": "string", "maxLength": 1000, "description": "a name for who sends it; only a digest is kept"}
+    fields = {field: files, "channel": channel, "document": document, "sender": sender}
+    body = {"type": "object", "required": [field], "properties": fields}
     kinds = "image/png, image/jpeg, image/webp, image/tiff, image/bmp"
     content = {"schema": body, "encoding": {field: {"contentType": kinds}}}
     return {

@@ -38,6 +38,18 @@ class PixelAllowance:
         self.left -= pixels
 
 
+@dataclass(frozen=True)
+class Origin:
+    """Where an image comes from: its channel, and digests of its document and sender, empty where none was told."""
+
+    channel: str = ""
+    document: str = ""
+    sender: str = ""
+
+
+NOWHERE = Origin()
+
+
 class ReadJob:
     """An image of a request, how it is to be read, and in the end its reading or the error in its place.
 
@@ -50,11 +62,11 @@ class ReadJob:
         limits: Limits,
         *,
         decoding: Decoding | None = None,
-        channel: str = "",
+        origin: Origin = NOWHERE,
         allowance: PixelAllowance | None = None,
     ) -> None:
         self.decoding = decoding or PLAIN
-        self.channel = channel
+        self.origin = origin
         self.image: GreyImage | None = None
         self.reading: Reading | None = None
         self.reading_id = ""
@@ -131,10 +143,12 @@ class ReadJob:
         return open_image(self._data, limits=self._limits)
 
 
-def jobs_of(images: Iterable[bytes], limits: Limits, *, decoding: Decoding = PLAIN, channel: str = "") -> list[ReadJob]:
+def jobs_of(
+    images: Iterable[bytes], limits: Limits, *, decoding: Decoding = PLAIN, origin: Origin = NOWHERE
+) -> list[ReadJob]:
     """Return the jobs of one request, which have the pixels of one image together."""
     allowance = PixelAllowance(limits.max_pixels)
-    return [ReadJob(data, limits, decoding=decoding, channel=channel, allowance=allowance) for data in images]
+    return [ReadJob(data, limits, decoding=decoding, origin=origin, allowance=allowance) for data in images]
 
 
 def check_shape(width: int, height: int) -> None:

@@ -16,12 +16,14 @@ from legible.image.decode import GreyImage
 from legible.observations.corrections import Correction
 from legible.observations.image_log import ImageLog, ImageSampler
 from legible.observations.log import RowLog, is_logged
+from legible.observations.origin import digest, shared_key
 from legible.observations.row import Observation, observe
 from legible.reading import Reading
 from legible.recognition.bundle import Bundle
 from legible.service import metrics
-from legible.service.read_job import ReadJob
+from legible.service.read_job import Origin, ReadJob
 
+DEFAULT_CHANNEL = "default"
 OTHER = "other"
 """The channel of callers who name none of the listed ones."""
 
@@ -53,6 +55,8 @@ class Telemetry:
         trained = Reference.load(bundle.folder)
         self._reference = _baseline(settings.baseline, bundle) or trained
         self._channels = frozenset(settings.channels)
+        key = settings.document_key.encode()
+        self._key = key or shared_key(Path(settings.observations_folder))
         self._uncounted: deque[Observation] = deque()
         metrics.prepare(
             channels=(*settings.channels, OTHER),
@@ -61,11 +65,15 @@ class Telemetry:
             signals=self._reference.known["prediction"].quantiles,
         )
         metrics.state_bundle(bundle.id, trained)
-        metrics.state_rules(self._reference.rules, smallest_window=self._reference.smallest_window)
+        bunching = self._reference.bunching
+        rules = {kind: rule.counted_singly(bunching) for kind, rule in self._reference.rules.items()}
+        metrics.state_rules(rules, smallest_window=self._reference.smallest_window)
 
-    def channel(self, named: str) -> str:
-        """Return the channel that is counted for what a caller named."""
-        return named if named in self._channels else OTHER
+    def origin(self, *, channel: str = "", document: str = "", sender: str = "") -> Origin:
+        """Return the origin that is counted for what a caller named: a known channel, and digests."""
+        named = channel or DEFAULT_CHANNEL
+        known = named if named in self._channels else OTHER
+        return Origin(known, digest(document, self._key), digest(sender, self._key))
 
     def observe(self, jobs: Sequence[ReadJob]) -> Sequence[ReadJob]:
         """Log what was answered, keep it to be counted, and let the images go; called when the answers were sent."""
@@ -123,7 +131,9 @@ class Telemetry:
         return observe(
             image,
             reading,
-            channel=job.channel,
+            channel=job.origin.channel,
+            document=job.origin.document,
+            sender=job.origin.sender,
             at=job.at,
             reading_id=job.reading_id,
             bundle=self._bundle_id,

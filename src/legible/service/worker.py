@@ -10,7 +10,7 @@ from legible.observations.layout import new_reading_id
 from legible.recognition.bundle import Bundle
 from legible.recognition.decoding import Decoding
 from legible.recognition.recognizer import Recognizer
-from legible.service.read_job import PLAIN, ReadJob, jobs_of
+from legible.service.read_job import NOWHERE, PLAIN, Origin, ReadJob, jobs_of
 
 
 class Worker:
@@ -27,9 +27,9 @@ class Worker:
         self._priors: dict[str, LexiconPrior] = {}
         self._limits = Limits(settings.max_image_bytes, settings.max_pixels, settings.max_decode_bytes)
 
-    def jobs(self, images: Iterable[bytes], *, decoding: Decoding = PLAIN, channel: str = "") -> list[ReadJob]:
+    def jobs(self, images: Iterable[bytes], *, decoding: Decoding = PLAIN, origin: Origin = NOWHERE) -> list[ReadJob]:
         """Return the jobs of one request."""
-        return jobs_of(images, self._limits, decoding=decoding, channel=channel)
+        return jobs_of(images, self._limits, decoding=decoding, origin=origin)
 
     def decoding(self, *, lexicon: str, alternatives: int) -> Decoding:
         """Return a decoding with one of the lexicons, or with none for an empty name; its first use loads a lexicon."""
