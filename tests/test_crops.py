@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from legible.data.crops import CONTEXT_MARGIN, Box, crop_box, cut_out, tilt_degrees
+from legible.data.crops import CONTEXT_MARGIN, Box, crop_box, cut_out, tilt_degrees, trimmed_box
 
 PAGE = np.arange(200 * 300, dtype=np.uint32).reshape(200, 300).astype(np.uint8)
 
@@ -65,6 +65,19 @@ def test_a_tilted_polygon_is_straightened() -> None:
     assert crop.image[top + 2 : bottom - 2, left + 3 : right - 3].max() < 60
     assert crop.image[: top - 2].min() > 200
     assert top == pytest.approx(CONTEXT_MARGIN * 16, abs=1)
+
+
+def test_a_ragged_outline_gives_the_box_that_most_of_it_keeps_to() -> None:
+    ragged = [[0, 20], [50, 20], [52, 5], [54, 20], [200, 20], [200, 40], [90, 40], [88, 60], [86, 40], [0, 40]]
+    assert trimmed_box(np.array(ragged, np.float64)) == pytest.approx((0, 20, 200, 40), abs=1)
+    crop = crop_box(PAGE, (0, 5, 200, 60), polygon=ragged)
+    assert crop.box[3] - crop.box[1] == pytest.approx(20, abs=1)
+
+
+def test_a_long_line_is_straightened_where_it_falls_by_a_part_of_its_height() -> None:
+    page, outline = tilted_page(1.0)
+    crop = crop_box(page, (98, 180, 302, 220), polygon=outline)
+    assert crop.box[3] - crop.box[1] == pytest.approx(16, abs=1.5)
 
 
 def test_margins_are_taken_in_heights_of_the_box_as_far_as_the_image_goes() -> None:

@@ -15,8 +15,12 @@ CONTEXT_MARGIN = 0.35
 """The margin stored on each side of a box, as a fraction of its height; training crops between this and nothing."""
 READING_MARGIN = 0.1
 """The margin on each side, as a fraction of the height, that figures, choices and statistics are made with."""
-MIN_TILT_DEGREES = 0.4
-"""A smaller tilt is not straightened, because resampling costs sharpness."""
+MIN_RISE = 0.12
+"""A line that rises or falls by a smaller fraction of its height is not straightened: resampling costs sharpness."""
+PEAKS = 0.1
+"""The fraction of a polygon's columns in which it may reach further up, or down, than its box: outlines are ragged."""
+FINE = 4
+"""Rows of a picture of a polygon to a pixel, so that its edges are found to parts of one."""
 MAX_TILT_DEGREES = 30.0
 """A greater tilt is not that of a line, but the shape of a short polygon."""
 MIN_ASPECT = 3.0
@@ -38,13 +42,14 @@ def crop_box(
 
     A tilted polygon is straightened first. At its sides the crop ends where a neighbour on the same line begins.
     """
-    tilt = tilt_degrees(polygon)
-    if abs(tilt) < MIN_TILT_DEGREES:
+    if not is_long(polygon):
         return _upright(page, box, _side_limits(box, neighbours))
-    center = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
-    matrix = cv2.getRotationMatrix2D(center, tilt, 1.0)
-    corners = np.array(polygon, np.float64) @ matrix[:, :2].T + matrix[:, 2]
-    (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
+    points, tilt = np.array(polygon, np.float64), tilt_degrees(polygon)
+    matrix = cv2.getRotationMatrix2D(points.mean(axis=0), tilt, 1.0)
+    left, top, right, bottom = trimmed_box(points @ matrix[:, :2].T + matrix[:, 2])
+    if np.tan(np.radians(abs(tilt))) * (right - left) < MIN_RISE * (bottom - top):
+        trimmed = trimmed_box(points)
+        return _upright(page, trimmed, _side_limits(trimmed, neighbours))
     margin = CONTEXT_MARGIN * (bottom - top)
     matrix[:, 2] += margin - np.array([left, top])
     size = (max(round(right - left + 2 * margin), 1), max(round(bottom - top + 2 * margin), 1))
@@ -54,20 +59,41 @@ def crop_box(
 
 def tilt_degrees(polygon: Sequence[Sequence[float]]) -> float:
     """Return the angle in degrees by which a polygon's text falls to the right, or 0 where the polygon cannot tell."""
-    if len(polygon) < 4:  # noqa: PLR2004
+    if not is_long(polygon):
         return 0.0
-    points = np.array(polygon, np.float64)
-    low = np.floor(points.min(axis=0))
-    width, height = np.ceil(points.max(axis=0) - low).astype(int) + 1
-    if width < MIN_ASPECT * height:
-        return 0.0
-    filled = np.zeros((height, width), np.uint8)
-    cv2.fillPoly(filled, [np.round(points - low).astype(np.int32)], 1)
+    filled, _ = _filled(np.array(polygon, np.float64))
     counts = filled.sum(axis=0)
     columns = np.flatnonzero(counts)
-    middles = (np.arange(height) @ filled)[columns] / counts[columns]
-    angle = float(np.degrees(np.arctan(np.polyfit(columns, middles, 1)[0])))
+    middles = (np.arange(len(filled)) @ filled)[columns] / counts[columns]
+    angle = float(np.degrees(np.arctan(np.polyfit(columns, middles, 1)[0] / FINE)))
     return angle if abs(angle) <= MAX_TILT_DEGREES else 0.0
+
+
+def is_long(polygon: Sequence[Sequence[float]]) -> bool:
+    """Return whether a polygon is wide enough to tell the tilt and the height of its text."""
+    if len(polygon) < 4:  # noqa: PLR2004
+        return False
+    width, height = np.ptp(np.array(polygon, np.float64), axis=0)
+    return bool(width >= MIN_ASPECT * height)
+
+
+def trimmed_box(points: npt.NDArray[np.float64]) -> Box:
+    """Return the box around a polygon (N, 2), without the few columns in which it reaches furthest up and down."""
+    filled, low = _filled(points)
+    filled = filled[:, filled.any(axis=0)]
+    tops, bottoms = filled.argmax(axis=0), len(filled) - 1 - filled[::-1].argmax(axis=0)
+    top, bottom = np.quantile(tops, PEAKS) / FINE, np.quantile(bottoms, 1 - PEAKS) / FINE
+    return float(points[:, 0].min()), float(low[1] + top), float(points[:, 0].max()), float(low[1] + bottom)
+
+
+def _filled(points: npt.NDArray[np.float64]) -> tuple[Pixels, npt.NDArray[np.float64]]:
+    """Return a picture of a polygon (N, 2), 1 inside, with FINE rows to a pixel, and the point of its first pixel."""
+    low = np.floor(points.min(axis=0))
+    fine = (points - low) * (1, FINE)
+    width, height = np.ceil(fine.max(axis=0)).astype(int) + 1
+    filled = np.zeros((height, width), np.uint8)
+    cv2.fillPoly(filled, [np.round(fine).astype(np.int32)], 1)
+    return filled, low
 
 
 def cut_out(image: Pixels, box: Box, margins: Sequence[float]) -> Pixels:
