@@ -23,7 +23,7 @@ FLOORS = (
     ),
     ("image", "ctc"),
     ("recognition", "detection", "data"),
-    ("observations", "synth", "network"),
+    ("observations", "synth", "network", "pages"),
     ("training", "drift"),
     ("evaluation", "labelling"),
     ("packing", "gate", "service"),
@@ -45,6 +45,7 @@ HOMES = {
     ),
     "evidently": ("monitoring/report.py",),
     "ray": ("scale/",),
+    "pypdfium2": ("pages/",),
     "typer": ("cli/",),
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))

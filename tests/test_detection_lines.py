@@ -5,41 +5,22 @@ import dataclasses
 import cv2
 import numpy as np
 import pytest
+from truth_detector import TruthDetector
 
 from legible.detection.detector import network_input
-from legible.detection.geometry import LineShape, moved_points, rotation, scaling
+from legible.detection.geometry import LineShape, moved_points, rotation
 from legible.detection.lines import FoundLine, estimated_line_height, find_lines, typical_height
-from legible.detection.maps import HEIGHT_UNIT, STRIDE, PageMaps
+from legible.detection.maps import PageMaps
 from legible.detection.straighten import cut_line, page_polygon
-from legible.training.detector_truth import TruePage, truth_maps
 
 SHAPE = (400, 600)
 
 
-class TruthDetector:
-    """Answers with the maps that a network would be taught for these lines of a page of SHAPE, at whatever scale."""
-
-    def __init__(self, *lines: LineShape, blurred: bool = False) -> None:
-        self.lines = lines
-        self.blurred = blurred
-        self.factors: list[float] = []
-
-    def maps(self, image: np.ndarray) -> PageMaps:
-        factor = image.shape[1] / SHAPE[1]
-        self.factors.append(factor)
-        rows, columns = (side // STRIDE * STRIDE for side in image.shape)
-        page = TruePage(image, self.lines)
-        core, gap, sheet, above, below, *_ = np.moveaxis(
-            truth_maps(page, scaling(factor), shape=(rows, columns)), -1, 0
-        )
-        if self.blurred:
-            core = cv2.GaussianBlur(core, (0, 0), 0.8)
-        return PageMaps(core, gap, sheet, above * HEIGHT_UNIT, below * HEIGHT_UNIT)
-
-
 def found(*lines: LineShape, factor: float | None = 1.0, blurred: bool = False) -> list[LineShape]:
     page = np.full(SHAPE, 255, np.uint8)
-    return [line.shape for line in find_lines(TruthDetector(*lines, blurred=blurred), page, factor=factor)]
+    return [
+        line.shape for line in find_lines(TruthDetector(*lines, width=SHAPE[1], blurred=blurred), page, factor=factor)
+    ]
 
 
 def assert_same(one: LineShape, other: LineShape, *, off: float = 3.0) -> None:
@@ -88,7 +69,7 @@ def test_a_curved_line_comes_back_curved() -> None:
 
 def test_pieces_of_a_broken_line_are_joined() -> None:
     line = LineShape.from_box(40, 60, 300, 78)
-    detector = TruthDetector(line)
+    detector = TruthDetector(line, width=SHAPE[1])
 
     class Broken:
         def maps(self, image: np.ndarray) -> PageMaps:
@@ -104,7 +85,7 @@ def test_pieces_of_a_broken_line_are_joined() -> None:
 
 def test_a_page_whose_letters_are_large_is_looked_at_smaller() -> None:
     lines = [LineShape.from_box(40, 40 + 90 * n, 560, 100 + 90 * n) for n in range(4)]
-    detector = TruthDetector(*lines)
+    detector = TruthDetector(*lines, width=SHAPE[1])
     back = find_lines(detector, np.full(SHAPE, 255, np.uint8))
     assert len(detector.factors) == 2
     assert detector.factors[1] == pytest.approx(16 / 60, rel=0.1)

@@ -22,7 +22,7 @@ from legible.training.detector import DetectorRecipe, learning_rate, train_detec
 from legible.training.detector_batches import PieceSource, piece_pool
 from legible.training.detector_pieces import cut_piece
 from legible.training.detector_sources import joined_words, labelled_pages
-from legible.training.detector_truth import TruePage, row_gaps, truth_maps
+from legible.training.detector_truth import TruePage, row_gaps, shortened, truth_maps
 
 PROJECT = Path(__file__).parents[1]
 PARAMS = load_params(PROJECT / "params.yaml", PROJECT / "params/tiny.yaml")
@@ -56,6 +56,14 @@ def test_the_core_is_the_middle_half_and_says_how_far_the_edges_are() -> None:
     assert np.abs(middle - ([0.0] * 6 + [1.0] * 4 + [0.0] * 6)).max() < 0.3  # OpenCV fills up to a pixel more
     assert (found["above"][6, 16] * HEIGHT_UNIT, found["below"][6, 16] * HEIGHT_UNIT) == (10, 22)
     assert found["core"][8, 2] == 0  # it ends a little before the line
+
+
+def test_the_core_of_a_line_whose_edges_differ_in_length_keeps_their_points_together() -> None:
+    upper = np.array([[0, 0], [50, 5], [100, 0]], float)
+    lower = np.array([[4, 20], [50, 25], [94, 20]], float)
+    short = shortened(LineShape(upper, lower))
+    assert short.upper.shape == short.lower.shape == (3, 2)
+    assert short.length == pytest.approx(LineShape(upper, lower).length - 6, abs=0.5)
 
 
 def test_between_two_cells_of_a_row_is_a_gap() -> None:

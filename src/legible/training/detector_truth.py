@@ -63,7 +63,15 @@ def truth_maps(page: TruePage, matrix: Matrix, *, shape: tuple[int, int]) -> Map
 def shortened(line: LineShape) -> LineShape:
     """Return a line that ends a little before its ink does; a lone sign keeps a third of its width."""
     inset = min(CORE_INSET * line.height, line.length / 3)
-    return LineShape(_cut_ends(line.upper, inset), _cut_ends(line.lower, inset))
+    steps = np.linalg.norm(np.diff(line.middle, axis=0), axis=1)
+    places = np.concatenate([[0.0], np.cumsum(steps)])
+    inner = places[(places > inset) & (places < places[-1] - inset)]
+    wanted = np.concatenate([[inset], inner, [places[-1] - inset]])
+
+    def cut(points: Points) -> Points:
+        return np.stack([np.interp(wanted, places, points[:, axis]) for axis in (0, 1)], axis=1)
+
+    return LineShape(cut(line.upper), cut(line.lower))
 
 
 def row_gaps(lines: Sequence[LineShape]) -> list[Points]:
@@ -84,15 +92,6 @@ def row_gaps(lines: Sequence[LineShape]) -> list[Points]:
         first, second = lines[place], lines[int(room[place].argmin())]
         found.append(np.stack([first.upper[-1], second.upper[0], second.lower[0], first.lower[-1]]))
     return found
-
-
-def _cut_ends(points: Points, length: float) -> Points:
-    """Return a polyline shortened by `length` at both ends."""
-    steps = np.linalg.norm(np.diff(points, axis=0), axis=1)
-    places = np.concatenate([[0.0], np.cumsum(steps)])
-    inner = places[(places > length) & (places < places[-1] - length)]
-    wanted = np.concatenate([[length], inner, [max(places[-1] - length, length)]])
-    return np.stack([np.interp(wanted, places, points[:, axis]) for axis in (0, 1)], axis=1)
 
 
 def _painted(polygons: Sequence[Points], shape: tuple[int, int]) -> npt.NDArray[np.float32]:

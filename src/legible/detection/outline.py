@@ -1,0 +1,150 @@
+"""The corners of a sheet in a photograph, from the detector's mask of the sheet, and the page made flat by them."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from legible.detection.geometry import Matrix, Points, homography, polygon_area
+from legible.detection.maps import Detector, Map
+from legible.image.decode import GreyImage
+
+SEEN_SIDE = 320
+"""Pixels of the longer side at which the network looks for the sheet, as it was taught."""
+MIN_AREA, MAX_AREA = 0.15, 0.97
+"""Of the picture: smaller sheets are not trusted, larger ones are scans that need no straightening."""
+MIN_FIT = 0.93
+"""Intersection over union of the mask and the quadrangle through its sides."""
+MAX_STRETCH = 3.0
+"""Opposite sides may differ by this factor in a photograph of a sheet."""
+
+
+@dataclass(frozen=True)
+class Outline:
+    """The sheet's corners from the top left, clockwise, in pixels, and how well a quadrangle fits its mask, 0 to 1."""
+
+    corners: Points
+    fit: float
+
+    @property
+    def is_sure(self) -> bool:
+        return self.fit >= MIN_FIT
+
+
+def find_outline(detector: Detector, image: GreyImage) -> Outline | None:
+    """Return the outline of the sheet in a picture (H, W); None where the picture is all sheet, or shows none."""
+    factor = SEEN_SIDE / max(image.shape)
+    size = (max(round(image.shape[1] * factor), 32), max(round(image.shape[0] * factor), 32))
+    small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    sheet = detector.maps(small).sheet
+    found = outline_of(sheet)
+    if found is None:
+        return None
+    scale = np.array([image.shape[1] / sheet.shape[1], image.shape[0] / sheet.shape[0]])
+    return Outline(found.corners * scale, found.fit)
+
+
+def outline_of(sheet: Map) -> Outline | None:
+    """The quadrangle of a mask's largest part, in cells of the mask."""
+    mask = _largest(sheet > 0.5)  # noqa: PLR2004
+    if not MIN_AREA < mask.mean() < MAX_AREA:
+        return None
+    corners = _quadrangle(mask)
+    if corners is None or not _is_plausible(corners):
+        return None
+    return Outline(_clockwise(corners), _fit(mask, corners))
+
+
+def flattened(image: GreyImage, corners: Points) -> tuple[GreyImage, Matrix]:
+    """The sheet made a rectangle of its own size, and the matrix from it back to the picture."""
+    top, right, bottom, left = np.linalg.norm(corners - np.roll(corners, -1, axis=0), axis=1)
+    width, height = max(round(float(max(top, bottom))), 1), max(round(float(max(left, right))), 1)
+    rectangle = np.array([[0, 0], [width, 0], [width, height], [0, height]], float)
+    back = homography(rectangle, corners)
+    flat = cv2.warpPerspective(
+        image, back, (width, height), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(flat, np.uint8), back
+
+
+def _largest(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """The largest connected part, its holes (dark pictures, text) filled."""
+    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    filled = np.zeros(mask.shape, np.uint8)
+    if contours:
+        cv2.drawContours(filled, [max(contours, key=cv2.contourArea)], -1, 1, cv2.FILLED)
+    return filled.astype(bool)
+
+
+def _quadrangle(mask: npt.NDArray[np.bool_]) -> Points | None:
+    """Straight lines fitted to the four sides of a mask; where they meet."""
+    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    contour = max(contours, key=cv2.contourArea)
+    hull = cv2.convexHull(contour)
+    rough = _four_corners(hull)
+    if rough is None:
+        return None
+    points = contour[:, 0].astype(np.float64) + 0.5
+    sides = [_side(points, rough[place], rough[(place + 1) % 4]) for place in range(4)]
+    corners = [_meeting(sides[place - 1], sides[place]) for place in range(4)]
+    return None if any(corner is None for corner in corners) else np.array(corners)
+
+
+def _four_corners(hull: npt.NDArray[np.int32]) -> Points | None:
+    """The hull simplified until four corners are left."""
+    around = cv2.arcLength(hull, closed=True)
+    for fraction in np.arange(0.01, 0.12, 0.005):
+        simple = cv2.approxPolyDP(hull, fraction * around, closed=True)
+        if len(simple) == 4:  # noqa: PLR2004
+            return np.asarray(simple[:, 0], np.float64)
+        if len(simple) < 4:  # noqa: PLR2004
+            break
+    return np.asarray(cv2.boxPoints(cv2.minAreaRect(hull)), np.float64)
+
+
+def _side(points: Points, start: Points, stop: Points) -> tuple[Points, Points]:
+    """A point of the line through the outline between two corners, and its direction; corners are left out."""
+    along = stop - start
+    length = max(float(np.linalg.norm(along)), 1e-9)
+    unit = along / length
+    place = (points - start) @ unit / length
+    off = np.abs((points - start) @ np.array([-unit[1], unit[0]]))
+    near = points[(place > 0.1) & (place < 0.9) & (off < 0.06 * length + 2)]  # noqa: PLR2004
+    if len(near) < 4:  # noqa: PLR2004
+        return start, unit
+    vx, vy, x, y = cv2.fitLine(near.astype(np.float32), cv2.DIST_HUBER, 0, 0.01, 0.01)[:, 0].tolist()
+    return np.array([x, y]), np.array([vx, vy])
+
+
+def _meeting(first: tuple[Points, Points], second: tuple[Points, Points]) -> Points | None:
+    (p, u), (q, v) = first, second
+    cross = u[0] * v[1] - u[1] * v[0]
+    if abs(cross) < 0.1:  # sides that hardly turn meet nowhere near  # noqa: PLR2004
+        return None
+    along = ((q - p)[0] * v[1] - (q - p)[1] * v[0]) / cross
+    return np.asarray(p + along * u)
+
+
+def _clockwise(corners: Points) -> Points:
+    """From the corner nearest to the top left on, clockwise as y goes down."""
+    center = corners.mean(axis=0)
+    order = np.argsort(np.arctan2(*(corners - center).T[::-1]))
+    ring = corners[order]
+    return np.roll(ring, -int(ring.sum(axis=1).argmin()), axis=0)
+
+
+def _is_plausible(corners: Points) -> bool:
+    sides = np.linalg.norm(corners - np.roll(corners, -1, axis=0), axis=1)
+    if sides.min() < 1:
+        return False
+    ratios = np.array([sides[0] / sides[2], sides[1] / sides[3]])
+    return bool(np.all((ratios < MAX_STRETCH) & (ratios > 1 / MAX_STRETCH))) and polygon_area(corners) > 0
+
+
+def _fit(mask: npt.NDArray[np.bool_], corners: Points) -> float:
+    """Intersection over union."""
+    drawn = np.zeros(mask.shape, np.uint8)
+    cv2.fillPoly(drawn, [np.round((corners - 0.5) * 16).astype(np.int32)], 1, shift=4)
+    both, either = np.count_nonzero(mask & (drawn > 0)), np.count_nonzero(mask | (drawn > 0))
+    return float(both) / max(float(either), 1.0)

@@ -1,0 +1,255 @@
+"""Page -> PageResult: the only way from a page to its text. Its lines are found, straightened and handed to the
+recogniser that reads lone words and lines too; what it reads is put in order and back into the picture's own places.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from legible.detection.geometry import LineShape, Matrix, moved_points, rotation
+from legible.detection.lines import FoundLine, find_lines
+from legible.detection.maps import Detector
+from legible.detection.order import reading_order
+from legible.detection.orientation import Evidence, best_turn, evidence_of, skew_degrees, turned, turned_back
+from legible.detection.outline import find_outline, flattened
+from legible.detection.straighten import cut_line, page_polygon
+from legible.errors import ImageError
+from legible.image.decode import GreyImage
+from legible.pages.open import Document, OpenedPage, PageLimits
+from legible.pages.result import BlockResult, DocumentResult, LineResult, PageResult, Polygon, WordResult
+from legible.pages.text_layer import LayerLine
+from legible.pages.words import word_spans
+from legible.reading import Reading
+from legible.recognition.recognizer import Recognizer
+
+ASKED_LINES = 6
+"""The longest lines of a page, which say whether it lies the right way up."""
+MAX_LINES = 3000
+"""Of a page; specks by the thousand would take minutes and hold no text."""
+MIN_TILT_DEGREES = 1.0
+"""Of the page: less is left to the straightening of each line."""
+MIN_TRUST = 0.25
+"""Of a line: the detector's score times the mean confidence of its characters; below it the line is taken for none."""
+MIN_TRUST_ALONE = 0.5
+"""The same of one or two characters, which any mark may look like."""
+FEW_CHARACTERS = 2
+READ_TOGETHER = 16
+"""Lines read between two looks at the clock."""
+
+
+class PageTimeoutError(ImageError):
+    """The page was not read within the seconds it may take."""
+
+    code = "page_timeout"
+    status = 408
+
+
+class CrowdedPageError(ImageError):
+    """The page has more marks that look like lines than are read."""
+
+    code = "crowded_page"
+    status = 422
+
+
+@dataclass(frozen=True)
+class PageOptions:
+    """How pages are read. seconds: for each page, 0 without a limit. keep_text: whether a born-digital text is kept."""
+
+    limits: PageLimits = field(default_factory=PageLimits)
+    seconds: float = 60.0
+    keep_text: bool = True
+    find_sheet: bool = True
+
+
+@dataclass(frozen=True)
+class Upright:
+    """A page made upright, level and flat, and the matrix that takes its places back to the picture."""
+
+    image: GreyImage
+    back: Matrix
+    turns: int
+    angle: float
+    outline: Polygon
+    lines: tuple[FoundLine, ...]
+
+
+class PageReader:
+    """Reads documents with a line detector and a recogniser; safe to call from several threads."""
+
+    def __init__(
+        self,
+        recognizer: Recognizer,
+        detector: Detector,
+        *,
+        options: PageOptions | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._recognizer = recognizer
+        self._detector = detector
+        self._options = options or PageOptions()
+        self._clock = clock
+
+    def read(self, data: bytes) -> DocumentResult:
+        """The text of a file. Raises ImageError, or the kind of it that says why."""
+        return DocumentResult(tuple(self.read_each(data)))
+
+    def read_each(self, data: bytes) -> Iterator[PageResult]:
+        """As `read`, handing over each page as it is there."""
+        for page in Document(data, limits=self._options.limits).pages():
+            yield self.read_opened(page)
+
+    def read_opened(self, page: OpenedPage) -> PageResult:
+        """The text of one page."""
+        height, width = page.image.shape
+        if page.layer and self._options.keep_text:
+            blocks = layer_blocks(page.layer)
+            return PageResult(page.number, width, height, blocks, source="text layer", dpi=page.dpi)
+        upright, blocks = self._read_image(page.image)
+        return PageResult(
+            page.number,
+            width,
+            height,
+            blocks,
+            angle=upright.angle,
+            turns=upright.turns,
+            outline=upright.outline,
+            dpi=page.dpi,
+        )
+
+    def _read_image(self, image: GreyImage) -> tuple[Upright, tuple[BlockResult, ...]]:
+        deadline = self._clock() + self._options.seconds if self._options.seconds else np.inf
+        upright = self._upright(image, deadline)
+        lines = list(self._read_lines(upright, deadline))
+        shapes = [line.shape for line, _ in lines]
+        blocks = []
+        for block in reading_order(shapes):
+            rows = [tuple(_line_result(upright, *lines[number]) for number in row) for row in block.rows]
+            blocks.append(BlockResult(tuple(rows)))
+        return upright, tuple(blocks)
+
+    def _upright(self, image: GreyImage, deadline: float) -> Upright:
+        """The page turned the way in which it reads, level, and flat where its corners are sure."""
+        looks: dict[int, Upright] = {}
+
+        def evidence(turn: int) -> Evidence:
+            self._check_time(deadline)
+            looks[turn] = self._look(image, turn)
+            return self._evidence(looks[turn])
+
+        return looks[best_turn(evidence)]
+
+    def _look(self, image: GreyImage, turn: int) -> Upright:
+        sheet, back = turned(image, turn), turned_back(turn, shape=(image.shape[0], image.shape[1]))
+        outline: Polygon = ()
+        if self._options.find_sheet:
+            found = find_outline(self._detector, sheet)
+            if found is not None and found.is_sure:
+                outline = _polygon(moved_points(found.corners, back))
+                sheet, flat_back = flattened(sheet, found.corners)
+                back = back @ flat_back
+        angle = skew_degrees(sheet)
+        if abs(angle) >= MIN_TILT_DEGREES:
+            sheet, level_back = leveled(sheet, angle)
+            back = back @ level_back
+        lines = tuple(find_lines(self._detector, sheet))
+        if len(lines) > MAX_LINES:
+            raise CrowdedPageError(
+                f"the page has {len(lines)} marks that look like lines; at most {MAX_LINES} are read: send it in parts"
+            )
+        return Upright(sheet, back, turn, angle, outline, lines)
+
+    def _evidence(self, look: Upright) -> Evidence:
+        """How well the longest lines read."""
+        longest = sorted(look.lines, key=lambda line: -line.shape.length)[:ASKED_LINES]
+        readings = self._recognizer.read([cut_line(look.image, line.shape) for line in longest])
+        sure = [_character_confidence(reading) for reading in readings]
+        return evidence_of(sure, [len(reading.text) for reading in readings])
+
+    def _read_lines(self, upright: Upright, deadline: float) -> Iterator[tuple[FoundLine, Reading]]:
+        """Lines that hold text, and what they read."""
+        for start in range(0, len(upright.lines), READ_TOGETHER):
+            self._check_time(deadline)
+            some = upright.lines[start : start + READ_TOGETHER]
+            readings = self._recognizer.read([cut_line(upright.image, line.shape) for line in some])
+            yield from ((line, reading) for line, reading in zip(some, readings, strict=True) if is_text(line, reading))
+
+    def _check_time(self, deadline: float) -> None:
+        if self._clock() > deadline:
+            raise PageTimeoutError(
+                f"the page was not read within {self._options.seconds:g} seconds; send a smaller picture, or its parts"
+            )
+
+
+def is_text(line: FoundLine, reading: Reading) -> bool:
+    """Whether detector and reading together take a line for text."""
+    if not reading.text.strip():
+        return False
+    trust = line.score * _character_confidence(reading)
+    return trust >= (MIN_TRUST_ALONE if len(reading.text.strip()) <= FEW_CHARACTERS else MIN_TRUST)
+
+
+def leveled(image: GreyImage, degrees: float) -> tuple[GreyImage, Matrix]:
+    """The page turned so that text which falls by so many degrees is level, and the matrix back; nothing is cut off."""
+    height, width = image.shape
+    turn = rotation(-np.deg2rad(degrees), center=(width / 2, height / 2))
+    corners = moved_points(np.array([[0, 0], [width, 0], [width, height], [0, height]], float), turn)
+    low = corners.min(axis=0)
+    size = np.ceil(np.ptp(corners, axis=0)).astype(int)
+    matrix = np.array([[1, 0, -low[0]], [0, 1, -low[1]], [0, 0, 1]]) @ turn
+    border = int(np.median(np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])))
+    level = cv2.warpAffine(image, matrix[:2], (int(size[0]), int(size[1])), flags=cv2.INTER_LINEAR, borderValue=border)
+    return np.asarray(level, np.uint8), np.asarray(np.linalg.inv(matrix))
+
+
+def layer_blocks(lines: Sequence[LayerLine]) -> tuple[BlockResult, ...]:
+    """The text that a page brought along, as blocks; it is taken to be right."""
+    shapes = [LineShape.from_box(*line.box) for line in lines]
+    rows = [[tuple(_layer_line(lines[n]) for n in row) for row in block.rows] for block in reading_order(shapes)]
+    return tuple(BlockResult(tuple(block)) for block in rows)
+
+
+def _layer_line(line: LayerLine) -> LineResult:
+    words = tuple(WordResult(word.text, 1.0, _box_polygon(word.box)) for word in line.words)
+    return LineResult(line.text, 1.0, _box_polygon(line.box), words)
+
+
+def _line_result(upright: Upright, line: FoundLine, reading: Reading) -> LineResult:
+    polygon = _polygon(moved_points(line.shape.polygon, upright.back))
+    spans = word_spans(cut_line(upright.image, line.shape), reading.text)
+    words = []
+    for text, span, sure in zip(reading.text.split(), spans, _word_confidences(reading), strict=True):
+        place = moved_points(page_polygon(line.shape, *span), upright.back)
+        words.append(WordResult(text, sure, _polygon(place)))
+    return LineResult(reading.text.strip(), reading.confidence, polygon, tuple(words))
+
+
+def _word_confidences(reading: Reading) -> list[float]:
+    """The product of the confidences of each word's characters."""
+    found: list[float] = []
+    inside = False
+    for character in reading.characters:
+        if character.text.isspace():
+            inside = False
+            continue
+        if inside:
+            found[-1] *= character.confidence
+        else:
+            found.append(character.confidence)
+        inside = True
+    return found
+
+
+def _character_confidence(reading: Reading) -> float:
+    return float(np.mean([character.confidence for character in reading.characters])) if reading.characters else 0.0
+
+
+def _polygon(points: np.ndarray) -> Polygon:
+    return tuple((float(x), float(y)) for x, y in points)
+
+
+def _box_polygon(box: tuple[float, float, float, float]) -> Polygon:
+    left, top, right, bottom = box
+    return ((left, top), (right, top), (right, bottom), (left, bottom))

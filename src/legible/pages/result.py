@@ -1,0 +1,108 @@
+"""The answer for a document: pages, blocks, lines and words with their places in the picture as it was sent."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+Polygon = tuple[tuple[float, float], ...]
+"""Corners in pixels of the page's picture: along the upper edge, and back along the lower one."""
+TextSource = Literal["image", "text layer"]
+
+
+@dataclass(frozen=True)
+class WordResult:
+    """A word of a line; `confidence` is the probability that all of it is right."""
+
+    text: str
+    confidence: float
+    polygon: Polygon
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, top, right, bottom."""
+        return box_of(self.polygon)
+
+
+@dataclass(frozen=True)
+class LineResult:
+    """A line of a page."""
+
+    text: str
+    confidence: float
+    polygon: Polygon
+    words: tuple[WordResult, ...]
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, top, right, bottom."""
+        return box_of(self.polygon)
+
+
+@dataclass(frozen=True)
+class BlockResult:
+    """Lines that belong together; in each row those that stand side by side, from left to right."""
+
+    rows: tuple[tuple[LineResult, ...], ...]
+
+    @property
+    def lines(self) -> tuple[LineResult, ...]:
+        return tuple(line for row in self.rows for line in row)
+
+    @property
+    def box(self) -> tuple[float, float, float, float]:
+        """Left, top, right, bottom."""
+        return box_of(tuple(corner for line in self.lines for corner in line.polygon))
+
+
+@dataclass(frozen=True)
+class PageResult:
+    """A page: its picture's size in pixels, how it lay, and its blocks in reading order.
+
+    angle: degrees, clockwise, by which its text leans. turns: quarter turns, counter-clockwise, that make it upright.
+    outline: the corners of the sheet where it was photographed on something, else none. source: whether the text was
+    read from the image, or taken from a born-digital PDF, which knows it. dpi: of a rendered page, else None.
+    """
+
+    number: int
+    width: int
+    height: int
+    blocks: tuple[BlockResult, ...]
+    angle: float = 0.0
+    turns: int = 0
+    outline: Polygon = ()
+    source: TextSource = "image"
+    dpi: float | None = None
+
+    @property
+    def lines(self) -> tuple[LineResult, ...]:
+        return tuple(line for block in self.blocks for line in block.lines)
+
+    @property
+    def text(self) -> str:
+        """Rows of a block each on a line, cells of a row apart by a tab, a blank line between blocks."""
+        return "\n\n".join(
+            "\n".join("\t".join(line.text for line in row) for row in block.rows) for block in self.blocks
+        )
+
+
+@dataclass(frozen=True)
+class DocumentResult:
+    """The pages of a file."""
+
+    pages: tuple[PageResult, ...]
+
+    @property
+    def text(self) -> str:
+        """The pages one after the other, a form feed between them."""
+        return "\f".join(page.text for page in self.pages)
+
+    def words(self) -> Iterator[WordResult]:
+        for page in self.pages:
+            for line in page.lines:
+                yield from line.words
+
+
+def box_of(polygon: Polygon) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of a polygon."""
+    across, down = zip(*polygon, strict=True)
+    return min(across), min(down), max(across), max(down)

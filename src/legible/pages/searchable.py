@@ -1,0 +1,104 @@
+"""Searchable PDF: the picture of each page with its words over it, invisible, so that they can be found and copied.
+
+Each line is one text object, stretched to its place, a space at its end. A PDF that was sent keeps its own pages.
+"""
+
+import ctypes
+import io
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pypdfium2 as pdfium
+from pypdfium2 import raw
+
+from legible.image.decode import GreyImage
+from legible.pages.open import POINTS_PER_INCH, jpeg
+from legible.pages.result import DocumentResult, LineResult, PageResult
+
+FONT = "Helvetica"
+FONT_SIZE = 10.0
+DPI = 200.0
+"""Of pictures that do not say at how many dots an inch they were taken."""
+
+
+def searchable_pdf(document: DocumentResult, images: Sequence[GreyImage]) -> bytes:
+    """A PDF of the pages' pictures, each with its text; as many images as pages."""
+    pdf = pdfium.PdfDocument.new()
+    for page, image in zip(document.pages, images, strict=True):
+        scale = POINTS_PER_INCH / (page.dpi or DPI)
+        sheet = pdf.new_page(page.width * scale, page.height * scale)
+        _draw_picture(pdf, sheet, image)
+        _write_lines(pdf, sheet, page)
+    return _saved(pdf)
+
+
+def with_text(document: DocumentResult, data: bytes) -> bytes:
+    """The PDF that was read, text added to those of its pages that brought none."""
+    pdf = pdfium.PdfDocument(data)
+    for page in document.pages:
+        if page.source == "image":
+            _write_lines(pdf, pdf[page.number - 1], page)
+    return _saved(pdf)
+
+
+def _draw_picture(pdf: pdfium.PdfDocument, sheet: Any, image: GreyImage) -> None:
+    width, height = sheet.get_size()
+    picture = pdfium.PdfImage.new(pdf)
+    picture.load_jpeg(io.BytesIO(jpeg(image)), inline=True)
+    picture.set_matrix(pdfium.PdfMatrix().scale(width, height))
+    sheet.insert_obj(picture)
+
+
+def _write_lines(pdf: pdfium.PdfDocument, sheet: Any, page: PageResult) -> None:
+    width, height = sheet.get_size()
+    scale = (width / page.width, height / page.height)
+    for line in page.lines:
+        if line.text.strip():
+            _write_line(pdf, sheet, line, scale=scale, page_height=height)
+    sheet.gen_content()
+
+
+def _write_line(
+    pdf: pdfium.PdfDocument, sheet: Any, line: LineResult, *, scale: tuple[float, float], page_height: float
+) -> None:
+    text = raw.FPDFPageObj_NewTextObj(pdf, FONT.encode(), ctypes.c_float(FONT_SIZE))
+    encoded = (line.text + " ").encode("utf-16-le") + b"\0\0"
+    raw.FPDFText_SetText(text, ctypes.cast(ctypes.create_string_buffer(encoded), ctypes.POINTER(ctypes.c_ushort)))
+    raw.FPDFTextObj_SetTextRenderMode(text, raw.FPDF_TEXTRENDERMODE_INVISIBLE)
+    matrix = _matrix(line, _width_of(text), scale=scale, page_height=page_height)
+    raw.FPDFPageObj_Transform(text, *(ctypes.c_double(number) for number in matrix))
+    raw.FPDFPage_InsertObject(sheet, text)
+
+
+def _width_of(text: Any) -> float:
+    """Of a text object as it is set, without stretching."""
+    sides = [ctypes.c_float() for _ in range(4)]
+    raw.FPDFPageObj_GetBounds(text, *(ctypes.byref(side) for side in sides))
+    left, _, right, _ = (side.value for side in sides)
+    return max(right - left, 0.1)
+
+
+def _matrix(
+    line: LineResult, width: float, *, scale: tuple[float, float], page_height: float
+) -> tuple[float, float, float, float, float, float]:
+    """From text set at the origin to the line's place: as long, as high and as tilted as it."""
+    points = np.array(line.polygon) * scale
+    half = len(points) // 2
+    lower = points[half:][::-1]
+    start, stop = lower[0], lower[-1]
+    along = math.hypot(*(stop - start).tolist())
+    high = float(np.linalg.norm(points[:half].mean(axis=0) - lower.mean(axis=0)))
+    angle = math.atan2(-(stop[1] - start[1]), stop[0] - start[0])
+    stretch, tall = along / width, high / FONT_SIZE
+    cos, sin = math.cos(angle), math.sin(angle)
+    rise = 0.2 * high  # from the lower edge, where descenders end, to the base line
+    x, y = start[0] - sin * rise, page_height - start[1] + cos * rise
+    return (stretch * cos, stretch * sin, -tall * sin, tall * cos, float(x), float(y))
+
+
+def _saved(pdf: pdfium.PdfDocument) -> bytes:
+    buffer = io.BytesIO()
+    pdf.save(buffer)
+    return buffer.getvalue()

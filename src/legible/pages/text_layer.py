@@ -1,0 +1,114 @@
+"""The text that a page of a PDF brings along: its words and lines with their places, where it was never on paper."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pypdfium2 import raw
+
+MIN_CHARACTERS = 8
+"""A page with fewer says nothing worth keeping."""
+SCAN_FRACTION = 0.6
+"""Of the page: where one picture covers more, the page is a scan, and text over it somebody else's reading."""
+ROW_OVERLAP = 0.5
+MAX_SPACE = 2.0
+"""Heights between two words of a line; further apart they are cells."""
+
+Box = tuple[float, float, float, float]
+"""Left, top, right, bottom, in pixels of the rendered page."""
+
+
+@dataclass(frozen=True)
+class LayerWord:
+    """A word and its box."""
+
+    text: str
+    box: Box
+
+
+@dataclass(frozen=True)
+class LayerLine:
+    """Words of a line, from left to right."""
+
+    words: tuple[LayerWord, ...]
+
+    @property
+    def text(self) -> str:
+        return " ".join(word.text for word in self.words)
+
+    @property
+    def box(self) -> Box:
+        return _around([word.box for word in self.words])
+
+
+def text_layer(page: Any, *, scale: float) -> list[LayerLine]:
+    """The lines of a born-digital page of pypdfium2, in its own order; none for a scan."""
+    text = page.get_textpage()
+    if text.count_chars() < MIN_CHARACTERS or _is_scan(page):
+        return []
+    return lines_of(list(_words(text, page.get_height(), scale)))
+
+
+def lines_of(words: Sequence[LayerWord]) -> list[LayerLine]:
+    """Words that follow each other in a row, as lines."""
+    lines: list[list[LayerWord]] = []
+    for word in words:
+        if lines and _goes_on(lines[-1][-1].box, word.box):
+            lines[-1].append(word)
+        else:
+            lines.append([word])
+    return [LayerLine(tuple(line)) for line in lines]
+
+
+def _goes_on(former: Box, box: Box) -> bool:
+    height = min(former[3] - former[1], box[3] - box[1])
+    shared = min(former[3], box[3]) - max(former[1], box[1])
+    room = box[0] - former[2]
+    return shared > ROW_OVERLAP * height and -height < room < MAX_SPACE * max(former[3] - former[1], box[3] - box[1])
+
+
+def _words(text: Any, page_height: float, scale: float) -> Iterator[LayerWord]:
+    """Characters between spaces; generated line ends count as spaces."""
+    letters: list[str] = []
+    boxes: list[Box] = []
+    for index in range(text.count_chars()):
+        character = chr(raw.FPDFText_GetUnicode(text, index))
+        if character.isspace() or not character.isprintable():
+            if letters:
+                yield LayerWord("".join(letters), _around(boxes))
+            letters, boxes = [], []
+            continue
+        left, bottom, right, top = text.get_charbox(index, loose=True)
+        box = (left * scale, (page_height - top) * scale, right * scale, (page_height - bottom) * scale)
+        if boxes and not _is_beside(boxes[-1], box):
+            yield LayerWord("".join(letters), _around(boxes))
+            letters, boxes = [], []
+        letters.append(character)
+        boxes.append(box)
+    if letters:
+        yield LayerWord("".join(letters), _around(boxes))
+
+
+def _is_beside(former: Box, box: Box) -> bool:
+    shared = min(former[3], box[3]) - max(former[1], box[1])
+    return shared > 0 and box[0] - former[2] < box[3] - box[1]
+
+
+def _is_scan(page: Any) -> bool:
+    """Whether one picture covers most of the page, or the text is drawn invisibly."""
+    width, height = page.get_size()
+    hidden = shown = 0
+    for part in page.get_objects(max_depth=2):
+        if part.type == raw.FPDF_PAGEOBJ_IMAGE:
+            left, bottom, right, top = part.get_bounds()
+            if (right - left) * (top - bottom) > SCAN_FRACTION * width * height:
+                return True
+        if part.type == raw.FPDF_PAGEOBJ_TEXT:
+            invisible = raw.FPDFTextObj_GetTextRenderMode(part) == raw.FPDF_TEXTRENDERMODE_INVISIBLE
+            hidden, shown = hidden + invisible, shown + (not invisible)
+    return hidden > shown
+
+
+def _around(boxes: Sequence[Box]) -> Box:
+    left, top, right, bottom = zip(*boxes, strict=True)
+    return min(left), min(top), max(right), max(bottom)

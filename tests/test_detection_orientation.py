@@ -1,0 +1,117 @@
+"""Tilt by the rows of ink, the upright side by reading, corners by the mask of the sheet."""
+
+import cv2
+import numpy as np
+import pytest
+
+from legible.detection.geometry import moved_points, rotation
+from legible.detection.maps import PageMaps
+from legible.detection.orientation import Evidence, best_turn, evidence_of, skew_degrees, turned, turned_back
+from legible.detection.outline import find_outline, flattened, outline_of
+
+
+def text_page(degrees: float = 0.0) -> np.ndarray:
+    page = np.full((700, 900), 255, np.uint8)
+    for row in range(18):
+        cv2.putText(
+            page, "some words of a longer text here", (120, 100 + row * 30), cv2.FONT_HERSHEY_SIMPLEX, 0.8, 0, 2
+        )
+    matrix = rotation(np.deg2rad(degrees), center=(450, 350))
+    return np.asarray(cv2.warpAffine(page, matrix[:2], (900, 700), borderValue=255), np.uint8)
+
+
+@pytest.mark.parametrize("degrees", [-9.0, -1.3, 0.0, 0.4, 6.2])
+def test_the_tilt_is_found_to_two_tenths_of_a_degree(degrees: float) -> None:
+    assert skew_degrees(text_page(degrees)) == pytest.approx(degrees, abs=0.21)
+
+
+def test_a_blank_page_has_no_tilt() -> None:
+    assert skew_degrees(np.full((300, 200), 255, np.uint8)) == 0.0
+
+
+def test_specks_have_no_tilt() -> None:
+    specks = np.where(np.random.default_rng(0).random((400, 400)) < 0.03, 0, 255).astype(np.uint8)
+    assert skew_degrees(specks) == 0.0
+
+
+@pytest.mark.parametrize("turn", [0, 1, 2, 3])
+def test_places_on_a_turned_page_go_back_to_where_they_were(turn: int) -> None:
+    page = np.full((60, 90), 255, np.uint8)
+    page[10, 20] = 0
+    seen = turned(page, turn)
+    row, column = (int(place[0]) for place in np.nonzero(seen == 0))
+    back = moved_points(np.array([[column + 0.5, row + 0.5]]), turned_back(turn, shape=page.shape))
+    assert back == pytest.approx(np.array([[20.5, 10.5]]))
+
+
+def test_a_page_that_reads_well_is_left_as_it_is_without_a_look_at_other_turns() -> None:
+    asked: list[int] = []
+
+    def evidence(turn: int) -> Evidence:
+        asked.append(turn)
+        return Evidence(0.8, 40)
+
+    assert best_turn(evidence) == 0
+    assert asked == [0]
+
+
+def test_a_page_that_reads_badly_is_turned_to_where_it_reads_best() -> None:
+    assert best_turn(lambda turn: Evidence((0.1, 0.05, 0.9, 0.1)[turn], 40)) == 2
+
+
+def test_a_page_that_reads_badly_all_ways_is_left_as_it_is() -> None:
+    assert best_turn(lambda turn: Evidence((0.1, 0.11, 0.1, 0.09)[turn], 40)) == 0
+
+
+def test_evidence_is_weighted_by_characters() -> None:
+    assert evidence_of([1.0, 0.0], [30, 10]) == Evidence(0.75, 40)
+    assert evidence_of([], []) == Evidence(0.0, 0)
+
+
+CORNERS = np.array([[12, 8], [62, 14], [58, 70], [6, 64]], float)
+
+
+def mask_of(corners: np.ndarray) -> np.ndarray:
+    mask = np.zeros((80, 72), np.uint8)
+    cv2.fillPoly(mask, [np.round((corners - 0.5) * 16).astype(np.int32)], 1, shift=4)
+    return mask.astype(np.float32)
+
+
+def test_the_corners_of_a_sheet_come_back_from_its_mask() -> None:
+    found = outline_of(mask_of(CORNERS))
+    assert found is not None
+    assert found.is_sure
+    assert found.corners == pytest.approx(CORNERS, abs=1.5)
+
+
+def test_a_mask_of_the_whole_picture_or_of_nothing_has_no_outline() -> None:
+    assert outline_of(np.ones((40, 40), np.float32)) is None
+    assert outline_of(np.zeros((40, 40), np.float32)) is None
+
+
+def test_a_round_mask_is_not_sure() -> None:
+    mask = np.zeros((80, 80), np.uint8)
+    cv2.circle(mask, (40, 40), 30, 1, -1)
+    found = outline_of(mask.astype(np.float32))
+    assert found is None or not found.is_sure
+
+
+def test_the_outline_is_in_pixels_of_the_picture() -> None:
+    class MaskDetector:
+        def maps(self, image: np.ndarray) -> PageMaps:
+            size = (image.shape[1] // 4, image.shape[0] // 4)
+            sheet = cv2.resize(mask_of(CORNERS), size, interpolation=cv2.INTER_AREA)
+            none = np.zeros_like(sheet)
+            return PageMaps(none, none, sheet, none, none)
+
+    found = find_outline(MaskDetector(), np.full((800, 720), 200, np.uint8))
+    assert found is not None
+    assert found.corners == pytest.approx(CORNERS * 10, abs=20)
+
+
+def test_a_flattened_sheet_has_its_corners_at_the_corners() -> None:
+    picture = np.random.default_rng(0).integers(0, 255, (90, 80)).astype(np.uint8)
+    flat, back = flattened(picture, CORNERS)
+    height, width = flat.shape
+    rectangle = np.array([[0, 0], [width, 0], [width, height], [0, height]], float)
+    assert moved_points(rectangle, back) == pytest.approx(CORNERS, abs=1e-3)

@@ -1,0 +1,147 @@
+"""Opening documents: pictures, TIFF and PDF of several pages, and what is refused with a word why."""
+
+import io
+import struct
+from contextlib import suppress
+
+import numpy as np
+import pypdfium2 as pdfium
+import pytest
+from PIL import Image, ImageDraw
+
+from legible.errors import ImageError, ImageTooLargeError
+from legible.pages.open import Document, DocumentTooLongError, PageLimits
+from legible.pages.text_layer import LayerWord, lines_of
+
+
+def picture_file(kind: str, *, pages: int = 1, size: tuple[int, int] = (80, 60)) -> bytes:
+    buffer = io.BytesIO()
+    pictures = [Image.new("L", size, 40 * number) for number in range(pages)]
+    more = {"save_all": True, "append_images": pictures[1:]} if pages > 1 else {}
+    pictures[0].save(buffer, kind, **more)
+    return buffer.getvalue()
+
+
+def printed_pdf(text: str = "Words that a program wrote", *, pages: int = 1, inches: float = 4) -> bytes:
+    """A PDF whose text was never on paper: drawn by pdfium itself, at the top of each page."""
+    from ctypes import POINTER, c_float, c_ushort, cast, create_string_buffer  # noqa: PLC0415
+
+    from pypdfium2 import raw  # noqa: PLC0415
+
+    pdf = pdfium.PdfDocument.new()
+    for _ in range(pages):
+        sheet = pdf.new_page(inches * 72, inches * 72)
+        line = raw.FPDFPageObj_NewTextObj(pdf, b"Helvetica", c_float(12))
+        raw.FPDFText_SetText(line, cast(create_string_buffer(text.encode("utf-16-le") + b"\0\0"), POINTER(c_ushort)))
+        raw.FPDFPageObj_Transform(line, 1, 0, 0, 1, 36, inches * 72 - 72)
+        raw.FPDFPage_InsertObject(sheet, line)
+        sheet.gen_content()
+    buffer = io.BytesIO()
+    pdf.save(buffer)
+    return buffer.getvalue()
+
+
+def test_a_picture_is_one_page() -> None:
+    (page,) = Document(picture_file("PNG")).pages()
+    assert (page.number, page.image.shape, page.layer, page.dpi) == (1, (60, 80), (), None)
+
+
+def test_a_tiff_gives_each_of_its_pages() -> None:
+    pages = list(Document(picture_file("TIFF", pages=3)).pages())
+    assert [int(page.image[0, 0]) for page in pages] == [0, 40, 80]
+    assert [page.number for page in pages] == [1, 2, 3]
+
+
+def test_a_chain_of_pages_that_bites_its_tail_ends() -> None:
+    data = bytearray(picture_file("TIFF"))
+    (table,) = struct.unpack_from("<I", data, 4)
+    (entries,) = struct.unpack_from("<H", data, table)
+    struct.pack_into("<I", data, table + 2 + 12 * entries, table)
+    assert Document(bytes(data)).page_count == 1
+
+
+def test_an_animation_is_its_first_picture() -> None:
+    assert Document(picture_file("WEBP", pages=2)).page_count == 1
+
+
+def test_a_picture_is_turned_as_its_camera_says() -> None:
+    buffer = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.new("L", (80, 60)).save(buffer, "JPEG", exif=exif)
+    (page,) = Document(buffer.getvalue()).pages()
+    assert page.image.shape == (80, 60)
+
+
+def test_a_pdf_is_rendered_with_the_text_it_brings() -> None:
+    pages = list(Document(printed_pdf(pages=2)).pages())
+    assert len(pages) == 2
+    assert pages[0].dpi == 300
+    assert pages[0].image.shape == (1200, 1200)
+    (line,) = pages[0].layer
+    assert line.text == "Words that a program wrote"
+    left, top, right, bottom = line.box
+    assert left == pytest.approx(150, abs=8)
+    ink = pages[0].image[int(top) : int(bottom), int(left) : int(right)]
+    assert ink.min() < 60
+    assert pages[0].image[int(bottom) + 4 :].min() == 255
+
+
+def test_a_large_page_is_rendered_with_fewer_dots() -> None:
+    (page,) = Document(printed_pdf(), limits=PageLimits(max_pixels=250_000)).pages()
+    assert page.dpi == pytest.approx(125)
+    assert page.image.size <= 251_000
+
+
+def test_a_page_too_large_at_any_resolution_is_refused() -> None:
+    with pytest.raises(ImageTooLargeError, match="4 x 4 inches has more than 1000 pixels at 72 dpi"):
+        list(Document(printed_pdf(), limits=PageLimits(max_pixels=1000)).pages())
+
+
+def test_too_many_pages_are_refused_before_any_is_decoded() -> None:
+    with pytest.raises(DocumentTooLongError, match="more than 2 pages; at most 2 are read"):
+        Document(picture_file("TIFF", pages=3), limits=PageLimits(max_pages=2))
+    with pytest.raises(DocumentTooLongError, match="3 pages; at most 2 are read"):
+        Document(printed_pdf(pages=3), limits=PageLimits(max_pages=2))
+
+
+def test_too_many_bytes_are_refused() -> None:
+    with pytest.raises(ImageTooLargeError, match="at most 10 are read"):
+        Document(picture_file("PNG"), limits=PageLimits(max_bytes=10))
+
+
+@pytest.mark.parametrize("content", [b"", b"%PDF-1.7 but nothing more", b"plain words", printed_pdf()[:400]])
+def test_what_is_no_document_is_refused_with_a_word_why(content: bytes) -> None:
+    with pytest.raises(ImageError):
+        list(Document(content).pages())
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, of damaged tags
+def test_damaged_files_raise_image_errors_and_nothing_else() -> None:
+    rng = np.random.default_rng(0)
+    for whole in (printed_pdf(), picture_file("TIFF", pages=2)):
+        for _ in range(60):
+            damaged = bytearray(whole)
+            for place in rng.integers(0, len(damaged), int(rng.integers(1, 30))):
+                damaged[place] = int(rng.integers(256))
+            with suppress(ImageError):
+                list(Document(bytes(damaged), limits=PageLimits(max_pixels=2_000_000)).pages())
+
+
+def test_words_of_a_text_layer_are_parted_where_a_cell_begins() -> None:
+    words = [
+        LayerWord("Fresh", (0, 0, 50, 12)),
+        LayerWord("milk", (55, 0, 90, 12)),
+        LayerWord("1.10", (300, 1, 330, 12)),
+        LayerWord("Bread", (0, 20, 50, 32)),
+    ]
+    assert [line.text for line in lines_of(words)] == ["Fresh milk", "1.10", "Bread"]
+
+
+def test_a_scan_in_a_pdf_brings_no_text() -> None:
+    buffer = io.BytesIO()
+    picture = Image.new("L", (400, 500), 255)
+    ImageDraw.Draw(picture).text((50, 50), "on paper", fill=0)
+    picture.save(buffer, "PDF")
+    (page,) = Document(buffer.getvalue()).pages()
+    assert page.layer == ()
