@@ -80,8 +80,8 @@ def find_band(ink: npt.NDArray[np.bool_]) -> Band | None:
         return None
     parts = Components(*found[1:].astype(np.int64).T)
     text, beside = _text(parts, mask)
-    top, bottom = int(parts.top[text].min()), int(parts.bottom[text].max())
-    left, right = int(parts.left[beside].min()), int(parts.right[beside].max())
+    _, top, _, bottom = _box(parts, text)
+    left, _, right, _ = _box(parts, beside)
     return Band(left, top, right, bottom, stroke_width(mask[top:bottom, left:right]))
 
 
@@ -97,15 +97,31 @@ def _text(parts: Components, mask: Mask) -> tuple[Chosen, Chosen]:
     rules = _rules(parts, mask.shape)
     other = rules | _frames(parts, mask)
     line = _line(parts, ~other if not other.all() else ~np.zeros_like(other), mask.shape[0])
-    top, bottom = int(parts.top[line].min()), int(parts.bottom[line].max())
-    left, right = int(parts.left[line].min()), int(parts.right[line].max())
+    beside = rules & _may_be_text(parts, line)
+    return np.asarray(line | (beside & ~_is_taller(parts, line))), np.asarray(line | beside)
+
+
+def _may_be_text(parts: Components, line: Chosen) -> Chosen:
+    """Return which components are near the line, not under it, and end with it above or below."""
+    left, top, right, bottom = _box(parts, line)
     height = bottom - top
     apart = np.maximum(np.maximum(parts.top - bottom, top - parts.bottom), 0)
     aside = np.maximum(np.maximum(parts.left - right, left - parts.right), 0)
-    beside = rules & (apart <= ON_LINE * height) & (aside <= BESIDE * height)
+    under = np.minimum(parts.right, right) - np.maximum(parts.left, left) > 0.5 * parts.width
     beyond = (parts.top < top - BEYOND * height) & (parts.bottom > bottom + BEYOND * height)
-    beside &= ~beyond
-    return np.asarray(line | (beside & (parts.height <= TALL * height))), np.asarray(line | beside)
+    upright = parts.height > parts.width
+    return np.asarray((apart <= ON_LINE * height) & (aside <= BESIDE * height) & ~beyond & (upright | ~under))
+
+
+def _is_taller(parts: Components, line: Chosen) -> Chosen:
+    _, top, _, bottom = _box(parts, line)
+    return np.asarray(parts.height > TALL * (bottom - top))
+
+
+def _box(parts: Components, chosen: Chosen) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom of the components."""
+    left, top = int(parts.left[chosen].min()), int(parts.top[chosen].min())
+    return left, top, int(parts.right[chosen].max()), int(parts.bottom[chosen].max())
 
 
 def _line(parts: Components, possible: Chosen, rows: int) -> Chosen:
