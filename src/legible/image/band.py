@@ -96,7 +96,9 @@ def _text(parts: Components, mask: Mask) -> tuple[Chosen, Chosen]:
     """Return which components give the text its rows and which its columns: those, and what may be text beside."""
     rules = _rules(parts, mask.shape)
     other = rules | _frames(parts, mask)
-    line = _line(parts, ~other if not other.all() else ~np.zeros_like(other), mask.shape[0])
+    line = _line(parts, np.ones_like(other) if other.all() else ~other, mask.shape[0])
+    if not rules.any():
+        return line, line
     beside = rules & _may_be_text(parts, line)
     return np.asarray(line | (beside & ~_is_taller(parts, line))), np.asarray(line | beside)
 
@@ -140,13 +142,11 @@ def _line(parts: Components, possible: Chosen, rows: int) -> Chosen:
 
 def _core(parts: Components, possible: Chosen, rows: int) -> tuple[int, int]:
     """Return the rows that hold most of the components' widths."""
-    steps = np.zeros(rows + 1, np.int64)
     widths = np.minimum(parts.width, 3 * parts.height) * possible
-    np.add.at(steps, parts.top, widths)
-    np.subtract.at(steps, parts.bottom, widths)
-    cover = steps.cumsum()
-    full = np.concatenate([[0], cover >= CORE * cover.max(), [0]])
-    starts, ends = (np.flatnonzero(np.diff(full) == step) for step in (1, -1))
+    begun, ended = (np.bincount(ends, widths, rows + 1) for ends in (parts.top, parts.bottom))
+    cover = (begun - ended).cumsum()
+    full = np.concatenate([[False], cover >= CORE * cover.max(), [False]])
+    starts, ends = np.flatnonzero(full[1:] != full[:-1]).reshape(-1, 2).T
     sums = np.concatenate([[0], cover.cumsum()])
     best = int(np.argmax(sums[ends] - sums[starts]))
     return int(starts[best]), int(ends[best])

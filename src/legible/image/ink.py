@@ -3,6 +3,8 @@
 Nothing here knows of letters. Paper may be lit unevenly, and some of the ink may be pale.
 """
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -41,33 +43,40 @@ def is_dark_on_light(image: GreyImage) -> bool:
     return bool(all_light / light.size + border_light >= 1)
 
 
-def darkness(image: GreyImage, *, reach: int) -> GreyImage:
-    """Return how much darker each pixel (H, W) of a dark-on-light image is than the paper within `reach` pixels."""
+@dataclass(frozen=True)
+class Darkness:
+    """How much darker each pixel (H, W) is than the paper around it, and how dark full ink is, in grey levels."""
+
+    levels: GreyImage
+    full: float
+
+    def full_near(self, reach: int) -> Float:
+        """Return how dark full ink is near each column: (1, W)."""
+        darkest = cv2.blur(self.levels, (3, 3)).max(axis=0, keepdims=True)
+        span = 2 * reach + 1
+        near = cv2.blur(cv2.dilate(darkest, np.ones((1, span), np.uint8)), (span, 1), borderType=cv2.BORDER_REPLICATE)
+        full = max(self.full, 1.0)
+        return np.asarray(np.clip(near.astype(np.float32), MIN_FRACTION * full, full), np.float32)
+
+
+def darkness(image: GreyImage, *, reach: int) -> Darkness:
+    """Return how dark the ink of a dark-on-light image (H, W) is against the paper within `reach` pixels.
+
+    Full ink is as dark as much of it is, or half as dark as the darkest where there is little.
+    """
     dark = cv2.subtract(_paper_level(image, reach), image)
     counts = np.asarray(cv2.calcHist([dark], [0], None, [256], [0, 256])).ravel().cumsum()
-    unevenness = int(np.searchsorted(counts, dark.size * PAPER_FRACTION))
-    return np.asarray(cv2.subtract(dark, unevenness) if unevenness else dark, np.uint8)
+    paper = int(counts.searchsorted(PAPER_FRACTION * dark.size))
+    wanted = (dark.size * (1 - TOP_FRACTION), dark.size - SPECKS)
+    much, most = (min(int(level), 255) for level in counts.searchsorted(wanted, side="right"))
+    levels = np.asarray(cv2.subtract(dark, paper) if paper else dark, np.uint8)
+    return Darkness(levels, max(float(much - paper), 0.5 * (most - paper), 0.0))
 
 
-def contrast(dark: GreyImage) -> float:
-    """Return the darkness of full ink, in grey levels: of much of it, or half of the darkest where there is little."""
-    counts = np.asarray(cv2.calcHist([dark], [0], None, [256], [0, 256])).ravel()[::-1].cumsum()
-    most, much = (255 - int(np.searchsorted(counts, count)) for count in (SPECKS, dark.size * TOP_FRACTION))
-    return max(float(much), 0.5 * most)
-
-
-def evened(dark: GreyImage, *, reach: int) -> Float:
-    """Return ink 1 and paper 0 from darkness (H, W): each stretch of about `reach` columns has its own contrast."""
-    return np.asarray(np.minimum(dark * (GAIN / full_ink(dark, reach=reach)), 1.0), np.float32)
-
-
-def full_ink(dark: GreyImage, *, reach: int) -> Float:
-    """Return the darkness (1, W) of full ink near each column."""
-    full = max(contrast(dark), 1.0)
-    darkest = cv2.blur(dark, (3, 3)).max(axis=0, keepdims=True)
-    span = 2 * reach + 1
-    near = cv2.blur(cv2.dilate(darkest, np.ones((1, span), np.uint8)), (span, 1), borderType=cv2.BORDER_REPLICATE)
-    return np.asarray(np.clip(near.astype(np.float32), MIN_FRACTION * full, full), np.float32)
+def evened(dark: Darkness, *, reach: int) -> Float:
+    """Return ink 1 and paper 0 (H, W): each stretch of about `reach` columns has its own contrast."""
+    ink = dark.levels * (GAIN / dark.full_near(reach))
+    return np.asarray(np.minimum(ink, 1.0, out=ink), np.float32)
 
 
 def _paper_level(image: GreyImage, reach: int) -> GreyImage:

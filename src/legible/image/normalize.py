@@ -7,6 +7,7 @@ other lines to the network.
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeVar
 
 import cv2
@@ -16,7 +17,7 @@ import numpy.typing as npt
 from legible.image.band import Band, find_band, stroke_width
 from legible.image.binarized import normalize_binarized
 from legible.image.decode import GreyImage
-from legible.image.ink import Float, contrast, darkness, evened, full_ink, is_dark_on_light
+from legible.image.ink import Float, darkness, evened, is_dark_on_light
 
 Pixels = TypeVar("Pixels", GreyImage, Float)
 
@@ -98,17 +99,21 @@ def normalize(image: GreyImage, *, height: int, stride: int, version: int = DEFA
     """
     if version < NEWEST:
         return normalize_binarized(image, height=height, stride=stride, version=version)
-    if not is_dark_on_light(_reduced(image)):
-        image = np.asarray(cv2.bitwise_not(image), np.uint8)
-    text = find_text(image)
+    few = _reduced(image)
+    if not is_dark_on_light(few):
+        image, few = cv2.bitwise_not(image), cv2.bitwise_not(few)
+    text = find_text(image, few)
     if text is None:
         return np.zeros((height, 2 * stride), np.float32)
     return _shown(image, text, height=height, stride=stride)
 
 
-def find_text(image: GreyImage, looks: int = MAX_LOOKS) -> Text | None:
-    """Return where text lies in a dark-on-light image, to about a tenth of its height; None where it is blank."""
-    seen, band = _seen(image)
+def find_text(image: GreyImage, few: GreyImage, looks: int = MAX_LOOKS) -> Text | None:
+    """Return where text lies in a dark-on-light image, to about a tenth of its height; None where it is blank.
+
+    `few` is its copy of few pixels.
+    """
+    seen, band = _seen(image, few)
     if band is None:
         return None
     across, down = image.shape[1] / seen.shape[1], image.shape[0] / seen.shape[0]
@@ -117,13 +122,13 @@ def find_text(image: GreyImage, looks: int = MAX_LOOKS) -> Text | None:
     if down <= 1 or band.height >= MIN_TEXT_ROWS or looks <= 1:
         return first
     rows, columns = _within(place.grown(ROOM * place.height, ROOM * place.height), image.shape)
-    nearer = find_text(image[rows, columns], looks - 1)
+    part = image[rows, columns]
+    nearer = find_text(part, _reduced(part), looks - 1)
     return first if nearer is None else Text(nearer.place.moved(columns.start, rows.start), nearer.stroke)
 
 
-def _seen(image: GreyImage) -> tuple[GreyImage, Band | None]:
-    """Return a small copy of the image and where text is in it; a larger copy where the small one shows nothing."""
-    few = _reduced(image)
+def _seen(image: GreyImage, few: GreyImage) -> tuple[GreyImage, Band | None]:
+    """Return the small copy, or a larger one where that shows nothing, and where text is in it."""
     band = _look(few)
     if band is not None or few.size >= image.size:
         return few, band
@@ -136,9 +141,9 @@ def _look(image: GreyImage) -> Band | None:
     rows, columns = image.shape
     reach = max(min(rows, max(columns, 8)), 5)
     dark = darkness(np.asarray(cv2.blur(image, (3, 3)), np.uint8), reach=reach)
-    if contrast(dark) < MIN_CONTRAST:
+    if dark.full < MIN_CONTRAST:
         return None
-    return find_band(dark > INK * full_ink(dark, reach=reach))
+    return find_band(dark.levels > INK * dark.full_near(reach))
 
 
 def _reduced(image: GreyImage) -> GreyImage:
@@ -213,17 +218,19 @@ def _line_height(text: Text, rows: int) -> float:
 
 def _ink(image: GreyImage, window: Window, size: tuple[int, int]) -> Float:
     """Return the ink (rows, columns) in a window of a dark-on-light image; 0 where the window is outside the image."""
-    dark = darkness(_cut(image, window, size), reach=size[1])
-    ink = evened(dark, reach=size[1])
-    ink *= _inside(window.top, window.bottom, size[1], image.shape[0])[:, None]
-    ink *= _inside(window.left, window.right, size[0], image.shape[1])
+    ink = evened(darkness(_cut(image, window, size), reach=size[1]), reach=size[1])
+    columns, rows = size
+    first, last = _beyond(window.top, window.bottom, rows, image.shape[0])
+    start, stop = _beyond(window.left, window.right, columns, image.shape[1])
+    ink[:first], ink[last:], ink[:, :start], ink[:, stop:] = 0, 0, 0, 0
     return ink
 
 
-def _inside(start: float, stop: float, count: int, end: int) -> npt.NDArray[np.bool_]:
-    """Return which of `count` pixels from start to stop have their middle in an image that ends at `end`."""
-    middles = start + (np.arange(count) + 0.5) * (stop - start) / count
-    return np.asarray((middles > 0) & (middles < end))
+def _beyond(start: float, stop: float, count: int, end: int) -> tuple[int, int]:
+    """Return the first of `count` pixels from start to stop that has its middle in an image, and the first beyond it."""
+    size = (stop - start) / count
+    first, last = math.floor(-start / size + 0.5), math.ceil((end - start) / size - 0.5)
+    return min(max(first, 0), count), min(max(last, 0), count)
 
 
 def _settled(ink: Float, place: Window) -> Window:
@@ -239,13 +246,13 @@ def _settled(ink: Float, place: Window) -> Window:
 def _edge(darkest: Float, start: float, reach: float) -> float:
     """Return where ink begins, at most `reach` pixels from `start`."""
     first, stop = max(int(start - reach), 0), min(int(start + reach) + 2, len(darkest))
-    here = darkest[first:stop] > EDGE
-    begins = np.flatnonzero(here[1:] & ~here[:-1]) + first
-    if not len(begins):
+    here = darkest[first:stop].tolist()
+    rises = [place for place, (outer, inner) in enumerate(pairwise(here)) if outer <= EDGE < inner]
+    if not rises:
         return start
-    before = int(begins[np.abs(begins + 1 - start).argmin()])
-    outer, inner = float(darkest[before]), float(darkest[before + 1])
-    return before + 0.5 + (EDGE - outer) / (inner - outer)
+    before = min(rises, key=lambda place: abs(first + place + 1 - start))
+    outer, inner = here[before], here[before + 1]
+    return float(first + before + 0.5 + (EDGE - outer) / (inner - outer))
 
 
 def _cut(image: GreyImage, window: Window, size: tuple[int, int]) -> GreyImage:
