@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from conftest import PROJECT, drawn_word
@@ -450,6 +451,12 @@ def test_a_bundle_reads_images_as_it_was_trained_on_them(tmp_path: Path, bundle_
         recognizer = Recognizer.from_bundle(bundle)
         wanted = normalize(image, height=recognizer.height, stride=recognizer.stride, version=version)
         assert np.array_equal(recognizer.preprocess(image), wanted)
+
+
+def test_images_are_prepared_on_the_thread_of_their_worker(bundle_folder: Path) -> None:
+    cv2.setNumThreads(2)
+    Recognizer.from_bundle(load_bundle(bundle_folder))
+    assert cv2.getNumThreads() == 1
 
 
 def test_a_bundle_of_a_newer_normalization_is_refused_by_name(tmp_path: Path, bundle_folder: Path) -> None:

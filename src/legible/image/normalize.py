@@ -227,7 +227,7 @@ def _ink(image: GreyImage, window: Window, size: tuple[int, int]) -> Float:
 
 
 def _beyond(start: float, stop: float, count: int, end: int) -> tuple[int, int]:
-    """Return the first of `count` pixels from start to stop that has its middle in an image, and the first beyond it."""
+    """Return which of `count` pixels is the first with its middle inside an image, and which the next beyond it."""
     size = (stop - start) / count
     first, last = math.floor(-start / size + 0.5), math.ceil((end - start) / size - 0.5)
     return min(max(first, 0), count), min(max(last, 0), count)

@@ -15,6 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter
@@ -69,6 +70,7 @@ class Recognizer:
         self._workers = workers
         self._threads = _Threads(workers)
         self.height = int(self._runner().get_input_details()["image"]["shape"][1])
+        cv2.setNumThreads(1)  # images are shared out among workers, and OpenCV's own threads hang after a fork
         probe = np.zeros((self.height, PROBE_WIDTH), np.float32)
         self.stride = PROBE_WIDTH // len(self.logits(probe))
 
