@@ -14,22 +14,22 @@ Flags = npt.NDArray[np.bool_]
 
 COMMENT = "//"
 PEN_PATHS = "pen paths"
-"""What draws with it, by name."""
+"""The name of the styles that draw with pen paths."""
 
 
 @dataclass(frozen=True)
 class Shape:
-    """One way to write a character: all its strokes in one row of points; y goes up, x-height is 1."""
+    """One way to write a character: all its strokes in one row of points; y goes up, and the x-height is 1."""
 
     character: str
     is_cursive: bool
     """Whether its first stroke comes from and goes to its neighbours."""
     points: Points
-    """(n, 2)"""
+    """The points (n, 2) of all strokes."""
     starts: Flags
-    """(n,): where the pen comes down."""
+    """Whether the pen comes down at a point, (n,)."""
     corners: Flags
-    """(n,): where the path turns sharply."""
+    """Whether the path turns sharply at a point, (n,)."""
 
     @cached_property
     def body(self) -> tuple[float, float]:

@@ -11,12 +11,12 @@ from pathlib import Path
 from legible.data.dataset import add_member
 
 END = bytes(2 * tarfile.BLOCKSIZE)
-"""Of a tar."""
+"""The end of a tar archive."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A file of one row a sample, after a heading of one line or none."""
+    """A file with one row for each sample, and perhaps a heading line."""
 
     path: Path
     heading: str = ""
@@ -31,7 +31,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Archive:
-    """Row n of each table belongs to member n of the tar."""
+    """Tables and a tar in which row n of each table belongs to member n of the tar."""
 
     tables: tuple[Table, ...]
     tar: Path

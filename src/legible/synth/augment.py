@@ -1,7 +1,7 @@
-"""Change a grey image as hands, pens, paper, scanners and phones would; the text stays readable.
+"""Augmentation: change a grey image as hands, pens, paper, scanners and phones would; the text stays readable.
 
-Every change has its own chance and size, both of which grow with `strength`, 0 (nothing) to 1. All geometry is one
-resampling. What lies outside the image is paper.
+Every change has its own probability and size, and both grow with `strength` from 0 (nothing) to 1. All geometry is one
+resampling. What is outside the image is paper.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,11 +17,11 @@ GreyImage = npt.NDArray[np.uint8]
 Float = npt.NDArray[np.float32]
 
 LARGEST_SLANT = 0.45
-"""Tangent of the shear at strength 1: about 24 degrees."""
+"""The tangent of the shear at strength 1: about 24 degrees."""
 LARGEST_TURN_DEGREES = 4.0
 LARGEST_STRETCH = 0.3
 ELASTIC_CELL = 24
-"""Pixels between the points that an elastic change moves."""
+"""The distance in pixels of the points that an elastic change moves."""
 
 
 def augment(image: GreyImage, rng: np.random.Generator, strength: float) -> GreyImage:
@@ -189,7 +189,7 @@ def _invert(image: GreyImage, rng: np.random.Generator, strength: float) -> Grey
 
 @dataclass(frozen=True)
 class Change:
-    """A change and its chance at strength 1."""
+    """A change, and its probability at strength 1."""
 
     apply: Callable[[GreyImage, np.random.Generator, float], GreyImage]
     chance: float
@@ -197,7 +197,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Shift:
-    """A change after which points lie elsewhere."""
+    """A change that moves points."""
 
     apply: Callable[[GreyImage, np.random.Generator, float], Moved[GreyImage]]
     chance: float
@@ -215,4 +215,4 @@ CHANGES: tuple[Change | Shift, ...] = (
     Change(_jpeg, 0.15),
     Change(_invert, 0.03),
 )
-"""In the order in which they happen on the way from pen to file."""
+"""The changes in the order in which they happen on the way from pen to file."""

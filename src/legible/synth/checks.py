@@ -1,4 +1,4 @@
-"""What `generate` is asked for, checked before a file is written: sizes, characters and texts."""
+"""Checks of the section `generate` before a file is written: sizes, characters and texts."""
 
 import sys
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ Letters = Mapping[str, frozenset[str]]
 MINIMA = {"words": 0, "lines": 0, "styles": 1}
 UP_TO_ONE = ("strength", "effects", "flattening", "foreign")
 PROBES, MIN_DRAWN = 100, 10
-"""Of so many texts so many at least are drawn by each font: a sample is drawn again only so often."""
+"""Each font must draw MIN_DRAWN of PROBES texts, because a sample is drawn again only a few times."""
 
 
 def check_asked(asked: GenerateParams, charset: Charset) -> None:

@@ -1,4 +1,4 @@
-"""A line among what stands around it on its sheet, and the crop that a detector or a person cuts out there.
+"""A line with its surroundings on a sheet, and the crop that a detector or a person cuts out.
 
 Everything here is coverage, 0 to 255: 255 is full ink.
 """
@@ -16,53 +16,53 @@ from legible.synth.glyphs import Coverage, Line
 Rng = np.random.Generator
 
 MAX_BETWEEN = 0.35
-"""The margin between lines, as a fraction of the height: of others only feet and heads are in view."""
+"""The largest margin between lines, as a fraction of the height: of other lines only feet and heads are in view."""
 
 
 @dataclass(frozen=True)
 class Surroundings:
-    """Probabilities of what stands near the line; a writer style has its own."""
+    """The probabilities of what is near the line; each writer style has its own."""
 
     above: float = 0.0
-    """Of another line whose feet may be seen above."""
+    """The probability of another line whose feet may be seen above."""
     below: float = 0.0
     beside: float = 0.0
-    """Of the edge of a word at the left or right, cut off by the crop."""
+    """The probability of the edge of a word at the left or right, cut off by the crop."""
     underline: float = 0.0
     strike: float = 0.0
     box: float = 0.0
-    """Of a frame around the text, of one or two rules at its sides, or of one below."""
+    """The probability of a frame around the text, of one or two rules at its sides, or of one below."""
     pale: float = 0.0
-    """Of a word that is paler than the others."""
+    """The probability of a word that is paler than the others."""
     selected: float = 0.0
-    """Of a first word, or a whole text, that is light on a dark ground."""
+    """The probability of a first word, or a whole text, that is light on a dark ground."""
     tab: float = 0.0
-    """Of a gap between two words as wide as a column is."""
+    """The probability of a gap between two words as wide as a column."""
     leading: float = 1.15
-    """From base line to base line, in heights of the line."""
+    """The distance of base lines, in heights of the line."""
 
 
 @dataclass(frozen=True)
 class Crop:
-    """What is cut out around the line; lengths are fractions of its height."""
+    """What is cut out around the line. Lengths are fractions of its height."""
 
     tight: float = 0.5
-    """Probability that the ink's own rows decide, not those that the font has for all its letters."""
+    """The probability that the ink's own rows decide, not those that the font has for all its letters."""
     margins: tuple[float, float] = (0.0, 0.3)
     loose: float = 0.05
-    """Probability of margins of up to three heights."""
+    """The probability of margins of up to three heights."""
     degrees: float = 0.5
-    """Standard deviation of the turn."""
+    """The standard deviation of the rotation."""
     max_degrees: float = 8.0
     width: float = 1.0
-    """Letters are so many times as wide as the font has them."""
+    """The width of letters as a multiple of the font's."""
     stretch: float = 0.05
-    """Standard deviation of the logarithm of that."""
+    """The standard deviation of the logarithm of that multiple."""
 
 
 @dataclass(frozen=True)
 class Canvas:
-    """A part of a sheet, and where on it the line stands: rows and columns of its ink and of its font's box."""
+    """A part of a sheet, and where the line is on it: the rows and columns of its ink and of its font's box."""
 
     coverage: Coverage
     left: int
@@ -72,7 +72,7 @@ class Canvas:
     font_top: int
     font_bottom: int
     crowded: bool = False
-    """Whether other lines stand above or below."""
+    """Whether there are other lines above or below."""
 
     @property
     def height(self) -> int:

@@ -1,7 +1,7 @@
-"""What else happens to writing on its way into a picture: marks near it, the sheet it is on, the camera that takes it.
+"""Effects of a document on its writing: marks near it, the sheet it is on, the camera that takes it.
 
-Each effect takes a strength from 0 (nothing is changed) to 1. `synth.augment` holds what any picture may suffer in
-training; these belong to the document, so a writer style keeps its own few.
+Each effect takes a strength from 0 (nothing changes) to 1. `synth.augment` holds what may happen to any image in
+training; effects belong to the document, so a writer style keeps its own few.
 """
 
 from collections.abc import Callable, Mapping
@@ -23,18 +23,21 @@ Place = Literal["ink", "sheet", "camera"]
 
 @dataclass(frozen=True)
 class Effect:
-    """Those of `ink` change coverage (0 to 1, ink is 1), then those of `sheet` and `camera` change light (0 to 255)."""
+    """An effect.
+
+    Those of `ink` change coverage (0 to 1, ink is 1); those of `sheet` and `camera` change light (0 to 255).
+    """
 
     name: str
     place: Place
     chance: float
-    """Of a style to have it, at strength 1."""
+    """The probability that a style has it, at strength 1."""
     apply: Callable[[Coverage, Rng, float], Coverage]
 
 
 @dataclass(frozen=True)
 class Shift:
-    """An effect after which points lie elsewhere."""
+    """An effect that moves points."""
 
     name: str
     place: Place
@@ -49,7 +52,7 @@ class Effects:
     names: tuple[str, ...] = ()
     strength: float = 0.0
     often: float = 0.6
-    """Share of the style's samples that show each of them."""
+    """The fraction of the style's samples that show each of its effects."""
 
     def apply(self, place: Place, image: Coverage, rng: Rng) -> Moved[Coverage]:
         """Return the image (H, W) after this style's effects of the place; its size may change."""
@@ -259,4 +262,4 @@ EFFECTS: Mapping[str, Effect | Shift] = {
         Effect("defocus", "camera", 0.1, _defocus),
     )
 }
-"""In the order in which they happen."""
+"""The effects in the order in which they happen."""

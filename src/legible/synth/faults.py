@@ -1,6 +1,6 @@
-"""What happens to a picture after it was printed: light, scanners, cameras, fax machines, files.
+"""Faults of an image after it was printed: light, scanners, cameras, fax machines, files.
 
-Each fault takes a picture of light (H, W), 0 to 255 in float32, and a strength from 0 to 1.
+Each fault takes an image of light (H, W), 0 to 255 in float32, and a strength from 0 to 1.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ Apply = Callable[[Light, Rng, float], Light]
 
 @dataclass(frozen=True)
 class Fault:
-    """The name of a fault, how likely a writer style has it, and from which to which strength."""
+    """A fault: its name, the probability that a writer style has it, and the range of its strength."""
 
     name: str
     chance: float
@@ -33,7 +33,7 @@ class Faults:
 
     chosen: tuple[tuple[str, float], ...] = ()
     often: float = 0.75
-    """Probability of each in a sample."""
+    """The probability of each fault in a sample."""
 
     def times(self, factor: float) -> "Faults":
         """Return the same faults, stronger by a factor."""
@@ -55,7 +55,7 @@ def draw_faults(offered: tuple[Fault, ...], rng: Rng) -> Faults:
 
 
 def _gradient(light: Light, rng: Rng, strength: float) -> Light:
-    """Let light fall off across the image, to two fifths at most."""
+    """Let light fall off across the image, to no less than two fifths."""
     corners = (1 - rng.uniform(0, 0.6 * strength, (2, 2))).astype(np.float32)
     if rng.random() < 0.5:
         corners[:, 0], corners[:, 1] = 1.0, 1 - 0.6 * strength
@@ -344,4 +344,4 @@ FAULTS: Mapping[str, Apply] = {
     "gamma": _gamma,
     "jpeg": _jpeg,
 }
-"""In the order in which they happen."""
+"""The faults in the order in which they happen."""

@@ -1,4 +1,4 @@
-"""Stage `fonts`: install npm packages of fonts, and keep the files that are drawn with, their licences beside them."""
+"""Stage `fonts`: install npm packages of fonts, and keep the files that are drawn with, with their licences."""
 
 import shutil
 import subprocess
@@ -9,7 +9,7 @@ from legible.config import Params
 from legible.errors import DataError
 
 FONTSOURCE, EXPO, SEGMENTS = "@fontsource", "@expo-google-fonts", "dseg"
-"""Latin subsets of Google's families, the same families with all their letters, and segment displays."""
+"""The packages: Latin subsets of Google's families, the same families with all letters, and segment displays."""
 SUBSETS = ("latin-400-normal", "latin-700-normal", "latin-400-italic")
 """The files taken from a package of subsets: its Latin letters in three cuts."""
 CUTS = {

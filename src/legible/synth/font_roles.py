@@ -1,4 +1,4 @@
-"""Which families the kinds of samples are drawn in: `font_roles.txt`, a role a line."""
+"""The font families of each kind of samples: `font_roles.txt`, one role a line."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -11,14 +11,16 @@ from legible.errors import DataError
 from legible.synth.fonts import Font, slug
 
 ONLY = "only"
-"""Families that `print` leaves to the kinds of their roles."""
+"""The families that `print` leaves to other kinds."""
 CUT = re.compile(r"-full-(\d+)-")
 ITALICS, BOLD, HEAVY_FROM = 0.25, 0.5, 700
-"""How often slanted and bold cuts are drawn beside upright ones."""
+"""The probability weights of slanted and bold cuts beside upright ones, and the font weight from which a cut is
+bold.
+"""
 UPRIGHT = frozenset({"receipt", "typewriter", "pixel", "dots"})
-"""Roles without slanted cuts, as their machines have none."""
+"""The roles without slanted cuts, because their machines have none."""
 THIN, HEAVY = (100, 300), 900
-"""Weights of cuts that are drawn by the role of their weight alone."""
+"""The weights of cuts that only the roles `thin` and `heavy` draw."""
 
 
 @lru_cache(maxsize=1)

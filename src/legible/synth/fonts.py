@@ -1,4 +1,4 @@
-"""Font files: found in folders and Python packages, and asked which characters they draw."""
+"""Font files: found in folders and Python packages, with the characters that they draw."""
 
 import io
 import re
@@ -20,15 +20,15 @@ from legible.errors import DataError
 
 SUFFIXES = (".woff2", ".woff", ".ttf", ".otf")
 INSTALLED = re.compile(r"(.+?)-(?:latin|full)-")
-"""The family in the name of a file that `fonts` installed."""
+"""The pattern of a file that `fonts` installed; it names the family."""
 ENTRY_POINTS = "fonts_ttf"
-"""Where Python packages of fonts announce themselves."""
+"""The group of entry points with which Python packages of fonts register."""
 NO_CHARACTER = "\U0010ffff"
-"""Drawn as the font's sign for a missing glyph."""
+"""A code point that a font draws as its glyph for missing characters."""
 
 WOFF2 = b"wOF2"
 OPENINGS_WORTH_UNPACKING = 50
-"""So many openings of a packed file take as long as unpacking it."""
+"""After this many openings, unpacking a packed file has paid off."""
 _openings: Counter[Path] = Counter()
 
 FontKind = Literal["print", "handwriting"]

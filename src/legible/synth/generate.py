@@ -1,6 +1,6 @@
-"""Stage `generate`: drawn words and lines in the IAM layout, each kind apart.
+"""Stage `generate`: words and lines drawn in the IAM layout, each kind in a folder of its own.
 
-Sample n of a kind is drawn from (seed, kind, n) alone, so any number of processes makes the same bytes, on whatever
+Sample n of a kind is drawn from (seed, kind, n) alone, so any number of processes makes the same bytes, on any
 processor of a kind (`synth.determinism`).
 """
 
@@ -32,9 +32,9 @@ from legible.synth.texts.rare import FOREIGN
 from legible.synth.words import Texts
 
 CHUNK = 64
-"""Samples handed to a process at a time."""
+"""The number of samples that a process gets at a time."""
 FINGERPRINT = "fingerprint"
-"""File that stands in the folder until it is complete and in its place."""
+"""The file that is in the folder until it is complete."""
 
 
 def generate(params: Params, *, root: Path, processes: int = 1) -> None:

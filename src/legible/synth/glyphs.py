@@ -1,7 +1,7 @@
-"""Lines set from single glyphs that are kept: fast, with each glyph's place and ink in the hand of the caller.
+"""Lines set from single cached glyphs: fast, and the caller sees the place and ink of each glyph.
 
-`synth.typesetting` sets the samples of `print`; this sets those kinds whose letters have a size of their own in
-pixels, stand in two levels or are pressed unevenly.
+`synth.typesetting` sets the samples of `print`. This module sets kinds whose letters have an exact size in pixels, are
+in two levels, or are pressed unevenly.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from legible.synth.kerning import kerning
 
 Rng = np.random.Generator
 Coverage = npt.NDArray[np.uint8]
-"""(H, W), 0 to 255."""
+"""Coverage (H, W), 0 to 255."""
 
 
 LIGATURES = {"ffi": "ﬃ", "ffl": "ﬄ", "fi": "ﬁ", "fl": "ﬂ", "ff": "ﬀ"}
@@ -25,7 +25,7 @@ LIGATURES = {"ffi": "ﬃ", "ffl": "ﬄ", "fi": "ﬁ", "fl": "ﬂ", "ff": "ﬀ"}
 
 @dataclass(frozen=True)
 class Glyph:
-    """A character's coverage, where it lies from the pen on the line's top, and how far the pen goes on."""
+    """A character's coverage, its position from the pen on the line's top, and its advance."""
 
     coverage: Coverage
     left: int
@@ -39,16 +39,16 @@ class Setting:
 
     font: Font
     size: int
-    """Pixels of an em."""
+    """The pixels of an em."""
     bilevel: bool = False
-    """Whether pixels are ink or paper and nothing between."""
+    """Whether pixels are only ink or paper, nothing between."""
     tracking: float = 0.0
-    """Between letters, beyond the font's own."""
+    """The distance of letters, beyond the font's own."""
     word_spacing: float = 0.0
     pitch: float = 0.0
-    """Every letter takes this width, as on a typewriter; 0: its own."""
+    """The width of every letter, as on a typewriter; 0 for its own width."""
     uneven: float = 0.0
-    """How far single letters leave their place."""
+    """How far single letters are moved from their place."""
     pressed: float = 0.0
     """How much the ink of single letters differs, 0 to 1."""
     kerned: bool = True

@@ -1,4 +1,4 @@
-"""Single-stroke handwriting: pen paths joined to words, in a hand that a seed fixes, drawn with pressure by a pen.
+"""Single-stroke handwriting: pen paths joined to words, in a hand that a seed fixes, drawn by a pen with pressure.
 
 Lengths are in x-heights until `_in_pixels`.
 """
@@ -28,15 +28,15 @@ PEN_WIDTHS: Mapping[Pen, tuple[float, float]] = {
     "fountain": (0.1, 0.24),
     "pencil": (0.07, 0.16),
 }
-"""Least and most width of the line."""
+"""The smallest and greatest width of each pen's line."""
 STEPS = 6
-"""Straight pieces to a piece of curve between two points."""
+"""The number of straight pieces of a curve between two points."""
 OVER = np.array([0.12, 0.08], np.float32)
-"""How far left of and below its second point a letter that begins at its right is reached."""
+"""How far to the left of and below its second point a letter that begins at its right is reached."""
 OVERSAMPLING = 3
-"""Drawn so many times larger and brought down: OpenCV's lines have whole widths."""
+"""The factor by which lines are drawn larger and scaled down, because OpenCV's lines have whole widths."""
 FRACTION_BITS = 4
-"""OpenCV takes points in sixteenths of a pixel."""
+"""The precision of OpenCV's points: sixteenths of a pixel."""
 
 
 @dataclass(frozen=True)
@@ -44,42 +44,42 @@ class Hand:
     """What stays the same in all that one writer writes."""
 
     shapes: Mapping[str, tuple[Shape, ...]]
-    """Of each character those that this writer uses, the usual one first, bent to this hand."""
+    """For each character the shapes that this writer uses, the usual one first, bent to this hand."""
     usual: float
-    """How often the usual one is taken."""
+    """How often the usual shape is taken."""
     joins: float
-    """How often letters that can be joined are."""
+    """How often letters that can be joined are joined."""
     x_height: float
-    """In pixels."""
+    """The x-height in pixels."""
     width: float
-    """Of letters, 1 as drawn."""
+    """The width of letters; 1 is as drawn."""
     slant: float
-    """Tangent of the lean to the right."""
+    """The tangent of the lean to the right."""
     ascent: float
-    """Height of what rises above or falls under the small letters, 1 as drawn."""
+    """The height of what rises above or falls below the small letters; 1 is as drawn."""
     letter_spacing: float
     word_spacing: float
     size_change: float
-    """Standard deviation of a letter's size."""
+    """The standard deviation of a letter's size."""
     size_drift: float
-    """How much the size grows or falls along a word, a share an x-height."""
+    """How much the size grows or falls along a word, as a fraction for each x-height."""
     shift: float
-    """Standard deviation of where a letter stands."""
+    """The standard deviation of a letter's place."""
     bend: float
-    """Standard deviation of each point of a letter."""
+    """The standard deviation of each point of a letter."""
     wave: float
     """How far the base line swings."""
     rise: float
-    """Tangent of the base line."""
+    """The tangent of the base line."""
     haste: float
-    """0 to 1: how much curves are cut short."""
+    """How much curves are cut short, 0 to 1."""
     tremor: float
     pen: Pen
     pen_width: float
     pressure: float
-    """0 to 1: how much the width changes along the line."""
+    """How much the width changes along the line, 0 to 1."""
     nib: float
-    """Angle of a broad nib, in radians."""
+    """The angle of a broad nib, in radians."""
 
 
 def draw_hand(rng: np.random.Generator) -> Hand:
@@ -120,13 +120,13 @@ def write(text: str, hand: Hand, rng: np.random.Generator) -> Lettering:
 
 @dataclass(frozen=True)
 class Path:
-    """Points (n, 2) that the pen goes through, `starts` and `corners` (n,) as in a shape, and whose each point is."""
+    """The points (n, 2) that the pen goes through, with `starts` and `corners` (n,) as in a shape."""
 
     points: Points
     starts: Flags
     corners: Flags
     owners: Owners
-    """(n,): place of the character in the text."""
+    """The index in the text of each point's character, (n,)."""
 
 
 def _own_shapes(rng: np.random.Generator, *, cursive: float, bend: float) -> dict[str, tuple[Shape, ...]]:

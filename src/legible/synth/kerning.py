@@ -11,9 +11,11 @@ from fontTools.ttLib import TTFont
 from fontTools.ttLib.sfnt import SFNTWriter
 
 TABLES = {"GDEF", "GPOS", "GSUB", "cmap", "head", "hhea", "kern", "maxp"}
-"""What kerning is read from; the difference that it makes needs no widths."""
+"""The tables that kerning is read from; its differences need no widths."""
 UNJOINED = {"liga": False, "clig": False, "calt": False}
-"""Letters are drawn one by one, so none may become another or one with its neighbour."""
+"""Features that are switched off: letters are drawn one by one, so none may become another or one with its
+neighbour.
+"""
 
 
 def kerning(path: Path, text: str) -> npt.NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""Ink on paper: a text's coverage (0 to 1) becomes a grey picture, as one writer's pen and sheet make it."""
+"""Ink on paper: the coverage of a text (0 to 1) becomes a grey image, as one writer's pen and sheet make it."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -26,7 +26,7 @@ class Paper:
 
 @dataclass(frozen=True)
 class Ink:
-    """Grey level of full ink, and how unevenly it flows (0 to 1)."""
+    """The grey level of full ink, and how unevenly it flows (0 to 1)."""
 
     level: float
     unevenness: float

@@ -20,7 +20,7 @@ from legible.synth.style import draw_style, draw_text
 from legible.synth.words import Texts
 
 PRINT_MARGINS = (0.3, 0.6)
-"""As a line of a page is cut out, so that readers which need margins have them."""
+"""The margins, as of a line cut out of a page, for recognizers that need some."""
 
 
 @dataclass(frozen=True)

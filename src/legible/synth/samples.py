@@ -25,10 +25,10 @@ from legible.synth.texts.vocabulary import Vocabulary
 from legible.synth.words import TRIES, Texts
 
 KINDS = ("print", "handwriting", "strokes", *SAMPLE_KINDS)
-"""Printed fonts, handwriting fonts, pen paths, and what people send. A kind's place is in the seed of its samples."""
+"""The kinds of samples; the position of a kind is part of the seed of its samples."""
 UNITS = ("words", "lines")
 FOREIGN_TRIES = 3
-"""So often signs outside of the charset are looked for that a font draws."""
+"""How often signs outside the charset are drawn until a font has them."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,9 @@ class Drawn:
     height: int
     width: int
     boxes: tuple[tuple[float, ...] | None, ...]
-    """Left, top, right, bottom of each character in pixels, None for spaces and what is cut; () if not asked for."""
+    """Left, top, right and bottom of each character in pixels, None for spaces and what is cut off; () if not asked
+    for.
+    """
     image: bytes
 
 

@@ -1,4 +1,4 @@
-"""Writer styles: what stays the same in all that one hand or one printer makes, and drawing with them."""
+"""Writer styles: what is the same in everything that one hand or one printer makes, and drawing with it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,10 +19,12 @@ GreyImage = npt.NDArray[np.uint8]
 Coverage = npt.NDArray[np.float32]
 
 CUT_OUT = 0.3
-"""Share of the pictures cut out at their ink, as a program that parts a page into words does: of a full stop no paper
-is left but in the corners, and it is no longer certain which is paper and which ink."""
+"""The fraction of images cut out at their ink, as a program that splits a page into words does.
+
+Of a full stop only the corners of paper are left then, and it is not certain which is paper and which is ink.
+"""
 MIN_CUT_OUT = 4
-"""Rows and columns left at least."""
+"""The smallest number of rows and columns that a cut leaves."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Style:
     paper: Paper
     strength: float
     margins: tuple[float, float] | None = None
-    """Least and most paper around the ink, as shares of its height; else tight or loose, at times none."""
+    """The least and most paper around the ink, as fractions of its height; None: tight or loose, sometimes none."""
     effects: Effects = NO_EFFECTS
 
     @property
@@ -61,7 +63,7 @@ def draw_hand_style(rng: np.random.Generator, *, strength: float) -> Style:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A picture (H, W) and the boxes of its text's characters in it."""
+    """An image (H, W), and the boxes of its text's characters."""
 
     image: GreyImage
     boxes: Boxes

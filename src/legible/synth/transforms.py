@@ -1,4 +1,4 @@
-"""Where the points of a picture go: 3 x 3 matrices beside the images that they made."""
+"""The movement of points: 3 x 3 matrices beside the images that they made."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 Matrix = npt.NDArray[np.float64]
 Boxes = npt.NDArray[np.float64]
-"""(n, 4): left, top, right, bottom of each character in pixels; not a number for what leaves no ink."""
+"""Left, top, right and bottom of each character in pixels, (n, 4); NaN for what leaves no ink."""
 
 Places = npt.NDArray[np.float64]
 
@@ -28,7 +28,7 @@ class Moved(Generic[Image]):
 
 @dataclass(frozen=True)
 class Lettering:
-    """Coverage of a text, (H, W), 0 to 1, and the box of each of its characters."""
+    """The coverage (H, W) of a text, 0 to 1, and the box of each of its characters."""
 
     coverage: npt.NDArray[np.float32]
     boxes: Boxes

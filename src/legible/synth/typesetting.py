@@ -21,23 +21,23 @@ Coverage = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Typesetting:
-    """How one style sets its font. Lengths are shares of `size`, the pixels of an em."""
+    """How one style sets its font. Lengths are fractions of `size`, the pixels of an em."""
 
     font: Font
     size: int
     slant: float
     stretch: float
     spacing: float
-    """Between letters, beyond the font's own."""
+    """The distance of letters, beyond the font's own."""
     word_spacing: float
     weight: float
-    """Above 0 thicker, below 0 thinner, in pixels."""
+    """How much thicker (above 0) or thinner (below 0) strokes are, in pixels."""
     jitter: float
     """How far single letters leave the line and their size."""
     wave: float
     """How far the base line swings."""
     kerned: bool = False
-    """Whether pairs of letters stand as near as the font says."""
+    """Whether pairs of letters are kerned as the font says."""
 
 
 def draw_typesetting(fonts: Sequence[Font], rng: np.random.Generator, *, kerned: bool) -> Typesetting:

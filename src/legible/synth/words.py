@@ -1,4 +1,4 @@
-"""What is written: words by frequency, and the numbers, dates, amounts, addresses and codes that stand among them."""
+"""The texts to draw: words by frequency, and numbers, dates, amounts, addresses and codes among them."""
 
 import string
 from collections.abc import Callable, Sequence
@@ -19,11 +19,11 @@ MONTHS = ("January", "February", "March", "April", "May", "June", "July", "Augus
           "December", "Jan", "Feb", "Mar", "Apr", "Jun", "Jul", "Aug", "Sept", "Oct", "Nov", "Dec")  # fmt: skip
 DOMAINS = ("com", "org", "net", "co.uk", "edu", "de", "io")
 SIGNS_ALONE = 0.5
-"""Of the strings of any characters: the rarest signs of a charset stand in no word."""
+"""The fraction of random strings that consist of signs: the rarest signs of a charset are in no word."""
 MARKS = ".......,,,,,,,\"\"--'':;!?()"
-"""Half of them full stops and commas, as in running text, where they are more."""
+"""The punctuation that is drawn; half of it are full stops and commas, which are even more frequent in running text."""
 TRIES = 500
-"""A text is drawn again so often where the charset, or a style, lacks a character of it."""
+"""How often a text is drawn again where the charset, or a style, lacks a character of it."""
 CLOSING = ("", "", "", "", "", "", ",", ",", ".", ".", ";", ":", "!", "?", "'s", "-")
 
 
@@ -36,9 +36,10 @@ def _vocabulary(flattening: float) -> tuple[tuple[str, ...], tuple[float, ...]]:
 
 
 class Texts:
-    """Draws words and lines within a charset, people's names and addresses in lines among them where asked for.
+    """Draws words and lines within a charset, with people's names and addresses where asked for.
 
-    Words come by their frequency to the power of `flattening`: below 1 rare ones are seen, common ones stay common.
+    Words are drawn by their frequency to the power of `flattening`: below 1 rare ones are seen, common ones stay
+    common.
     """
 
     def __init__(self, charset: Charset, *, names: bool = False, flattening: float = DEFAULT_FLATTENING) -> None:

@@ -1,1 +1,1 @@
-"""Kinds of samples that the generator draws beside print, handwriting and pen paths; `registry` names them all."""
+"""The kinds of samples beside print, handwriting and pen paths; `registry` names them all."""

@@ -1,4 +1,4 @@
-"""Pictures without text, whose reading is the empty text: paper, noise, rules, textures, logos, edges, bar codes."""
+"""Images without text, whose reading is the empty text: paper, noise, rules, textures, logos, edges, bar codes."""
 
 from collections.abc import Callable
 

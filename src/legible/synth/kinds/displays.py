@@ -15,7 +15,7 @@ from legible.synth.kinds.paper_kinds import PHOTO, SCAN
 from legible.synth.texts.documents import DOTS, SEGMENTS
 
 SEVEN = "0123456789-:. "
-"""What seven segments show without doubt."""
+"""The characters that seven segments show without doubt."""
 GRIDS = {
     "press-start-2p": 8,
     "silkscreen": 8,
@@ -26,9 +26,9 @@ GRIDS = {
     "jersey-10": 19,
     "jersey-15": 27,
 }
-"""Pixels of an em at which families of pixels are drawn in whole ones."""
+"""The pixels of an em at which pixel fonts are drawn in whole pixels."""
 GHOST = 0.5
-"""Probability that segments which are off can be seen."""
+"""The probability that segments which are off can be seen."""
 
 
 def segment_look(font: Font, rng: Rng) -> Look:

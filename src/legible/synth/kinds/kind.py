@@ -1,4 +1,4 @@
-"""What a kind of samples is, and how one of its samples is drawn: set, surrounded, cut out, inked, spoilt."""
+"""A kind of samples, and how one of its samples is drawn: set, surrounded, cut out, inked, spoilt."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,9 +26,9 @@ Lay = Callable[[Coverage, Rng], Light]
 NOTHING_AROUND, NO_FAULTS = Surroundings(), Faults()
 MAX_THINNER = -0.5
 MIN_INK = 90
-"""Of 255, of the darkest pixel."""
+"""The least ink of the darkest pixel, of 255."""
 MIN_LIKENESS = 0.5
-"""Looked at by eye: below it letters are lost in noise, holes or blur."""
+"""Chosen by eye: below it letters are lost in noise, holes or blur."""
 
 
 def unchanged(coverage: Coverage, rng: Rng) -> Coverage:
@@ -38,7 +38,7 @@ def unchanged(coverage: Coverage, rng: Rng) -> Coverage:
 
 @dataclass(frozen=True)
 class Tones:
-    """Grey of paper and of ink; ink may be the brighter one."""
+    """The grey of paper and of ink; ink may be the brighter one."""
 
     paper: float = 255.0
     ink: float = 0.0
@@ -55,15 +55,15 @@ class Look:
     setting: Setting
     crop: Crop
     scale: float = 1.0
-    """From the pixels in which letters are set to those of the picture."""
+    """The factor from the pixels in which letters are set to those of the image."""
     surroundings: Surroundings = NOTHING_AROUND
     press: Finish = unchanged
-    """What is done to the ink of the set line, before it is cut out."""
+    """The function that changes the ink of the set line before it is cut out."""
     lay: Lay = field(default_factory=lambda: Tones().lay)
-    """From coverage to light."""
+    """The function from coverage to light."""
     faults: Faults = NO_FAULTS
     allowed: str = ""
-    """The only characters that it shows as they are; empty: all that the font draws."""
+    """The only characters that it shows as they are; empty for all that the font draws."""
 
     @property
     def name(self) -> str:
@@ -79,17 +79,17 @@ class Look:
 
 @dataclass(frozen=True)
 class SampleKind:
-    """A kind of samples by name: which fonts it is set in, what it says, how it looks."""
+    """A kind of samples by name: the fonts it is set in, what it says, and how it looks."""
 
     name: str
     roles: Mapping[str, float]
-    """Weights of the roles of fonts (`synth.font_roles`)."""
+    """The weights of the font roles (`synth.font_roles`)."""
     texts: Texts
     draw_look: Callable[[Font, Rng], Look]
     draw: Callable[[str, Look, Callable[[], str], Rng], GreyImage]
-    """A text, its look, and texts for what stands around it."""
+    """The function that draws a text with its look, and other texts around it."""
     rare: float = 0.15
-    """Probability of a text around a rare character."""
+    """The probability of a text around a rare character."""
 
     @property
     def says_anything(self) -> bool:

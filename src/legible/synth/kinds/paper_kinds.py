@@ -31,7 +31,7 @@ PHOTO = (
     Fault("stain", 0.03),
     Fault("vignette", 0.04),
 )
-"""Faults of what is photographed."""
+"""The faults of photographs."""
 SCAN = (
     Fault("paper-noise", 0.15, (0.05, 0.4)),
     Fault("show-through", 0.06, (0.1, 0.5)),
@@ -62,7 +62,7 @@ COPY = (
     Fault("jpeg", 0.15, (0.1, 0.6)),
     Fault("low-resolution", 0.25, (0.1, 0.7)),
 )
-"""Faults of what was faxed, copied or scanned in black and white."""
+"""The faults of faxes, copies, and scans in black and white."""
 
 
 def tones(coverage: Coverage, rng: Rng, *, paper: float, ink: float, uneven: float) -> Light:

@@ -18,7 +18,7 @@ from legible.synth.paper import smooth_noise
 from legible.synth.texts.documents import LABELS, SIGNS
 
 Corners = npt.NDArray[np.floating]
-"""(4, 2): x and y of the corners, clockwise from the top left."""
+"""The x and y of the corners, clockwise from the top left: (4, 2)."""
 CAMERA = (
     Fault("gradient", 0.25),
     Fault("shadow", 0.1),
@@ -39,38 +39,40 @@ CAMERA = (
 
 @dataclass(frozen=True)
 class Paint:
-    """Letters and their ground, as grey."""
+    """The grey levels of letters and their ground."""
 
     ground: float
     letters: float
     texture: float
     """How much the ground changes, in grey levels."""
     texture_cell: float
-    """Over which part of the height."""
+    """The size of the ground's texture, as a fraction of the height."""
     outline: float
-    """Width of a rim around letters, as a part of the height; 0: none."""
+    """The width of a rim around letters, as a fraction of the height; 0 for none."""
     rim: float
-    """Grey of the rim."""
+    """The grey level of the rim."""
     shadow: tuple[float, float]
-    """Where a shadow lies, in parts of the height; (0, 0): none."""
+    """The offset of a shadow, as fractions of the height; (0, 0) for none."""
     shade: float
-    """Grey of the shadow."""
+    """The grey level of the shadow."""
     fill: float
     """How much the letters change from top to bottom."""
     split: float
-    """Grey that the ground takes on beyond an edge, as other things behind the letters do; as `ground`: none."""
+    """The grey level of the ground beyond an edge, as of other things behind the letters; equal to `ground` for
+    none.
+    """
 
 
 @dataclass(frozen=True)
 class Bend:
-    """How a sign stands to the camera; parts of the height."""
+    """How a sign is turned to the camera; lengths are fractions of the height."""
 
     tilt: float
-    """Standard deviation of the corners' places."""
+    """The standard deviation of the corners' places."""
     arch: float
-    """Standard deviation of the rise of the line's middle."""
+    """The standard deviation of the rise of the line's middle."""
     slope: float
-    """Standard deviation of the turn, in degrees."""
+    """The standard deviation of the rotation, in degrees."""
 
 
 def draw_paint(rng: Rng) -> Paint:

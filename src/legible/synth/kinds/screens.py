@@ -30,7 +30,7 @@ PHOTOGRAPHED = (
     Fault("uneven-contrast", 0.2),
 )
 WEIGHTS = np.array([0.299, 0.587, 0.114], np.float32)
-"""Of red, green and blue in grey."""
+"""The weights of red, green and blue in grey."""
 
 
 def screen_look(font: Font, rng: Rng) -> Look:

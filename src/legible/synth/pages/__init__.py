@@ -1,1 +1,1 @@
-"""Whole pages drawn with the exact place of every line: what the line detector learns from."""
+"""Whole pages drawn with the exact place of every line: the line detector is trained on them."""

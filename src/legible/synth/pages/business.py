@@ -5,7 +5,7 @@ from legible.synth.pages.materials import Materials, amount, chance, chosen
 from legible.synth.pages.sheet import DrawnPage, Face, Rng, Sheet
 
 CELL_GAP = 1.5
-"""Heights of the font: words further apart than this are lines of their own."""
+"""Words further apart than this, in heights of the font, are lines of their own."""
 
 
 def draw_receipt(rng: Rng, materials: Materials) -> DrawnPage:

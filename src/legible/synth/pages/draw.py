@@ -1,4 +1,4 @@
-"""The one door to drawn pages: a kind of page by chance, written on a sheet, seen by a scanner or a camera."""
+"""The way to a drawn page: a random kind of page, written on a sheet, seen by a scanner or a camera."""
 
 from collections.abc import Callable, Mapping
 
@@ -14,7 +14,7 @@ from legible.synth.pages.scenes import seen
 from legible.synth.pages.sheet import DrawnPage, Rng, Sheet
 
 INVERTED = 0.03
-"""How often a page is light on dark."""
+"""The fraction of pages that are light on dark."""
 
 
 def draw_empty(rng: Rng, materials: Materials) -> DrawnPage:
@@ -42,7 +42,7 @@ KINDS: Mapping[str, tuple[Callable[[Rng, Materials], DrawnPage], float]] = {
     "handwritten": (draw_handwritten, 0.12),
     "empty": (draw_empty, 0.06),
 }
-"""How to draw each kind of page, and its part of all pages."""
+"""The function that draws each kind of page, and the kind's fraction of all pages."""
 
 
 def draw_page(rng: Rng, materials: Materials, *, kind: str = "", plain: bool = False) -> DrawnPage:

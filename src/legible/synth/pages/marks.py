@@ -1,4 +1,4 @@
-"""What stands on pages beside text and is no line: figures, logos, stamps, barcodes, rules of paper."""
+"""Marks on pages that are no text lines: figures, logos, stamps, barcodes, rules of paper."""
 
 import cv2
 import numpy as np

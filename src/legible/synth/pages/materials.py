@@ -1,4 +1,4 @@
-"""What pages are set with: fonts by their use, texts, and the small choices that all layouts make alike."""
+"""The materials of pages: fonts by their use, texts, and small choices that all layouts share."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -8,7 +8,7 @@ from legible.synth.pages.materials import Materials, chance, chosen
 from legible.synth.pages.sheet import DrawnPage, Face, Rng, Sheet
 
 LAST_LINE = 0.3
-"""How often a line of a paragraph is its last one."""
+"""The fraction of lines of a paragraph that are its last one."""
 
 
 @dataclass(frozen=True)

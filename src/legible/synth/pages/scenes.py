@@ -13,7 +13,7 @@ from legible.synth.pages.sheet import DrawnLine, DrawnPage, GreyImage, Rng
 from legible.synth.paper import smooth_noise
 
 CURVE_POINTS = 8
-"""Points on each edge of a line on bent paper."""
+"""The number of points on each edge of a line on bent paper."""
 Grey = npt.NDArray[np.float32]
 
 

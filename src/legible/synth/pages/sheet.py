@@ -1,4 +1,4 @@
-"""A sheet that is written on line by line: its ink, and where each line stands, in reading order."""
+"""A sheet that is written on line by line: its ink, and the place of each line, in reading order."""
 
 from dataclasses import dataclass, field
 
@@ -14,7 +14,7 @@ GreyImage = npt.NDArray[np.uint8]
 Rng = np.random.Generator
 
 EDGE = 0.06
-"""Of a line's height: how far its edges stand off from its ink."""
+"""The distance of a line's edges from its ink, as a fraction of the line's height."""
 
 
 @dataclass(frozen=True)
@@ -27,15 +27,15 @@ class DrawnLine:
 
 @dataclass(frozen=True)
 class DrawnPage:
-    """A picture of a page, its lines in reading order, and the sheet's corners from the top left, clockwise."""
+    """The image of a page, its lines in reading order, and the sheet's corners, clockwise from the top left."""
 
     image: GreyImage
     lines: tuple[DrawnLine, ...]
     corners: Points
-    """(4, 2)"""
+    """The corners (4, 2)."""
     kind: str
     ignored: tuple[Points, ...] = ()
-    """Polygons that hold signs which are lines to some and none to others: stamps, scribbles, barcodes."""
+    """Polygons of signs that some count as lines and others do not: stamps, scribbles, barcodes."""
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""What stands in the pictures of each kind: receipts, forms, languages, codes, signs."""
+"""The texts of each kind of samples: receipts, forms, languages, codes, signs."""

@@ -1,6 +1,6 @@
-"""What stands in the pictures of each kind: mixtures of makers, for words and for lines.
+"""The texts of each kind of samples, as mixtures of makers for words and for lines.
 
-Words are what a program that parts a page into words hands over (one to three of them), lines whole lines.
+Words are what a program that splits a page into words hands over (one to three of them); lines are whole lines.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Numbers, prices, dates, times, telephone numbers, codes: what stands on receipts, forms and screens among words."""
+"""Numbers, prices, dates, times, telephone numbers and codes, as on receipts, forms and screens."""
 
 import string
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Makers of texts: what stands on receipts, forms, screens, signs and labels, each drawn from the random state."""
+"""Makers of texts on receipts, forms, screens, signs and labels; each draws from the random state."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ Rng = np.random.Generator
 
 @dataclass(frozen=True)
 class Sources:
-    """What texts are made of."""
+    """What the makers make texts of."""
 
     words: Vocabulary
     rare: RareSigns
 
 
 FIGURES = 0.07
-"""Of the words of running text."""
+"""The fraction of words in running text that are replaced by figures."""
 IN_TEXT = (
     figures.date, figures.time, figures.number, figures.measure,
     lambda rng: digits(rng, count(rng, 1, 4)),

@@ -1,4 +1,4 @@
-"""Texts around one character of a charset, so that the rare ones are seen as often as a network needs to learn them."""
+"""Texts around one character of a charset, so that rare ones are seen as often as a network needs to learn them."""
 
 import re
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from legible.synth.texts.vocabulary import Vocabulary, capitalized
 Rng = np.random.Generator
 ASCII_WEIGHT, LEAST_WEIGHT = 0.3, 0.1
 OFTEN = 0.001
-"""Of words that hold a character: from here on it is drawn for its own sake the less, the more they are."""
+"""The number of words with a character from which on it is drawn less for its own sake."""
 PLACE = re.compile("<(.)>")
 FOREIGN = (
     "ΑΒΓΔΘΛΞΠΣΦΨΩαβγδεζηθλμνξπρσφχψω"
@@ -23,7 +23,7 @@ FOREIGN = (
     "←↑→↓⇒✓✔★☆♥♦●■▲►≤≥≠≈∞√∑∫∂"
     "あいうえおかのアイウエオ日本語中文国人大小上下東京"
 )
-"""Signs that no charset here holds: Greek, Cyrillic, arrows and dingbats, Japanese and Chinese."""
+"""Signs that no charset here has: Greek, Cyrillic, arrows and dingbats, Japanese and Chinese."""
 
 
 @lru_cache(maxsize=1)

@@ -32,10 +32,10 @@ LANGUAGES = {
     "sh": 0.01,
     "ro": 0.01,
 }
-"""As wordfreq calls them, and how much of the words is of each."""
+"""The languages by wordfreq's names, and the fraction of words of each."""
 WORDS = 20_000
 FLATTENING, FIRST_RANK = 0.7, 3.0
-"""A word's frequency goes with its rank (Zipf); words come by it to this power, so that rare ones are seen."""
+"""Words are drawn by their rank (Zipf) to the power of FLATTENING, so that rare ones are seen."""
 INNER = (",", ",", ",", ",", ";", ":", " –", " —")
 ENDS = (".", ".", ".", ".", ".", "?", "!", "…", ":")
 QUOTES = tuple(tuple(pair) for pair in ("“”", "‘’", "„“", "«»", "»«", '""', "''", "()", "()", "()", "[]"))
@@ -43,7 +43,7 @@ QUOTES = tuple(tuple(pair) for pair in ("“”", "‘’", "„“", "«»", "�
 
 @dataclass(frozen=True, eq=False)
 class Language:
-    """Words of a language that the charset holds, and their cumulated probabilities."""
+    """The words of a language that a charset can write, and their cumulative probabilities."""
 
     name: str
     words: tuple[str, ...]
