@@ -1,4 +1,4 @@
-"""Tables as people read them in Markdown: the model card, the gate's comment on a pull request, benchmarks."""
+"""Markdown tables, for the model card, the gate's comment on a pull request, and benchmarks."""
 
 from collections.abc import Iterable, Sequence
 

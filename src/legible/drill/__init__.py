@@ -1,1 +1,1 @@
-"""The fire drill: corrupted images to a running service, and who notices after how many."""
+"""The fire drill: it sends corrupted images to a running service, and records who notices, after how many."""

@@ -22,16 +22,16 @@ HISTOGRAMS = {
     "legible_image_statistic": ("image", "statistic"),
     "legible_prediction_signal": ("prediction", "signal"),
 }
-"""Kind of what each counts the ranks of, and the label that names it."""
+"""The histograms of ranks, each with the kind of its signals and the label that names a signal."""
 TIMEOUT_SECONDS = 10.0
 NO_CAUSE = ""
 
 RankBucket = tuple[str, str, str]
-"""Kind, signal and edge."""
+"""A bucket: kind, signal and edge."""
 
 
 class UnavailableError(LegibleError):
-    """A detector that cannot look, and why."""
+    """A detector that cannot look; the message says why."""
 
 
 class Detector(ABC):

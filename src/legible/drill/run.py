@@ -14,9 +14,9 @@ from legible.errors import LegibleError
 from legible.image.decode import GreyImage
 
 BATCH = 10
-"""Images between two looks."""
+"""The number of images between two looks."""
 PAUSE_SECONDS = 1.0
-"""Between two looks when all images are sent."""
+"""The time between two looks after all images are sent."""
 CHANNEL = "drill"
 
 

@@ -1,6 +1,6 @@
-"""Find the rows and columns that text takes up, among specks, rules, frames, scan edges and parts of other lines.
+"""Find the rows and columns of the text, among specks, rules, frames, scan edges and parts of other lines.
 
-Whatever may be text is inside. Letters are told from the rest by the connected components of the ink alone.
+Whatever may be text is inside. Letters are distinguished by the connected components of the ink alone.
 """
 
 from dataclasses import dataclass
@@ -10,18 +10,20 @@ import numpy as np
 import numpy.typing as npt
 
 Mask = npt.NDArray[np.uint8]
-"""(H, W), 1 where there is ink."""
+"""A mask (H, W), 1 where there is ink."""
 Column = npt.NDArray[np.int64]
 Chosen = npt.NDArray[np.bool_]
 
 RULE, UPRIGHT = 8, 6
-"""A rule, across or upright, is longer than so many times its thickness."""
+"""A rule, level or upright, is more than this many times as long as it is thick."""
 RULE_LENGTH, UPRIGHT_LENGTH = 0.5, 0.8
-"""And longer than this fraction of the image's width or height."""
+"""A rule is also longer than this fraction of the image's width or height."""
 ON_LINE, BESIDE = 0.2, 1.0
-"""A rule this near to the line, in heights of it, may be a dash, an underscore or a letter: it stays in view."""
+"""A rule this near to the line, in heights of the line, may be a dash, an underscore or a letter: it stays in view."""
 TALL, BEYOND = 1.8, 0.1
-"""A bar is no letter that is taller than so many times those beside it, or reaches so far beyond both their ends."""
+"""A bar is no letter if it is this many times as tall as those beside it, or reaches this far beyond both their
+ends.
+"""
 FRAME_SIDE = 0.6
 """Each side of a frame around text is inked along this fraction of its length."""
 CORE = 0.5
@@ -36,7 +38,7 @@ SPECK = 0.08
 
 @dataclass(frozen=True)
 class Band:
-    """Where the text lies in an image, its ends not included, and the thickness of its strokes, all in pixels."""
+    """The place of the text in an image (ends not included), and the thickness of its strokes, all in pixels."""
 
     left: int
     top: int
@@ -51,7 +53,7 @@ class Band:
 
 @dataclass(frozen=True)
 class Components:
-    """Connected components of ink, each an entry of these arrays."""
+    """The connected components of ink, each one an entry of these arrays."""
 
     left: Column
     top: Column

@@ -1,6 +1,6 @@
-"""Versions 1 and 2 of the preparation: one threshold for the whole image, and a box around all that is darker.
+"""Versions 1 and 2 of the preprocessing: one threshold for the whole image, and a box around everything darker.
 
-Kept as they are, for the bundles that were trained on them; `image.normalize` holds the newest version.
+They are kept for the bundles that were trained with them; `image.normalize` holds the newest version.
 """
 
 import math
@@ -17,23 +17,23 @@ Outline = tuple[float, float, float, float]
 """Left, top, right, bottom."""
 
 MAX_PIXELS = 1_000_000
-"""Larger images are cut down to their ink and reduced first: text is read at a few tens of pixels high."""
+"""Larger images are cut down to their ink and reduced first: text is read at a few tens of rows."""
 ROOM = 0.5
-"""Kept around the ink of such an image, as a share of the ink's height."""
+"""The paper kept around the ink of such an image, as a fraction of the ink's height."""
 WIDEST = 4096
-"""Columns of the model input at most; wider images are squeezed."""
+"""The most columns of the model input; wider images are squeezed."""
 SIDE_MARGIN = 4
-"""Columns of paper on both sides, so that the first and last stroke stand free."""
+"""The columns of paper on both sides, so that the first and last stroke stand free."""
 RIM = 0.15
-"""Paper looked at around the ink, as a share of the ink's height."""
+"""The paper that is looked at around the ink, as a fraction of the ink's height."""
 SLENDEREST = 40
-"""Ink higher than so many times its width is no text: it gets the rim of ink that is not."""
+"""Ink more than this many times as high as wide is no text: it gets the rim of such ink."""
 MIN_CONTRAST = 8.0
-"""Grey levels between paper and ink under which an image is blank."""
+"""An image with fewer grey levels between paper and ink is blank."""
 SEEN_HIGH = 48
-"""Rows of ink at which its edges and tones are looked for, so that an image's own size hardly matters to them."""
+"""The rows of ink at which its edges and tones are found, so that an image's own size hardly matters."""
 STROKES_HIGH = 3.0
-"""A word is at least so many strokes high: keeps dashes and dots from filling the whole height."""
+"""The least height of a word in strokes: it keeps dashes and dots from filling the whole height."""
 
 
 LEVELS = np.arange(256)
@@ -41,7 +41,7 @@ LEVELS = np.arange(256)
 
 @dataclass(frozen=True)
 class Tones:
-    """Mean grey level of paper and of ink, the level that parts them best, and the share of the image above it."""
+    """The mean grey level of paper and of ink, the threshold between them, and the fraction of the image above it."""
 
     paper: float
     ink: float
@@ -51,7 +51,7 @@ class Tones:
 
 @dataclass(frozen=True)
 class Box:
-    """Rows top to bottom and columns left to right, the ends not included."""
+    """A box: rows top to bottom and columns left to right, the ends not included."""
 
     top: int
     bottom: int
@@ -69,7 +69,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Ink:
-    """Where the ink lies, its tones, and which pixels of the box are ink."""
+    """The place of the ink, its tones, and the pixels of the box that are ink."""
 
     box: Box
     tones: Tones

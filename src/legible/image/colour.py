@@ -1,6 +1,6 @@
-"""Colours and transparency -> grey, so that text stays visible: red on green, white on nothing.
+"""From colours and transparency to grey, so that text stays visible: red on green, white on nothing.
 
-Grey is luminance and what shows through is white, as everywhere, unless that would hide most of the edges.
+Grey is luminance, and transparent parts are white, unless that would hide most of the edges.
 """
 
 from collections.abc import Callable
@@ -17,15 +17,15 @@ Float = npt.NDArray[np.float64]
 TRANSPARENT = ("LA", "PA", "RGBA", "La", "RGBa")
 COLOURLESS = ("1", "L")
 SAMPLE_SIDE = 512
-"""Edges are measured on a copy of at most so many pixels a side."""
+"""Edges are measured on a copy with at most this many pixels a side."""
 EDGE_PIXELS = 4096
 """And in so many rows and columns of it that they hold about so many pixels."""
 LUMINANCE = np.array([0.299, 0.587, 0.114])
-"""Weights of red, green and blue (ITU-R BT.601)."""
+"""The weights of red, green and blue (ITU-R BT.601)."""
 MIN_LUMINANCE = 0.15
-"""Fraction of the strength of coloured edges below which they are hidden in luminance."""
+"""Edges in luminance with less than this fraction of the strength of coloured edges are hidden."""
 MIN_ON_WHITE = 0.25
-"""Fraction of the strength that edges have on black below which they are hidden on white."""
+"""Edges on white with less than this fraction of the strength of edges on black are hidden."""
 
 
 def grey(image: Image.Image) -> npt.NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""Contact sheets: pictures in rows with a few lines of text below each, to be looked at."""
+"""Contact sheets: images in rows, with a few lines of text below each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,15 +9,15 @@ from PIL import Image, ImageDraw, ImageFont
 from legible.image.decode import GreyImage
 
 GAP = 10
-"""Pixels around a picture."""
+"""The pixels around an image."""
 ROW = 17
-"""Pixels of a line of text."""
+"""The pixels of a line of text."""
 LETTER_WIDTH = 8
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One picture (H, W) and what stands below it."""
+    """One image (H, W), and the lines of text below it."""
 
     image: GreyImage
     lines: tuple[str, ...] = ()

@@ -1,6 +1,6 @@
-"""Grey image -> model input: ink 1 on paper 0, a line of text at one height, its width left free.
+"""From a grey image to model input: ink 1 on paper 0, a line of text at one height, its width free.
 
-The only preparation there is, in training and in service. It takes out light, paper and polarity, finds the line and
+This is the only preprocessing, in training and in service. It removes light, paper and polarity, finds the line and
 gives it the height of the input. It crops nothing that may be text, and leaves specks, rules and what is in view of
 other lines to the network.
 """
@@ -22,44 +22,46 @@ from legible.image.ink import Float, darkness, evened, is_dark_on_light
 Pixels = TypeVar("Pixels", GreyImage, Float)
 
 NEWEST = 3
-"""The newest version of this preparation; a bundle's manifest says which its model was trained on."""
+"""The newest version of this preprocessing; a bundle's manifest says which its model was trained with."""
 DEFAULT = 2
 """The version of the shipped weights."""
 MAX_COLUMNS = 4096
-"""Of the model input; wider images are squeezed."""
+"""The most columns of the model input; wider images are squeezed."""
 MAX_ROWS, MAX_PIXELS, MAX_PIXELS_OF_BLANK = 64, 16_384, 131_072
-"""In which text is looked for: a larger image is reduced to as many, and to more where nothing was found in them."""
+"""Text is looked for in a copy of at most this size; the last one is for images in which nothing was found."""
 MIN_ROWS, MAX_ENLARGEMENT = 32, 3.0
-"""A lower image is enlarged to so many rows, but no more than so many times."""
+"""A lower image is enlarged to this many rows, but by no more than this factor."""
 MIN_TEXT_ROWS, MAX_LOOKS = 14, 3
-"""Text lower than this in a reduced image is looked for again near the place where it was found, so many times."""
+"""Text lower than this in a reduced image is looked for again near its place, at most this often."""
 ROOM = 1.0
-"""Kept around such text, as a fraction of its height."""
+"""The paper kept around such text, as a fraction of its height."""
 MIN_CONTRAST = 5
-"""Grey levels between paper and ink under which an image is blank."""
+"""An image with fewer grey levels between paper and ink is blank."""
 INK = 0.3
-"""Darkness from which a pixel counts as ink, 1 being full ink."""
+"""The darkness from which a pixel counts as ink; 1 is full ink."""
 EDGE = 0.55
-"""Darkness at which ink begins and ends, near the middle between paper and full ink before `ink.GAIN`."""
+"""The darkness at which ink begins and ends, near the middle between paper and full ink before `ink.GAIN`."""
 NEAR_ROWS = 56
-"""Rows in which the ends of the text are found to parts of a pixel, so that an image's own size hardly matters."""
+"""The rows in which the ends of the text are found to parts of a pixel, so that an image's own size hardly matters."""
 SPARE = 0.12
-"""How far the ends may lie from where they were first seen, as a fraction of the height."""
+"""How far the ends may be from where they were first found, as a fraction of the height."""
 RIM, SIDE = 0.08, 0.2
-"""Kept above and below the text and on both sides, as fractions of its height."""
+"""The paper kept above and below the text and on both sides, as fractions of its height."""
 MIN_STROKES, STROKES = 3, 9
 """The height of text in strokes: no text is lower than the first, and most is not higher than the second."""
 SMALL_LETTER = 1.9
-"""How many times as high as its smallest letter a line is."""
+"""The height of a line as a multiple of its smallest letter's."""
 LONE, LONG = 1.3, 3.0
-"""Ink narrower than the first, in times of its height, may be a lone letter; wider than the second it is none."""
+"""Ink narrower than the first, as a multiple of its height, may be a lone letter; wider than the second it is none."""
 LINE_FRACTION, IN_LINE = 0.72, 3.0
-"""The height of text in an image cut out as one line; one of more times the height of the text is none."""
+"""The height of text in an image cut out as one line; an image of more times the height of its text is no such
+image.
+"""
 
 
 @dataclass(frozen=True)
 class Window:
-    """A part of an image: from `left` and `top` to `right` and `bottom`, in parts of pixels."""
+    """A part of an image from `left` and `top` to `right` and `bottom`, in parts of pixels."""
 
     left: float
     top: float
@@ -86,7 +88,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Text:
-    """Where text lies in an image, and the thickness of its strokes."""
+    """The place of text in an image, and the thickness of its strokes."""
 
     place: Window
     stroke: float

@@ -1,7 +1,7 @@
-"""One decoded grey image -> the named image statistics, by which incoming images are compared with known ones.
+"""The image statistics: named numbers of one grey image, by which incoming images are compared with known ones.
 
-Measured on the image shrunk to LONGEST_SIDE pixels a side at most; blockiness, which shrinking would hide, on so much
-of its middle. Grey levels run from 0 to 255. `docs/statistics.md` says what each is for.
+They are measured on the image reduced to at most LONGEST_SIDE pixels a side; blockiness, which that would hide, on as
+much of its middle. Grey levels go from 0 to 255. `docs/statistics.md` says what each is for.
 """
 
 import math
@@ -36,17 +36,17 @@ STATISTICS = (
     "blockiness",
 )
 DISCRETE = frozenset({"height", "paper_level"})
-"""Those with so few values that their rank is drawn at random between neighbours."""
+"""The statistics with so few values that their rank is drawn at random among equal ones."""
 BLOCK = 8
-"""Side of the blocks that JPEG codes one by one, in pixels."""
+"""The side in pixels of the blocks that JPEG codes one by one."""
 MIN_BLOCKS = 3
-"""Across a direction, below which it tells nothing of blocks."""
+"""The fewest blocks in a direction that tell anything about blockiness."""
 MAX_STEP = 16
-"""Grey levels; a larger third difference is an edge of the writing, and counts as this."""
+"""A larger third difference, in grey levels, is an edge of the writing, and counts as this."""
 FAINT = 0.25
-"""Grey levels of third difference that are as good as none."""
+"""A third difference, in grey levels, that is as good as none."""
 FAINT_CONTRAST = 2.0
-"""Grey levels of standard deviation that are as good as none."""
+"""A standard deviation, in grey levels, that is as good as none."""
 
 Float = npt.NDArray[np.float32]
 Steps = npt.NDArray[np.int16]
@@ -67,7 +67,7 @@ def measure(image: GreyImage) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class _Steps:
-    """Differences of an image (H, W) between neighbours, first and second, along the rows and down the columns."""
+    """The first and second differences between neighbours of an image (H, W), along the rows and down the columns."""
 
     across: Steps
     """(H, W - 1)"""

@@ -1,8 +1,8 @@
-"""Admission control: bypasses BentoML's middleware; at capacity it answers 429 from the head, without the body.
+"""Admission control: bypasses BentoML's middleware; at capacity it answers 429 from the headers, without the body.
 
-BentoML's middlewares are for its own routes; for each request they make spans that nobody exports, and a timer that is
-kept for a minute. So the server calls the application itself, unless spans are exported. A refusal has to cost next to
-nothing, or a service that is asked for ten times too much does little else.
+BentoML's middleware serves its own routes: for each request it makes spans that nobody exports, and a timer that lives
+for a minute. So the server calls the application itself, unless spans are exported. A refusal must cost next to
+nothing, or a service under ten times its load does little else.
 """
 
 import time
@@ -20,7 +20,9 @@ ODD = frozenset({b"origin", b"expect"})
 
 
 class AdmissionControl:
-    """Is closed until `is_open` is set; then it promises a slot to each request that it lets through."""
+    """Admission control, closed until `is_open` is set; then it promises a slot to each request that it lets
+    through.
+    """
 
     def __init__(
         self,

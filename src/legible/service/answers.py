@@ -1,4 +1,6 @@
-"""What the service answers, as types: handlers build these dictionaries, OpenAPI's schemas are derived from them."""
+"""The answers of the service as types: handlers build these dictionaries, and OpenAPI's schemas are derived from
+them.
+"""
 
 from collections.abc import Sequence
 from typing import (
@@ -27,7 +29,7 @@ Chance = Annotated[float, Field(ge=0, le=1)]
 
 
 class TextChance(TypedDict):
-    """A character of a reading, or another text, and the chance that it is right."""
+    """A character of a reading, or another text, and the probability that it is right."""
 
     text: str
     confidence: Chance

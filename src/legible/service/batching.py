@@ -1,7 +1,7 @@
-"""Batches of quick work in the event loop: handing it to a thread and back would cost more.
+"""Batches of quick work in the event loop, because a thread would cost more than the work.
 
-One batch at a time, after all else that is ready, so that refusals and health checks wait for one batch at most. A
-batch takes a few small items of several requests: done one after the other they would find the processor's caches cold.
+One batch at a time, after everything else that is ready, so that refusals and health checks wait for at most one batch.
+A batch takes a few small items of several requests: one after the other they would find the processor's caches cold.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from legible.service.read_job import QUICK_PIXELS
 
 
 class Costing(Protocol):
-    """An item of work; the costs of a batch sum up to QUICK_PIXELS at most, unless it is of one item."""
+    """An item of work. The costs of a batch sum up to at most QUICK_PIXELS, unless it has a single item."""
 
     @property
     def cost(self) -> int: ...

@@ -1,4 +1,4 @@
-"""The application as a BentoML service: one worker a core, each with one reader."""
+"""The application as a BentoML service: one worker process a core, each with one recognizer."""
 
 import os
 import resource

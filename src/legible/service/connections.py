@@ -20,12 +20,12 @@ GRACE_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class ConnectionLimits:
-    """What one connection may take, and how many there may be in a worker."""
+    """The limits of one connection, and the number of connections of a worker."""
 
     max_overhead_bytes: int = 32_768
     """The most bytes of a message beside its body: address, headers, what frames chunks, trailers, stray lines."""
     head_seconds: float = 10.0
-    """The time from the first byte of a request to the end of its head, and that in which one has to begin."""
+    """The time from the first byte of a request to the end of its headers, and the time in which one must begin."""
     message_seconds: float = 25.0
     """The time from the end of a head to the end of the message, whether or not it was answered before."""
     stalled_seconds: float = 30.0
@@ -43,16 +43,16 @@ def limits_of(settings: ServiceSettings) -> ConnectionLimits:
 
 
 class Phase(Enum):
-    """What is expected from the caller."""
+    """The phase of a connection: what is expected from the caller."""
 
     IDLE = auto()
-    """A request."""
+    """A request is expected."""
     HEAD = auto()
-    """The rest of its head."""
+    """The rest of the headers is expected."""
     BODY = auto()
-    """The rest of the message."""
+    """The rest of the message is expected."""
     NOTHING = auto()
-    """Nothing, until it is answered."""
+    """Nothing is expected until the request is answered."""
 
 
 class ByteBudget:

@@ -1,4 +1,4 @@
-"""API keys, of which only sums are kept: made, listed as `name:sha256`, and told apart in constant time."""
+"""API keys, of which only sha256 sums are stored: `name:sha256` entries, compared in constant time."""
 
 import hashlib
 import hmac
@@ -12,7 +12,7 @@ from legible.errors import SettingsError
 
 ENTRY = re.compile(r"(?P<name>[A-Za-z0-9_.-]+):(?P<digest>[0-9a-f]{64})")
 BYTES = 32
-"""Of a key: too many to guess, so a plain sum hides it well enough."""
+"""The bytes of a key: too many to guess, so that a plain sum hides it."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
-"""What the service counts. Each worker writes its own files; `/metrics` sums them.
+"""The metrics of the service. Each worker writes its own files; `/metrics` sums them.
 
-Label children are made at start, or the first event of each would be lost to `increase()`.
+Label children are made at the start: else `increase()` would lose the first event of each.
 """
 
 import os

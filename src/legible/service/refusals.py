@@ -1,4 +1,6 @@
-"""Errors as callers get them: one JSON shape, `{"error": {"code", "message"}}`, built and counted here alone."""
+"""Errors as callers get them: one JSON shape, `{"error": {"code", "message"}}`, built and counted in this file
+alone.
+"""
 
 import json
 from collections.abc import Callable, Mapping
@@ -12,7 +14,7 @@ from legible.service.answers import ErrorAnswer
 RETRY_AFTER = "1"
 """Seconds until a slot is likely to be free."""
 Count = Callable[[str], None]
-"""Is told the code of each refusal."""
+"""A function that is called with the code of each refusal."""
 
 
 def error_answer(code: str, message: str) -> ErrorAnswer:

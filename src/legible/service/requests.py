@@ -1,4 +1,4 @@
-"""What callers send: the options of a query, images in a form, corrections in JSON. Whatever is wrong is a 400."""
+"""The requests of callers: options of a query, images in a form, corrections in JSON. Whatever is wrong is a 400."""
 
 import json
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ Number = TypeVar("Number", int, float)
 
 
 class BadRequestError(HTTPException):
-    """400 with a word on what to send instead."""
+    """A request that is answered with 400; the message says what to send instead."""
 
     def __init__(self, message: str) -> None:
         super().__init__(400, message)

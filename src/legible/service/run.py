@@ -1,4 +1,4 @@
-"""`legible serve`: start BentoML on the service, say where it answers, and end it when told to end."""
+"""`legible serve`: start BentoML on the service, print its address, and stop it on a signal."""
 
 import contextlib
 import os
@@ -17,7 +17,10 @@ from legible.service.telemetry import check
 
 PATIENCE_SECONDS = 90.0
 MEMORY = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "1048576", "MALLOC_TRIM_THRESHOLD_": "1048576"}
-"""Has glibc give large images back: a worker kept 220 MB after 4,000 damaged ones, not 320. As in bentofile.yaml."""
+"""Makes glibc give large images back: a worker kept 220 MB after 4,000 damaged images, not 320.
+
+As in bentofile.yaml.
+"""
 
 
 def run(*, host: str, port: int, workers: int) -> None:

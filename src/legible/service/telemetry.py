@@ -1,4 +1,4 @@
-"""What one worker tells of its readings, after their answers: observations, kept images, corrections, metrics."""
+"""The telemetry of one worker, after its answers: observations, kept images, corrections and metrics."""
 
 import random
 import time
@@ -25,7 +25,7 @@ from legible.service.read_job import Origin, ReadJob
 
 DEFAULT_CHANNEL = "default"
 OTHER = "other"
-"""The channel of callers who name none of the listed ones."""
+"""The channel of callers who name a channel that is not listed."""
 
 
 class Telemetry:

@@ -1,4 +1,4 @@
-"""Recognition in one worker process: from the bytes of an image to its reading. No HTTP, no metrics, no log here."""
+"""Recognition in one worker process: from the bytes of an image to its reading, without HTTP, metrics or log."""
 
 import time
 from collections.abc import Iterable, Sequence

@@ -14,9 +14,7 @@ ONLY = "only"
 """The families that `print` leaves to other kinds."""
 CUT = re.compile(r"-full-(\d+)-")
 ITALICS, BOLD, HEAVY_FROM = 0.25, 0.5, 700
-"""The probability weights of slanted and bold cuts beside upright ones, and the font weight from which a cut is
-bold.
-"""
+"""The probability weights of slanted and of bold cuts, and the font weight from which a cut is bold."""
 UPRIGHT = frozenset({"receipt", "typewriter", "pixel", "dots"})
 """The roles without slanted cuts, because their machines have none."""
 THIN, HEAVY = (100, 300), 900

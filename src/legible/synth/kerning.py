@@ -13,9 +13,7 @@ from fontTools.ttLib.sfnt import SFNTWriter
 TABLES = {"GDEF", "GPOS", "GSUB", "cmap", "head", "hhea", "kern", "maxp"}
 """The tables that kerning is read from; its differences need no widths."""
 UNJOINED = {"liga": False, "clig": False, "calt": False}
-"""Features that are switched off: letters are drawn one by one, so none may become another or one with its
-neighbour.
-"""
+"""Features that are switched off, because letters are drawn one by one and none may join its neighbour."""
 
 
 def kerning(path: Path, text: str) -> npt.NDArray[np.float64]:

@@ -60,9 +60,7 @@ class Drawn:
     height: int
     width: int
     boxes: tuple[tuple[float, ...] | None, ...]
-    """Left, top, right and bottom of each character in pixels, None for spaces and what is cut off; () if not asked
-    for.
-    """
+    """Left, top, right and bottom of each character in pixels; None for spaces and what is cut off."""
     image: bytes
 
 

@@ -1,1 +1,1 @@
-"""What stands before the application: each is one small ASGI class that refuses or lets through."""
+"""The middleware before the application: each is one small ASGI class that refuses a request or lets it through."""

@@ -10,10 +10,10 @@ from legible.service.refusals import Count, busy_response, error_response
 
 
 class BodyLimitMiddleware:
-    """Limits the bytes of a body while they arrive (413) and the seconds in which they have to (408).
+    """Limits the bytes of a body while they arrive (413), and the seconds in which they must arrive (408).
 
-    All bodies together may hold `max_held_bytes`; what would be more is refused with 429. Bodies that still arrive
-    count as MIN_HELD_BYTES at least and share half of it, so that slow senders leave room for quick ones.
+    All bodies together may hold `max_held_bytes`; more is refused with 429. Bodies that still arrive count as at least
+    MIN_HELD_BYTES and share half of it, so that slow senders leave room for quick ones.
     """
 
     MIN_HELD_BYTES = 50_000

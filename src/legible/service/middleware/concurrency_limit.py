@@ -1,4 +1,4 @@
-"""The number of requests that are read at a time."""
+"""The limit of the number of requests that are read at a time."""
 
 from collections.abc import Callable, Collection
 
@@ -10,9 +10,9 @@ from legible.service.refusals import Count, busy_response
 
 
 class Slots:
-    """The slots of requests that are read at a time; `level` is told how many are taken.
+    """The slots of requests that are read at a time; `level` is called with the number of taken slots.
 
-    A slot is promised to a request whose head was let through, until the request comes to the middleware.
+    A slot is promised to a request whose headers were let through, until the request comes to the middleware.
     """
 
     def __init__(self, count: int, *, level: Callable[[int], None] = lambda _: None) -> None:

@@ -58,9 +58,7 @@ class Paint:
     fill: float
     """How much the letters change from top to bottom."""
     split: float
-    """The grey level of the ground beyond an edge, as of other things behind the letters; equal to `ground` for
-    none.
-    """
+    """The grey level of the ground beyond an edge, as of other things behind the letters; `ground` for none."""
 
 
 @dataclass(frozen=True)
