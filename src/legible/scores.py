@@ -12,10 +12,10 @@ from rapidfuzz.distance import Levenshtein
 from legible.arrays import Floats
 
 Untold = Literal["case", "spaces", "punctuation"]
-"""What a label may not tell of its picture, and is no error then."""
+"""What a label may not tell about its image, and is then no error."""
 
 BINS = 10
-"""Bins of the calibration error."""
+"""The number of bins of the calibration error."""
 
 
 def without(text: str, untold: Collection[Untold]) -> str:

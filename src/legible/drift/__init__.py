@@ -1,1 +1,1 @@
-"""Numbers in, verdict out: does what is read now still look like what the bundle was made with?"""
+"""Drift: from the numbers of a window to a verdict: does what is read now still look like the reference?"""

@@ -1,4 +1,4 @@
-"""The verdict on a window of observations, by the rules of the reference. The metrics' rules decide alike."""
+"""The verdict on a window of observations, by the rules of the reference; Prometheus' rules decide in the same way."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
-"""An estimate of how many readings of a window are right, without knowing what stands in the images.
+"""An estimate of how many readings of a window are right, without knowing the truth.
 
-The mean of calibrated confidences is the exact match to expect. Where the input has changed confidence may be wrong; by
-how much was measured when the bundle was built, for each known corruption. So the estimate is corrected by what the
+The mean of calibrated confidences is the exact match to expect. Where the input has changed, confidence may be wrong;
+by how much was measured when the bundle was built, for each known corruption. So the estimate is corrected by what the
 named cause costs, and is called unreliable where that is much, or where the change has no known cause.
 """
 
@@ -20,9 +20,9 @@ from legible.files import JsonFormat
 FORMAT = JsonFormat("quality", 1, "run legible reference again", BundleError)
 FILE = "quality.json"
 MAX_CORRECTED = 0.05
-"""A larger correction is no estimate."""
+"""An estimate with a larger correction is unreliable."""
 DEVIATIONS = 1.96
-"""Standard deviations to either side of a 95 % interval."""
+"""The standard deviations to either side of a 95 % interval."""
 
 
 @dataclass(frozen=True)

@@ -63,7 +63,9 @@ class Rule:
 
 @dataclass(frozen=True)
 class KnownSignals:
-    """The quantiles (CELLS + 1,) of each signal of a kind, of so many images by so many writers, and their rule."""
+    """The quantiles (CELLS + 1,) of each signal of a kind, the number of images and writers behind them, and their
+    rule.
+    """
 
     quantiles: Mapping[str, Floats]
     images: int

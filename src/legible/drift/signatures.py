@@ -25,7 +25,7 @@ FORMAT = JsonFormat("signatures", 1, "run legible reference again", BundleError)
 FILE = "signatures.json"
 NONE = "none"
 MAX_PARTIAL = 0.85
-"""From this fraction on it is called all of the images."""
+"""From this fraction on, all of the images are said to be concerned."""
 SHRINKAGE = 0.1
 """How far the covariance is drawn to its mean variance (Ledoit and Wolf 2004): windows differ by more than chance."""
 MIN_EXPLAINED = 0.3
@@ -34,7 +34,7 @@ MIN_EXPLAINED = 0.3
 
 @dataclass(frozen=True)
 class Corrupted:
-    """An observation made of an image that was corrupted; of `NONE`, severity 0, it is the image as it was."""
+    """An observation of an image that was corrupted on purpose; with `NONE` and severity 0 the image as it was."""
 
     corruption: str
     severity: int

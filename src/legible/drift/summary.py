@@ -15,11 +15,11 @@ from legible.drift.reference import EDGES, KINDS, Reference, ranks, table
 from legible.observations.row import NO_CHECK, Observation, check_of
 
 CHUNK = 5000
-"""Observations that are ranked together."""
+"""The number of observations that are ranked together."""
 SAMPLE = 5000
-"""Observations kept, each as likely as the others, for the report."""
+"""The number of observations kept for the report, each with the same probability."""
 UNUSUAL = 10
-"""Readings named, the most unusual."""
+"""The number of the most unusual readings that are named."""
 MAX_CHANNELS = 100
 NO_CORRECTIONS: Mapping[str, str] = MappingProxyType({})
 
@@ -74,13 +74,13 @@ class Summary:
     """Texts by reading id, as callers say."""
     corrected: int = 0
     confirmed: int = 0
-    """How many of the readings with a correction were right as read."""
+    """The number of corrected readings that were right as read."""
     confidence: float = 0.0
-    """Sum over the readings, as is `doubt`, of confidence * (1 - confidence)."""
+    """The sum of confidences; `doubt` is the sum of confidence * (1 - confidence)."""
     doubt: float = 0.0
     sample: list[Observation] = field(default_factory=list)
     unusual: list[tuple[float, str]] = field(default_factory=list)
-    """Unusualness and id of readings, most first."""
+    """Unusualness and id of readings, the most unusual first."""
 
     @staticmethod
     def empty(reference: Reference, *, seed: int = 0, corrections: Mapping[str, str] = NO_CORRECTIONS) -> "Summary":

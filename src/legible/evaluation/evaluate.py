@@ -1,6 +1,6 @@
 """Stage `evaluate`: the artefact that is served reads `validation` and `evaluate.print`; figures by slice.
 
-Its folder holds images of the worst errors and so stays out of git.
+Its folder holds images of the worst errors, so it stays out of git.
 """
 
 import hashlib
@@ -34,21 +34,23 @@ from legible.synth.print_recipes import print_recipe
 
 FORMAT_VERSION = 1
 SHORT, MIDDLE = 3, 7
-"""The most characters of a short word, and of a middling one."""
+"""The greatest length of a short word, and of a middling one."""
 CHANGED_IMAGES = 500
-"""How many images of each group are read again with more margin, at other sizes, light on dark and turned."""
+"""The number of images of each group that are read again with more margin, at other sizes, light on dark and
+rotated.
+"""
 
 
 @dataclass(frozen=True)
 class Case:
-    """A validation image, what stands in it, who wrote it, and the slices that it is in."""
+    """A validation image, its text, its writer, and its slices."""
 
     image: GreyImage
     text: str
     writer: str
     slices: tuple[str, ...]
     untold: tuple[Untold, ...] = ()
-    """What the text does not tell of the image, and is no error."""
+    """What the label does not tell about the image, and is therefore no error."""
 
     @property
     def key(self) -> str:

@@ -1,4 +1,6 @@
-"""Readings of the same text in a changed image: more margin, another size, light on dark, a slight turn."""
+"""Invariance: whether a reading stays the same with more margin, at another size, light on dark, and slightly
+rotated.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -10,7 +12,7 @@ from legible.recognition.recognizer import Recognizer
 from legible.synth.augment import paper_level
 
 MARGIN = 10
-"""Pixels of paper added on each side."""
+"""The pixels of paper added on each side."""
 
 
 def widened(image: GreyImage) -> GreyImage:

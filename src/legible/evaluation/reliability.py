@@ -1,4 +1,6 @@
-"""The reliability diagram (Niculescu-Mizil and Caruana 2005): of readings given a confidence, how many are right."""
+"""The reliability diagram (Niculescu-Mizil and Caruana 2005): of the readings with a given confidence, how many are
+right.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +13,7 @@ from legible.scores import BINS
 SIDE = 360
 MARGIN = 48
 MIN_RESULTS = 200
-"""Fewer say nothing, ten bins being drawn."""
+"""With fewer results a diagram of ten bins says nothing."""
 COLOURS = ("#1f5fa8", "#b3261e", "#2e7d32", "#6a3d9a", "#8a5a00", "#00707a", "#444444", "#c2185b")
 
 

@@ -1,4 +1,4 @@
-"""A picture of the worst errors, to be looked at: image, truth, what was read, and how sure the reading was."""
+"""A picture of the worst errors: image, truth, reading, and confidence."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +11,7 @@ from legible.reading import Reading
 
 
 class Shown(Protocol):
-    """The part of a case that is needed here."""
+    """The fields of a case that the picture needs."""
 
     @property
     def image(self) -> GreyImage: ...

@@ -1,4 +1,4 @@
-"""The bundle in service: a folder, or models/bundle at a git revision."""
+"""The champion, the bundle in service: a folder, or models/bundle at a git revision."""
 
 import io
 import subprocess

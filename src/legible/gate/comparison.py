@@ -1,4 +1,4 @@
-"""A candidate beside the champion on the same images: differences with their intervals, by slice and by writer."""
+"""A candidate compared with the champion on the same images: differences with intervals, by slice and by writer."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -14,10 +14,10 @@ RESAMPLES = 10_000
 CHANCE = 0.05
 """The probability of calling a fall sure where there is none, over all slices together."""
 JUDGED_FROM = 300
-"""Samples of a slice from which it is judged; smaller ones are listed. All images together are always judged."""
+"""Slices with fewer samples are listed, not judged. All images together are always judged."""
 
 Pair = tuple[Result, Result]
-"""What the candidate and the champion made of the same image."""
+"""The results of the candidate and of the champion for the same image."""
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,15 @@ from legible.drift.signatures import Cause
 from legible.observations.window import WindowTally
 
 NAMED = 5
-"""Unusual readings on the screen."""
+"""The number of unusual readings on the screen."""
 UNLIKE = {"training": "unlike training", "baseline": "unlike this deployment's normal"}
 
 
 @dataclass(frozen=True)
 class Check:
-    """A verdict, when it was made (Unix seconds), and what else its reader should know.
+    """The result of a drift check: the verdict, when it was made (Unix seconds), and what else its reader should know.
 
-    `against` is what it was compared with, "training" or "baseline"; `unusual` are ids of readings, oddest first.
+    `against` is what it was compared with, "training" or "baseline"; `unusual` are ids of readings, the oddest first.
     """
 
     verdict: Verdict
@@ -35,7 +35,7 @@ class Check:
     names_causes: bool = True
     """True where the bundle has signatures."""
     drawn: int = 0
-    """Observations in the report, a sample where they are fewer than the images."""
+    """The number of observations in the report, a sample where it is smaller than the number of images."""
 
     @property
     def exit_code(self) -> int:

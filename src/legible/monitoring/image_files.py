@@ -1,4 +1,4 @@
-"""Image files in place of a log: each is read by the bundle, and is an observation named by its path."""
+"""Image files in place of a log: the bundle reads each, and makes an observation that is named by its path."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 METHOD = "legible_ks"
 PROJECT = "legible"
 MAX_ROWS = 5000
-"""A side: Evidently's time and its HTML grow with them."""
+"""The most rows of a side, because Evidently's time and HTML grow with them."""
 
 
 def write_report(

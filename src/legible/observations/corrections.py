@@ -1,4 +1,4 @@
-"""Corrections: what a reading should have been, as callers say. They hold text, and have a log of their own."""
+"""Corrections: the text that a reading should have been, as callers say. They hold text, so they have their own log."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""Images of a running service that are kept for labelling, where that is switched on: which, where, and how long.
+"""The image log: which images of a running service are kept for labelling (if switched on), where, and how long.
 
 An image is kept as it was read (decoded, grey) under the id of its reading: `<folder>/v1/<hour>/<reading_id>.png`. Time
 is always an argument.
@@ -23,9 +23,9 @@ from legible.observations.layout import FOLDER, READING_ID, hour
 from legible.observations.retention import Retention
 
 RECENT = 500
-"""Images that one is compared with."""
+"""The number of recent images that an image is compared with."""
 AT_RANDOM = 0.1
-"""The fraction of what is kept that is chosen blindly, so that what is labelled tells of the rest too."""
+"""The fraction of kept images that is chosen at random, so that labels tell about the other images too."""
 MAX_PIXELS = 1_000_000
 """A larger image is not kept: those that wait for the disk are in memory."""
 MAX_QUEUED = 32

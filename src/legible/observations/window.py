@@ -13,7 +13,7 @@ from legible.observations.layout import FOLDER, hour, hour_of
 from legible.observations.row import Observation, OlderRowError
 
 LONGEST_LINE = 100_000
-"""Characters; what is longer is no row, and is not held."""
+"""A longer line, in characters, is no row and is not held in memory."""
 
 
 @dataclass

@@ -1,1 +1,1 @@
-"""From trained weights to the shipped bundle: confidence, lexicon, drift reference, card, checksums."""
+"""Packing: from trained weights to the shipped bundle: confidence, lexicon, drift reference, model card, checksums."""

@@ -1,4 +1,4 @@
-"""Stage `lexicon`: the most frequent words of a language, from wordfreq, to be preferred where one asks for it."""
+"""Stage `lexicon`: the most frequent words of a language, from wordfreq, for readings that ask for them."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""Stage `pack`: artefact, calibration, figures and reference -> models/bundle, with its card and the sums of it all."""
+"""Stage `pack`: artefact, calibration, figures and reference become models/bundle, with its card and checksums."""
 
 import dataclasses
 import hashlib

@@ -1,7 +1,8 @@
-"""Stage `reference`: what images and readings look like, and the drift rules found on them.
+"""Stage `reference`: the distributions of images and readings, and the drift rules found on them.
 
-Statistics cost little, so those of images are of all splits and of many writers; readings are of writers that the
-network was not trained on. Few images of each writer say as much as many, and keep one hand from filling the reference.
+Image statistics cost little, so they are of all splits and of many writers. Readings are of writers that the network
+was not trained on. Few images are taken of each writer, because more of them add little and one hand would fill the
+reference.
 """
 
 from collections import Counter, defaultdict

@@ -1,1 +1,1 @@
-"""Reading in bulk: archives of images, on the cores of this machine or on a Ray cluster."""
+"""Bulk reading: archives of images, on the cores of this machine or on a Ray cluster."""

@@ -1,4 +1,4 @@
-"""Sources of images -> blocks of a few hundred, each of which is read by one worker and becomes one part.
+"""From sources of images to blocks of a few hundred, each of which one worker reads into one part.
 
 A source is a folder, an image, a tar archive (WebDataset's shards are) or a Parquet file with a column of image bytes.
 """
@@ -15,7 +15,7 @@ from legible.scale.stores import Store, store_errors, store_of
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 BLOCK_IMAGES = 256
 IMAGE_COLUMN, ID_COLUMN = "image", "id"
-"""Of a Parquet file. The images are bytes, or structs with a field `bytes`; ids may be left out."""
+"""The columns of a Parquet file. Images are bytes, or structs with a field `bytes`; ids may be left out."""
 
 SourceKind = Literal["files", "tar", "parquet"]
 

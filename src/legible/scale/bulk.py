@@ -1,4 +1,4 @@
-"""Read sources of any size into an output folder of parts, once and only once each image."""
+"""Read sources of any size into an output folder of parts, each image exactly once."""
 
 import json
 import sys

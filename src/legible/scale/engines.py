@@ -1,4 +1,7 @@
-"""Who reads the blocks of a plan: processes of this machine, or actors on a Ray cluster. Their parts are the same."""
+"""The engines that read the blocks of a plan: processes of this machine, or actors on a Ray cluster.
+
+Parts are the same.
+"""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -13,7 +16,7 @@ from legible.scale.plan import BulkJob
 from legible.scale.worker import BulkWorker, Part
 
 BLOCKS_AHEAD = 2
-"""Of each worker: the one it reads, and the next."""
+"""The blocks of each worker: the one it reads, and the next."""
 PATIENCE_SECONDS = 120.0
 """How long a cluster may take to give the first worker a core."""
 
@@ -46,7 +49,7 @@ def read_here(job: BulkJob, blocks: Sequence[Block], output: str, *, bundle: str
 
 
 _own: list[BulkWorker] = []
-"""Of a worker process."""
+"""In a worker process: its worker."""
 
 
 def _open(job: BulkJob, output: str, bundle: str) -> None:

@@ -1,7 +1,7 @@
-"""What a bulk reading does, written into its output folder before the first image is read.
+"""The plan of a bulk reading, written into its output folder before the first image is read.
 
-Every run of the same output follows the same plan, so that a killed run goes on where it was and reads no image twice.
-One driver at a time works on an output: it holds `driver.json` and renews it while it runs.
+Every run of the same output follows the same plan, so that a killed run continues and reads no image twice. One driver
+at a time works on an output: it holds `driver.json` and renews it while it runs.
 """
 
 import json
@@ -28,7 +28,7 @@ ABANDONED_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class BulkJob:
-    """All that decides the readings: every worker checks that it would make the same."""
+    """All that decides the readings; every worker checks that it would make the same ones."""
 
     sources: tuple[str, ...]
     bundle: str

@@ -1,4 +1,4 @@
-"""Where images come from and readings go: folders of this machine, and object stores by fsspec (`s3://`, `gs://`)."""
+"""The stores of images and readings: folders of this machine, and object stores by fsspec (`s3://`, `gs://`)."""
 
 import os
 import time
@@ -11,7 +11,7 @@ from legible.errors import DataError, SettingsError
 
 
 class Store(Protocol):
-    """Files by their full address."""
+    """A store of files by their full address."""
 
     def open(self, address: str) -> IO[bytes]:
         """Open a file for reading; it can be sought in."""

@@ -31,7 +31,7 @@ class BulkRow:
 
 @dataclass(frozen=True)
 class Part:
-    """What came of a block."""
+    """The outcome of a block."""
 
     block: int
     images: int
@@ -39,7 +39,7 @@ class Part:
 
 
 class BulkWorker:
-    """Reads blocks of one job. Raises BundleError where this process would read otherwise than the job says."""
+    """Reads blocks of one job. Raise BundleError where this process would read differently from what the job says."""
 
     def __init__(self, job: BulkJob, output: str, bundle_folder: str = "") -> None:
         folder = Path(bundle_folder) if bundle_folder and Path(bundle_folder).is_dir() else find_bundle()
