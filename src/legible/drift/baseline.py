@@ -1,7 +1,7 @@
-"""A deployment's own normal: the reference for change, made from what it read. Reliability stays the bundle's matter.
+"""The baseline: a deployment's own reference for change, made from what it read.
 
-Images of one document are alike, as images of one writer are, so documents take the writers' part in the calibration;
-where none was told, blocks of readings that follow each other.
+Whether an estimate is reliable is still judged by the bundle's reference. Consecutive readings resemble each other as
+images of one writer do, so blocks of them take the place of writers in the calibration.
 """
 
 from collections.abc import Iterable, Mapping
@@ -30,7 +30,7 @@ MAX_UNNAMED = 0.1
 ASSUMED_BLOCK = 50
 """Images of a document that nobody told, at least; the lines of a receipt or a form."""
 MIN_IMAGES = 1000
-"""Observations from which a baseline is made, at least."""
+"""The smallest number of observations for a baseline."""
 RESAMPLES = 20_000
 SAMPLE_ROWS = 2000
 

@@ -23,7 +23,7 @@ from legible.errors import DataError
 from legible.observations.row import Observation
 
 WINDOW_FACTORS = (1, 2, 4, 10, 20, 40, 100)
-"""Sizes of window tried, in smallest windows."""
+"""The sizes of windows that are tried, as multiples of the smallest window."""
 MIN_SPLITS, MAX_SPLITS = 100, 250
 MIN_WINDOWS = 50
 """Windows of a size from each split, where there are more splits than MIN_SPLITS."""
@@ -33,7 +33,7 @@ MIN_WRITERS = 4
 MIN_BUNCHING = 1.5
 CORRELATIONS = 41
 AT_ONCE = 100
-"""Windows whose images are counted together, which bounds the memory."""
+"""The number of windows that are counted together, which bounds the memory."""
 
 Marks = npt.NDArray[np.bool_]
 Indicators = npt.NDArray[np.float32]
@@ -41,7 +41,7 @@ Indicators = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Rows:
-    """The signals (N, signals) of one kind, of images by these N writers."""
+    """The signals (N, signals) of one kind, and the writers (N,) of their images."""
 
     values: Floats
     writers: tuple[str, ...]

@@ -19,7 +19,7 @@ from legible.image.containers import Contained, contained, damaged
 from legible.image.strips import by_strips, strips
 
 GreyImage = npt.NDArray[np.uint8]
-"""(H, W), 0 black to 255 white."""
+"""A grey image (H, W), 0 black to 255 white."""
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
 MAX_SCANS = 100
@@ -39,7 +39,7 @@ STORED_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16
 TRANSPOSED, LEFT_RIGHT, TOP_DOWN = frozenset({5, 6, 7, 8}), frozenset({2, 3, 6, 7}), frozenset({3, 4, 7, 8})
 """Turns that exchange width and height, left and right, top and bottom."""
 WIDE_MODES = frozenset({"I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
-"""Modes of more than eight bits a pixel."""
+"""Pillow's modes with more than eight bits a pixel."""
 DECODER_FAULTS = (
     OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, ZeroDivisionError,
     EOFError, MemoryError, RuntimeError, struct.error, Image.DecompressionBombError,
@@ -49,7 +49,7 @@ DECODER_FAULTS = (
 
 @dataclass(frozen=True)
 class Limits:
-    """What one image may take: bytes of the file, pixels by its header, bytes of memory while it is decoded."""
+    """The limits of one image: bytes of the file, and pixels by its header."""
 
     max_bytes: int = 10_000_000
     max_pixels: int = 40_000_000

@@ -1,4 +1,4 @@
-"""The handlers of the calls: what was sent becomes jobs, the jobs are read, and their readings are answered."""
+"""The handlers of the calls: an upload becomes jobs, the jobs are read, and their readings are answered."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -35,13 +35,13 @@ SECONDS_TO_OBSERVED = (0.0, 0.1, 0.3, 0.6)
 SECONDS_TO_COUNTED = 0.2
 """The time from a reading to the metrics that count it."""
 MAX_UNCOUNTED = 200
-"""The readings that are counted at once, before that time is over."""
+"""The number of readings after which metrics are counted at once, before that time is over."""
 MAX_UNOBSERVED = 64
-"""The most batches that were answered and hold their images; before there are more, nothing else is read."""
+"""The most batches that were answered and still hold their images; while there are as many, nothing else is read."""
 
 
 class Api:
-    """The handlers over one worker and its telemetry, which are there from `start` on."""
+    """The handlers over one worker and its telemetry, which `start` sets."""
 
     def __init__(self, settings: ServiceSettings) -> None:
         self.settings = settings

@@ -1,4 +1,4 @@
-"""One image on its way through a worker: its bytes, then its picture, then its reading; and what work is quick."""
+"""One image on its way through a worker: its bytes, its pixels, its reading; and which work is quick."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,12 +12,13 @@ from legible.reading import Reading  # noqa: TC001  # beside the other types
 from legible.recognition.decoding import Decoding
 
 QUICK_PIXELS = 100_000
-"""The most pixels of what is done together in the event loop."""
+"""The most pixels of a batch in the event loop."""
 QUICK_BYTES, QUICK_SHAPE = 100_000, 8
-"""An image of at most so many bytes, quickly decoded and at most so many times as wide as high, is read in
-milliseconds."""
+"""An image of at most this many bytes, at most this many times as wide as high, is read in milliseconds."""
 MAX_HEIGHT, MAX_SLENDERNESS = 1000, 20
-"""Higher images, more than so many times as high as wide, hold no line; framing their ink would fill the memory."""
+"""A higher image that is more than this many times as high as wide holds no line; its preprocessing would fill the
+memory.
+"""
 
 
 PLAIN = Decoding()
