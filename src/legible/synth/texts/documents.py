@@ -20,6 +20,7 @@ from legible.synth.texts.makers import (
     Maker,
     Sources,
     broken_line,
+    capital_line,
     capital_words,
     cased_words,
     figure,
@@ -102,8 +103,8 @@ FORMS: Texts = (
     mixture((3, labelled), (2, sentence), (1, heading), (1, place), (0.4, blank_field), (1, capital_words)),
 )
 LETTERS: Texts = (
-    mixture((6, plain_word), (1, cased_words), (1, figure)),
-    mixture((8, broken_line), (2, sentence), (0.6, heading), (0.5, labelled)),
+    mixture((6, plain_word), (1, cased_words), (1.2, capital_words), (1.2, figure)),
+    mixture((8, broken_line), (2, sentence), (1.2, capital_line), (0.6, heading), (0.5, labelled)),
 )
 TYPED: Texts = (
     mixture((6, plain_word), (1, cased_words), (1, figure)),

@@ -81,6 +81,12 @@ def capital_words(sources: Sources, rng: Rng) -> str:
     return text + pick(rng, (":", ".", ",", " :")) if chance < 0.25 else text
 
 
+def capital_line(sources: Sources, rng: Rng) -> str:
+    """Capitals and groups of digits in one line, whose spaces are easily lost."""
+    words = [sources.words.capitals(rng, 1) if rng.random() < 0.85 else digits(rng, count(rng, 1, 5)) for _ in range(8)]
+    return " ".join(words[: count(rng, 2, 6)])
+
+
 def sentence(sources: Sources, rng: Rng) -> str:
     return _with_figures(sources.words.sentence(rng, count(rng, 3, 12)), rng)
 
