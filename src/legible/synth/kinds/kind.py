@@ -88,7 +88,7 @@ class SampleKind:
     draw_look: Callable[[Font, Rng], Look]
     draw: Callable[[str, Look, Callable[[], str], Rng], GreyImage]
     """The function that draws a text with its look, and other texts around it."""
-    rare: float = 0.15
+    rare: float = 0.18
     """The probability of a text around a rare character."""
 
     @property
