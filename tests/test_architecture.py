@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "src/legible"
 FLOORS = (
     (
         "errors",
+        "extras",
         "arrays",
         "batched",
         "image_input",

@@ -1,5 +1,6 @@
 """The application that commands are added to, the options that several share, and what becomes of an error."""
 
+import io
 import os
 import sys
 import traceback
@@ -10,11 +11,14 @@ import typer
 
 import legible
 from legible.errors import LegibleError
+from legible.extras import missing_extra
 
 if TYPE_CHECKING:
     from legible.config import Params
 
 ERROR_EXIT = 3
+UNENCODABLE = "backslashreplace"
+"""How a character is written that the output's encoding lacks: as `\\u20ac`."""
 HERE = Path()
 ALL_CORES = os.cpu_count() or 1
 
@@ -23,22 +27,55 @@ Processes = Annotated[int, typer.Option(min=1, help="Worker processes or threads
 Corrections = Annotated[Path | None, typer.Option(help="The service's corrections, for true figures.")]
 Baseline = Annotated[Path | None, typer.Option(help="This deployment's own normal, of legible rebase.")]
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=legible.__doc__)
+ABOUT = (legible.__doc__ or "").splitlines()[0]
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=ABOUT)
 
 
 def main() -> None:
-    """Run the command line. Any error exits with 3, as 1 says drift, or refused; a LegibleError is one line."""
+    """Run the command line. Any error exits with 3, as 1 says drift, or refused; what the user can mend is one line."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow says what instructions it found
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=UNENCODABLE)
     try:
         app()
-    except LegibleError as error:
-        print(f"legible: {error}", file=sys.stderr)
+    except BrokenPipeError:  # `legible read scans/ | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(ERROR_EXIT) from None
-    except OSError as error:
-        print(f"legible: {error.filename or 'the system'}: {error.strerror or error}", file=sys.stderr)
+    except (LegibleError, OSError, ModuleNotFoundError) as error:
+        line = one_line(error)
+        if line is None:
+            raise
+        print(f"legible: {line}", file=sys.stderr)
         raise SystemExit(ERROR_EXIT) from None
     except Exception:  # noqa: BLE001  # a fault of ours
         traceback.print_exc()
         raise SystemExit(ERROR_EXIT) from None
+
+
+def one_line(error: LegibleError | OSError | ModuleNotFoundError) -> str | None:
+    """Say an error in one line; None for a module that no extra brings, which is a fault of ours."""
+    if isinstance(error, ModuleNotFoundError):
+        return missing_extra(error)
+    if isinstance(error, OSError):
+        return f"{error.filename or 'the system'}: {error.strerror or error}"
+    return str(error)
+
+
+def _print_version(asked: bool) -> None:  # noqa: FBT001  # as typer calls it
+    if asked:
+        print(f"legible {legible.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _legible(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    del version  # printed by its callback
 
 
 def params_of(root: Path) -> "Params":

@@ -56,7 +56,7 @@ def drift(
         asked = {"last": last, "since": since, "channel": channel, "corrections": corrections, "kept": kept}
         if given := [f"--{option}" for option, value in asked.items() if value]:
             raise LegibleError(f"{', '.join(given)} choose among observations; leave them out with --images")
-        pictures = ImageFiles(list(image_files([images])), standard.bundle)
+        pictures = ImageFiles(image_files(images) if images.is_dir() else [images], standard.bundle)
         made = check_rows(pictures.observations(at=time.time()), standard, at=time.time(), target=target)
         for path in pictures.skipped:
             print(f"legible: {path} is no image that can be read; skipped", file=sys.stderr)

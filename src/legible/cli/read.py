@@ -1,85 +1,172 @@
 """`legible read`: images to texts."""
 
-import json
 import sys
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from legible.cli.app import app
-from legible.errors import LegibleError
-from legible.reading import Reading
+from legible.cli.app import UNENCODABLE, app
+from legible.cli.read_formats import Format, Outcome, writer_of
+from legible.errors import LegibleError, SettingsError
+
+if TYPE_CHECKING:
+    from legible.recognition.decoding import Decoding
+    from legible.recognition.recognizer import Recognizer
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"})
+OTHER_SUFFIXES = frozenset({".pdf", ".gif", ".heic", ".heif", ".avif", ".jp2", ".svg", ".psd"})
+"""Pictures and documents that are not read: those in a folder are named."""
+FRAMED_SUFFIXES = frozenset({".tif", ".tiff", ".webp"})
+"""Formats that may hold several frames, of those that are read."""
+STANDARD_INPUT = "-"
+MIN_FILES_WITH_BAR = 20
+
+
+@dataclass(frozen=True)
+class Given:
+    """One image to read: what it is called in the answer, and where it is."""
+
+    name: str
+    image: Path | bytes
 
 
 @app.command()
 def read(
-    paths: Annotated[list[Path], typer.Argument(help="Image files, or folders of them.")],
+    paths: Annotated[list[Path], typer.Argument(help="Image files, folders of them, or - for standard input.")],
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON lines: path, text, confidence.")] = False,
+    form: Annotated[
+        Format | None, typer.Option("--format", help="table, or text (the texts alone), json (lines), tsv, csv.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    output: Annotated[Path | None, typer.Option(help="The file to write, whole or not at all.")] = None,
     bundle: Annotated[Path | None, typer.Option(help="A bundle's folder; else LEGIBLE_BUNDLE or the shipped.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Threads that read.")] = 1,
     lexicon: Annotated[str, typer.Option(help="Prefer the words of this lexicon of the bundle, such as english.")] = "",
-    alternatives: Annotated[int, typer.Option(min=0, help="How many other texts to say; with --json.")] = 0,
+    alternatives: Annotated[int, typer.Option(min=0, help="How many other texts to name.")] = 0,
 ) -> None:
-    """Read images. Example: legible read scans/ word.png --json"""
+    """Read images. Exit code 1: some could not be read. Example: legible read scans/ word.png --format tsv"""
     from legible.recognition.bundle import find_bundle, load_bundle
     from legible.recognition.decoding import Decoding
     from legible.recognition.recognizer import Recognizer
 
-    files = list(image_files(paths))
+    chosen = _format(form, as_json=as_json, alternatives=alternatives)
+    given, missing = find_images(paths)
     opened = load_bundle(bundle or find_bundle())
     recognizer = Recognizer.from_bundle(opened, workers=workers)
     prior = recognizer.prior(opened.lexicon(lexicon)) if lexicon else None
-    read_images = partial(recognizer.read, decoding=Decoding(prior, alternatives))
-    failures = 0
-    for path, outcome in zip(files, _read_files(files, read_images), strict=True):
-        failures += isinstance(outcome, LegibleError)
-        _print_outcome(path, outcome, as_json=as_json)
+    decoding = Decoding(prior, alternatives)
+    failures = missing
+    with _opened(output) as file:
+        write = writer_of(chosen, file, alternatives=alternatives)
+        for one, outcome in zip(given, _outcomes(given, recognizer, decoding), strict=True):
+            failures += isinstance(outcome, Exception)
+            write(one.name, outcome)
+            _say_of(one, outcome)
     if failures:
         raise typer.Exit(1)
 
 
-def image_files(paths: list[Path]) -> Iterator[Path]:
+def _format(form: Format | None, *, as_json: bool, alternatives: int) -> Format:
+    if as_json and form not in (None, Format.json):
+        raise SettingsError(f"--json and --format {form} contradict each other; leave one out")
+    chosen = Format.json if as_json else form or Format.table
+    if alternatives and chosen is Format.text:
+        raise SettingsError("--format text prints the texts alone; name another --format for --alternatives")
+    return chosen
+
+
+def find_images(paths: Sequence[Path]) -> tuple[list[Given], int]:
+    """Return the images of files, folders and standard input, and how many paths are not there, each named on stderr.
+
+    Raises LegibleError where nothing is there to read.
+    """
+    given: list[Given] = []
+    missing = 0
     for path in paths:
-        if not path.exists():
-            raise LegibleError(f"{path}: no such file or folder")
-        if path.is_file():
-            yield path
-            continue
-        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES)
-        if not inside:
-            raise LegibleError(f"{path}: no images ({', '.join(sorted(IMAGE_SUFFIXES))}) in this folder")
-        yield from inside
+        if str(path) == STANDARD_INPUT:
+            given.append(Given(STANDARD_INPUT, sys.stdin.buffer.read()))
+        elif path.is_dir():
+            given += [Given(str(one), one) for one in image_files(path)]
+        elif path.exists():
+            given.append(Given(str(path), path))
+        elif len(paths) == 1:
+            raise LegibleError(f"{path}: {absence(path)}")
+        else:
+            missing += 1
+            say(f"{path}: {absence(path)}")
+    if not given:
+        raise LegibleError("nothing to read: not one of these files and folders is there")
+    return given, missing
 
 
-def _read_files(
-    files: list[Path], read_images: Callable[[list[Any]], list[Reading]]
-) -> Iterator[Reading | LegibleError]:
+def image_files(folder: Path) -> list[Path]:
+    """Return the image files under a folder, in order; what else looks like a picture is named on stderr.
+
+    Raises LegibleError for a folder without images.
+    """
+    found = [path for path in sorted(folder.rglob("*")) if not path.is_dir()]
+    for path in found:
+        if path.suffix.lower() in OTHER_SUFFIXES:
+            say(f"{path}: {path.suffix.lower()[1:].upper()} is not read; skipped")
+    images = [path for path in found if path.suffix.lower() in IMAGE_SUFFIXES]
+    if not images:
+        raise LegibleError(f"{folder}: no images ({', '.join(sorted(IMAGE_SUFFIXES))}) in this folder")
+    return images
+
+
+def absence(path: Path) -> str:
+    """Say why a path is not there."""
+    return f"a link to {path.readlink()}, which is not there" if path.is_symlink() else "no such file or folder"
+
+
+def say(line: str) -> None:
+    """Print a line about one image to stderr."""
+    print(f"legible: {line}", file=sys.stderr)
+
+
+def _outcomes(given: Sequence[Given], recognizer: "Recognizer", decoding: "Decoding") -> Iterator[Outcome]:
     from tqdm import tqdm
 
-    from legible.image.decode import decode
-
-    for path in tqdm(files, unit="image", disable=len(files) < 20):  # noqa: PLR2004
-        try:
-            yield read_images([decode(path.read_bytes())])[0]
-        except LegibleError as error:
-            yield error
+    hidden = len(given) < MIN_FILES_WITH_BAR
+    outcomes = recognizer.try_each((one.image for one in given), decoding=decoding)
+    yield from tqdm(outcomes, total=len(given), unit="image", disable=hidden)
 
 
-def _print_outcome(path: Path, outcome: Reading | LegibleError, *, as_json: bool) -> None:
-    if isinstance(outcome, LegibleError):
-        if as_json:
-            print(json.dumps({"path": str(path), "error": str(outcome)}, ensure_ascii=False))
-        print(f"legible: {path}: {outcome}", file=sys.stderr)
-    elif as_json:
-        fields: dict[str, Any] = {"path": str(path), "text": outcome.text, "confidence": round(outcome.confidence, 4)}
-        if outcome.alternatives:
-            fields["alternatives"] = [[other.text, round(other.confidence, 4)] for other in outcome.alternatives]
-        print(json.dumps(fields, ensure_ascii=False))
-    else:
-        print(f"{outcome.confidence:6.3f}  {outcome.text}  [{path}]")
+def _say_of(given: Given, outcome: Outcome) -> None:
+    """Say on stderr why an image could not be read, or that only its first frame was."""
+    if isinstance(outcome, Exception):
+        say(f"{given.name}: {reason(outcome)}")
+    elif (frames := frame_count(given.image)) > 1:
+        say(f"{given.name}: {frames} frames, of which the first is read")
+
+
+def reason(error: Exception) -> str:
+    """What an image's error says of it, without its path."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error)
+
+
+def frame_count(image: Path | bytes) -> int:
+    """The number of frames of an image file, such as the pages of a TIFF; 1 for formats that hold one."""
+    from legible.image.inputs import count_frames
+
+    if isinstance(image, Path) and image.suffix.lower() not in FRAMED_SUFFIXES:
+        return 1
+    return count_frames(image if isinstance(image, bytes) else image.read_bytes())
+
+
+@contextmanager
+def _opened(output: Path | None) -> Iterator[TextIO]:
+    """The file to write to, which takes its place when it is whole; standard output where none is named."""
+    from legible.files import replace_file
+
+    if output is None:
+        yield sys.stdout
+        return
+    with replace_file(output) as fresh, fresh.open("w", encoding="utf-8", errors=UNENCODABLE, newline="") as file:
+        yield file

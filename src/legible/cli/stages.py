@@ -59,10 +59,11 @@ def train(
     """Stage: data/dataset into models/weights; continues where it was stopped. Example: legible train --threads 1"""
     from legible.training.threads import limit_threads
 
+    params = params_of(root)
     limit_threads(threads)
-    from legible.training.stage import train as run
+    from legible.training.stage import train as run  # computes from here on
 
-    run(params_of(root), root=root, workers=workers, stop_after=stop_after)
+    run(params, root=root, workers=workers, stop_after=stop_after)
 
 
 @app.command()
@@ -74,11 +75,11 @@ def export(
     ] = False,
 ) -> None:
     """Stage: models/weights into the LiteRT artefact."""
+    params = params_of(root)
     from legible.training.export import export as run
     from legible.training.stage import save_newest
 
-    weights = save_newest(params_of(root), root=root) if from_checkpoint else None
-    run(params_of(root), root=root, weights=weights)
+    run(params, root=root, weights=save_newest(params, root=root) if from_checkpoint else None)
 
 
 STAGES = {
@@ -95,7 +96,8 @@ def stage_command(name: str, module: str) -> Callable[[Path], None]:
     """Return the command that runs a stage with the parameters of a project's folder."""
 
     def command(root: Root = HERE) -> None:
-        getattr(import_module(module), name)(params_of(root), root=root)
+        params = params_of(root)
+        getattr(import_module(module), name)(params, root=root)
 
     return command
 

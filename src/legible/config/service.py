@@ -18,7 +18,9 @@ from legible.config.checked import (
 from legible.errors import SettingsError
 
 ENVIRONMENT_PREFIX = "LEGIBLE_"
-OTHER_VARIABLES = frozenset({"LEGIBLE_BUNDLE", "LEGIBLE_WORKERS", "LEGIBLE_KEY", "LEGIBLE_METRICS_KEY"})
+OTHER_VARIABLES = frozenset(
+    {"LEGIBLE_BUNDLE", "LEGIBLE_WORKERS", "LEGIBLE_PORT", "LEGIBLE_HOST", "LEGIBLE_KEY", "LEGIBLE_METRICS_KEY"}
+)
 """Variables of the prefix that are read elsewhere."""
 
 

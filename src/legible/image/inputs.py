@@ -7,7 +7,7 @@ from PIL import Image
 
 from legible.errors import ImageError, ImageTooLargeError
 from legible.image.colour import grey
-from legible.image.decode import GreyImage, Limits, decode, decode_opened
+from legible.image.decode import DECODER_FAULTS, GreyImage, Limits, decode, decode_opened, open_image
 from legible.image_input import ImageInput, image_file, is_array, is_pil_image
 
 CHANNELS = (1, 3, 4)
@@ -49,3 +49,11 @@ def _check_pixels(width: int, height: int) -> None:
     most = Limits().max_pixels
     if width * height > most:
         raise ImageTooLargeError(f"the image has {width} x {height} pixels; at most {most} are read")
+
+
+def count_frames(data: bytes) -> int:
+    """Return how many frames an image file holds, such as the pages of a TIFF; 1 for what cannot be opened."""
+    try:
+        return int(getattr(open_image(data), "n_frames", 1))
+    except (ImageError, *DECODER_FAULTS):
+        return 1
