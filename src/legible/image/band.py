@@ -77,7 +77,7 @@ class Components:
 def find_band(ink: npt.NDArray[np.bool_]) -> Band | None:
     """Return where text lies among ink (H, W), or None where there is none."""
     mask = ink.astype(np.uint8)
-    _, _, found, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    _, _, found, _ = cv2.connectedComponentsWithStatsWithAlgorithm(mask, 8, cv2.CV_16U, cv2.CCL_DEFAULT)
     if len(found) <= 1:
         return None
     parts = Components(*found[1:].astype(np.int64).T)

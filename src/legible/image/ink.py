@@ -56,7 +56,7 @@ class Darkness:
         span = 2 * reach + 1
         near = cv2.blur(cv2.dilate(darkest, np.ones((1, span), np.uint8)), (span, 1), borderType=cv2.BORDER_REPLICATE)
         full = max(self.full, 1.0)
-        return np.asarray(np.clip(near.astype(np.float32), MIN_FRACTION * full, full), np.float32)
+        return np.asarray(np.minimum(np.maximum(near, np.float32(MIN_FRACTION * full)), np.float32(full)), np.float32)
 
 
 def darkness(image: GreyImage, *, reach: int) -> Darkness:
