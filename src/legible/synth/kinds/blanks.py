@@ -10,7 +10,7 @@ from legible.synth.faults import draw_faults
 from legible.synth.fonts import Font
 from legible.synth.glyphs import Setting
 from legible.synth.kinds.kind import GreyImage, Light, Look, Rng, SampleKind
-from legible.synth.kinds.paper_kinds import COPY, PHOTO, SCAN
+from legible.synth.kinds.paper import COPY, PHOTO, SCAN
 from legible.synth.paper import smooth_noise
 from legible.synth.texts.documents import NOTHING
 

@@ -11,7 +11,7 @@ from legible.synth.faults import Fault, draw_faults
 from legible.synth.fonts import Font, slug
 from legible.synth.glyphs import Coverage, Line, Setting, set_line
 from legible.synth.kinds.kind import GreyImage, Look, Rng, SampleKind, Tones, draw_line, finished, heavier, unchanged
-from legible.synth.kinds.paper_kinds import PHOTO, SCAN
+from legible.synth.kinds.paper import PHOTO, SCAN
 from legible.synth.texts.documents import DOTS, SEGMENTS
 
 SEVEN = "0123456789-:. "

@@ -4,11 +4,14 @@ from collections.abc import Mapping
 
 from legible.synth.kinds.blanks import BLANK
 from legible.synth.kinds.displays import DOT, SEGMENT
+from legible.synth.kinds.documents import BOOK, DOCUMENT
+from legible.synth.kinds.forms import FORM
 from legible.synth.kinds.kind import SampleKind
-from legible.synth.kinds.paper_kinds import BOOK, DOCUMENT, FORM, RECEIPT, TYPESCRIPT
+from legible.synth.kinds.receipts import RECEIPT
 from legible.synth.kinds.scene import LETTERING, SCENE
 from legible.synth.kinds.screens import SCREEN
 from legible.synth.kinds.singles import SINGLES
+from legible.synth.kinds.typescripts import TYPESCRIPT
 
 SAMPLE_KINDS: Mapping[str, SampleKind] = {
     kind.name: kind

@@ -13,7 +13,7 @@ from legible.synth.faults import Fault, draw_faults
 from legible.synth.fonts import Font
 from legible.synth.glyphs import Coverage, Line, Setting, set_line
 from legible.synth.kinds.kind import GreyImage, Light, Look, Rng, SampleKind, draw_line, finished, heavier
-from legible.synth.kinds.paper_kinds import PHOTO, SCAN, tones
+from legible.synth.kinds.paper import PHOTO, SCAN, tones
 from legible.synth.paper import smooth_noise
 from legible.synth.texts.documents import LABELS, SIGNS
 

@@ -3,8 +3,10 @@
 import dataclasses
 
 from legible.synth.fonts import Font
+from legible.synth.kinds.documents import document_look
+from legible.synth.kinds.forms import form_look
 from legible.synth.kinds.kind import Look, Rng, SampleKind, draw_line
-from legible.synth.kinds.paper_kinds import document_look, form_look, receipt_look
+from legible.synth.kinds.receipts import receipt_look
 from legible.synth.kinds.screens import screen_look
 from legible.synth.texts.documents import SINGLE
 
