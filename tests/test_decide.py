@@ -68,8 +68,10 @@ def test_the_screen_has_a_line_for_each_signal() -> None:
     head, titles, *lines = verdict.screen().splitlines()
     assert head.startswith("drift: unlike training (60 images; thresholds 0.")
     assert "KS" in titles
-    assert len(lines) == len(verdict.signals)
+    *signals, unusual = lines
+    assert len(signals) == len(verdict.signals)
     assert lines[0].endswith("drift")
+    assert unusual.startswith("  unusual images: 100.0%, by chance at most ")
 
 
 def test_the_channel_that_a_drift_comes_from_is_told() -> None:

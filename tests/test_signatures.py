@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from drawn_words import observed, reference_of, words_drawn
 
-from legible.drift.decide import judge
+from legible.drift.decide import is_chance, judge
 from legible.drift.quality import Quality, estimated, make_quality
 from legible.drift.reference import Reference
 from legible.drift.signatures import NONE, Cause, Corrupted, Signatures, make_signatures
@@ -185,3 +185,23 @@ def test_the_oddest_readings_are_named() -> None:
 
 def test_the_share_is_not_said_where_it_is_nearly_all() -> None:
     assert Cause("blur", 3, fraction=0.97, explained=0.9).said() == "blur, severity 3"
+
+
+def test_where_the_cause_is_not_the_whole_story_the_estimate_is_unreliable() -> None:
+    """Blurred images, half of them of another kind: blur alone does not account for the window."""
+    found = signatures()
+    blurred = window("blur", 3).counts.deviations
+    cause = found.cause(blurred)
+    assert cause is not None
+    whole = Summary.of(known(), [])
+    whole.counts.images = 400
+    shift = found.shifts[found.names.index((cause.corruption, cause.severity))].reshape(blurred.shape)
+    assert is_chance(whole, found.rest(cause.fraction * shift, cause))
+    odd = blurred.copy()
+    odd[0] += 0.6
+    assert not is_chance(whole, found.rest(odd, cause))
+    quality = Quality({(cause.corruption, cause.severity): 0.01}, spread=0.01)
+    partly = quality.estimate(whole, drifted=True, cause=cause, is_all=False)
+    assert partly.unreliable == f"unlike training, partly {cause.said()}"
+    assert not quality.estimate(whole, drifted=True, cause=cause).unreliable
+    assert not quality.estimate(whole, drifted=False, cause=None, is_all=False).unreliable

@@ -11,7 +11,7 @@ one at which they keep the budget too, with n the number of independent images t
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -19,12 +19,15 @@ import numpy.typing as npt
 from legible.arrays import Floats
 from legible.config import ReferenceParams
 from legible.drift.reference import EDGES, KINDS, KnownSignals, Reference, Rule, SignalKind, quantiles_of, ranks, table
+from legible.drift.unusual import EXPECTED, UnusualRule, levels, lowest_level, point_of, unusualness
 from legible.errors import DataError
 from legible.observations.row import Observation
 
 WINDOW_FACTORS = (1, 2, 4, 10, 20, 40, 100)
 """The sizes of windows that are tried, as multiples of the smallest window."""
 MIN_SPLITS, MAX_SPLITS = 100, 250
+RULES = len(KINDS) + 1
+"""How many rules share the budget of false alarms equally: one for each kind, and the one on unusual images."""
 MIN_WINDOWS = 50
 """Windows of a size from each split, where there are more splits than MIN_SPLITS."""
 MAX_SPLIT_ROWS = 500_000
@@ -55,7 +58,8 @@ def make_reference(rows: Mapping[SignalKind, Rows], params: ReferenceParams, *, 
     """Make the reference of these rows, with its rules. Raises DataError where there are too few."""
     rng = np.random.default_rng(seed)
     known = {kind: _known(kind, rows[kind], params, rng) for kind in KINDS}
-    return Reference(known, params.false_alarms_per_window, params.smallest_window)
+    unusual = calibrate_unusual(rows["image"], known["image"], params, rng=rng)
+    return Reference(known, params.false_alarms_per_window, params.smallest_window, unusual=unusual)
 
 
 def _known(kind: SignalKind, rows: Rows, params: ReferenceParams, rng: np.random.Generator) -> KnownSignals:
@@ -66,7 +70,7 @@ def _known(kind: SignalKind, rows: Rows, params: ReferenceParams, rng: np.random
             f"{params.smallest_window} by {MIN_WRITERS}: take more samples"
         )
     quantiles = {name: quantiles_of(rows.values[:, column]) for column, name in enumerate(KINDS[kind])}
-    rule = calibrate(rows, params, budget=params.false_alarms_per_window / len(KINDS), rng=rng)
+    rule = calibrate(rows, params, budget=params.false_alarms_per_window / RULES, rng=rng)
     return KnownSignals(quantiles, images, writers, rule)
 
 
@@ -105,6 +109,33 @@ def _scores(
     return np.concatenate(rounds, axis=1), [joined(windows) for windows in zip(*ordered, strict=True)]
 
 
+def calibrate_unusual(
+    rows: Rows, known: KnownSignals, params: ReferenceParams, *, rng: np.random.Generator
+) -> UnusualRule:
+    """Find the rule on unusual images, with the m and the correlation of the image rule, on windows drawn alike."""
+    writers = np.unique(rows.writers, return_inverse=True)[1]
+    half = replace(known.rule, m=known.rule.m / 2)
+    sizes = [params.smallest_window * factor for factor in WINDOW_FACTORS]
+    each = -(-params.resamples // MIN_SPLITS)
+    found: list[list[Floats]] = [[] for _ in sizes]
+    for _ in range(MIN_SPLITS):
+        is_known = _half(writers, rng)
+        quantiles = [quantiles_of(column) for column in rows.values[is_known].T]
+        point = point_of(unusualness(ranked_in(quantiles, rows.values[is_known], rng)))
+        beyond = unusualness(ranked_in(quantiles, rows.values[~is_known], rng)) > point
+        documents = DocumentSums.of(beyond[:, None].astype(np.float32), writers[~is_known])
+        for place, n in enumerate(sizes):
+            singly = rng.binomial(n, beyond.mean(), each) / n - EXPECTED
+            images, bunching, fractions = documents.draw(n, each, rng)
+            worth = images / (1 + (bunching - 1) * half.correlation)
+            found[place].append(levels(singly, worth=np.full(each, float(n)), reference_worth=half.m))
+            found[place].append(levels(fractions[:, 0] - EXPECTED, worth=worth, reference_worth=half.m))
+    both = [np.concatenate(part[kind::2]) for part in found for kind in (0, 1)]
+    level = lowest_level(both, budget=params.false_alarms_per_window / RULES)
+    scores = unusualness(ranked_in(list(known.quantiles.values()), rows.values, rng))
+    return UnusualRule(point_of(scores), level)
+
+
 def _half(writers: npt.NDArray[np.intp], rng: np.random.Generator) -> Marks:
     """Mark the images (N,) that are by a random half of the writers."""
     count = int(writers.max()) + 1
@@ -113,11 +144,16 @@ def _half(writers: npt.NDArray[np.intp], rng: np.random.Generator) -> Marks:
 
 def below_edges(quantiles: Sequence[Floats], values: Floats, rng: np.random.Generator) -> Indicators:
     """Return 1 where an image ranks at or below an edge: values (images, signals) -> (images, signals * edges)."""
+    below = ranked_in(quantiles, values, rng)[:, :, None] <= np.asarray(EDGES)
+    return below.reshape(len(values), -1).astype(np.float32)
+
+
+def ranked_in(quantiles: Sequence[Floats], values: Floats, rng: np.random.Generator) -> Floats:
+    """Return the ranks of values (images, signals) in the quantiles of each signal."""
     columns = [
         ranks(grid, column, uniforms=rng.random(len(column))) for grid, column in zip(quantiles, values.T, strict=True)
     ]
-    below = np.stack(columns, axis=1)[:, :, None] <= np.asarray(EDGES)
-    return below.reshape(len(values), -1).astype(np.float32)
+    return np.stack(columns, axis=1)
 
 
 def window_scores(below: Indicators, n: int, windows: int, rng: np.random.Generator) -> Floats:
@@ -164,15 +200,22 @@ class DocumentSums:
         return DocumentSums(sizes, np.add.reduceat(below[order], starts, axis=0, dtype=np.float64))
 
     def windows(self, n: int, windows: int, rng: np.random.Generator) -> DocumentWindows:
-        """Draw windows of whole documents, in random order until they hold n images, or all there are."""
+        """Draw windows of whole documents, and score them by the largest KS."""
+        images, bunching, fractions = self.draw(n, windows, rng)
+        edges = np.tile(np.asarray(EDGES), self.sums.shape[1] // len(EDGES))
+        return DocumentWindows(np.abs(fractions - edges).max(axis=1), images, bunching)
+
+    def draw(self, n: int, windows: int, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
+        """Draw windows of whole documents, in random order until they hold n images, or all there are.
+
+        Return the images (windows,), how bunched they are (windows,), and the fractions below (windows, edges).
+        """
         order = np.argsort(rng.random((windows, len(self.sizes))), axis=1)
         before = np.cumsum(self.sizes[order], axis=1) - self.sizes[order]
         taken = np.zeros(order.shape)
         np.put_along_axis(taken, order, (before < n).astype(np.float64), axis=1)
         images, squares = taken @ self.sizes, taken @ self.sizes**2
-        edges = np.tile(np.asarray(EDGES), self.sums.shape[1] // len(EDGES))
-        scores = np.abs(taken @ self.sums / images[:, None] - edges).max(axis=1)
-        return DocumentWindows(scores, images, squares / images)
+        return images, squares / images, taken @ self.sums / images[:, None]
 
 
 def joined(parts: Sequence[DocumentWindows]) -> DocumentWindows:

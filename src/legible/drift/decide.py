@@ -4,8 +4,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+import numpy as np
+
+from legible.arrays import Floats
+from legible.drift.documents import effective_images
 from legible.drift.reference import EDGES, Reference, SignalKind
 from legible.drift.summary import RankCounts, Summary
+from legible.drift.unusual import EXPECTED
 from legible.observations.row import Observation
 
 
@@ -41,6 +46,26 @@ class SignalDrift:
 
 
 @dataclass(frozen=True)
+class UnusualDrift:
+    """The fraction of images further out than 98 % of the reference's, and the largest that chance explains."""
+
+    fraction: float
+    threshold: float
+
+    @property
+    def beyond(self) -> float:
+        return self.fraction / self.threshold
+
+    @property
+    def drifted(self) -> bool:
+        return self.fraction > self.threshold
+
+    def line(self) -> str:
+        mark = "  drift" if self.drifted else ""
+        return f"  unusual images: {self.fraction:.1%}, by chance at most {self.threshold:.1%}{mark}"
+
+
+@dataclass(frozen=True)
 class ChannelDrift:
     """One channel by itself: its images, the documents they are worth, and how far its furthest signal is beyond."""
 
@@ -70,6 +95,8 @@ class Verdict:
     signals: tuple[SignalDrift, ...]
     channels: tuple[ChannelDrift, ...] = ()
     documents: float = 0.0
+    unusual: UnusualDrift | None = None
+    """None where the reference has no rule on them."""
 
     @property
     def exit_code(self) -> int:
@@ -86,7 +113,8 @@ class Verdict:
         said = f"drift: {unlike}" if self.outcome is Outcome.DRIFT else "no drift"
         limits = " and ".join(f"{limit:.3f} of the {kind}" for kind, limit in self.thresholds.items())
         head = f"{said} ({self._counted()}; thresholds {limits})"
-        return "\n".join([head, f"  {'signal':24}{'KS':>7}  shift", *map(_line, self.signals)])
+        unusual = [self.unusual.line()] if self.unusual else []
+        return "\n".join([head, f"  {'signal':24}{'KS':>7}  shift", *map(_line, self.signals), *unusual])
 
     def _counted(self) -> str:
         """Say how many images there are, and where they are bunched, what they are worth in documents."""
@@ -119,11 +147,11 @@ def judge(summary: Summary) -> Verdict:
     if not _is_enough(reference, counts):
         return Verdict(Outcome.NOT_ENOUGH_DATA, counts.images, reference.smallest_window, thresholds, (), (), worth)
     signals = sorted(_signals(reference, counts), key=lambda signal: -signal.beyond)
-    channels = _channels(summary)
-    drifted = signals[0].drifted or any(channel.drifted for channel in channels)
+    channels, unusual = _channels(summary), _unusual(reference, counts)
+    drifted = signals[0].drifted or any(channel.drifted for channel in channels) or (unusual and unusual.drifted)
     outcome = Outcome.DRIFT if drifted else Outcome.NO_DRIFT
     return Verdict(
-        outcome, counts.images, reference.smallest_window, thresholds, tuple(signals), tuple(channels), worth
+        outcome, counts.images, reference.smallest_window, thresholds, tuple(signals), tuple(channels), worth, unusual
     )
 
 
@@ -131,6 +159,14 @@ def thresholds_of(reference: Reference, counts: RankCounts, *, tests: int = 1) -
     """Return the threshold of each kind for images that are bunched as these are."""
     images, bunching = max(counts.images, 1), counts.documents.bunching
     return {kind: rule.threshold(images, bunching=bunching, tests=tests) for kind, rule in reference.rules.items()}
+
+
+def is_chance(summary: Summary, deviations: Floats) -> bool:
+    """Tell whether deviations (signals, edges) of such a window are below the thresholds."""
+    thresholds = thresholds_of(summary.reference, summary.counts)
+    kinds = [kind for kind, known in summary.reference.known.items() for _ in known.quantiles]
+    limits = np.asarray([thresholds[kind] for kind in kinds])
+    return bool((np.abs(deviations).max(axis=1) <= limits).all())
 
 
 def _is_enough(reference: Reference, counts: RankCounts) -> bool:
@@ -149,11 +185,22 @@ def _signals(reference: Reference, counts: RankCounts, *, tests: int = 1) -> lis
     ]
 
 
+def _unusual(reference: Reference, counts: RankCounts, *, tests: int = 1) -> UnusualDrift | None:
+    if reference.unusual is None:
+        return None
+    rule, bunching = reference.rules["image"], counts.documents.bunching
+    worth = effective_images(counts.images, bunching=bunching, correlation=rule.correlation)
+    excess = reference.unusual.threshold(worth, reference_worth=rule.m, tests=tests)
+    return UnusualDrift(counts.unusual / counts.images, EXPECTED + excess)
+
+
 def _channels(summary: Summary) -> list[ChannelDrift]:
     reference = summary.reference
     enough = {name: counts for name, counts in summary.channels.items() if _is_enough(reference, counts)}
     found = []
     for name, counts in enough.items():
+        unusual = _unusual(reference, counts, tests=len(enough))
         beyond = max(signal.beyond for signal in _signals(reference, counts, tests=len(enough)))
+        beyond = max(beyond, unusual.beyond) if unusual else beyond
         found.append(ChannelDrift(name, counts.images, beyond, counts.documents.documents))
     return sorted(found, key=lambda channel: -channel.beyond)

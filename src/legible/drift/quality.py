@@ -56,12 +56,17 @@ class Quality:
     gaps: Mapping[tuple[str, int], float]
     spread: float
 
-    def estimate(self, summary: Summary, *, drifted: bool, cause: Cause | None) -> Estimate:
-        """Estimate the exact match; `drifted` and `cause` are by the bundle's reference, never by a baseline."""
+    def estimate(self, summary: Summary, *, drifted: bool, cause: Cause | None, is_all: bool = True) -> Estimate:
+        """Estimate the exact match; `drifted` and `cause` are by the bundle's reference, never by a baseline.
+
+        `is_all` tells whether the cause accounts for all that chance does not: else the rest has no known cost.
+        """
         gap = self._gap(cause) if drifted else 0.0
         unreliable = ""
         if drifted and cause is None:
             unreliable = "unlike training, in no way that is known"
+        elif drifted and cause is not None and not is_all:
+            unreliable = f"unlike training, partly {cause.said()}"
         elif abs(gap) > MAX_CORRECTED:
             unreliable = f"confidence is off by {abs(gap):.0%}"
         return estimated(summary, gap=gap, spread=self.spread, unreliable=unreliable)

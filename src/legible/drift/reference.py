@@ -15,6 +15,7 @@ import numpy as np
 
 from legible.arrays import Floats
 from legible.drift.documents import effective_images
+from legible.drift.unusual import UnusualRule
 from legible.errors import BundleError, DataError
 from legible.files import JsonFormat
 from legible.image.statistics import STATISTICS
@@ -88,6 +89,8 @@ class Reference:
     """Images without a document count as documents of so many each."""
     bunching: float = 1.0
     """How bunched the images of this deployment are: the images of the document that one belongs to, on average."""
+    unusual: UnusualRule | None = None
+    """The rule on single images that lie far out; earlier versions had none."""
 
     @cached_property
     def quantiles(self) -> Mapping[str, Floats]:
@@ -123,6 +126,7 @@ class Reference:
                 "block": self.block,
                 "bunching": round(self.bunching, 2),
                 "rules": rules,
+                **({"unusual": vars(self.unusual)} if self.unusual else {}),
             },
         )
 
@@ -135,7 +139,8 @@ class Reference:
             drift = _with_two_rules(content)
             known = {kind: KnownSignals(*parts[kind], rule=Rule(**drift["rules"][kind])) for kind in KINDS}
             budget, smallest = drift["false_alarms_per_window"], drift["smallest_window"]
-            return Reference(known, budget, smallest, drift.get("block", 1), drift.get("bunching", 1.0))
+            unusual = UnusualRule(**drift["unusual"]) if "unusual" in drift else None
+            return Reference(known, budget, smallest, drift.get("block", 1), drift.get("bunching", 1.0), unusual)
 
 
 def _part(content: Mapping[str, Any]) -> tuple[dict[str, Floats], int, int]:

@@ -96,6 +96,11 @@ class Signatures:
             return None
         return Cause(*self.names[best], fraction=float(fractions[best]), explained=explained)
 
+    def rest(self, deviations: Floats, cause: Cause) -> Floats:
+        """Return what is left of deviations (signals, edges) without what the cause accounts for."""
+        place = self.names.index((cause.corruption, cause.severity))
+        return np.asarray(deviations - cause.fraction * self.shifts[place].reshape(deviations.shape), np.float64)
+
     def save(self, folder: Path) -> None:
         content = {
             "signals": self.signals,

@@ -12,6 +12,7 @@ from legible.arrays import Floats
 from legible.batched import batched
 from legible.drift.documents import DocumentCounts
 from legible.drift.reference import EDGES, KINDS, Reference, ranks, table
+from legible.drift.unusual import unusualness
 from legible.observations.row import NO_CHECK, Observation, check_of
 
 CHUNK = 5000
@@ -34,17 +35,20 @@ class RankCounts:
     """(signals,)"""
     documents: DocumentCounts
     images: int = 0
+    unusual: int = 0
+    """Images beyond the reference's 98 % point of unusualness; 0 where the reference has none."""
 
     @staticmethod
     def of_none(signals: int, *, block: int = 1) -> "RankCounts":
         return RankCounts(np.zeros((signals, len(EDGES)), np.int64), np.zeros(signals), DocumentCounts(block))
 
-    def add(self, ranked: Floats, documents: Sequence[str]) -> None:
-        """Add images by their ranks (N, signals) and documents."""
+    def add(self, ranked: Floats, documents: Sequence[str], *, unusual: int = 0) -> None:
+        """Add images by their ranks (N, signals) and documents, so many of them unusual."""
         self.below += (ranked[:, :, None] <= np.asarray(EDGES)).sum(axis=0)
         self.ranks += ranked.sum(axis=0)
         self.documents.add(documents)
         self.images += len(ranked)
+        self.unusual += unusual
 
     @property
     def deviations(self) -> Floats:
@@ -101,12 +105,14 @@ class Summary:
     def add(self, observations: Sequence[Observation]) -> None:
         ranked = ranked_by(self.reference, observations, self.random)
         self._keep_sample(observations)
-        self.counts.add(ranked, [row.document for row in observations])
-        self._count_channels(observations, ranked)
+        scores = unusual_of(self.reference, ranked)
+        unusual = scores > self.reference.unusual.point if self.reference.unusual else np.zeros(len(scores), np.bool_)
+        self.counts.add(ranked, [row.document for row in observations], unusual=int(unusual.sum()))
+        self._count_channels(observations, ranked, unusual)
         confidences = np.asarray([row.confidence for row in observations])
         self.confidence += float(confidences.sum())
         self.doubt += float((confidences * (1 - confidences)).sum())
-        self._note_unusual(observations, ranked)
+        self._note_unusual(observations, scores)
         if self.corrections:
             self._compare(observations)
 
@@ -119,13 +125,16 @@ class Summary:
             elif place < SAMPLE:
                 self.sample[place] = row
 
-    def _count_channels(self, observations: Sequence[Observation], ranked: Floats) -> None:
+    def _count_channels(
+        self, observations: Sequence[Observation], ranked: Floats, unusual: npt.NDArray[np.bool_]
+    ) -> None:
         names = np.asarray([row.channel for row in observations])
         documents = np.asarray([row.document for row in observations])
         for name in np.unique(names).tolist():
             if name in self.channels or len(self.channels) < MAX_CHANNELS:
                 counts = self.channels.setdefault(name, RankCounts.of_none(ranked.shape[1], block=self.reference.block))
-                counts.add(ranked[names == name], documents[names == name].tolist())
+                own = names == name
+                counts.add(ranked[own], documents[own].tolist(), unusual=int(unusual[own].sum()))
 
     def _compare(self, observations: Sequence[Observation]) -> None:
         for row in observations:
@@ -134,8 +143,7 @@ class Summary:
                 self.corrected += 1
                 self.confirmed += check_of(row.reading_id, text) == row.check
 
-    def _note_unusual(self, observations: Sequence[Observation], ranked: Floats) -> None:
-        scores = unusual_of(self.reference, ranked)
+    def _note_unusual(self, observations: Sequence[Observation], scores: Floats) -> None:
         for i in np.argsort(-scores)[:UNUSUAL].tolist():
             if observations[i].reading_id:
                 self.unusual.append((float(scores[i]), observations[i].reading_id))
@@ -155,12 +163,6 @@ def ranked_by(reference: Reference, observations: Sequence[Observation], rng: np
 def unusual_of(reference: Reference, ranked: Floats) -> Floats:
     """Return the unusualness (N,) of images by the ranks (N, signals) of all their signals."""
     return unusualness(ranked[:, [i for i, name in enumerate(reference.quantiles) if name in KINDS["image"]]])
-
-
-def unusualness(ranked: Floats) -> Floats:
-    """Score images by the ranks (N, signals) of their statistics: the mean logarithm of how few lie further out."""
-    outside = 2 * np.minimum(ranked, 1 - ranked)
-    return np.asarray(-np.log10(np.maximum(outside, 1e-4)).mean(axis=1), np.float64)
 
 
 def chunks(observations: Iterable[Observation]) -> Iterator[list[Observation]]:

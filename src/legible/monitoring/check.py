@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from legible.drift.baseline import RESAMPLES, Baseline, make_baseline
-from legible.drift.decide import Outcome, Verdict, judge
+from legible.drift.decide import Outcome, Verdict, is_chance, judge
 from legible.drift.quality import Estimate, Quality, estimated
 from legible.drift.reference import Reference
 from legible.drift.signatures import Cause, Signatures
@@ -156,7 +156,9 @@ def _estimate(bundle: Path, signatures: Signatures | None, summary: Summary) -> 
     if quality is None or signatures is None:
         return estimated(summary, unreliable="unlike training" if verdict.drifted else "")
     cause = signatures.cause(summary.counts.deviations)
-    return quality.estimate(summary, drifted=bool(verdict.drifted), cause=cause)
+    drifted = bool(verdict.drifted or (verdict.unusual and verdict.unusual.drifted))
+    is_all = cause is None or is_chance(summary, signatures.rest(summary.counts.deviations, cause))
+    return quality.estimate(summary, drifted=drifted, cause=cause, is_all=is_all)
 
 
 def rebase(

@@ -26,6 +26,9 @@ class Exporter:
         self._images = self._gauge("images", "Images in the window of the last check.")
         self._exact_match = self._gauge("exact_match", "Estimated exact match of the last check; NaN where unreliable.")
         self._cause = self._gauge("cause", "1 for the corruption that the last drift looks like.", "corruption")
+        self._unusual = self._gauge("unusual_fraction", "Fraction of unusual images of the last check.")
+        self._unusual_threshold = self._gauge("unusual_threshold", "Fraction of them above which it calls drift.")
+        self._channel = self._gauge("channel_beyond", "Furthest signal of each channel, in thresholds.", "channel")
         self._time = self._gauge("time_seconds", "When the last check was made, in Unix seconds.")
         self._failures = Counter("legible_drift_check_failures", "Checks that failed.", registry=self.registry)
 
@@ -44,6 +47,11 @@ class Exporter:
         self._images.set(verdict.images)
         reliable = check.estimate and not check.estimate.unreliable
         self._exact_match.set(check.estimate.exact_match if check.estimate and reliable else math.nan)
+        self._unusual.set(verdict.unusual.fraction if verdict.unusual else math.nan)
+        self._unusual_threshold.set(verdict.unusual.threshold if verdict.unusual else math.nan)
+        self._channel.clear()
+        for channel in verdict.channels:
+            self._channel.labels(channel.name).set(channel.beyond)
         self._cause.clear()
         if check.cause:
             self._cause.labels(check.cause.corruption).set(1)
