@@ -181,3 +181,12 @@ def test_a_variable_that_is_nearly_a_setting_is_refused() -> None:
 def test_variables_that_kubernetes_sets_for_a_service_are_let_be() -> None:
     others = {"LEGIBLE_SERVICE_HOST": "10.0.0.1", "LEGIBLE_PORT_3000_TCP_PORT": "3000", "LEGIBLE_KEY": "k"}
     assert ServiceSettings.from_environment(others) == ServiceSettings()
+
+
+@pytest.mark.parametrize("variable", ["LEGIBLE_KEYS", "LEGIBLE_KEYS_FILE", "LEGIBLE_METRICS_KEYS"])
+@pytest.mark.parametrize("text", ["", " , "])
+def test_keys_that_are_set_and_none_are_refused(variable: str, text: str) -> None:
+    if variable == "LEGIBLE_KEYS_FILE" and text:
+        return
+    with pytest.raises(SettingsError, match=f"{variable}: set, and without a key; unset it where everybody may call"):
+        ServiceSettings.from_environment({variable: text})

@@ -46,3 +46,11 @@ def test_another_form_is_refused_and_not_repeated(wrong: str) -> None:
 def test_a_name_that_cannot_be_listed_is_refused() -> None:
     with pytest.raises(SettingsError, match="cannot name a key"):
         entry("the shop", "key")
+
+
+@pytest.mark.parametrize("content", ["", "\n", "# shop: none yet\n"])
+def test_a_file_without_a_key_is_refused(tmp_path: Path, content: str) -> None:
+    """Keys were asked for: an open service is not what is wanted."""
+    (tmp_path / "keys").write_text(content)
+    with pytest.raises(SettingsError, match="holds no key, and without one everybody may read; add one with"):
+        KeyRing.load(tmp_path / "keys")

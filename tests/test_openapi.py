@@ -1,7 +1,9 @@
 """The description of the calls is true: schemathesis asks what it says may be asked, and compares the answers."""
 
+import asyncio
 from pathlib import Path
 
+import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
@@ -63,3 +65,16 @@ def test_the_limits_are_those_of_the_settings() -> None:
 
 def test_each_error_is_counted_under_its_code() -> None:
     assert {code for codes in CODES.values() for code in codes} <= set(metrics.REASONS)
+
+
+def test_no_address_leads_to_another(tmp_path: Path) -> None:
+    """A redirect would go to a host that the caller names, with key and body."""
+    own = ServiceSettings(observations_folder=str(tmp_path), request_log=False)
+    app = build_app(Api(own))
+
+    async def ask() -> list[int]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://elsewhere") as caller:
+            answers = [await caller.post("/read/"), await caller.get("/docs/"), await caller.get("/page/x/")]
+        return [answer.status_code for answer in answers]
+
+    assert asyncio.run(ask()) == [404, 404, 404]

@@ -18,6 +18,8 @@ from legible.config.checked import (
 from legible.errors import SettingsError
 
 ENVIRONMENT_PREFIX = "LEGIBLE_"
+KEYS = frozenset({"keys", "keys_file", "metrics_keys"})
+"""Settings that close something; empty ones would leave it open."""
 OTHER_VARIABLES = frozenset(
     {"LEGIBLE_BUNDLE", "LEGIBLE_WORKERS", "LEGIBLE_PORT", "LEGIBLE_HOST", "LEGIBLE_KEY", "LEGIBLE_METRICS_KEY"}
 )
@@ -96,12 +98,20 @@ class ServiceSettings(Section):
         _refuse_misspelt(variables, known)
         texts = {name: variables[variable_of(name)] for name in hints if variable_of(name) in variables}
         values = {name: _parts(text) if _is_list(hints[name]) else text for name, text in texts.items()}
+        _refuse_empty_keys(values)
         return from_text(ServiceSettings, values, name=variable_of)
 
 
 def variable_of(setting: str) -> str:
     """Return the environment variable of a setting: `accept` -> `LEGIBLE_ACCEPT`."""
     return ENVIRONMENT_PREFIX + setting.upper()
+
+
+def _refuse_empty_keys(values: Mapping[str, str | tuple[str, ...]]) -> None:
+    """Refuse a list of keys that was set and holds none: who sets it wants no open service."""
+    empty = [variable_of(name) for name, value in values.items() if name in KEYS and not value]
+    if empty:
+        raise SettingsError(f"{', '.join(empty)}: set, and without a key; unset it where everybody may call")
 
 
 def _is_list(hint: object) -> bool:

@@ -17,14 +17,16 @@ from legible.image.statistics import measure
 from legible.recognition.decoding import Decoding
 from legible.recognition.recognizer import TOGETHER
 from legible.service import metrics
-from legible.service.answers import ErrorAnswer, ReadingAnswer, reading_answer
+from legible.service.answers import BatchAnswer, ErrorAnswer, ReadingAnswer, reading_answer
 from legible.service.batching import BatchQueue, EventLoopQueue, batches
+from legible.service.held_images import HeldImages, Hold, HoldingResponse
 from legible.service.middleware.concurrency_limit import Slots
 from legible.service.middleware.request_log import RequestLog
-from legible.service.read_job import ReadJob
+from legible.service.read_job import ReadJob, sum_of_pixels
 from legible.service.refusals import busy_response, count_error, error_answer, error_response
-from legible.service.requests import ReadOptions, correction_of, image_bytes, read_options
+from legible.service.requests import ReadOptions, correction_of, read_options
 from legible.service.telemetry import Telemetry
+from legible.service.uploads import uploaded
 from legible.service.worker import Worker
 
 READ, READ_BATCH, FEEDBACK = "/read", "/read_batch", "/feedback"
@@ -38,6 +40,8 @@ MAX_UNCOUNTED = 200
 """The number of readings after which metrics are counted at once, before that time is over."""
 MAX_UNOBSERVED = 64
 """The most batches that were answered and still hold their images; while there are as many, nothing else is read."""
+HELD_REQUESTS = 2
+"""The requests of the most pixels whose decoded images may be held at a time."""
 
 
 class Api:
@@ -48,6 +52,7 @@ class Api:
         self.is_draining = False
         self.slots = Slots(settings.max_in_flight, level=metrics.in_flight.set)
         self.request_log = RequestLog(partial(print, flush=True), paths=PATHS) if settings.request_log else None
+        self._held = HeldImages(HELD_REQUESTS * settings.max_pixels)
         self._worker: Worker | None = None
         self._counting: asyncio.TimerHandle | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reader")
@@ -72,20 +77,24 @@ class Api:
 
     async def read(self, request: Request) -> Response:
         options = self._options(request)
-        (job,) = await self._read(request, options, field="image", max_images=1)
+        jobs = await self._jobs(request, options, field="image", max_images=1)
+        hold = await self._read(jobs)
+        (job,) = jobs
         if job.error is not None:
+            hold.release()
             count_error(job.error.code)
             return error_response(job.error.status, job.error.code, str(job.error))
         answer = self._answer(job, options)
         if options.statistics and "error" not in answer:
-            answer["statistics"] = await self.in_thread(measure, job.image)
-        return self._observed_after(JSONResponse(answer), [job])
+            answer["statistics"] = await self._measured(job, hold)
+        return self._observed_after(answer, jobs, hold)
 
     async def read_batch(self, request: Request) -> Response:
         options = self._options(request)
-        jobs = await self._read(request, options, field="images", max_images=self.settings.max_batch_images)
-        answers = [self._answer(job, options) for job in jobs]
-        return self._observed_after(JSONResponse({"readings": answers}), [job for job in jobs if job.error is None])
+        jobs = await self._jobs(request, options, field="images", max_images=self.settings.max_batch_images)
+        hold = await self._read(jobs)
+        answer: BatchAnswer = {"readings": [self._answer(job, options) for job in jobs]}
+        return self._observed_after(answer, [job for job in jobs if job.error is None], hold)
 
     async def feedback(self, request: Request) -> Response:
         if not self.settings.feedback:
@@ -112,21 +121,38 @@ class Api:
     def _options(self, request: Request) -> ReadOptions:
         return read_options(request, self.settings, lexicons=self.worker.lexicons)
 
-    async def _read(self, request: Request, options: ReadOptions, *, field: str, max_images: int) -> list[ReadJob]:
-        """Return the jobs of a request once they are read."""
+    async def _jobs(self, request: Request, options: ReadOptions, *, field: str, max_images: int) -> list[ReadJob]:
         decoding = await self._decoding(options)
-        async with request.form(max_files=max_images + 1, max_fields=8, max_part_size=1000) as form:
-            images = await image_bytes(form, field=field, max_images=max_images)
-            told = {name: str(form.get(name) or "") for name in ("channel", "document", "sender")}
-        origin = self.telemetry.origin(**told)
-        jobs = self.worker.jobs(images, decoding=decoding, origin=origin)
-        for batch in batches(jobs, alone=lambda job: not job.is_quick):
-            await self._observing.until_at_most(MAX_UNOBSERVED)
-            if batch[0].is_quick:
-                await self._reading.do(batch)
-            else:
-                await self.in_thread(self.worker.read, batch)
-        return jobs
+        images, fields = await uploaded(request, field=field, max_images=max_images)
+        told = {name: fields.get(name, "") for name in ("channel", "document", "sender")}
+        return self.worker.jobs(images, decoding=decoding, origin=self.telemetry.origin(**told))
+
+    async def _read(self, jobs: Sequence[ReadJob]) -> Hold:
+        """Read the jobs of a request, once there is room for all their images; return the hold on it."""
+        pixels = sum(job.pixels for job in jobs if job.is_quick)
+        slow = [job for job in jobs if not job.is_quick]
+        if slow:
+            pixels += await self.in_thread(sum_of_pixels, slow)
+        hold = await self._held.take(min(pixels, self.settings.max_pixels))
+        try:
+            for batch in batches(jobs, alone=lambda job: not job.is_quick):
+                await self._observing.until_at_most(MAX_UNOBSERVED)
+                if batch[0].is_quick:
+                    await self._reading.do(batch)
+                else:
+                    await self.in_thread(self.worker.read, batch)
+        except BaseException:
+            hold.release()
+            raise
+        return hold
+
+    async def _measured(self, job: ReadJob, hold: Hold) -> dict[str, float]:
+        try:
+            found: dict[str, float] = await self.in_thread(measure, job.image)
+        except BaseException:
+            hold.release()
+            raise
+        return found
 
     async def _decoding(self, options: ReadOptions) -> Decoding:
         """Return how to decode; a lexicon may have to be loaded, in the thread."""
@@ -147,8 +173,10 @@ class Api:
             with_alternatives=options.alternatives > 0,
         )
 
-    def _observed_after(self, response: Response, jobs: Sequence[ReadJob]) -> Response:
-        """Return the response; after it is sent the jobs are observed, and soon counted with those of others."""
+    def _observed_after(
+        self, answer: ReadingAnswer | ErrorAnswer | BatchAnswer, jobs: Sequence[ReadJob], hold: Hold
+    ) -> Response:
+        """Return the answer; after it is sent the jobs are observed, and soon counted with those of others."""
 
         async def observe() -> None:
             for batch in batches(jobs, alone=lambda job: not job.is_quick):
@@ -158,8 +186,7 @@ class Api:
                     await self.in_thread(self.telemetry.observe, batch)
             self._count_soon()
 
-        response.background = BackgroundTask(observe)
-        return response
+        return HoldingResponse(answer, observe=BackgroundTask(observe), hold=hold)
 
     def _count_soon(self) -> None:
         if self.telemetry.uncounted >= MAX_UNCOUNTED:

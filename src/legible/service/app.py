@@ -20,7 +20,7 @@ from legible.config import ServiceSettings
 from legible.service import metrics
 from legible.service.admission import AdmissionControl
 from legible.service.api import FEEDBACK, READ, READ_BATCH, ROUTES, Api
-from legible.service.keys import KeyRing
+from legible.service.keys import KeyRing, reading_keys
 from legible.service.label_api import LabelApi
 from legible.service.middleware.body_limit import BodyLimitMiddleware
 from legible.service.middleware.concurrency_limit import ConcurrencyLimitMiddleware
@@ -66,7 +66,9 @@ def build_app(api: Api) -> ASGIApp:
     ]
     middleware = middleware_of(api)
     handlers = {HTTPException: on_http_error, ClientDisconnect: on_disconnect, Exception: on_fault}
-    return Starlette(routes=routes, middleware=middleware, exception_handlers=handlers)
+    app = Starlette(routes=routes, middleware=middleware, exception_handlers=handlers)
+    app.router.redirect_slashes = False  # a redirect would name whatever host the caller named, and repeat key and body
+    return app
 
 
 def label_routes(api: Api, limit: Middleware) -> list[Route]:
@@ -91,10 +93,7 @@ def admission_of(api: Api, app: ASGIApp) -> AdmissionControl:
 def middleware_of(api: Api) -> list[Middleware]:
     """Return the middleware, outermost first: what costs least to refuse is refused first."""
     settings = api.settings
-    ring = KeyRing.of(settings.keys)
-    if settings.keys_file:
-        ring = KeyRing(ring.digests + KeyRing.load(Path(settings.keys_file)).digests)
-    rings = dict.fromkeys(ROUTES, ring) | {"/metrics": KeyRing.of(settings.metrics_keys)}
+    rings = dict.fromkeys(ROUTES, reading_keys(settings)) | {"/metrics": KeyRing.of(settings.metrics_keys)}
     cors = Middleware(
         CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["GET", "POST"],
         allow_headers=["Authorization", "X-API-Key", "X-Request-ID"], expose_headers=["X-Request-ID", "Retry-After"],

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from legible.config import ServiceSettings
 from legible.errors import SettingsError
 
 ENTRY = re.compile(r"(?P<name>[A-Za-z0-9_.-]+):(?P<digest>[0-9a-f]{64})")
@@ -53,7 +54,18 @@ class KeyRing:
         if not path.is_file():
             raise SettingsError(f"{path}: no such file of keys; make one with legible key NAME >> {path}")
         lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
-        return KeyRing.of(line for line in lines if line and not line.startswith("#"))
+        ring = KeyRing.of(line for line in lines if line and not line.startswith("#"))
+        if not ring:
+            raise SettingsError(
+                f"{path} holds no key, and without one everybody may read; add one with legible key NAME"
+            )
+        return ring
+
+
+def reading_keys(settings: ServiceSettings) -> KeyRing:
+    """Return the keys that may read, of the settings and of their file."""
+    ring = KeyRing.of(settings.keys)
+    return KeyRing(ring.digests + KeyRing.load(Path(settings.keys_file)).digests) if settings.keys_file else ring
 
 
 def new_key() -> str:

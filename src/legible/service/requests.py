@@ -1,4 +1,4 @@
-"""The requests of callers: options of a query, images in a form, corrections in JSON. Whatever is wrong is a 400."""
+"""What callers send: the options of a query, corrections in JSON (images: `uploads`). Whatever is wrong is a 400."""
 
 import json
 from collections.abc import Sequence
@@ -6,7 +6,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
@@ -95,16 +94,3 @@ def correction_of(body: bytes) -> tuple[str, str]:
 def _is_unicode(text: str) -> bool:
     """Return False for half of a surrogate pair, which JSON can spell and a file cannot hold."""
     return not any("\ud800" <= character <= "\udfff" for character in text)
-
-
-async def image_bytes(form: FormData, *, field: str, max_images: int) -> list[bytes]:
-    """Return the contents of the files in a field; 400 for none, for text in its place, and for too many."""
-    found = form.getlist(field)
-    files = [item for item in found if isinstance(item, UploadFile)]
-    if not files or len(files) < len(found):
-        raise BadRequestError(
-            f"send the image as a file in the multipart field {field!r}; example: curl -F {field}=@word.png"
-        )
-    if len(files) > max_images:
-        raise BadRequestError(f"{len(files)} images in {field!r}; at most {max_images} in a request")
-    return [await file.read() for file in files]

@@ -13,6 +13,7 @@ from subprocess import Popen
 from legible.config import ServiceSettings
 from legible.errors import BundleError
 from legible.recognition.bundle import find_bundle, load_bundle
+from legible.service.keys import reading_keys
 from legible.service.telemetry import check
 
 PATIENCE_SECONDS = 90.0
@@ -29,7 +30,9 @@ def run(*, host: str, port: int, workers: int) -> None:
     Raises BundleError or SettingsError before anything is started where bundle, baseline or settings are not sound: a
     worker that finds it out is started again and again.
     """
-    check(ServiceSettings.from_environment(), load_bundle(find_bundle()))
+    settings = ServiceSettings.from_environment()
+    check(settings, load_bundle(find_bundle()))
+    reading_keys(settings)
     environment = {
         "LEGIBLE_DRAIN_SECONDS": "0",  # whoever sits before it need not wait; behind a balancer it is set
         **MEMORY,

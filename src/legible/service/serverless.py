@@ -41,7 +41,9 @@ def with_health(api: Api) -> Starlette:
     async def ready(_: Request) -> PlainTextResponse:
         return PlainTextResponse("\n", 200 if api.is_ready else 503)
 
-    return Starlette(routes=[Route("/livez", live), Route("/readyz", ready), Mount("/", build_app(api))])
+    app = Starlette(routes=[Route("/livez", live), Route("/readyz", ready), Mount("/", build_app(api))])
+    app.router.redirect_slashes = False
+    return app
 
 
 def __getattr__(name: str) -> Handler:
