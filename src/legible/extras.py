@@ -1,4 +1,4 @@
-"""Which extra of legible-ocr brings a module that is not installed: one answer for every optional import."""
+"""The extra of legible-ocr that brings a module which is not installed: one message for every optional import."""
 
 from collections.abc import Mapping
 

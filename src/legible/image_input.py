@@ -1,6 +1,6 @@
-"""What counts as an image for `legible.read` and for the client: paths, bytes, open files, PIL images and arrays.
+"""The inputs of `legible.read` and of the client: paths, bytes, open files, PIL images and arrays.
 
-Needs the standard library alone; Pillow is imported where a PIL image or an array has to be encoded.
+It needs the standard library alone; Pillow is imported where a PIL image or an array has to be encoded.
 """
 
 import io

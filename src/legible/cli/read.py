@@ -145,14 +145,14 @@ def _say_of(given: Given, outcome: Outcome) -> None:
 
 
 def reason(error: Exception) -> str:
-    """What an image's error says of it, without its path."""
+    """Return the message of an image's error, without the path."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error)
 
 
 def frame_count(image: Path | bytes) -> int:
-    """The number of frames of an image file, such as the pages of a TIFF; 1 for formats that hold one."""
+    """Return the number of frames of an image file, such as the pages of a TIFF; 1 for formats that hold one."""
     from legible.image.inputs import count_frames
 
     if isinstance(image, Path) and image.suffix.lower() not in FRAMED_SUFFIXES:
@@ -162,7 +162,9 @@ def frame_count(image: Path | bytes) -> int:
 
 @contextmanager
 def _opened(output: Path | None) -> Iterator[TextIO]:
-    """The file to write to, which takes its place when it is whole; standard output where none is named."""
+    """Yield the file to write to, which replaces the former one when it is whole; standard output where none is
+    named.
+    """
     from legible.files import replace_file
 
     if output is None:

@@ -1,4 +1,4 @@
-"""How `legible read` writes what it read: a table for people, texts alone, or JSON lines, TSV and CSV for programs."""
+"""The output formats of `legible read`: a table for people, texts alone, or JSON lines, TSV and CSV for programs."""
 
 import csv
 import json
@@ -10,13 +10,13 @@ from typing import Any, TextIO
 from legible.reading import Reading
 
 Outcome = Reading | Exception
-"""What came of one image."""
+"""The reading of one image, or the error in its place."""
 Writer = Callable[[str, Outcome], object]
-"""Writes the outcome of the image of a name."""
+"""A function that writes the outcome of a named image."""
 
 
 class Format(StrEnum):
-    """How readings are written."""
+    """An output format."""
 
     table = "table"
     text = "text"
@@ -26,7 +26,7 @@ class Format(StrEnum):
 
 
 def writer_of(form: Format, file: TextIO, *, alternatives: int) -> Writer:
-    """Return what writes outcomes to a file in this form; TSV and CSV begin with their header."""
+    """Return a function that writes outcomes to a file in this format; TSV and CSV begin with a header."""
     if form is Format.table:
         return lambda name, outcome: _write_table(file, name, outcome)
     if form is Format.text:
@@ -48,7 +48,7 @@ def _write_table(file: TextIO, name: str, outcome: Outcome) -> None:
 
 
 def _write_text(file: TextIO, outcome: Outcome) -> None:
-    """A line for each image, an empty one where it could not be read, so that lines and images agree."""
+    """Write one line for each image, an empty one where it could not be read, so that lines and images agree."""
     print("" if isinstance(outcome, Exception) else outcome.text, file=file)
 
 
@@ -71,5 +71,5 @@ def _row(name: str, outcome: Outcome) -> list[str]:
 
 
 def _tsv(file: TextIO) -> Callable[[list[str]], object]:
-    """A row a line; tabs and line breaks, which only a file's name can hold, become spaces."""
+    """Return a function that writes a row as a line; tabs and line breaks in a file's name become spaces."""
     return lambda cells: print("\t".join(re.sub(r"[\t\r\n]", " ", cell) for cell in cells), file=file)

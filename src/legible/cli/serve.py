@@ -48,7 +48,7 @@ def number_of(name: str, environment: Mapping[str, str], *, most: int = 1_000_00
 
 
 def check_free(host: str, port: int) -> None:
-    """Raises SettingsError where another program listens on the port, before anything is started or printed."""
+    """Raise SettingsError where another program listens on the port, before anything is started or printed."""
     family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     with socket.socket(family, kind, protocol) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -19,12 +19,12 @@ MEASURED = frozenset({"measured", "generated_only"})
 
 
 def in_todays_spelling(params: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The same parameters as today's params.yaml states them."""
+    """Return the same parameters in the spelling of today's params.yaml."""
     return without_measured(with_phases(params))
 
 
 def without_measured(params: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The same parameters without the figures for the card: they decide nothing."""
+    """Return the same parameters without the figures for the card, which decide nothing."""
     pack = params.get("pack")
     if not isinstance(pack, Mapping):
         return params

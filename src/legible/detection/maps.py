@@ -1,4 +1,4 @@
-"""What the line detector answers with, and in which units: agreed between its network, its training and its use."""
+"""The output of the line detector, and its units, for its network, its training and its use alike."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,22 +9,22 @@ import numpy.typing as npt
 from legible.image.decode import GreyImage
 
 STRIDE = 4
-"""Pixels of the input, each way, that make one cell of the maps."""
+"""The pixels of the input, in each direction, of one cell of the maps."""
 MULTIPLE = 32
 """Both sides of the network's input are multiples of this."""
 HEIGHT_UNIT = 16.0
-"""Pixels of the input that a value of 1 in the maps of heights stands for."""
+"""The pixels of the input that a 1 in the maps of heights stands for."""
 
 Map = npt.NDArray[np.float32]
-"""(H / STRIDE, W / STRIDE)"""
+"""A map (H / STRIDE, W / STRIDE)."""
 
 
 @dataclass(frozen=True)
 class PageMaps:
-    """What the network says of each cell of a page.
+    """The network's answer for each cell of a page.
 
-    core: whether the middle of a line runs through it. gap: whether it lies between two cells of a row. sheet: whether
-    it lies on the paper. above and below: from it to the upper and lower edge of its line, in pixels of the input.
+    core: whether the middle of a line runs through it. gap: whether it is between two cells of a row. sheet: whether it
+    is on the paper. above and below: its distance to the upper and lower edge of its line, in pixels of the input.
     """
 
     core: Map
@@ -35,7 +35,7 @@ class PageMaps:
 
 
 class Detector(Protocol):
-    """Whatever answers with the maps of a grey page (H, W)."""
+    """Anything that gives the maps of a grey page (H, W)."""
 
     def maps(self, image: GreyImage) -> PageMaps:
         """Return the maps of a page whose text is scaled to what the network knows."""

@@ -67,7 +67,7 @@ def reading_order(lines: Sequence[LineShape]) -> list[Block]:
 
 
 def leveled(lines: Sequence[LineShape]) -> list[LineShape]:
-    """The lines turned so that most of them are level, whatever the page's own tilt."""
+    """Return the lines rotated so that most of them are level, whatever the page's own tilt."""
     lengths = np.array([line.length for line in lines])
     angles = np.array([line.angle for line in lines])
     order = np.argsort(angles)
@@ -78,7 +78,7 @@ def leveled(lines: Sequence[LineShape]) -> list[LineShape]:
 
 
 def _rows(boxes: Float, heights: Float) -> list[tuple[int, ...]]:
-    """Lines side by side that are cells of one row together; each other line alone."""
+    """Return the rows: lines side by side that are cells of one row, and each other line alone."""
     pairs = _side_by_side(boxes, heights)
     following = {first: second for first, second, joins in _decided(pairs, boxes, heights) if joins}
     starts = set(range(len(boxes))) - set(following.values())
@@ -92,7 +92,7 @@ def _rows(boxes: Float, heights: Float) -> list[tuple[int, ...]]:
 
 
 def _side_by_side(boxes: Float, heights: Float) -> list[tuple[int, int]]:
-    """Pairs of lines of which the second is the nearest to the right of the first, each second once."""
+    """Return pairs of lines of which the second is the nearest to the right of the first, each second line once."""
     left, top, right, bottom = boxes.T
     shared = np.minimum(bottom[:, None], bottom) - np.maximum(top[:, None], top)
     beside = shared > ROW_OVERLAP * np.minimum(heights[:, None], heights)
@@ -109,7 +109,7 @@ def _side_by_side(boxes: Float, heights: Float) -> list[tuple[int, int]]:
 
 
 def _decided(pairs: Sequence[tuple[int, int]], boxes: Float, heights: Float) -> list[tuple[int, int, bool]]:
-    """Each pair, and whether it is of cells of one row, as the pairs around it say together."""
+    """Return for each pair whether it is of cells of one row, decided together with the pairs around it."""
     if not pairs:
         return []
     first, second = np.array(pairs).T
@@ -125,9 +125,8 @@ def _decided(pairs: Sequence[tuple[int, int]], boxes: Float, heights: Float) -> 
 
 
 def _by_bands(boxes: Float, heights: Float) -> npt.NDArray[np.int64]:
-    """Rows that stand alone at the top and at the bottom first and last, what is between them by Breuel's rules.
-
-    A page number under two columns stands over neither: by the rules it would part them.
+    """Return the rows in order: those that stand alone at the top, then the others by Breuel's rules, then the
+    bottom.
     """
     body = np.argsort(boxes[:, 1], kind="stable")
     heads: list[int] = []
@@ -144,7 +143,7 @@ def _by_bands(boxes: Float, heights: Float) -> npt.NDArray[np.int64]:
 
 
 def _margin_row(boxes: Float, heights: Float, body: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """The first of what is left of a page from the top, where it stands apart from the rest and in no column alone."""
+    """Return the first of the remaining rows from the top, if it stands apart and in no column alone."""
     tops, bottoms = boxes[body, 1], boxes[body, 3]
     count = int(np.count_nonzero(tops < bottoms[:1] - ROW_OVERLAP * heights[body[:1]]))
     row, rest = body[:count], body[count:]
@@ -159,7 +158,7 @@ def _margin_row(boxes: Float, heights: Float, body: npt.NDArray[np.int64]) -> np
 
 
 def _as_wide_as_their_table(rows: Sequence[tuple[int, ...]], boxes: Float, heights: Float) -> Float:
-    """The boxes of rows, a lone cell among rows of several made as wide as those: the row it stands in lacks others."""
+    """Return the boxes of rows; a lone cell among rows of several cells is made as wide as those."""
     several = np.flatnonzero([len(row) > 1 for row in rows])
     wide = boxes.copy()
     for place in np.flatnonzero([len(row) == 1 for row in rows]) if several.size else ():
@@ -174,7 +173,7 @@ def _as_wide_as_their_table(rows: Sequence[tuple[int, ...]], boxes: Float, heigh
 
 
 def _ordered(boxes: Float, heights: Float) -> npt.NDArray[np.int64]:
-    """A topological order of Breuel's relation; where it runs in a circle, the upper one first."""
+    """Return a topological order of Breuel's relation; in a circle the upper row comes first."""
     if len(boxes) > MAX_ORDERED:
         return np.lexsort((boxes[:, 0], np.round((boxes[:, 1] + boxes[:, 3]) / 2 / np.median(heights))))
     before = _before(boxes, heights)
@@ -190,7 +189,7 @@ def _ordered(boxes: Float, heights: Float) -> npt.NDArray[np.int64]:
 
 
 def _before(boxes: Float, heights: Float) -> Flags:
-    """(n, n): whether one comes before the other."""
+    """Return whether one row comes before the other: (n, n)."""
     left, top, right, bottom = boxes.T
     slack = TOLERANCE * np.minimum(heights[:, None], heights)
     over = np.minimum(right[:, None], right) - np.maximum(left[:, None], left) > slack
@@ -210,7 +209,7 @@ def _before(boxes: Float, heights: Float) -> Flags:
 
 
 def _blocks(rows: Sequence[tuple[int, ...]], boxes: Float, heights: Float) -> list[Block]:
-    """Rows that follow each other closely, in order, as blocks."""
+    """Return blocks of rows that follow each other closely, in order."""
     blocks: list[list[tuple[int, ...]]] = []
     for place, row in enumerate(rows):
         if place and _goes_on(boxes[place - 1], boxes[place], heights[place - 1], heights[place]):

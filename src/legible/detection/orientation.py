@@ -1,4 +1,4 @@
-"""How a page lies: its tilt by the rows of its ink, and which of its four sides is up by how well it reads."""
+"""The orientation of a page: its tilt, by the rows of its ink, and which side is up, by how well it reads."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -64,12 +64,12 @@ def best_turn(evidence: Callable[[int], Evidence], *, sure: float = SURE) -> int
 
 
 def turned(image: GreyImage, turn: int) -> GreyImage:
-    """The page after quarter turns counter-clockwise."""
+    """Return the page after a number of quarter turns counter-clockwise."""
     return np.ascontiguousarray(np.rot90(image, turn))
 
 
 def turned_back(turn: int, *, shape: tuple[int, int]) -> Matrix:
-    """From places on a turned page to places on the page of `shape` (height, width) as it was."""
+    """Return the matrix from a rotated page to the page of `shape` (height, width) as it was."""
     height, width = shape
     matrices = (
         np.eye(3),
@@ -81,7 +81,7 @@ def turned_back(turn: int, *, shape: tuple[int, int]) -> Matrix:
 
 
 def evidence_of(confidences: Sequence[float], characters: Sequence[int]) -> Evidence:
-    """Of read lines, each by its characters."""
+    """Return the evidence of lines that were read, each with the weight of its characters."""
     total = sum(characters)
     if not total:
         return Evidence(0.0, 0)
@@ -89,7 +89,7 @@ def evidence_of(confidences: Sequence[float], characters: Sequence[int]) -> Evid
 
 
 def _small_ink(image: GreyImage) -> Ink:
-    """Where it is darker or lighter than around it, without what is as large as a picture."""
+    """Return where the page is darker or lighter than around it, without anything as large as a picture."""
     factor = min(1.0, float(np.sqrt(SEEN_PIXELS / image.size)))
     small = np.asarray(cv2.resize(image, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA), np.float32)
     off = np.abs(small - cv2.blur(small, (25, 25)))
@@ -102,7 +102,7 @@ def _sharpest(ink: Ink, degrees: npt.NDArray[np.float64]) -> float:
 
 
 def _sharpness(ink: Ink, degrees: float) -> float:
-    """How much the ink of neighbouring rows differs, rows being lines that fall by this angle; sheared, not turned."""
+    """Return how much the ink of neighbouring rows differs, when rows fall by this angle (sheared, not rotated)."""
     rows, columns = ink.shape
     shear = np.array([[1, 0, 0], [-np.tan(np.deg2rad(degrees)), 1, 0]])
     shear[1, 2] = -shear[1, 0] * columns / 2

@@ -46,7 +46,7 @@ def find_outline(detector: Detector, image: GreyImage) -> Outline | None:
 
 
 def outline_of(sheet: Map) -> Outline | None:
-    """The quadrangle of a mask's largest part, in cells of the mask."""
+    """Return the quadrangle of a mask's largest part, in cells of the mask."""
     mask = _largest(sheet > 0.5)  # noqa: PLR2004
     if not MIN_AREA < mask.mean() < MAX_AREA:
         return None
@@ -57,7 +57,7 @@ def outline_of(sheet: Map) -> Outline | None:
 
 
 def flattened(image: GreyImage, corners: Points) -> tuple[GreyImage, Matrix]:
-    """The sheet made a rectangle of its own size, and the matrix from it back to the picture."""
+    """Return the sheet as a rectangle of its own size, and the matrix from it back to the image."""
     top, right, bottom, left = np.linalg.norm(corners - np.roll(corners, -1, axis=0), axis=1)
     width, height = max(round(float(max(top, bottom))), 1), max(round(float(max(left, right))), 1)
     rectangle = np.array([[0, 0], [width, 0], [width, height], [0, height]], float)
@@ -69,7 +69,7 @@ def flattened(image: GreyImage, corners: Points) -> tuple[GreyImage, Matrix]:
 
 
 def _largest(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """The largest connected part, its holes (dark pictures, text) filled."""
+    """Return the largest connected part with its holes (dark pictures, text) filled."""
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     filled = np.zeros(mask.shape, np.uint8)
     if contours:
@@ -78,7 +78,7 @@ def _largest(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
 
 
 def _quadrangle(mask: npt.NDArray[np.bool_]) -> Points | None:
-    """Straight lines fitted to the four sides of a mask; where they meet."""
+    """Return where straight lines fitted to the four sides of a mask meet."""
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     contour = max(contours, key=cv2.contourArea)
     hull = cv2.convexHull(contour)
@@ -92,7 +92,7 @@ def _quadrangle(mask: npt.NDArray[np.bool_]) -> Points | None:
 
 
 def _four_corners(hull: npt.NDArray[np.int32]) -> Points | None:
-    """The hull simplified until four corners are left."""
+    """Return the convex hull simplified to four corners."""
     around = cv2.arcLength(hull, closed=True)
     for fraction in np.arange(0.01, 0.12, 0.005):
         simple = cv2.approxPolyDP(hull, fraction * around, closed=True)
@@ -104,7 +104,7 @@ def _four_corners(hull: npt.NDArray[np.int32]) -> Points | None:
 
 
 def _side(points: Points, start: Points, stop: Points) -> tuple[Points, Points]:
-    """A point of the line through the outline between two corners, and its direction; corners are left out."""
+    """Return a point and the direction of the line through the outline between two corners, without the corners."""
     along = stop - start
     length = max(float(np.linalg.norm(along)), 1e-9)
     unit = along / length
@@ -127,7 +127,7 @@ def _meeting(first: tuple[Points, Points], second: tuple[Points, Points]) -> Poi
 
 
 def _clockwise(corners: Points) -> Points:
-    """From the corner nearest to the top left on, clockwise as y goes down."""
+    """Return the corners clockwise (y goes down), from the one nearest to the top left on."""
     center = corners.mean(axis=0)
     order = np.argsort(np.arctan2(*(corners - center).T[::-1]))
     ring = corners[order]
@@ -143,7 +143,7 @@ def _is_plausible(corners: Points) -> bool:
 
 
 def _fit(mask: npt.NDArray[np.bool_], corners: Points) -> float:
-    """Intersection over union."""
+    """Return the intersection over union."""
     drawn = np.zeros(mask.shape, np.uint8)
     cv2.fillPoly(drawn, [np.round((corners - 0.5) * 16).astype(np.int32)], 1, shift=4)
     both, either = np.count_nonzero(mask & (drawn > 0)), np.count_nonzero(mask | (drawn > 0))

@@ -21,7 +21,7 @@ class Outcome(StrEnum):
 
 
 BUNCHED = 1.5
-"""From so many images to a document on it is said."""
+"""From this many images to a document on, the verdict mentions it."""
 EXIT_CODES = {Outcome.NO_DRIFT: 0, Outcome.DRIFT: 1, Outcome.NOT_ENOUGH_DATA: 2}
 
 

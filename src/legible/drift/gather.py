@@ -24,7 +24,7 @@ BLOCKS = (20, 50, 100, 200, 500)
 MIN_BLOCKS = 20
 """Fewer blocks of a length say nothing of it."""
 MAX_GROWTH = 1.25
-"""A block is long enough where a longer one has a design effect of at most so many times its own."""
+"""A block is long enough where a longer one has a design effect of at most this multiple of its own."""
 
 
 @dataclass
@@ -76,7 +76,9 @@ def _hash(unit: str) -> int:
 
 
 def in_blocks(rows: Sequence[Observation], length: int) -> list[Observation]:
-    """Give rows in order of time documents of their own: blocks of so many, each of one channel and sender."""
+    """Return rows, in order of time, with documents of their own: blocks of `length`, each of one channel and
+    sender.
+    """
     named = []
     for source, own in groupby(rows, key=lambda row: (row.channel, row.sender)):
         named += [replace(row, document=f"{source}/{place // length}") for place, row in enumerate(own)]

@@ -123,7 +123,7 @@ def _is_taller(parts: Components, line: Chosen) -> Chosen:
 
 
 def _box(parts: Components, chosen: Chosen) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of the components."""
+    """Return the left, top, right and bottom of the components."""
     left, top = int(parts.left[chosen].min()), int(parts.top[chosen].min())
     return left, top, int(parts.right[chosen].max()), int(parts.bottom[chosen].max())
 

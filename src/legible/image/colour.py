@@ -19,7 +19,7 @@ COLOURLESS = ("1", "L")
 SAMPLE_SIDE = 512
 """Edges are measured on a copy with at most this many pixels a side."""
 EDGE_PIXELS = 4096
-"""And in so many rows and columns of it that they hold about so many pixels."""
+"""Edges are measured in as many rows and columns of that copy as hold about this many pixels."""
 LUMINANCE = np.array([0.299, 0.587, 0.114])
 """The weights of red, green and blue (ITU-R BT.601)."""
 MIN_LUMINANCE = 0.15
@@ -44,7 +44,7 @@ def _luminance(strip: Image.Image) -> npt.NDArray[np.uint8]:
 
 
 def _opaque(image: Image.Image) -> Conversion:
-    """Return what lays a strip on white, or on black where the edges of the image show far better on that."""
+    """Return a function that lays a strip on white, or on black where the edges of the image show far better on it."""
     if image.mode not in TRANSPARENT and "transparency" not in image.info:
         return lambda strip: strip
     sample = _sample(image, lambda strip: strip.convert("RGBA"))

@@ -24,7 +24,7 @@ class Cell:
 
 
 def draw_sheet(path: Path, cells: Sequence[Cell], *, columns: int, picture: tuple[int, int]) -> None:
-    """Write the cells, so many in a row, each picture brought down to at most `picture` (width, height) pixels."""
+    """Write the cells in rows of `columns`, each image scaled down to at most `picture` (width, height) pixels."""
     lines = max((len(cell.lines) for cell in cells), default=0)
     width, height = picture[0] + 2 * GAP, picture[1] + 2 * GAP + lines * ROW
     sheet = Image.new("L", (columns * width, max(-(-len(cells) // columns), 1) * height), 255)

@@ -1,8 +1,6 @@
-"""What a file of an image holds beside its pixels, taken away before a decoder sees it, in bounded time and memory.
+"""The containers of image files: what a file holds beside its pixels is removed before a decoder sees it.
 
-Decoders parse metadata without limits: thousands of Exif segments, texts that inflate, tables of fractions. Only the
-turn that EXIF or XMP states is kept. What is left holds one image: no animation of PNG, no second picture of an MPO,
-no further page of a TIFF.
+It takes bounded time and memory.
 """
 
 import re
@@ -19,7 +17,7 @@ PNG_KEPT = frozenset({b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"})
 MAX_CHUNKS = 20_000
 """The most chunks of a PNG, or of a WebP."""
 MANY_DATA_CHUNKS = 64
-"""From so many on the data of a PNG are laid together: each chunk takes a decoder written in Python its time."""
+"""From this many on, the data chunks of a PNG are joined, because a decoder in Python takes time for each chunk."""
 JPEG_START, SCAN = b"\xff\xd8", b"\xff\xda"
 JPEG_KEPT = frozenset({0xE0, 0xEE, *range(0xC0, 0xD0), *range(0xDA, 0xE0)})
 """Markers of segments that pixels depend on: JFIF and Adobe, frames, tables, scans."""

@@ -1,8 +1,9 @@
-"""Bytes -> grey image, for bytes of anyone: the header decides before a pixel is decoded; only ImageError comes out.
+"""From bytes to a grey image, for bytes of unknown origin: only ImageError is raised, and limits hold before decoding.
 
-PNG, JPEG, WebP, TIFF and BMP; never a path or an address. Turned as EXIF says, the first frame of an animation, 16
-bits scaled to 8. Colours and transparency become grey by `image.colour`. Metadata is taken away before it is parsed
-(`image.containers`), and what decoding takes is known from the header: memory by bytes a pixel, time by scans.
+PNG, JPEG, WebP, TIFF and BMP; never a path or a URL. The rotation in EXIF is followed, the first frame of an animation
+is read, 16 bits are scaled to 8. Colours and transparency become grey by `image.colour`. Metadata is removed before it
+is parsed (`image.containers`), and the cost of decoding is known from the header: memory by bytes a pixel, time by
+scans.
 """
 
 import io
@@ -29,15 +30,15 @@ MAX_SCANNED_PIXELS = 400_000_000
 MAX_RUN_LENGTH_BYTES = 1_000_000
 """The most bytes of a BMP in runs, whose decoder is written in Python."""
 GREY_BYTES = 2
-"""What the grey image takes a pixel, and once more where it is turned."""
+"""The bytes a pixel of the grey image, and of its rotated copy."""
 TURN, SCANS = "legible-turn", "legible-scans"
 """The keys of an opened image's `info` for EXIF's orientation, and for how often a decoder goes over all pixels."""
 USUAL_SCANS = 10
 """The scans of a progressive JPEG that encoders write: decoding them takes as long as decoding a PNG."""
 STORED_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
-"""What Pillow holds a pixel, by mode; the others take four."""
+"""The bytes a pixel that Pillow holds, by mode; other modes take four."""
 TRANSPOSED, LEFT_RIGHT, TOP_DOWN = frozenset({5, 6, 7, 8}), frozenset({2, 3, 6, 7}), frozenset({3, 4, 7, 8})
-"""Turns that exchange width and height, left and right, top and bottom."""
+"""The EXIF orientations that exchange width and height, left and right, top and bottom."""
 WIDE_MODES = frozenset({"I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 """Pillow's modes with more than eight bits a pixel."""
 DECODER_FAULTS = (

@@ -14,7 +14,7 @@ from legible.image.decode import GreyImage
 Float = npt.NDArray[np.float32]
 
 BORDER = 10
-"""What is near the border: the outermost rows and columns, one in so many of the shorter side."""
+"""The part of the shorter side (one in this many rows or columns) that counts as the border."""
 COARSE = 8
 """The paper level is found on an image in which the reach is about this many pixels."""
 TOP_FRACTION, SPECKS = 0.01, 4

@@ -192,10 +192,7 @@ def _shown(image: GreyImage, text: Text, *, height: int, stride: int) -> npt.NDA
 
 
 def _line(text: Text, rows: int) -> Window:
-    """Return what is shown of an image of so many rows: the text with a rim, its height that of a line.
-
-    Letters alone are as small as the image shows them.
-    """
+    """Return the part of an image of `rows` rows that is shown: the text with a rim, its height that of a line."""
     place = text.place
     height = _line_height(text, rows)
     middle = (place.top + place.bottom) / 2

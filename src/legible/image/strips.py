@@ -10,7 +10,9 @@ STRIP_PIXELS = 1_000_000
 
 
 def strips(image: Image.Image, *, multiple: int = 1) -> Iterator[Image.Image]:
-    """Yield the rows of an image from top to bottom, in each strip a multiple of so many; a small image is one."""
+    """Yield the rows of an image from top to bottom in strips, each a multiple of `multiple` high; a small image is
+    one.
+    """
     width, height = image.size
     if width * height <= STRIP_PIXELS:
         yield image

@@ -49,7 +49,7 @@ class _Layout:
 
     @property
     def entry(self) -> struct.Struct:
-        """Tag, type, count, value."""
+        """The layout of an entry: tag, type, count, value."""
         return struct.Struct(self.order + ("HHQ8s" if self.is_big else "HHI4s"))
 
     @property

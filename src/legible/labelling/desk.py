@@ -154,13 +154,15 @@ class LabelDesk:
         return self._read
 
     def _left(self, book: LabelBook, labeller: str) -> list[str]:
-        """The images this labeller has said nothing of, and, but for the blind ones, nobody else has decided."""
+        """Return the images that this labeller has not answered and, except for blind ones, that nobody else has
+        decided.
+        """
         decided = {reading_id for (reading_id, _), one in book.labels.items() if one.verdict != "skip"}
         own = {reading_id for reading_id, who in book.labels if who == labeller}
         return [name for name in self._seen if name not in own and (is_blind(name) or name not in decided)]
 
     def _most_wanted(self, names: Iterable[str], turn: int) -> str:
-        """The least confident on even turns, the most unusual on odd ones."""
+        """Return the least confident image on even turns, the most unusual one on odd turns."""
         if turn % 2:
             return max(names, key=lambda name: (self._seen[name].unusual, name))
         return min(names, key=lambda name: (self._seen[name].confidence, name))
@@ -181,7 +183,7 @@ class LabelDesk:
 
 
 def is_blind(reading_id: str) -> bool:
-    """Whether an image is of the blind tenth, which every labeller sees, however it was read."""
+    """Return whether an image is of the blind tenth, which every labeller sees, however it was read."""
     return _digest(reading_id)[0] * BLIND_ONE_IN < 256  # noqa: PLR2004
 
 

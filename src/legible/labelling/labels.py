@@ -1,8 +1,4 @@
-"""What people say that images show: rows that survive a crash, read back as the label of each image and labeller.
-
-A row is on the disk before it is answered. Nothing is ever changed: a later row replaces an earlier one, and an undo is
-a row of its own. `<folder>/v1/<day>-<worker>.jsonl`, each file written by one process alone.
-"""
+"""Labels: the texts that people give to images, in rows that survive a crash, read back by image and labeller."""
 
 import json
 import os
@@ -117,7 +113,7 @@ class LabelLog:
 
 
 def _ends_torn(handle: int) -> bool:
-    """Whether a file ends in the middle of a row, as a kill or a full disk leaves it."""
+    """Return whether a file ends in the middle of a row, as a kill or a full disk leaves it."""
     size = os.fstat(handle).st_size
     return size > 0 and os.pread(handle, 1, size - 1) != b"\n"
 

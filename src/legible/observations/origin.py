@@ -1,8 +1,4 @@
-"""Where an image comes from beyond its channel: its document and its sender, of which a row holds keyed digests only.
-
-The key stays with the service, so that nobody who has the rows can try names against them. Workers of one machine share
-it by a file; replicas share it by LEGIBLE_DOCUMENT_KEY.
-"""
+"""The origin of an image beyond its channel: its document and its sender. A row holds only keyed digests of them."""
 
 import os
 import secrets

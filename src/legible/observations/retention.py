@@ -1,8 +1,8 @@
-"""The retention of a log: so many days, and so many bytes in all. It is the same for rows and for images.
+"""The retention of a log: a number of days, and a number of bytes in all, for rows and for images alike.
 
-The clock may jump, and the log must outlive it. Where it jumps ahead, every file looks too old: none is deleted until
-a second hour agrees. Where it jumps back, files are left that are dated ahead: they count as written when the file
-system says, and where that is ahead too, as written now, which is noted as their time of modification.
+The clock may jump, and the log must outlive it. Where it jumps ahead, every file looks too old: none is deleted until a
+second hour agrees. Where it jumps back, files are left that are dated ahead: they count as written when the file system
+says, and where that is ahead too, as written now, which is noted as their time of modification.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Reading a log back: a selection of its rows, streamed hour by hour, or the newest so many."""
+"""Reading a log back: a selection of its rows, streamed hour by hour, or the newest of them."""
 
 import dataclasses
 import math
@@ -18,7 +18,7 @@ LONGEST_LINE = 100_000
 
 @dataclass
 class WindowTally:
-    """Lines and rows that were left out while observations streamed by, and why."""
+    """The number of lines and rows that were left out while observations streamed by, by reason."""
 
     torn: int = 0
     older: int = 0
@@ -31,7 +31,7 @@ class WindowTally:
     """Rows that lack a statistic which the reference has: an older legible wrote them."""
 
     def screen(self) -> list[str]:
-        """Return a line for each reason there is."""
+        """Return one line for each reason that occurred."""
         said = {
             "torn lines were skipped": self.torn,
             "observations of an older format were skipped": self.older,
@@ -44,7 +44,7 @@ class WindowTally:
 
 @dataclass(frozen=True)
 class Selection:
-    """A selection of a log's observations: of a time, a channel, a bundle; None is any."""
+    """A selection of observations by time, channel and bundle; None selects all."""
 
     since: float = -math.inf
     until: float = math.inf
@@ -52,6 +52,7 @@ class Selection:
     bundle: str | None = None
 
     def takes(self, row: Observation, tally: WindowTally) -> bool:
+        """Return whether a row is selected; the tally counts rows that are dated ahead, or of another bundle."""
         if row.at < self.since or (self.channel is not None and row.channel != self.channel):
             return False
         if row.at > self.until:
@@ -84,9 +85,9 @@ def measured(observations: Iterable[Observation], names: Iterable[str], *, tally
 
 
 def newest(path: Path, selection: Selection = EVERYTHING, *, last: int, tally: WindowTally) -> Iterator[Observation]:
-    """Yield the last so many of the selected observations, in no order, holding their times, never their rows.
+    """Yield the newest selected observations, in no order, at most `last` of them.
 
-    The files are read twice: for the time from which on there are so many, then for the rows.
+    The files are read twice, for the times and then for the rows, so that memory holds times alone.
     """
     if last < 1:
         return
@@ -110,7 +111,7 @@ def newest(path: Path, selection: Selection = EVERYTHING, *, last: int, tally: W
 
 @dataclass(frozen=True)
 class Window:
-    """Observations in order of time, and how many lines could not be read."""
+    """Observations in order of time, and the number of lines that could not be read."""
 
     observations: tuple[Observation, ...]
     torn: int
@@ -124,7 +125,7 @@ def read_back(path: Path, *, last: int | None = None, since: float = -math.inf) 
 
 
 def _newest_first(path: Path, since: float) -> Iterator[list[Path]]:
-    """Yield files that belong together in time: all workers' of one hour."""
+    """Yield the files of each hour, of all workers together, the newest hour first."""
     if path.is_file():
         yield [path]
         return

@@ -22,12 +22,12 @@ CREATOR = f"legible {legible.__version__}"
 
 
 def to_json(document: DocumentResult) -> str:
-    """Pages, blocks, lines and words in reading order, as the service answers."""
+    """Return the pages, blocks, lines and words in reading order, as the service answers."""
     return json.dumps({"pages": [page_as_dict(page) for page in document.pages]}, ensure_ascii=False)
 
 
 def page_as_dict(page: PageResult) -> dict[str, Any]:
-    """One page as it stands in the JSON."""
+    """Return one page as it is in the JSON."""
     return {
         "number": page.number,
         "size": [page.width, page.height],
@@ -40,12 +40,12 @@ def page_as_dict(page: PageResult) -> dict[str, Any]:
 
 
 def to_text(document: DocumentResult) -> str:
-    """Plain text: a form feed between pages, a blank line between blocks, a tab between cells of a row."""
+    """Return plain text: a form feed between pages, a blank line between blocks, a tab between cells of a row."""
     return document.text + "\n"
 
 
 def to_hocr(document: DocumentResult) -> str:
-    """HOCR 1.2: XHTML with the places and confidences in titles."""
+    """Return hOCR 1.2: XHTML with places and confidences in titles."""
     html = ET.Element("html", {"xmlns": XHTML, "lang": "und"})
     head = ET.SubElement(html, "head")
     ET.SubElement(head, "title").text = "Recognised text"
@@ -60,7 +60,7 @@ def to_hocr(document: DocumentResult) -> str:
 
 
 def to_alto(page: PageResult, *, file_name: str = "") -> str:
-    """One page as ALTO 4.4."""
+    """Return one page as ALTO 4.4."""
     root = ET.Element("alto", {"xmlns": ALTO, "xmlns:xsi": INSTANCE, "xsi:schemaLocation": f"{ALTO} {ALTO_SCHEMA}"})
     description = ET.SubElement(root, "Description")
     ET.SubElement(description, "MeasurementUnit").text = "pixel"
@@ -83,7 +83,7 @@ def to_alto(page: PageResult, *, file_name: str = "") -> str:
 
 
 def to_page_xml(page: PageResult, *, file_name: str = "", created: datetime | None = None) -> str:
-    """One page as PAGE XML 2019; `created` is now, unless another time is given."""
+    """Return one page as PAGE XML 2019; `created` is now, unless another time is given."""
     root = ET.Element("PcGts", {"xmlns": PAGE, "xmlns:xsi": INSTANCE, "xsi:schemaLocation": f"{PAGE} {PAGE_SCHEMA}"})
     metadata = ET.SubElement(root, "Metadata")
     ET.SubElement(metadata, "Creator").text = CREATOR
@@ -178,7 +178,7 @@ def _corners(box: tuple[float, float, float, float]) -> Polygon:
 
 
 def _points(polygon: Polygon) -> str:
-    """Whole pixels that are not negative, as both schemas want them."""
+    """Return whole, non-negative pixels, as both schemas want them."""
     return " ".join(f"{_whole(max(x, 0))},{_whole(max(y, 0))}" for x, y in polygon)
 
 
@@ -197,7 +197,7 @@ def _document(root: ET.Element, doctype: str = "") -> str:
 
 
 def _clean(element: ET.Element) -> None:
-    """Without characters that no XML may hold."""
+    """Remove characters that XML does not allow."""
     if element.text:
         element.text = _allowed(element.text)
     for name, value in element.items():

@@ -100,7 +100,7 @@ class Document:
         return OpenedPage(number + 1, image.astype(np.uint8), tuple(layer), dpi)
 
     def _dpi(self, width: float, height: float) -> float:
-        """DPI, or less where the page would have too many pixels. Raises ImageTooLargeError below MIN_DPI."""
+        """Return DPI, or less where the page would have too many pixels. Raise ImageTooLargeError below MIN_DPI."""
         inches = max(width * height, 1.0) / POINTS_PER_INCH**2
         dpi = min(DPI, float(np.sqrt(self._limits.max_pixels / inches)))
         if dpi < MIN_DPI:
@@ -128,7 +128,7 @@ def _opened_pdf(data: bytes) -> pdfium.PdfDocument:
 
 
 def jpeg(image: GreyImage, *, quality: int = 80) -> bytes:
-    """A page's picture as a JPEG file."""
+    """Return a page's image as a JPEG file."""
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "JPEG", quality=quality)
     return buffer.getvalue()

@@ -93,16 +93,16 @@ class PageReader:
         self._clock = clock
 
     def read(self, data: bytes) -> DocumentResult:
-        """The text of a file. Raises ImageError, or the kind of it that says why."""
+        """Return the text of a file. Raise ImageError, or the subclass that says why."""
         return DocumentResult(tuple(self.read_each(data)))
 
     def read_each(self, data: bytes) -> Iterator[PageResult]:
-        """As `read`, handing over each page as it is there."""
+        """Yield each page of a file as soon as it is read."""
         for page in Document(data, limits=self._options.limits).pages():
             yield self.read_opened(page)
 
     def read_opened(self, page: OpenedPage) -> PageResult:
-        """The text of one page."""
+        """Return the text of one page."""
         height, width = page.image.shape
         if page.layer and self._options.keep_text:
             blocks = layer_blocks(page.layer)
@@ -131,7 +131,7 @@ class PageReader:
         return upright, tuple(blocks)
 
     def _upright(self, image: GreyImage, deadline: float) -> Upright:
-        """The page turned the way in which it reads, level, and flat where its corners are sure."""
+        """Return the page upright and level, and flat where its corners are certain."""
         looks: dict[int, Upright] = {}
 
         def evidence(turn: int) -> Evidence:
@@ -162,14 +162,14 @@ class PageReader:
         return Upright(sheet, back, turn, angle, outline, lines)
 
     def _evidence(self, look: Upright) -> Evidence:
-        """How well the longest lines read."""
+        """Return how well the longest lines read."""
         longest = sorted(look.lines, key=lambda line: -line.shape.length)[:ASKED_LINES]
         readings = self._recognizer.read([cut_line(look.image, line.shape) for line in longest])
         sure = [_character_confidence(reading) for reading in readings]
         return evidence_of(sure, [len(reading.text) for reading in readings])
 
     def _read_lines(self, upright: Upright, deadline: float) -> Iterator[tuple[FoundLine, Reading]]:
-        """Lines that hold text, and what they read."""
+        """Yield the lines that hold text, with their readings."""
         for start in range(0, len(upright.lines), READ_TOGETHER):
             self._check_time(deadline)
             some = upright.lines[start : start + READ_TOGETHER]
@@ -184,7 +184,7 @@ class PageReader:
 
 
 def is_text(line: FoundLine, reading: Reading) -> bool:
-    """Whether detector and reading together take a line for text."""
+    """Return whether detector and reading together say that a line is text."""
     if not reading.text.strip():
         return False
     trust = line.score * _character_confidence(reading)
@@ -192,7 +192,9 @@ def is_text(line: FoundLine, reading: Reading) -> bool:
 
 
 def leveled(image: GreyImage, degrees: float) -> tuple[GreyImage, Matrix]:
-    """The page turned so that text which falls by so many degrees is level, and the matrix back; nothing is cut off."""
+    """Return the page rotated so that text which falls by `degrees` is level, and the matrix back; nothing is cut
+    off.
+    """
     height, width = image.shape
     turn = rotation(-np.deg2rad(degrees), center=(width / 2, height / 2))
     corners = moved_points(np.array([[0, 0], [width, 0], [width, height], [0, height]], float), turn)
@@ -205,7 +207,7 @@ def leveled(image: GreyImage, degrees: float) -> tuple[GreyImage, Matrix]:
 
 
 def layer_blocks(lines: Sequence[LayerLine]) -> tuple[BlockResult, ...]:
-    """The text that a page brought along, as blocks; it is taken to be right."""
+    """Return the text layer of a page as blocks; it is taken to be right."""
     shapes = [LineShape.from_box(*line.box) for line in lines]
     rows = [[tuple(_layer_line(lines[n]) for n in row) for row in block.rows] for block in reading_order(shapes)]
     return tuple(BlockResult(tuple(block)) for block in rows)
@@ -227,7 +229,7 @@ def _line_result(upright: Upright, line: FoundLine, reading: Reading) -> LineRes
 
 
 def _word_confidences(reading: Reading) -> list[float]:
-    """The product of the confidences of each word's characters."""
+    """Return the product of the confidences of each word's characters."""
     found: list[float] = []
     inside = False
     for character in reading.characters:

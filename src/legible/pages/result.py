@@ -19,7 +19,7 @@ class WordResult:
 
     @property
     def box(self) -> tuple[float, float, float, float]:
-        """Left, top, right, bottom."""
+        """The left, top, right and bottom."""
         return box_of(self.polygon)
 
 
@@ -34,7 +34,7 @@ class LineResult:
 
     @property
     def box(self) -> tuple[float, float, float, float]:
-        """Left, top, right, bottom."""
+        """The left, top, right and bottom."""
         return box_of(self.polygon)
 
 
@@ -50,7 +50,7 @@ class BlockResult:
 
     @property
     def box(self) -> tuple[float, float, float, float]:
-        """Left, top, right, bottom."""
+        """The left, top, right and bottom."""
         return box_of(tuple(corner for line in self.lines for corner in line.polygon))
 
 
@@ -79,7 +79,7 @@ class PageResult:
 
     @property
     def text(self) -> str:
-        """Rows of a block each on a line, cells of a row apart by a tab, a blank line between blocks."""
+        """The text: each row of a block on a line, its cells separated by tabs, a blank line between blocks."""
         return "\n\n".join(
             "\n".join("\t".join(line.text for line in row) for row in block.rows) for block in self.blocks
         )
@@ -103,6 +103,6 @@ class DocumentResult:
 
 
 def box_of(polygon: Polygon) -> tuple[float, float, float, float]:
-    """Left, top, right and bottom of a polygon."""
+    """Return the left, top, right and bottom of a polygon."""
     across, down = zip(*polygon, strict=True)
     return min(across), min(down), max(across), max(down)

@@ -24,7 +24,7 @@ DPI = 200.0
 
 
 def searchable_pdf(document: DocumentResult, images: Sequence[GreyImage]) -> bytes:
-    """A PDF of the pages' pictures, each with its text; as many images as pages."""
+    """Return a PDF of the pages' images, each with its text; there are as many images as pages."""
     pdf = pdfium.PdfDocument.new()
     for page, image in zip(document.pages, images, strict=True):
         scale = POINTS_PER_INCH / (page.dpi or DPI)
@@ -35,7 +35,7 @@ def searchable_pdf(document: DocumentResult, images: Sequence[GreyImage]) -> byt
 
 
 def with_text(document: DocumentResult, data: bytes) -> bytes:
-    """The PDF that was read, text added to those of its pages that brought none."""
+    """Return the PDF that was read, with text added to those of its pages that had none."""
     pdf = pdfium.PdfDocument(data)
     for page in document.pages:
         if page.source == "image":
@@ -73,7 +73,7 @@ def _write_line(
 
 
 def _width_of(text: Any) -> float:
-    """Of a text object as it is set, without stretching."""
+    """Return the width of a text object as it is set, without stretching."""
     sides = [ctypes.c_float() for _ in range(4)]
     raw.FPDFPageObj_GetBounds(text, *(ctypes.byref(side) for side in sides))
     left, _, right, _ = (side.value for side in sides)
@@ -83,7 +83,7 @@ def _width_of(text: Any) -> float:
 def _matrix(
     line: LineResult, width: float, *, scale: tuple[float, float], page_height: float
 ) -> tuple[float, float, float, float, float, float]:
-    """From text set at the origin to the line's place: as long, as high and as tilted as it."""
+    """Return the matrix from text at the origin to the line's place: as long, high and tilted as the line."""
     points = np.array(line.polygon) * scale
     half = len(points) // 2
     lower = points[half:][::-1]

@@ -42,7 +42,7 @@ class LayerLine:
 
 
 def text_layer(page: Any, *, scale: float) -> list[LayerLine]:
-    """The lines of a born-digital page of pypdfium2, in its own order; none for a scan."""
+    """Return the lines of a born-digital page of pypdfium2, in its own order; an empty list for a scan."""
     text = page.get_textpage()
     if text.count_chars() < MIN_CHARACTERS or _is_scan(page):
         return []
@@ -50,7 +50,7 @@ def text_layer(page: Any, *, scale: float) -> list[LayerLine]:
 
 
 def lines_of(words: Sequence[LayerWord]) -> list[LayerLine]:
-    """Words that follow each other in a row, as lines."""
+    """Return lines of words that follow each other in a row."""
     lines: list[list[LayerWord]] = []
     for word in words:
         if lines and _goes_on(lines[-1][-1].box, word.box):
@@ -68,7 +68,7 @@ def _goes_on(former: Box, box: Box) -> bool:
 
 
 def _words(text: Any, page_height: float, scale: float) -> Iterator[LayerWord]:
-    """Characters between spaces; generated line ends count as spaces."""
+    """Yield the words: characters between spaces; generated line ends count as spaces."""
     letters: list[str] = []
     boxes: list[Box] = []
     for index in range(text.count_chars()):
@@ -95,7 +95,7 @@ def _is_beside(former: Box, box: Box) -> bool:
 
 
 def _is_scan(page: Any) -> bool:
-    """Whether one picture covers most of the page, or the text is drawn invisibly."""
+    """Return whether one image covers most of the page, or the text is drawn invisibly."""
     width, height = page.get_size()
     hidden = shown = 0
     for part in page.get_objects(max_depth=2):

@@ -1,7 +1,4 @@
-"""Where the words of a read line stand: its text parted at spaces, its picture at the gaps of ink that fit best.
-
-The gaps are chosen together: wide ones, near to where the letters before them say that a space should be.
-"""
+"""The words of a read line: its text split at spaces, its image split at the gaps of ink that fit best."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,7 +52,7 @@ def word_spans(image: GreyImage, text: str) -> list[Span]:
 
 
 def expected_breaks(words: Sequence[str], first: float, last: float) -> list[float]:
-    """Where the spaces between words should be, if each letter has its usual width."""
+    """Return where the spaces between words should be, if each letter has its usual width."""
     widths = np.array([sum(_width(letter) for letter in word) for word in words])
     ends = np.cumsum(widths + _width(" "))
     total = ends[-1] - _width(" ")
@@ -64,7 +61,7 @@ def expected_breaks(words: Sequence[str], first: float, last: float) -> list[flo
 
 
 def columns_of_ink(image: GreyImage) -> npt.NDArray[np.bool_]:
-    """Which columns hold ink, of either polarity."""
+    """Return which columns hold ink, of either polarity."""
     values = image.astype(np.float32)
     paper = float(np.median(values))
     off = np.abs(values - paper)
@@ -88,7 +85,7 @@ def _gaps(inked: npt.NDArray[np.bool_], first: int, last: int) -> list[Gap]:
 
 
 def _chosen(gaps: Sequence[Gap], expected: Sequence[float], height: int) -> list[Gap]:
-    """One gap for each space, in order, of the greatest worth together (dynamic programming)."""
+    """Return one gap for each space, in order, with the greatest sum of worths (dynamic programming)."""
     widths = np.array([min((gap.stop - gap.start) / height, MAX_USEFUL_GAP) for gap in gaps])
     middles = np.array([gap.middle for gap in gaps])
     worth = np.full((len(expected) + 1, len(gaps) + 1), -np.inf)

@@ -87,7 +87,7 @@ class BatchQueue(Generic[Item, Result]):
         return await own.results
 
     async def until_at_most(self, count: int) -> None:
-        """Wait until no more than so many batches wait."""
+        """Wait until at most this many batches wait."""
         while len(self._queue) > count:
             await asyncio.wait([self._queue[0].results])
 

@@ -74,14 +74,14 @@ class ByteBudget:
         self.spent = max(self.spent, 0) + count
 
     def is_body(self, count: int) -> None:
-        """Take so many bytes off again."""
+        """Subtract bytes that belong to a body."""
         self.spent -= count
 
     def is_chunk(self) -> None:
         self.spent -= self.CHUNK_BYTES
 
     def renew(self) -> None:
-        """Begin with the next message."""
+        """Begin the budget of the next message."""
         self.spent = 0
 
 
@@ -100,7 +100,9 @@ class LimitedConnection(Protocol):
 
     @property
     def stalled_since(self) -> float | None:
-        """Since when the caller does not read what was sent, or does not close its end; None where neither is so."""
+        """The time since when the caller has left an answer unread or a closed connection open; None where it does
+        neither.
+        """
 
 
 class Connections:

@@ -59,7 +59,7 @@ def fonts_of(role: str, fonts: Sequence[Font]) -> tuple[Font, ...]:
 
 
 def _whole(fonts: tuple[Font, ...]) -> tuple[Font, ...]:
-    """Without the files of a part of a family's letters where files with all of them are here."""
+    """Return the fonts without files of a part of a family's letters, where there are files with all of them."""
     whole = {font.family for font in fonts if "-full-" in font.path.name}
     return tuple(font for font in fonts if font.family not in whole or "-full-" in font.path.name)
 

@@ -26,7 +26,10 @@ def export_detector(
 
 
 def converted(network: keras.Model, size: DetectorSize, pages: list[npt.NDArray[np.float32]]) -> bytes:
-    """The bytes of the model. Measured at 1024 x 768: in int8 it takes 6.7 ms, in float 11, with dynamic ranges 19."""
+    """Return the bytes of the LiteRT model.
+
+    Measured at 1024 x 768: 6.7 ms in int8, 11 ms in float, 19 ms with dynamic ranges.
+    """
     if keras.backend.backend() != "tensorflow":
         raise SettingsError(
             f"export runs on TensorFlow, not on {keras.backend.backend()}; set KERAS_BACKEND=tensorflow for it"

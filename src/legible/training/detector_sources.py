@@ -1,4 +1,4 @@
-"""Where the line detector's pages come from: drawn ones, and labelled ones in the layout of `data.pages`."""
+"""The sources of the line detector's pages: drawn ones, and labelled ones in the layout of `data.pages`."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""What the line detector is to answer for a page: the lines of a page -> the maps that its network is taught."""
+"""The truth for the line detector: from the lines of a page to the maps that its network is trained on."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Forms and letters that were faxed, copied or scanned in black and white."""
+"""The kind of samples `forms`: forms and letters that were faxed, copied or scanned in black and white."""
 
 from functools import partial
 

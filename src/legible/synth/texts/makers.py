@@ -82,7 +82,7 @@ def capital_words(sources: Sources, rng: Rng) -> str:
 
 
 def capital_line(sources: Sources, rng: Rng) -> str:
-    """Capitals and groups of digits in one line, whose spaces are easily lost."""
+    """Return capitals and groups of digits in one line, whose spaces are easily lost."""
     words = [sources.words.capitals(rng, 1) if rng.random() < 0.85 else digits(rng, count(rng, 1, 5)) for _ in range(8)]
     return " ".join(words[: count(rng, 2, 6)])
 
@@ -98,7 +98,7 @@ def broken_line(sources: Sources, rng: Rng) -> str:
 
 
 def typed_line(sources: Sources, rng: Rng) -> str:
-    """As typists set lines: spaces left out after commas and full stops, dots in a row, words spaced out."""
+    """Return a line as typists set it: spaces left out after commas and full stops, dots in a row, words spaced out."""
     text = broken_line(sources, rng)
     chance = rng.random()
     if chance < 0.12:
@@ -116,7 +116,7 @@ def within_line(sources: Sources, text: str, rng: Rng) -> str:
 
 
 def _with_figures(text: str, rng: Rng) -> str:
-    """Here and there a number, date, time or abbreviation in place of a word."""
+    """Return the text with a number, date, time or abbreviation in place of some words."""
     words = text.split(" ")
     for place in range(len(words)):
         if words[place].isalpha() and rng.random() < FIGURES:

@@ -88,5 +88,5 @@ class RareSigns:
 
 
 def _weight(frequency: float) -> float:
-    """1 for what hardly any word holds, less for what is seen anyway."""
+    """Return 1 for a character that hardly any word has, less for one that is seen anyway."""
     return float(np.clip(OFTEN / max(frequency, OFTEN), LEAST_WEIGHT, 1))

@@ -95,7 +95,9 @@ class Vocabulary:
         return capitalized(word) if word[0] == small and rng.random() < 0.5 else in_capitals(word)
 
     def frequency(self, character: str) -> float:
-        """About the fraction of the words that hold a character; capitals are a fifth of their small letters."""
+        """Return about the fraction of words with a character; capitals are a fifth as frequent as their small
+        letters.
+        """
         small = character.lower()
         held = self._frequencies.get(small, 0.0)
         return held if small == character else held / 5
