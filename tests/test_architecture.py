@@ -10,6 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "src/legible"
 FLOORS = (
     (
         "errors",
+        "untrusted_files",
         "extras",
         "arrays",
         "batched",

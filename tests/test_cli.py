@@ -1,6 +1,7 @@
 """The command line, and the wheel that carries the weights."""
 
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -26,9 +27,10 @@ def scans(tmp_path: Path, print_face: Path) -> Path:
     return folder
 
 
-def legible(*arguments: str, folder: Path = PROJECT) -> "subprocess.CompletedProcess[str]":
+def legible(*arguments: str, folder: Path = PROJECT, **environment: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "legible", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    variables = {**os.environ, **environment}
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=variables)
 
 
 @pytest.mark.parametrize(("command", "option"), [("generate", "processes"), ("train", "workers")])
@@ -116,9 +118,13 @@ def test_the_first_stage_stops_where_a_listed_source_is_not_here(tmp_path: Path)
     (tmp_path / "data").mkdir()
     source = {"name": "iam", "kind": "iam", "terms": "", "counts": {"word": 4}, "sha256": {}}
     (tmp_path / "data/sources.json").write_text(json.dumps({"version": 1, "sources": [source]}))
-    outcome = legible("fonts", folder=tmp_path)
+    outcome = legible("fonts", folder=tmp_path, DVC_STAGE="fonts")
     assert outcome.returncode == 3
     assert "dvc pull data/raw/iam.dvc, or legible data drop iam" in outcome.stderr
+    assert "No remote comes with legible" in outcome.stderr
+    alone = legible("fonts", folder=tmp_path)
+    assert "iam" not in alone.stderr
+    assert "params.yaml: no such file" in alone.stderr
 
 
 def test_sources_are_listed_and_dropped(tmp_path: Path) -> None:

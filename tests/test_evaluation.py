@@ -223,7 +223,9 @@ def test_a_bundle_that_says_more_than_it_knows_is_refused(make_bundle: Bundles) 
 
 def test_a_bundle_that_grew_too_much_is_refused(make_bundle: Bundles) -> None:
     old, new = make_bundle("old", many(10)), make_bundle("new", many(10))
-    (new / "extra").write_bytes(bytes(4_000_000))
+    with (new / "evaluation.json").open("a", encoding="utf-8") as file:
+        file.write(" " * 4_000_000)
+    resummed(new)
     (reason,) = gate(new, old, floors={}).reasons
     assert "the bundle grew from" in reason
 
@@ -468,7 +470,8 @@ def test_the_environment_names_the_bundle() -> None:
     assert find_bundle({"LEGIBLE_BUNDLE": "/some/where"}) == Path("/some/where")
 
 
-def test_no_bundle_anywhere_is_an_error_with_a_way_out(tmp_path: Path) -> None:
+def test_no_bundle_anywhere_is_an_error_with_a_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("legible.__file__", str(tmp_path / "site-packages/legible/__init__.py"))
     with pytest.raises(BundleError, match="set LEGIBLE_BUNDLE or run dvc repro"):
         find_bundle({}, working_folder=tmp_path)
 

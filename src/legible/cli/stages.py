@@ -1,5 +1,6 @@
 """The stages of the pipeline, one command each, and `legible params`. Command, DVC stage and function share a name."""
 
+import os
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -27,7 +28,8 @@ def fonts(root: Root = HERE) -> None:
     from legible.data.sources import require
     from legible.synth.font_packages import install_fonts
 
-    require(root)  # the first stage says what the later ones will lack
+    if "DVC_STAGE" in os.environ:
+        require(root)  # the first stage of dvc repro says what the later ones will lack
     install_fonts(params_of(root), root=root)
 
 

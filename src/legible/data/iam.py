@@ -11,11 +11,13 @@ import re
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from legible.data.dataset import Kind, Segmentation, Split, Tally
 from legible.errors import DataError, ImageError
 from legible.image.decode import GreyImage, decode
+from legible.untrusted_files import MAX_IMAGE_BYTES, read_file, read_member
 
 LISTS = {"split_train.txt": "train", "split_validation.txt": "validation"}
 CLOSING = re.compile(r" ([,.;:!?)\]])")
@@ -147,15 +149,14 @@ def _files(folder: Path, kind: str) -> Iterator[tuple[str, Callable[[], bytes]]]
             yield from _members(archive, ".png")
             return
     for path in sorted((folder / kind).rglob("*.png")):
-        yield path.name, path.read_bytes
+        yield path.name, partial(read_file, path, limit=MAX_IMAGE_BYTES)
 
 
 def _members(archive: Path, suffix: str) -> Iterator[tuple[str, Callable[[], bytes]]]:
     try:
         with tarfile.open(archive, "r|*") as tar:
             for member in tar:
-                file = tar.extractfile(member) if member.isfile() and member.name.endswith(suffix) else None
-                if file is not None:
-                    yield member.name, file.read
+                if member.isreg() and member.name.endswith(suffix):
+                    yield member.name, partial(read_member, tar, member, limit=MAX_IMAGE_BYTES)
     except (tarfile.TarError, EOFError, OSError) as error:
         raise DataError(f"{archive}: damaged archive ({error}); fetch it anew") from error

@@ -1,6 +1,5 @@
 """The idx format of MNIST and its relatives: big-endian arrays, gz or not."""
 
-import gzip
 import math
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from legible.errors import DataError
+from legible.untrusted_files import MAX_ARRAY_BYTES, read_file, read_gzip
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 """The type of the array by the third byte of the file (LeCun, Cortes, Burges: THE MNIST DATABASE, file formats)."""
@@ -17,7 +17,8 @@ TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: 
 def read_idx(path: Path) -> npt.NDArray[Any]:
     """Read the array of a file. Raise DataError for a file that is damaged or not in the idx format."""
     try:
-        content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        read = read_gzip if path.suffix == ".gz" else read_file
+        content = read(path, limit=MAX_ARRAY_BYTES)
     except (OSError, EOFError) as error:
         raise DataError(f"{path}: cannot be read ({error}); fetch it again") from error
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in TYPES:  # noqa: PLR2004

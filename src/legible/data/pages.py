@@ -9,7 +9,7 @@ import json
 import tarfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -23,6 +23,7 @@ from legible.data.second_readings import SecondReading, open_second_readings
 from legible.errors import DataError, ImageError
 from legible.image.decode import DECODER_FAULTS, GreyImage, decode_opened, open_image
 from legible.scores import Untold
+from legible.untrusted_files import MAX_IMAGE_BYTES, MAX_TABLE_BYTES, read_file, read_member
 
 INDEX = "pages.jsonl"
 VALIDATION_LIST = "split_validation.txt"
@@ -142,11 +143,12 @@ class PageFolder:
 
     def _contents(self) -> Iterator[tuple[Page, Callable[[], bytes]]]:
         if self.place.is_dir():
-            yield from ((page, (self.place / page.path).read_bytes) for page in self.pages)
+            for page in self.pages:
+                yield page, partial(read_file, self.place / page.path, limit=MAX_IMAGE_BYTES)
             return
         with tarfile.open(self.place) as tar:
             for page in self.pages:
-                yield page, lambda page=page: _read(tar, page.path)  # type: ignore[misc]
+                yield page, partial(_read, tar, page.path, limit=MAX_IMAGE_BYTES)
 
 
 def grey(crop: Crop) -> GreyImage:
@@ -206,9 +208,10 @@ def _text_file(place: Path, name: str) -> str | None:
     """Return the text of a file, or None where there is no such file."""
     try:
         if place.is_dir():
-            return (place / name).read_text(encoding="utf-8") if (place / name).is_file() else None
+            path = place / name
+            return read_file(path, limit=MAX_TABLE_BYTES).decode("utf-8") if path.is_file() else None
         with tarfile.open(place) as tar:
-            return _read(tar, name).decode("utf-8")
+            return _read(tar, name, limit=MAX_TABLE_BYTES).decode("utf-8")
     except KeyError:
         return None
     except (tarfile.TarError, OSError, EOFError) as error:
@@ -217,11 +220,8 @@ def _text_file(place: Path, name: str) -> str | None:
         raise DataError(f"{place}: {name} is not UTF-8; save it as UTF-8") from error
 
 
-def _read(tar: tarfile.TarFile, name: str) -> bytes:
-    file = tar.extractfile(name)
-    if file is None:
-        raise KeyError(name)
-    return file.read()
+def _read(tar: tarfile.TarFile, name: str, *, limit: int) -> bytes:
+    return read_member(tar, tar.getmember(name), limit=limit)
 
 
 def _page(row: str, place: Path, number: int, options: SourceOptions) -> Page:

@@ -21,6 +21,7 @@ from legible.data.pages import open_pages
 from legible.data.transcribed import open_transcribed
 from legible.errors import DataError
 from legible.files import JsonFormat, intact_folder, recover_folder, replace_folder, sha256_of
+from legible.untrusted_files import check_regular
 
 FORMAT = JsonFormat("list of sources", 1, "get it back from git", DataError)
 KINDS = ("iam", "transcribed", "pages", "emnist")
@@ -91,7 +92,10 @@ def require(root: Path) -> list[Source]:
     missing = [source.name for source in sources if not raw_folder(root, source.name).is_dir()]
     if missing:
         ways = "; ".join(f"dvc pull data/raw/{name}.dvc, or legible data drop {name}" for name in missing)
-        raise DataError(f"listed sources are not here: {', '.join(missing)}. Either {ways}")
+        raise DataError(
+            f"listed sources are not here: {', '.join(missing)}. Either {ways}. (No remote comes with legible: "
+            "what was not pushed to one of your own comes from whoever publishes it, see docs/data.md.)"
+        )
     return sources
 
 
@@ -118,6 +122,7 @@ def add(
     _check_name(root, name, kind)
     folder = root / "data/raw" / name
     _check_apart(path.resolve(), folder.resolve())
+    check_regular(path)
     recover_folder(folder)
     known = {source.name: source for source in listed(root)}
     former = known.pop(name, None)

@@ -8,6 +8,7 @@ import io
 import tarfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -15,6 +16,7 @@ from legible.data.dataset import Kind, Tally
 from legible.data.options import SourceOptions
 from legible.errors import DataError, ImageError
 from legible.image.decode import GreyImage, decode
+from legible.untrusted_files import MAX_IMAGE_BYTES, MAX_TABLE_BYTES, read_file, read_member
 
 INDEX = "index.tsv"
 SHOWN = 10
@@ -62,11 +64,12 @@ class TranscribedFolder:
 
     def _contents(self) -> Iterator[tuple[Transcription, Callable[[], bytes]]]:
         if self.place.is_dir():
-            yield from ((row, (self.place / row.path).read_bytes) for row in self.rows)
+            for row in self.rows:
+                yield row, partial(read_file, self.place / row.path, limit=MAX_IMAGE_BYTES)
             return
         with tarfile.open(self.place) as tar:
             for row in self.rows:
-                yield row, lambda row=row: _read(tar, row.path)  # type: ignore[misc]
+                yield row, partial(_read, tar, row.path, limit=MAX_IMAGE_BYTES)
 
 
 def open_transcribed(folder: Path, options: SourceOptions | None = None) -> TranscribedFolder:
@@ -76,7 +79,9 @@ def open_transcribed(folder: Path, options: SourceOptions | None = None) -> Tran
     """
     chosen = options or SourceOptions()
     if (folder / INDEX).is_file():
-        return TranscribedFolder(folder, _rows((folder / INDEX).read_bytes(), folder, chosen), chosen)
+        return TranscribedFolder(
+            folder, _rows(read_file(folder / INDEX, limit=MAX_TABLE_BYTES), folder, chosen), chosen
+        )
     archives = sorted(folder.glob("*.tar")) if folder.is_dir() else [folder]
     if len(archives) != 1:
         raise DataError(f"{folder}: no {INDEX} here; write one with the columns path and text")
@@ -86,18 +91,15 @@ def open_transcribed(folder: Path, options: SourceOptions | None = None) -> Tran
 def _packed_index(archive: Path) -> bytes:
     try:
         with tarfile.open(archive) as tar:
-            return _read(tar, INDEX)
+            return _read(tar, INDEX, limit=MAX_TABLE_BYTES)
     except KeyError as error:
         raise DataError(f"{archive}: no {INDEX} in it; add one with the columns path and text") from error
     except (tarfile.TarError, OSError, EOFError) as error:
         raise DataError(f"{archive}: no tar archive, or a damaged one; pack it anew") from error
 
 
-def _read(tar: tarfile.TarFile, name: str) -> bytes:
-    file = tar.extractfile(name)
-    if file is None:
-        raise KeyError(name)
-    return file.read()
+def _read(tar: tarfile.TarFile, name: str, *, limit: int) -> bytes:
+    return read_member(tar, tar.getmember(name), limit=limit)
 
 
 def _rows(content: bytes, place: Path, options: SourceOptions) -> tuple[Transcription, ...]:

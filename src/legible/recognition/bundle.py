@@ -27,6 +27,8 @@ CONFIDENCE = "confidence.json"
 LEXICON, LEXICON_SUFFIX = "lexicon-", ".gz"
 MANIFEST = "manifest.json"
 CARD = "card.md"
+REQUIRED = frozenset({MODEL, CHARSET, CONFIDENCE, CARD})
+"""The files that every bundle holds; a manifest that lists none of them would vouch for nothing."""
 MAX_BYTES = 5_000_000
 """How large a bundle may be."""
 
@@ -109,11 +111,12 @@ def find_bundle(environment: Mapping[str, str] | None = None, *, working_folder:
 def load_bundle(folder: Path) -> Bundle:
     """Open a bundle and check the sum of each file.
 
-    Raise BundleError for a folder without a bundle, for another format, and for a file that is not as it was packed.
+    Raise BundleError for a folder without a bundle, for another format, for a file that is not as it was packed, and
+    for one that the manifest does not list: what is served is what was packed.
     """
     folder = intact_folder(folder)
     manifest = read_manifest(folder)
-    faults = [fault for name, digest in manifest.files.items() if (fault := _fault(folder / name, digest))]
+    faults = _faults(folder, manifest.files)
     if faults:
         raise BundleError(f"{folder}: {'; '.join(faults)}; pack the bundle again or fetch it anew")
     return Bundle(folder, manifest, Charset.load(folder / CHARSET), Calibration.load(folder / CONFIDENCE))
@@ -131,6 +134,15 @@ def read_manifest(folder: Path) -> BundleManifest:
                 f"{legible.__version__} knows; install the legible that packed it"
             )
         return BundleManifest(**{**content, "sources": tuple(content["sources"])})
+
+
+def _faults(folder: Path, files: Mapping[str, str]) -> list[str]:
+    named_elsewhere = [name for name in files if Path(name).name != name]
+    if named_elsewhere:
+        return [f"{MANIFEST} lists {name!r}, which is no name of a file in it" for name in named_elsewhere]
+    there = {path.name for path in folder.iterdir()} - {MANIFEST}
+    unlisted = [f"{name} is not listed in {MANIFEST}" for name in sorted((there | REQUIRED) - files.keys())]
+    return unlisted + [fault for name, digest in files.items() if (fault := _fault(folder / name, digest))]
 
 
 def _fault(path: Path, digest: str) -> str | None:

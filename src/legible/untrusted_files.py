@@ -1,0 +1,77 @@
+"""Files of others: regular ones inside their folder only, and never more bytes in memory than a stated limit."""
+
+import gzip
+import os
+import stat
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from legible.errors import DataError
+
+MAX_IMAGE_BYTES = 100_000_000
+"""The largest file of one image in a source."""
+MAX_TABLE_BYTES = 500_000_000
+"""The largest table of labels in a source."""
+MAX_ARRAY_BYTES = 2_000_000_000
+"""The largest array in a source; the images of EMNIST's largest file have 547 million bytes."""
+SHOWN = 5
+
+
+def check_regular(place: Path) -> None:
+    """Raise DataError for a folder with anything but regular files and folders: links out of it, pipes, devices."""
+    if not place.is_dir():
+        return
+    faults = list(_irregular(place))
+    if faults:
+        more = f" and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
+        raise DataError(
+            f"{place}: a source holds regular files alone, and {', '.join(faults[:SHOWN])}{more} are none; "
+            "copy what is meant into the folder"
+        )
+
+
+def _irregular(place: Path) -> Iterator[str]:
+    inside = place.resolve()
+    for folder, folders, files in os.walk(place):
+        for name in (*folders, *files):
+            path = Path(folder) / name
+            mode = path.lstat().st_mode
+            if stat.S_ISLNK(mode):
+                target = path.resolve()
+                if not (target.is_file() and target.is_relative_to(inside)):
+                    yield f"{path.relative_to(place)} (a link)"
+            elif not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                yield f"{path.relative_to(place)} (a pipe or device)"
+
+
+def read_file(path: Path, *, limit: int) -> bytes:
+    """Read a file. Raise DataError for one with more bytes than the limit."""
+    with path.open("rb") as file:
+        return _within(file.read(limit + 1), limit, str(path))
+
+
+def read_gzip(path: Path, *, limit: int) -> bytes:
+    """Decompress a file. Raise DataError for one that holds more bytes than the limit, however small it is itself."""
+    with gzip.open(path) as file:
+        return _within(file.read(limit + 1), limit, str(path))
+
+
+def read_member(tar: tarfile.TarFile, member: tarfile.TarInfo, *, limit: int) -> bytes:
+    """Read a file of an archive. Raise DataError for a larger one, also one whose bytes are holes (sparse).
+
+    Raise KeyError for what is no file.
+    """
+    if not member.isreg():
+        raise KeyError(member.name)
+    where = os.fsdecode(tar.name) if tar.name else "the archive"
+    if member.size > limit:
+        raise DataError(f"{where}: {member.name} has {member.size} bytes; at most {limit} are read")
+    file = tar.extractfile(member)
+    return b"" if file is None else _within(file.read(limit + 1), limit, f"{where}: {member.name}")
+
+
+def _within(content: bytes, limit: int, name: str) -> bytes:
+    if len(content) > limit:
+        raise DataError(f"{name} has more than {limit} bytes, which is more than is read")
+    return content
