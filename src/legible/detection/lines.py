@@ -17,7 +17,7 @@ from legible.image.decode import GreyImage
 
 LINE_HEIGHT = 16.0
 """Pixels between the edges of a line at which the network finds it best."""
-HEIGHTS_FIT = (0.72, 1.45)
+HEIGHTS_FIT = (0.82, 1.22)
 """Where the lines of a first look are further from LINE_HEIGHT than by these factors, the page is looked at again."""
 MAX_PIXELS = 6_000_000
 """Of what the network is given; more takes more memory than a page is worth."""
