@@ -12,12 +12,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from legible.pages.shipped import read_page
     from legible.reading import Alternative, Character, Reading
     from legible.recognition.recognizer import Recognizer
     from legible.recognition.shipped import read
 
 __version__ = "0.1.0"
-__all__ = ["Alternative", "Character", "Reading", "Recognizer", "__version__", "read"]
+__all__ = ["Alternative", "Character", "Reading", "Recognizer", "__version__", "read", "read_page"]
 
 _HOMES = {
     "Alternative": "legible.reading",
@@ -25,6 +26,7 @@ _HOMES = {
     "Reading": "legible.reading",
     "Recognizer": "legible.recognition.recognizer",
     "read": "legible.recognition.shipped",
+    "read_page": "legible.pages.shipped",
 }
 """Where the names come from; they are imported when they are first used, so that `import legible` takes no time."""
 

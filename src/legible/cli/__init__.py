@@ -7,6 +7,7 @@ Each module holds the commands of one subject, and each command imports what it 
 # ruff: isort: off
 from legible.cli.app import ALL_CORES, app, main
 from legible.cli import read
+from legible.cli import page
 from legible.cli import serve
 from legible.cli import monitoring
 from legible.cli import labelling
@@ -16,4 +17,17 @@ from legible.cli import data
 from legible.cli import stages
 # ruff: isort: on
 
-__all__ = ["ALL_CORES", "app", "data", "drill", "gate", "labelling", "main", "monitoring", "read", "serve", "stages"]
+__all__ = [
+    "ALL_CORES",
+    "app",
+    "data",
+    "drill",
+    "gate",
+    "labelling",
+    "main",
+    "monitoring",
+    "page",
+    "read",
+    "serve",
+    "stages",
+]

@@ -2,11 +2,23 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal
 
 Polygon = tuple[tuple[float, float], ...]
 """Corners in pixels of the page's picture: along the upper edge, and back along the lower one."""
 TextSource = Literal["image", "text layer"]
+
+
+class PageFormat(StrEnum):
+    """What a read document can be written as."""
+
+    text = "text"
+    json = "json"
+    hocr = "hocr"
+    alto = "alto"
+    page = "page"
+    pdf = "pdf"
 
 
 @dataclass(frozen=True)

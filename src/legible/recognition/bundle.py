@@ -20,6 +20,8 @@ from legible.recognition.calibration import Calibration
 
 FORMAT = JsonFormat("bundle", 1, "pack the bundle again or fetch it anew", BundleError, version_key="format_version")
 MODEL = "model.tflite"
+DETECTOR = "detector.tflite"
+"""The line detector; a bundle without it reads words and lines, and no pages."""
 CHARSET = "charset.json"
 DESCRIPTION = "description.json"
 """Lies beside weights and artefacts; a bundle has its manifest instead."""
@@ -70,6 +72,13 @@ class Bundle:
     @property
     def model(self) -> Path:
         return self.folder / MODEL
+
+    @property
+    def detector(self) -> Path:
+        """The line detector's model. Raises BundleError for a bundle that holds none."""
+        if DETECTOR not in self.manifest.files:
+            raise BundleError(f"bundle {self.id} holds no line detector ({DETECTOR}); take one that does, or name one")
+        return self.folder / DETECTOR
 
     @property
     def card(self) -> str:

@@ -1,0 +1,65 @@
+"""`legible page`: documents to the text of their pages."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from legible.cli.app import app
+from legible.errors import LegibleError, SettingsError
+from legible.pages.result import PageFormat
+
+if TYPE_CHECKING:
+    from legible.pages.result import DocumentResult
+
+
+@app.command()
+def page(
+    paths: Annotated[list[Path], typer.Argument(help="Pictures, TIFF and PDF files of whole pages.")],
+    *,
+    form: Annotated[PageFormat, typer.Option("--format", help="What to write.")] = PageFormat.text,
+    output: Annotated[Path | None, typer.Option(help="A folder to write files to; else stdout.")] = None,
+    bundle: Annotated[Path | None, typer.Option(help="A bundle's folder; else LEGIBLE_BUNDLE or the shipped.")] = None,
+    detector: Annotated[Path | None, typer.Option(help="A line detector's model; else the bundle's.")] = None,
+    seconds: Annotated[float, typer.Option(min=0, help="What a page may take; 0: as long as it takes.")] = 60.0,
+) -> None:
+    """Read whole pages. Exit code 1: some could not be read. Example: legible page scan.pdf --format pdf --output ."""
+    from tqdm import tqdm
+
+    from legible.detection.detector import LineDetector
+    from legible.pages.read import PageOptions, PageReader
+    from legible.recognition.bundle import find_bundle, load_bundle
+    from legible.recognition.recognizer import Recognizer
+
+    if output is None and (form is PageFormat.pdf or len(paths) > 1):
+        raise SettingsError("several files, or a PDF, do not go to stdout; name a folder by --output")
+    opened = load_bundle(bundle or find_bundle())
+    options = PageOptions(seconds=seconds)
+    reader = PageReader(Recognizer.from_bundle(opened), LineDetector(detector or opened.detector), options=options)
+    failures = 0
+    for path in tqdm(paths, desc="read", unit="file", disable=len(paths) == 1):
+        try:
+            _write(reader.read(path.read_bytes()), form, path, output)
+        except (LegibleError, OSError) as error:
+            if len(paths) == 1:
+                raise
+            failures += 1
+            print(f"{path}: {error}", file=sys.stderr)
+    if failures:
+        raise typer.Exit(1)
+
+
+def _write(result: "DocumentResult", form: PageFormat, path: Path, output: Path | None) -> None:
+    from legible.files import replace_file
+    from legible.pages.write import files_of
+
+    files = files_of(result, form, stem=path.stem, data=path.read_bytes())
+    if output is None:
+        for content in files.values():
+            sys.stdout.write(content.decode())
+        return
+    output.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        with replace_file(output / name) as fresh:
+            fresh.write_bytes(content)
