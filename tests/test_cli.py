@@ -105,6 +105,9 @@ def test_the_wheel_alone_reads_in_a_lean_environment(tmp_path: Path, scans: Path
     (wheel,) = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as content:
         assert "legible/_bundle/model.tflite" in content.namelist()
+        (metadata,) = (content.read(name).decode() for name in content.namelist() if name.endswith("/METADATA"))
+    assert "License-Expression: Apache-2.0 AND LicenseRef-Noncommercial-Research-Weights" in metadata
+    assert "License-File: LICENSE-WEIGHTS" in metadata
     python = tmp_path / "lean/bin/python"
     subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "lean")], check=True)
     install = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", str(python), str(wheel)]
@@ -112,6 +115,18 @@ def test_the_wheel_alone_reads_in_a_lean_environment(tmp_path: Path, scans: Path
     read = [str(tmp_path / "lean/bin/legible"), "read", str(scans), "--json"]
     outcome = subprocess.run(read, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert [json.loads(line)["text"] for line in outcome.stdout.splitlines()] == ["Hamburg", "reading"]
+    for command, extra in (
+        ("serve", "serve"),
+        ("drift", "monitor"),
+        ("monitor", "serve"),
+        ("gate", "train"),
+        ("train", "train"),
+    ):
+        run = [str(tmp_path / "lean/bin/legible"), command]
+        failed = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert failed.returncode == 3
+        assert "Traceback" not in failed.stderr
+        assert failed.stderr.count("\n") == 1, failed.stderr
 
 
 def test_the_first_stage_stops_where_a_listed_source_is_not_here(tmp_path: Path) -> None:
