@@ -115,13 +115,7 @@ def test_the_wheel_alone_reads_in_a_lean_environment(tmp_path: Path, scans: Path
     read = [str(tmp_path / "lean/bin/legible"), "read", str(scans), "--json"]
     outcome = subprocess.run(read, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert [json.loads(line)["text"] for line in outcome.stdout.splitlines()] == ["Hamburg", "reading"]
-    for command, extra in (
-        ("serve", "serve"),
-        ("drift", "monitor"),
-        ("monitor", "serve"),
-        ("gate", "train"),
-        ("train", "train"),
-    ):
+    for command in ("serve", "drift", "monitor", "gate", "train"):
         run = [str(tmp_path / "lean/bin/legible"), command]
         failed = subprocess.run(run, cwd=tmp_path, capture_output=True, text=True, check=False)
         assert failed.returncode == 3
