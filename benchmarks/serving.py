@@ -42,9 +42,19 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def started(
-    folder: Path, *, target: str = "service:Legible", port: int | None = None, cores: str = "", **variables: str
+    folder: Path,
+    *,
+    target: str = "service:Legible",
+    port: int | None = None,
+    cores: str = "",
+    open_files: int | None = None,
+    output: int | None = None,
+    **variables: str,
 ) -> Iterator[Service]:
-    """A service that is ready; its log and observations lie in the folder. `cores` as taskset lists them."""
+    """A service that is ready; its log and observations lie in the folder. `cores` as taskset lists them.
+
+    `open_files` limits those of each process, `output` is a descriptor for standard output in place of the log.
+    """
     port = port or free_port()
     environment = {
         **MEMORY,
@@ -59,10 +69,23 @@ def started(
         **variables,
     }
     pinned = ["taskset", "--cpu-list", cores] if cores else []
-    command = [*pinned, sys.executable, "-m", "bentoml", "serve", target, "--host", "127.0.0.1", "--port", str(port)]
+    limited = ["prlimit", f"--nofile={open_files}:{open_files}"] if open_files else []
+    command = [
+        *limited,
+        *pinned,
+        sys.executable,
+        "-m",
+        "bentoml",
+        "serve",
+        target,
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
     path = folder / "service.log"
     with path.open("a") as log:
-        process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=log, stderr=log)
+        process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=output or log, stderr=log)
         service = Service(f"http://127.0.0.1:{port}", process, path)
         try:
             wait_until_ready(service)

@@ -20,6 +20,7 @@ from legible.service import metrics
 from legible.service.answers import BatchAnswer, ErrorAnswer, ReadingAnswer, reading_answer
 from legible.service.batching import BatchQueue, EventLoopQueue, batches
 from legible.service.held_images import HeldImages, Hold, HoldingResponse
+from legible.service.line_writer import LineWriter
 from legible.service.middleware.concurrency_limit import Slots
 from legible.service.middleware.request_log import RequestLog
 from legible.service.read_job import ReadJob, sum_of_pixels
@@ -50,8 +51,9 @@ class Api:
     def __init__(self, settings: ServiceSettings) -> None:
         self.settings = settings
         self.is_draining = False
+        self.lines = LineWriter(1, on_lost=metrics.log_lines_dropped.inc)
         self.slots = Slots(settings.max_in_flight, level=metrics.in_flight.set)
-        self.request_log = RequestLog(partial(print, flush=True), paths=PATHS) if settings.request_log else None
+        self.request_log = RequestLog(self.lines.write, paths=PATHS) if settings.request_log else None
         self._held = HeldImages(HELD_REQUESTS * settings.max_pixels)
         self._worker: Worker | None = None
         self._counting: asyncio.TimerHandle | None = None

@@ -11,11 +11,12 @@ from starlette.types import Receive, Scope, Send
 
 from legible.config import ServiceSettings
 from legible.recognition.bundle import find_bundle, load_bundle
-from legible.service import http_protocol
+from legible.service import http_protocol, metrics
 from legible.service.api import Api
 from legible.service.app import admission_of, build_app
 from legible.service.connections import Connections, limits_of
 from legible.service.internals.of_bentoml import exports_spans
+from legible.service.line_writer import LineWriter, queue_output
 from legible.service.telemetry import Telemetry
 from legible.service.worker import Worker
 
@@ -27,6 +28,7 @@ WORKERS = "LEGIBLE_WORKERS"
 api = Api(ServiceSettings.from_environment())
 app = build_app(api)
 admission = admission_of(api, app)
+errors = LineWriter(2, on_lost=metrics.log_lines_dropped.inc)
 connections = Connections(limits_of(api.settings))
 http_protocol.install(admission, connections)
 
@@ -62,6 +64,7 @@ class Legible:
     """Reads pictures of words and lines."""
 
     def __init__(self) -> None:
+        queue_output(api.lines, errors)
         connections.allow(allow_open_files() - OTHER_OPEN_FILES)
         bundle, name = load_bundle(find_bundle()), str(os.getpid())
         api.start(Worker(bundle, api.settings, worker=name), Telemetry(bundle, api.settings, worker=name))
@@ -86,3 +89,5 @@ class Legible:
     def close(self) -> None:
         """Write what is still in the log's queue."""
         api.telemetry.close()
+        for lines in (api.lines, errors):
+            lines.close(timeout_seconds=1.0)

@@ -44,6 +44,7 @@ reading_length = ManyHistogram("legible_reading_length", "Characters of readings
 in_flight = Gauge("legible_in_flight", "Requests being read.", multiprocess_mode="livesum")
 observations_dropped = Counter("legible_observations_dropped_total", "Observations that were not written.")
 images_dropped = Counter("legible_images_dropped_total", "Images that were to be kept, and were not written.")
+log_lines_dropped = Counter("legible_log_lines_dropped_total", "Lines of the log that were not written.")
 corrections_dropped = Counter("legible_corrections_dropped_total", "Corrections that were not written.")
 drift_constant = Gauge("legible_drift_constant", "c of the drift rule.", ["kind"], multiprocess_mode="max")
 drift_reference_size = Gauge("legible_drift_reference_size", "m of the drift rule.", ["kind"], multiprocess_mode="max")

@@ -1,0 +1,70 @@
+"""Lines that a full disk or a pipe that nobody reads must not hold up."""
+
+import logging
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from legible.service.line_writer import LineWriter, QueuedStream, queue_output
+
+
+def test_lines_are_written_in_order(tmp_path: Path) -> None:
+    lost: list[int] = []
+    with (tmp_path / "log").open("w") as file:
+        writer = LineWriter(file.fileno(), on_lost=lost.append)
+        for number in range(500):
+            writer.write(f"line {number}")
+        writer.close(timeout_seconds=5)
+    assert (tmp_path / "log").read_text().splitlines() == [f"line {number}" for number in range(500)]
+    assert lost == []
+
+
+def test_a_pipe_that_nobody_reads_loses_lines_and_no_time() -> None:
+    lost: list[int] = []
+    reading, writing = os.pipe()
+    writer = LineWriter(writing, on_lost=lost.append, max_lines=100)
+    started = time.monotonic()
+    for number in range(5000):
+        writer.write(f"{number:0100}")
+    assert time.monotonic() - started < 1
+    assert 3000 < sum(lost) < 4900
+    os.close(reading)
+    writer.close(timeout_seconds=1)
+    os.close(writing)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no full disk to offer")
+def test_a_full_disk_loses_lines_that_are_counted() -> None:
+    lost: list[int] = []
+    with Path("/dev/full").open("w") as full:
+        writer = LineWriter(full.fileno(), on_lost=lost.append)
+        writer.write("a")
+        writer.write("b")
+        writer.close(timeout_seconds=5)
+    assert sum(lost) == 2
+
+
+def test_what_is_printed_and_logged_goes_through_the_writers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", sys.stdout)
+    monkeypatch.setattr(sys, "stderr", sys.stderr)
+    logger = logging.getLogger("legible.tests.lines")
+    logger.addHandler(logging.StreamHandler(sys.stderr))
+    with (tmp_path / "log").open("w") as file:
+        writer = LineWriter(file.fileno(), on_lost=lambda _: None)
+        queue_output(writer, writer)
+        print("printed", "in parts")  # noqa: T201
+        logger.warning("logged")
+        writer.close(timeout_seconds=5)
+    logger.handlers.clear()
+    assert (tmp_path / "log").read_text().splitlines() == ["printed in parts", "logged"]
+
+
+def test_characters_that_no_file_can_hold_are_spelt_out(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("w") as file:
+        writer = LineWriter(file.fileno(), on_lost=lambda _: None)
+        QueuedStream(writer).write("half \ud800\n")
+        writer.close(timeout_seconds=5)
+    assert (tmp_path / "log").read_text() == "half \\ud800\n"
