@@ -1,4 +1,4 @@
-"""The application that commands are added to, the options that several share, and what becomes of an error."""
+"""The application that the commands are added to, the options that several share, and the handling of errors."""
 
 import io
 import os

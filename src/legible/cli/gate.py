@@ -1,4 +1,4 @@
-"""`legible gate`: whether a bundle may take the champion's place."""
+"""`legible gate`: decide whether a bundle may replace the champion."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Output(StrEnum):
-    """How a verdict is printed."""
+    """The format in which a verdict is printed."""
 
     table = "table"
     markdown = "markdown"

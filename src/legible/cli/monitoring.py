@@ -1,4 +1,4 @@
-"""`legible drift`, `rebase` and `monitor`: what is read now beside what was normal."""
+"""`legible drift`, `rebase` and `monitor`: compare recent readings with the reference or the baseline."""
 
 import math
 import sys

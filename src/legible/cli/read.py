@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"})
 OTHER_SUFFIXES = frozenset({".pdf", ".gif", ".heic", ".heif", ".avif", ".jp2", ".svg", ".psd"})
-"""Pictures and documents that are not read: those in a folder are named."""
+"""Suffixes of images and documents that are not read; such files in a folder are named."""
 FRAMED_SUFFIXES = frozenset({".tif", ".tiff", ".webp"})
-"""Formats that may hold several frames, of those that are read."""
+"""Suffixes of formats that are read and may hold several frames."""
 STANDARD_INPUT = "-"
 MIN_FILES_WITH_BAR = 20
 
 
 @dataclass(frozen=True)
 class Given:
-    """One image to read: what it is called in the answer, and where it is."""
+    """One image to read: its name in the answer, and its path."""
 
     name: str
     image: Path | bytes

@@ -1,1 +1,1 @@
-"""A page in, its lines in reading order out: outline, orientation, lines and their order."""
+"""Detection: from a page to its lines in reading order: outline, orientation, lines and their order."""

@@ -1,4 +1,4 @@
-"""The line detector as it is served: a grey page in, maps at a quarter of its size out. LiteRT, never Keras."""
+"""The line detector as it is served: from a grey page to maps at a quarter of its size. LiteRT, never Keras."""
 
 import threading
 from pathlib import Path

@@ -9,18 +9,18 @@ import numpy as np
 import numpy.typing as npt
 
 Points = npt.NDArray[np.float64]
-"""(n, 2): x, y in pixels."""
+"""Points (n, 2): x and y in pixels."""
 Matrix = npt.NDArray[np.float64]
-"""(3, 3): takes (x, y, 1) to (x', y', 1) * w."""
+"""A homography (3, 3) that takes (x, y, 1) to (x', y', 1) * w."""
 
 SAMPLED_EVERY = 2.0
-"""Line heights between the points at which the edges of a curved line are sampled."""
+"""The distance of the points at which the edges of a curved line are sampled, in line heights."""
 MAX_SAMPLES = 48
 
 
 @dataclass(frozen=True)
 class LineShape:
-    """Upper and lower edge of a line, both from its left end to its right one, in as many points (k, 2), k >= 2."""
+    """The upper and the lower edge of a line, both from its left to its right end, each as k >= 2 points (k, 2)."""
 
     upper: Points
     lower: Points

@@ -1,7 +1,7 @@
 """The order in which the lines of a page are read, and the blocks and rows that they form.
 
 Lines are ordered by two rules of Breuel (2003, "High performance document layout analysis"): one line comes before
-another that lies under it, and before another to its right unless a third stretches over both in between. That reads
+another that is under it, and before another to its right unless a third stretches over both in between. That reads
 columns one after the other. Where short cells stand side by side, as on receipts and in tables, a row is read across
 first; the pairs of cells around a place decide together which of the two it is.
 """
@@ -15,27 +15,27 @@ import numpy.typing as npt
 from legible.detection.geometry import LineShape, rotation
 
 ROW_OVERLAP = 0.5
-"""Of the lower of two lines: lines that share as much of their height stand side by side."""
+"""Two lines that share this fraction of the lower one's height stand side by side."""
 CELL_LENGTH = 8.0
-"""Line heights: where the shorter of two lines side by side is hardly ever longer, they are cells of rows."""
+"""Lines side by side are cells of rows where the shorter one is hardly ever longer than this, in line heights."""
 AROUND = 8.0
-"""Line heights above and below a pair of cells within which others decide with it."""
+"""The distance above and below a pair of cells, in line heights, within which other pairs decide with it."""
 TOLERANCE = 0.5
-"""Line heights that lines may stand into each other's columns without counting as one above the other."""
+"""How far lines may reach into each other's columns, in line heights, without counting as one above the other."""
 BAND_GAP = 0.3
-"""Line heights of white across the whole page that part a row at its top or bottom from the rest."""
+"""The white across the whole page, in line heights, that separates a row at its top or bottom from the rest."""
 WIDE_BAND_GAP = 0.9
-"""The same, of a row of several lines, which may be the first of several columns."""
+"""The same for a row of several lines, which may be the first of several columns."""
 FAR_BAND_GAP = 3.0
-"""The same, of a row that does not stand in the middle of the page."""
+"""The same for a row that is not in the middle of the page."""
 MAX_OFF_CENTER = 0.12
-"""Of the width of the text: how far from its middle a row at the top or bottom may stand."""
+"""How far from the middle of the text a row at the top or bottom may be, as a fraction of the text's width."""
 MAX_ORDERED = 700
-"""Rows and lines up to which the rules are applied; their cost grows with the third power."""
+"""The most rows and lines to which the rules are applied, because their cost grows with the third power."""
 PARAGRAPH_GAP = 0.9
-"""Line heights between two rows from which a new block begins."""
+"""The gap between two rows, in line heights, from which on a new block begins."""
 MAX_HEIGHT_RATIO = 1.6
-"""Between rows of one block."""
+"""The largest ratio of heights of two rows of one block."""
 
 Flags = npt.NDArray[np.bool_]
 Float = npt.NDArray[np.float64]

@@ -13,20 +13,22 @@ from legible.image.decode import GreyImage
 MAX_SKEW_DEGREES = 15.0
 COARSE_DEGREES, FINE_DEGREES = 1.0, 0.1
 SEEN_PIXELS = 400_000
-"""Of the page, at which its tilt is measured."""
+"""The pixels of the page at which its tilt is measured."""
 MIN_GAIN = 1.15
-"""By how much the rows of ink must be sharper at the found tilt than they are as the page lies."""
+"""How much sharper the rows of ink must be at the found tilt than without it."""
 TURNS = (0, 1, 2, 3)
-"""Quarter turns, counter-clockwise."""
+"""The quarter turns, counter-clockwise."""
 SURE = 0.5
-"""Mean confidence of a page's longest lines above which nobody asks which way up it is."""
+"""The mean confidence of a page's longest lines above which other orientations are not tried."""
 
 Ink = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """How well a page reads in one direction: mean confidence of some lines, and how many characters they have."""
+    """How well a page reads in one orientation: the mean confidence of some lines, and the number of their
+    characters.
+    """
 
     confidence: float
     characters: int

@@ -1,4 +1,4 @@
-"""The corners of a sheet in a photograph, from the detector's mask of the sheet, and the page made flat by them."""
+"""The corners of a sheet in a photograph, from the detector's mask of the sheet, and the page flattened by them."""
 
 from dataclasses import dataclass
 
@@ -11,13 +11,13 @@ from legible.detection.maps import Detector, Map
 from legible.image.decode import GreyImage
 
 SEEN_SIDE = 320
-"""Pixels of the longer side at which the network looks for the sheet, as it was taught."""
+"""The longer side, in pixels, at which the network looks for the sheet, as it was trained."""
 MIN_AREA, MAX_AREA = 0.15, 0.97
-"""Of the picture: smaller sheets are not trusted, larger ones are scans that need no straightening."""
+"""Smaller fractions of the image are not trusted as a sheet; larger ones are scans that need no straightening."""
 MIN_FIT = 0.93
-"""Intersection over union of the mask and the quadrangle through its sides."""
+"""The least intersection over union of the mask and the quadrangle through its sides."""
 MAX_STRETCH = 3.0
-"""Opposite sides may differ by this factor in a photograph of a sheet."""
+"""The largest ratio of opposite sides in a photograph of a sheet."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A line cut out of its page, upright and straight, with a little of what lies around it."""
+"""A line cut out of its page, upright and straight, with a little of its surroundings."""
 
 import cv2
 import numpy as np
@@ -8,9 +8,9 @@ from legible.detection.geometry import LineShape, Points
 from legible.image.decode import GreyImage
 
 MARGIN = 0.1
-"""Of the line's height, on each side: how lines are cut out where reading is measured."""
+"""The margin on each side, as a fraction of the line's height, with which reading is measured too."""
 MIN_LEAN = 0.12
-"""Line heights from end to end: less is left as it is, because sampling anew costs sharpness."""
+"""A smaller lean from end to end, in line heights, is left as it is, because resampling costs sharpness."""
 MAX_COLUMNS = 12_000
 
 

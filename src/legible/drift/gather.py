@@ -1,7 +1,8 @@
-"""Gather rows for a baseline: whole documents, at most so many rows, each document as likely as the others.
+"""Gather rows for a baseline: whole documents, at most MAX_ROWS rows, each document with the same probability.
 
-Where an image has no document, its neighbours in time stand for one: images that arrive after each other, of one
-channel and sender, in blocks. How long a block has to be is measured: blocks of twice the length must not tell less.
+Where an image has no document, its neighbours in time take a document's place: images that arrive one after the other,
+of one channel and sender, in blocks. How long a block must be is measured: blocks of twice the length must not tell
+less.
 """
 
 import hashlib
@@ -20,16 +21,16 @@ MAX_ROWS = 20_000
 BIN_SECONDS = 60.0
 """Images without a document are kept or left out minute by minute."""
 BLOCKS = (20, 50, 100, 200, 500)
-"""Lengths of block that are tried."""
+"""The lengths of blocks that are tried."""
 MIN_BLOCKS = 20
-"""Fewer blocks of a length say nothing of it."""
+"""Fewer blocks of a length say nothing about it."""
 MAX_GROWTH = 1.25
 """A block is long enough where a longer one has a design effect of at most this multiple of its own."""
 
 
 @dataclass
 class RowSample:
-    """Rows of the units (documents, or minutes) with the lowest hashes, of as many units as fit into MAX_ROWS."""
+    """The rows of the units (documents, or minutes) with the lowest hashes: as many units as fit into MAX_ROWS."""
 
     max_rows: int = MAX_ROWS
     rows: int = 0

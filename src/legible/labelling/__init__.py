@@ -1,1 +1,1 @@
-"""Chooses what people transcribe next, and finds labels that look wrong."""
+"""Labelling: which images people transcribe next, their labels, and labels that look wrong."""

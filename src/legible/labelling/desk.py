@@ -1,8 +1,8 @@
-"""The label queue of a running service: which image comes next for whom, and what was said of it.
+"""The label queue of a running service: which image comes next for which labeller, and what was said about it.
 
 Of the kept images the least confident and the most unusual come first, in turn. A tenth, chosen by the digest of its
-id, is blind: every labeller sees the same of it, so that it says how well they agree and what the model gets right of
-all that is kept. Every tenth image that is handed out is of the blind ones.
+id, is blind: every labeller sees these, so that they tell how well labellers agree, and what the model gets right of
+all that is kept. Every tenth image that is handed out is a blind one.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ class LabelRefusedError(LegibleError):
 
 @dataclass(frozen=True)
 class Seen:
-    """What the model makes of a kept image."""
+    """The model's reading of a kept image."""
 
     text: str
     confidence: float
@@ -39,7 +39,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Item:
-    """An image to label: `revision` counts what was said of it, so that a label of something older is refused."""
+    """An image to label. `revision` counts its labels, so that a label of an older revision is refused."""
 
     reading_id: str
     read: str
@@ -47,12 +47,12 @@ class Item:
     drawn: Drawn
     revision: int
     label: Label | None = None
-    """What this labeller said of it before."""
+    """This labeller's former label."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """The images that are kept, those that somebody labelled, those left for this labeller, and the agreement."""
+    """The numbers of images that are kept, labelled, and left for this labeller, and the agreement of labellers."""
 
     images: int
     labelled: int
@@ -63,7 +63,7 @@ class Progress:
 
 
 class LabelDesk:
-    """Hands out images and keeps what is said of them. Not safe for several threads: call it from one."""
+    """Hands out images and stores their labels. It is not thread-safe: call it from one thread."""
 
     def __init__(
         self, *, images: Path, labels: Path, worker: str, bundle: str, see: Callable[[Path], Seen | None]

@@ -14,7 +14,7 @@ from legible.observations.layout import FOLDER, READING_ID
 
 LABEL_VERSION = 1
 MAX_LENGTH = 1000
-"""Characters of a label's text."""
+"""The most characters of a label's text."""
 Verdict = Literal["text", "unreadable", "not_text", "skip", "undo"]
 VERDICTS = get_args(Verdict)
 WORKER = re.compile(r"[A-Za-z0-9_.-]+")
@@ -23,10 +23,10 @@ LABELLER = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 @dataclass(frozen=True)
 class Label:
-    """What a labeller said of one image: its text, or why it has none.
+    """A labeller's answer for one image: its text, or why it has none.
 
-    `drawn` says how the image came to be shown: blind, or chosen for doubt or unusualness. `read`, `confidence` and
-    `bundle` are of the reading that was shown.
+    `drawn` says how the image was chosen: blind, or for doubt or unusualness. `read`, `confidence` and `bundle` are of
+    the reading that was shown.
     """
 
     at: float
@@ -91,7 +91,7 @@ def _text_faults(text: str) -> Iterator[str]:
 
 
 class LabelLog:
-    """Appends labels to files of its own; a label that was returned from is on the disk."""
+    """Appends labels to files of its own; when `append` returns the label is on the disk."""
 
     def __init__(self, folder: Path, *, worker: str) -> None:
         if not WORKER.fullmatch(worker):
@@ -137,7 +137,7 @@ def _rows_of(path: Path) -> Iterator[Label]:
 
 @dataclass(frozen=True)
 class LabelBook:
-    """The labels that hold: the last of each image and labeller, undone ones taken back."""
+    """The valid labels: the last one of each image and labeller, without those that were undone."""
 
     labels: dict[tuple[str, str], Label]
     last: dict[str, tuple[str, ...]]

@@ -1,6 +1,7 @@
-"""The label queue: of the images that a service kept those to transcribe next, as a folder of transcribed images.
+"""The label queue as a folder: the kept images to transcribe next, with a table to fill in.
 
-It has the columns that `data.transcribed` reads, with the text left to fill in; `ingest` leaves out rows without.
+The table has the columns that `data.transcribed` reads, with the text left to fill in; `ingest` leaves out rows
+without.
 """
 
 import shutil
@@ -30,7 +31,9 @@ ONE_LINE = str.maketrans("\t\n\r", "   ")
 
 @dataclass(frozen=True)
 class MadeQueue:
-    """The outcome: how many rows want a text, how many have one by a correction, and which files are no images."""
+    """The outcome: the rows that need a text, the rows that have one from a correction, and the files that are no
+    images.
+    """
 
     to_fill: int
     filled: int
@@ -91,7 +94,7 @@ def _unusual(reference: Reference, candidates: Sequence[_Candidate]) -> Floats:
 
 
 def order(unusual: Floats, confidences: Sequence[float], *, most: int, rng: np.random.Generator) -> list[int]:
-    """Return at most so many places: the least confident and the most unusual in turn, then a tenth at random.
+    """Return at most `most` places: the least confident and the most unusual in turn, then a tenth at random.
 
     `order([1, 2, 3], [0.1, 0.9, 0.8], most=2)` is `[0, 2]`.
     """

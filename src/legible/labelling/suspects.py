@@ -1,4 +1,4 @@
-"""Samples that a bundle finds least likely: wrong labels, cut words, pictures of something else."""
+"""Suspects: samples that a bundle finds least probable: wrong labels, cut words, images of something else."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from legible.recognition.recognizer import Recognizer
 
 @dataclass(frozen=True)
 class Suspect:
-    """A sample, what is read in it instead, and how many times likelier that is, as a natural logarithm."""
+    """A sample, its reading, and the log of how many times more probable the reading is than the label."""
 
     sample: Sample
     read: str

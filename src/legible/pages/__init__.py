@@ -1,1 +1,1 @@
-"""Whole pages: a picture, scan or PDF in; its lines and words in reading order out, in the formats people use."""
+"""Whole pages: from an image, scan or PDF to its lines and words in reading order, in common formats."""

@@ -1,6 +1,6 @@
-"""A read document in the formats that archives, editors and programs take: JSON, text, hOCR, ALTO 4 and PAGE XML.
+"""A read document in the formats of archives, editors and programs: JSON, text, hOCR, ALTO 4 and PAGE XML.
 
-All of them have the places in pixels of each page's picture. ALTO and PAGE describe one page to a file.
+All places are in pixels of each page's image. ALTO and PAGE describe one page in a file.
 """
 
 import json

@@ -1,6 +1,6 @@
-"""Bytes of a document -> its pages, one by one: pictures, TIFF and PDF of several pages; only ImageError comes out.
+"""From the bytes of a document to its pages, one by one: images, TIFF and PDF. Only ImageError is raised.
 
-A page of a PDF that was never on paper brings its own text along, which is kept: it is exact, and costs nothing.
+A page of a PDF that was never on paper has its own text, which is kept: it is exact, and costs nothing.
 """
 
 import io
@@ -19,10 +19,10 @@ from legible.pages.tiff_pages import is_tiff, page_offsets, with_first
 
 PDF = b"%PDF-"
 PDF_STARTS_WITHIN = 1024
-"""Bytes of anything that may stand before a PDF's first ones."""
+"""The most bytes that may precede a PDF's header."""
 POINTS_PER_INCH = 72
 DPI = 300.0
-"""At which pages of a PDF are rendered, where that many pixels are allowed."""
+"""The resolution at which pages of a PDF are rendered, where that many pixels are allowed."""
 MIN_DPI = 72.0
 RENDER_FAULTS = (pdfium.PdfiumError, ValueError, OSError, MemoryError, RuntimeError)
 
@@ -34,14 +34,14 @@ class DocumentTooLongError(ImageTooLargeError):
 
 
 class LockedDocumentError(ImageError):
-    """The PDF wants a password."""
+    """The PDF needs a password."""
 
     code = "locked"
 
 
 @dataclass(frozen=True)
 class PageLimits:
-    """Of a document: bytes of the file, pages, and pixels of each page."""
+    """The limits of a document: bytes of the file, pages, and pixels of each page."""
 
     max_bytes: int = 50_000_000
     max_pages: int = 100
@@ -50,7 +50,7 @@ class PageLimits:
 
 @dataclass(frozen=True)
 class OpenedPage:
-    """A page's grey picture, upright by EXIF, and the text that it brings along."""
+    """A page's grey image, upright by EXIF, and its own text, if any."""
 
     number: int
     image: GreyImage
@@ -59,7 +59,7 @@ class OpenedPage:
 
 
 class Document:
-    """An opened file; its pages are decoded as they are asked for."""
+    """An opened file; its pages are decoded when they are asked for."""
 
     def __init__(self, data: bytes, *, limits: PageLimits = PageLimits()) -> None:
         if len(data) > limits.max_bytes:

@@ -1,5 +1,7 @@
-"""Page -> PageResult: the only way from a page to its text. Its lines are found, straightened and handed to the
-recogniser that reads lone words and lines too; what it reads is put in order and back into the picture's own places.
+"""From a page to a PageResult: the only way from a page to its text.
+
+Its lines are found, straightened and read by the same recognizer as single words and lines. The readings are put in
+order, and their places are those in the image as it was sent.
 """
 
 import time
@@ -26,29 +28,29 @@ from legible.reading import Reading
 from legible.recognition.recognizer import Recognizer
 
 ASKED_LINES = 6
-"""The longest lines of a page, which say whether it lies the right way up."""
+"""The number of a page's longest lines that decide whether it is upright."""
 MAX_LINES = 3000
-"""Of a page; specks by the thousand would take minutes and hold no text."""
+"""The most lines of a page; thousands of specks would take minutes and hold no text."""
 MIN_TILT_DEGREES = 1.0
-"""Of the page: less is left to the straightening of each line."""
+"""A smaller tilt of the page is left to the straightening of each line."""
 MIN_TRUST = 0.25
-"""Of a line: the detector's score times the mean confidence of its characters; below it the line is taken for none."""
+"""The least product of a line's detection score and the mean confidence of its characters; below it is no line."""
 MIN_TRUST_ALONE = 0.5
-"""The same of one or two characters, which any mark may look like."""
+"""The same for one or two characters, which any mark may look like."""
 FEW_CHARACTERS = 2
 READ_TOGETHER = 16
-"""Lines read between two looks at the clock."""
+"""The number of lines that are read between two looks at the clock."""
 
 
 class PageTimeoutError(ImageError):
-    """The page was not read within the seconds it may take."""
+    """The page took longer than it may."""
 
     code = "page_timeout"
     status = 408
 
 
 class CrowdedPageError(ImageError):
-    """The page has more marks that look like lines than are read."""
+    """The page has more marks that look like lines than MAX_LINES."""
 
     code = "crowded_page"
     status = 422
@@ -56,7 +58,9 @@ class CrowdedPageError(ImageError):
 
 @dataclass(frozen=True)
 class PageOptions:
-    """How pages are read. seconds: for each page, 0 without a limit. keep_text: whether a born-digital text is kept."""
+    """The options of reading pages. seconds: for each page, 0 for no limit. keep_text: keep the text of born-digital
+    pages.
+    """
 
     limits: PageLimits = field(default_factory=PageLimits)
     seconds: float = 60.0
@@ -66,7 +70,7 @@ class PageOptions:
 
 @dataclass(frozen=True)
 class Upright:
-    """A page made upright, level and flat, and the matrix that takes its places back to the picture."""
+    """A page made upright, level and flat, and the matrix from it to the image."""
 
     image: GreyImage
     back: Matrix
@@ -77,7 +81,7 @@ class Upright:
 
 
 class PageReader:
-    """Reads documents with a line detector and a recogniser; safe to call from several threads."""
+    """Reads documents with a line detector and a recognizer. It is safe to call from several threads."""
 
     def __init__(
         self,

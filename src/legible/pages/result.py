@@ -1,4 +1,4 @@
-"""The answer for a document: pages, blocks, lines and words with their places in the picture as it was sent."""
+"""The answer for a document: pages, blocks, lines and words, with their places in the image as it was sent."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Literal
 
 Polygon = tuple[tuple[float, float], ...]
-"""Corners in pixels of the page's picture: along the upper edge, and back along the lower one."""
+"""The corners in pixels of the page's image: along the upper edge, and back along the lower one."""
 TextSource = Literal["image", "text layer"]
 
 
@@ -23,7 +23,7 @@ class PageFormat(StrEnum):
 
 @dataclass(frozen=True)
 class WordResult:
-    """A word of a line; `confidence` is the probability that all of it is right."""
+    """A word of a line. `confidence` is the probability that all of it is right."""
 
     text: str
     confidence: float
@@ -52,7 +52,7 @@ class LineResult:
 
 @dataclass(frozen=True)
 class BlockResult:
-    """Lines that belong together; in each row those that stand side by side, from left to right."""
+    """A block of lines that belong together; each row holds the lines side by side, from left to right."""
 
     rows: tuple[tuple[LineResult, ...], ...]
 
@@ -68,11 +68,11 @@ class BlockResult:
 
 @dataclass(frozen=True)
 class PageResult:
-    """A page: its picture's size in pixels, how it lay, and its blocks in reading order.
+    """A page: the size of its image in pixels, its orientation, and its blocks in reading order.
 
     angle: degrees, clockwise, by which its text leans. turns: quarter turns, counter-clockwise, that make it upright.
-    outline: the corners of the sheet where it was photographed on something, else none. source: whether the text was
-    read from the image, or taken from a born-digital PDF, which knows it. dpi: of a rendered page, else None.
+    outline: the corners of the sheet in a photograph, else None. source: whether the text was read from the image, or
+    taken from a born-digital PDF. dpi: the resolution of a rendered page, else None.
     """
 
     number: int

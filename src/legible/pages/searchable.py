@@ -1,6 +1,6 @@
-"""Searchable PDF: the picture of each page with its words over it, invisible, so that they can be found and copied.
+"""Searchable PDF: the image of each page with its words over it, invisible, so that they can be found and copied.
 
-Each line is one text object, stretched to its place, a space at its end. A PDF that was sent keeps its own pages.
+Each line is one text object, stretched to its place, with a space at its end. A PDF that was sent keeps its own pages.
 """
 
 import ctypes
@@ -20,7 +20,7 @@ from legible.pages.result import DocumentResult, LineResult, PageResult
 FONT = "Helvetica"
 FONT_SIZE = 10.0
 DPI = 200.0
-"""Of pictures that do not say at how many dots an inch they were taken."""
+"""The resolution of images that do not state theirs."""
 
 
 def searchable_pdf(document: DocumentResult, images: Sequence[GreyImage]) -> bytes:

@@ -1,4 +1,4 @@
-"""The text that a page of a PDF brings along: its words and lines with their places, where it was never on paper."""
+"""The text layer of a PDF's page: its words and lines with their places, where it was never on paper."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from typing import Any
 from pypdfium2 import raw
 
 MIN_CHARACTERS = 8
-"""A page with fewer says nothing worth keeping."""
+"""A text layer with fewer characters is not worth keeping."""
 SCAN_FRACTION = 0.6
-"""Of the page: where one picture covers more, the page is a scan, and text over it somebody else's reading."""
+"""A page of which one image covers more than this is a scan, and text over it is somebody else's reading."""
 ROW_OVERLAP = 0.5
 MAX_SPACE = 2.0
-"""Heights between two words of a line; further apart they are cells."""
+"""The largest distance of two words of a line, in heights; words further apart are cells."""
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom, in pixels of the rendered page."""

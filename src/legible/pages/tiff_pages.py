@@ -1,7 +1,7 @@
-"""The pages of a TIFF: where each one's table stands, and the file with one of them as its first.
+"""The pages of a TIFF: the place of each page's table, and the file with one of them as its first.
 
-The decoder reads the first page of a file and nothing else of it; a page further on is read by pointing the file's
-head at its table (TIFF 6.0, section 2; BigTIFF the same with eight bytes for four).
+The decoder reads only the first page of a file. A later page is read by pointing the file's header at its table (TIFF
+6.0, section 2; BigTIFF is the same with eight bytes in place of four).
 """
 
 import struct

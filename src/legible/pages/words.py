@@ -10,16 +10,16 @@ from legible.image.decode import GreyImage
 
 NARROW, WIDE = "iljtfr.,;:!|'()[]I1 ", "mwMW@%&"
 NARROW_WIDTH, WIDE_WIDTH, CAPITAL_WIDTH = 0.55, 1.5, 1.3
-"""Widths of letters over that of an ordinary small one."""
+"""The widths of letters as multiples of an ordinary small letter's."""
 DISTANCE_WEIGHT = 1.0
-"""Of a line height by which a gap stands off from where it is expected, against one of width."""
+"""The weight of a gap's distance from where it is expected, against its width, both in line heights."""
 MAX_USEFUL_GAP = 1.0
-"""Line heights beyond which a wider gap is no better."""
+"""A gap wider than this, in line heights, is no better."""
 MIN_INK = 12.0
-"""Grey levels that ink differs from paper at least."""
+"""The least difference of ink from paper, in grey levels."""
 
 Span = tuple[float, float]
-"""Start and end, as fractions of the picture's width."""
+"""Begin and end, as fractions of the image's width."""
 
 
 @dataclass(frozen=True)
