@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 DOCKERFILE = (PROJECT / "deploy/Dockerfile").read_text(encoding="utf-8").replace("\\\n", "")
 USER = 1034
-MOST_MEGABYTES = 300
+MAX_MEGABYTES = 300
 """Of the packages that are served."""
 
 
@@ -100,7 +100,7 @@ def megabytes(folder: Path) -> float:
 
 def test_the_image_s_steps_serve_read_only_as_another_user(bento: Path, open_folder: Path) -> None:
     installed(bento, open_folder / "venv")
-    assert megabytes(open_folder / "venv") < MOST_MEGABYTES
+    assert megabytes(open_folder / "venv") < MAX_MEGABYTES
     shutil.copytree(bento / "src", open_folder / "bento")
     (open_folder / "tmp").mkdir()
     os.chown(open_folder / "tmp", USER, USER)

@@ -168,11 +168,11 @@ def test_another_seed_draws_something_else(tmp_path: Path) -> None:
             "generate.shares names pens; the kinds are print, handwriting, strokes, receipts",
         ),
         ({"print": 0.0}, "one of them above 0"),
-        ({"print": 2.0, "strokes": -1.0}, "shares of 0 and more"),
+        ({"print": 2.0, "strokes": -1.0}, "weights of 0 and more"),
         ({}, "one of them above 0"),
     ],
 )
-def test_shares_that_make_no_sense_are_refused(tmp_path: Path, shares: dict[str, float], message: str) -> None:
+def test_weights_that_make_no_sense_are_refused(tmp_path: Path, shares: dict[str, float], message: str) -> None:
     with pytest.raises(DataError, match=message):
         generate(params(shares=shares), root=tmp_path)
     assert not (tmp_path / "data").exists()
@@ -227,7 +227,7 @@ def test_what_cannot_be_drawn_is_told_before_anything_is_written(tmp_path: Path,
 
 def test_a_kind_whose_fonts_are_all_unseen_is_refused(tmp_path: Path) -> None:
     unseen = dataclasses.replace(PARAMS.fonts, unseen=("Caladea", "Amatic SC"))
-    with pytest.raises(DataError, match="leaves no handwriting font that is here; add one, or set its share to 0"):
+    with pytest.raises(DataError, match="leaves no handwriting font that is here; add one, or set its weight to 0"):
         generate(dataclasses.replace(params(), fonts=unseen), root=tmp_path)
 
 

@@ -31,7 +31,7 @@ MERGED = ("balanced", "bymerge")
 """EMNIST's sets in which capitals and small letters of similar shape are one class."""
 QMNIST_CLASS, QMNIST_WRITER = 0, 2
 """Columns of QMNIST's labels."""
-LEAST_PIXELS = 5
+MIN_PIXELS = 5
 """The shortest side of an image: the gap between composed characters is less than a fifth of its height."""
 
 
@@ -73,17 +73,17 @@ def open_emnist(folder: Path) -> list[CharacterFile]:
     return [_open(path, match["set"], match["part"]) for path, match in files]
 
 
-def paste(file: CharacterFile, *, share: float, seed: int) -> Iterator[Pasted]:
+def paste(file: CharacterFile, *, ratio: float, seed: int) -> Iterator[Pasted]:
     """Yield each character, then words and lines composed of characters of one writer.
 
-    The composed samples use `share` times as many characters as there are.
+    The composed samples use `ratio` times as many characters as there are.
     """
     for number, (image, text, writer) in enumerate(zip(file.images, file.texts, file.writers, strict=True)):
         yield Pasted(f"{file.name}/{number:06}", image, text, writer, "word", file.split)
     rng = np.random.default_rng([seed, len(file.texts)])
     for writer, places in _by_writer(file.writers).items():
         taken, number = 0, 0
-        while taken < share * len(places):
+        while taken < ratio * len(places):
             count = int(rng.integers(LINE[0], LINE[1] + 1)) if rng.random() < LINES else 1
             words = [rng.choice(places, int(rng.integers(WORD[0], WORD[1] + 1))) for _ in range(count)]
             yield _pasted(file, words, writer, rng, number=number)
@@ -125,8 +125,8 @@ def _check_shapes(path: Path, images: npt.NDArray[Any], labels: npt.NDArray[Any]
         raise DataError(
             f"{path}: {images.shape} images beside {labels.shape} labels; the two files do not belong together"
         )
-    if not len(images) or min(images.shape[1:]) < LEAST_PIXELS:
-        raise DataError(f"{path}: {images.shape} images; it needs one and more, {LEAST_PIXELS} pixels high and wide")
+    if not len(images) or min(images.shape[1:]) < MIN_PIXELS:
+        raise DataError(f"{path}: {images.shape} images; it needs one and more, {MIN_PIXELS} pixels high and wide")
 
 
 def _labels(path: Path) -> Path:

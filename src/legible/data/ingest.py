@@ -44,8 +44,8 @@ def ingest(params: Params, *, root: Path) -> Manifest:
         present=[*present, *(source.name for source in listed)],
         absent=[
             name
-            for kind, share in params.generate.shares.items()
-            if share > 0 and (name := f"{sources.GENERATED}{kind}") not in present
+            for kind, weight in params.generate.shares.items()
+            if weight > 0 and (name := f"{sources.GENERATED}{kind}") not in present
         ],
         tally=tally,
     )
@@ -139,7 +139,7 @@ def _add_tally(tally: Tally, source: str, own: Tally) -> None:
 
 def _pasted_samples(folder: Path, source: str, params: Params) -> Iterator[Sample]:
     for file in open_emnist(folder):
-        for pasted in paste(file, share=params.ingest.pasted_share, seed=params.seed):
+        for pasted in paste(file, ratio=params.ingest.pasted_share, seed=params.seed):
             split = split_of(source, pasted.writer, params.ingest, official=pasted.split or "train")
             yield Sample(
                 id=f"{source}/{pasted.id}", image=pasted.image, text=pasted.text, writer=pasted.writer,
@@ -164,12 +164,12 @@ def split_of(source: str, writer: str, params: IngestParams, *, official: Split 
     """
     if official == "validation":
         return "validation"
-    if official is None and _share(source, writer, "validation") < params.validation_share:
+    if official is None and _hashed(source, writer, "validation") < params.validation_share:
         return "validation"
-    return "tune" if _share(source, writer, "tune") < params.tune_share else "train"
+    return "tune" if _hashed(source, writer, "tune") < params.tune_share else "train"
 
 
-def _share(source: str, writer: str, purpose: str) -> float:
+def _hashed(source: str, writer: str, purpose: str) -> float:
     """Return a number in [0, 1) that depends on source, writer and purpose alone."""
     digest = hashlib.sha256(f"{purpose}/{source}/{writer}".encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64

@@ -100,14 +100,14 @@ def _tones(counts: Counts, pixels: int) -> dict[str, float]:
     """Return the statistics of a histogram: mean, deviation, 2nd to 98th percentile, entropy (bits), commonest
     level.
     """
-    shares = counts / pixels
+    fractions = counts / pixels
     levels = np.arange(LEVELS)
-    mean = float(shares @ levels)
-    low, high = np.searchsorted(np.cumsum(shares), (0.02, 0.98))
-    seen = shares[shares > 0]
+    mean = float(fractions @ levels)
+    low, high = np.searchsorted(np.cumsum(fractions), (0.02, 0.98))
+    seen = fractions[fractions > 0]
     return {
         "brightness": mean,
-        "contrast": math.sqrt(max(float(shares @ (levels - mean) ** 2), 0.0)),
+        "contrast": math.sqrt(max(float(fractions @ (levels - mean) ** 2), 0.0)),
         "range": float(high - low),
         "entropy": -float(seen @ np.log2(seen)),
         "paper_level": int(np.argmax(counts)),

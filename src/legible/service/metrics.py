@@ -80,7 +80,7 @@ def state_bundle(bundle: str, reference: Reference) -> None:
     """Set the gauges of the bundle that is served, and of its reference's confidence."""
     bundle_info.labels(bundle).set(1)
     edges = reference.quantiles["confidence"]
-    cells = (edges[1:] + edges[:-1]) / 2  # of equal share
+    cells = (edges[1:] + edges[:-1]) / 2  # of equal probability
     reference_confidence.set(cells.mean())
     reference_confidence_deviation.set(cells.std())
 

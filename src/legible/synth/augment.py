@@ -114,8 +114,8 @@ def _stroke(image: GreyImage, rng: np.random.Generator, strength: float) -> Grey
     """Make strokes thicker or thinner by up to about a pixel, in parts of a pixel; ink is dark."""
     kernel = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
     changed = cv2.erode(image, kernel) if rng.random() < 0.6 else cv2.dilate(image, kernel)  # noqa: PLR2004
-    share = rng.uniform(0.2, 0.9) * strength
-    return np.asarray(cv2.addWeighted(image, 1 - share, changed, share, 0), np.uint8)
+    amount = rng.uniform(0.2, 0.9) * strength
+    return np.asarray(cv2.addWeighted(image, 1 - amount, changed, amount, 0), np.uint8)
 
 
 def _blur(image: GreyImage, rng: np.random.Generator, strength: float) -> GreyImage:

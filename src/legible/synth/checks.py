@@ -34,7 +34,7 @@ def check_asked(asked: GenerateParams, charset: Charset) -> None:
     faults += [f"generate.{name} is {sizes[name]}; it needs 0 to 1" for name in UP_TO_ONE if not 0 <= sizes[name] <= 1]
     if asked.lines > 0 and charset.unknown(" "):
         faults.append(f"charset {charset.name!r} lacks the space between words; add it, or set generate.lines to 0")
-    named = sorted(kind for kind, share in asked.shares.items() if share > 0 and kind in SAMPLE_KINDS)
+    named = sorted(kind for kind, weight in asked.shares.items() if weight > 0 and kind in SAMPLE_KINDS)
     if asked.boxes and named:
         faults.append(f"generate.boxes is not known for {', '.join(named)}; leave them out of generate.shares")
     if asked.foreign > 0 and charset.unknown(REJECT):
@@ -58,7 +58,7 @@ def check_characters(kinds: Mapping[str, Letters], charset: Charset) -> None:
     ]
     if nowhere:
         raise DataError(
-            f"{' '.join(nowhere)} not drawn by {' or '.join(kinds)}; add a font that does, give its kind a share in "
+            f"{' '.join(nowhere)} not drawn by {' or '.join(kinds)}; add a font that does, give its kind a weight in "
             "generate.shares, or take them out of the charset"
         )
     for kind, own in drawn.items():

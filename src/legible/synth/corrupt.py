@@ -67,9 +67,9 @@ def _motion_blur(image: GreyImage, size: float, rng: Rng) -> GreyImage:
         x, y = half + step * np.cos(angle), half + step * np.sin(angle)
         left, top = int(x), int(y)
         for row, column in ((top, left), (top, left + 1), (top + 1, left), (top + 1, left + 1)):
-            share = (1 - abs(x - column)) * (1 - abs(y - row))
-            if share > 0:
-                kernel[row, column] += share
+            weight = (1 - abs(x - column)) * (1 - abs(y - row))
+            if weight > 0:
+                kernel[row, column] += weight
     return np.asarray(cv2.filter2D(image, -1, kernel / kernel.sum(), borderType=cv2.BORDER_REPLICATE), np.uint8)
 
 

@@ -38,7 +38,7 @@ FINGERPRINT = "fingerprint"
 
 
 def generate(params: Params, *, root: Path, processes: int = 1) -> None:
-    """Write root/data/generated/<kind>; a kind without a share is left out.
+    """Write root/data/generated/<kind>; a kind without a weight is left out.
 
     A run that was killed goes on where it was, if nothing that decides the samples has changed. Raises SettingsError
     or DataError before anything is written where what is asked for cannot be drawn.
@@ -53,13 +53,13 @@ def generate(params: Params, *, root: Path, processes: int = 1) -> None:
 
 
 def _checked_jobs(params: Params, *, root: Path) -> list[tuple[Job, int]]:
-    charset, shares = params.charset.build(), _shares(params)
+    charset, fractions = params.charset.build(), _fractions(params)
     check_asked(params.generate, charset)
     texts = texts_of(params)
-    named = any(share > 0 and kind in SAMPLE_KINDS for kind, share in shares.items())
+    named = any(fraction > 0 and kind in SAMPLE_KINDS for kind, fraction in fractions.items())
     more = "".join(LIGATURES.values()) + FOREIGN if named else ""
     fonts = find_fonts(params.fonts, root=root, characters=charset.characters, more=more)
-    jobs = list(_jobs(params, shares, fonts))
+    jobs = list(_jobs(params, fractions, fonts))
     if not jobs:
         raise DataError("generate.words and generate.lines give no sample of any kind; ask for more")
     kinds: dict[str, Letters] = {job.kind: letters_of(job.fonts) for job, _ in jobs}
@@ -96,16 +96,16 @@ def _writing(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _jobs(params: Params, shares: Mapping[str, float], fonts: Sequence[Font]) -> Iterator[tuple[Job, int]]:
+def _jobs(params: Params, fractions: Mapping[str, float], fonts: Sequence[Font]) -> Iterator[tuple[Job, int]]:
     """Yield each kind and unit that is to be drawn, and the number of its samples."""
     for kind, unit in product(KINDS, UNITS):
         allowed = tuple(font for font in _fonts_for(kind, fonts) if not is_unseen(font, params.fonts))
-        if shares[kind] > 0 and not allowed and kind != "strokes":
-            raise DataError(f"fonts.unseen leaves no {kind} font that is here; add one, or set its share to 0")
+        if fractions[kind] > 0 and not allowed and kind != "strokes":
+            raise DataError(f"fonts.unseen leaves no {kind} font that is here; add one, or set its weight to 0")
         asked = params.generate
-        count = round((asked.words if unit == "words" else asked.lines) * shares[kind])
+        count = round((asked.words if unit == "words" else asked.lines) * fractions[kind])
         if count:
-            styles = max(round(asked.styles * shares[kind]), 1)
+            styles = max(round(asked.styles * fractions[kind]), 1)
             job = Job(
                 params.seed,
                 kind,
@@ -156,15 +156,15 @@ def _is_left(folder: Path, fingerprint: str) -> bool:
     return known.is_file() and known.read_text(encoding="ascii") == fingerprint
 
 
-def _shares(params: Params) -> dict[str, float]:
+def _fractions(params: Params) -> dict[str, float]:
     """Return the fraction of each kind; all together they are 1."""
-    shares = params.generate.shares
-    unknown = sorted(shares.keys() - set(KINDS))
+    weights = params.generate.shares
+    unknown = sorted(weights.keys() - set(KINDS))
     if unknown:
         raise DataError(f"generate.shares names {', '.join(unknown)}; the kinds are {', '.join(KINDS)}")
-    if min(shares.values(), default=0) < 0 or not sum(shares.values()) > 0:
-        raise DataError("generate.shares needs shares of 0 and more, one of them above 0")
-    return {kind: shares.get(kind, 0) / sum(shares.values()) for kind in KINDS}
+    if min(weights.values(), default=0) < 0 or not sum(weights.values()) > 0:
+        raise DataError("generate.shares needs weights of 0 and more, one of them above 0")
+    return {kind: weights.get(kind, 0) / sum(weights.values()) for kind in KINDS}
 
 
 def _generate_unit(job: Job, count: int, *, folder: Path, pool: ProcessPoolExecutor) -> None:

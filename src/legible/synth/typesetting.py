@@ -167,5 +167,5 @@ def _shaped(lettering: Lettering, style: Typesetting, rng: np.random.Generator) 
 def _weighted(coverage: Coverage, weight: float) -> Coverage:
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (3, 3))
     changed = cv2.dilate(coverage, kernel) if weight > 0 else cv2.erode(coverage, kernel)
-    share = min(abs(weight), 1.0) if weight > 0 else min(abs(weight), 1.0) * 0.4
-    return np.asarray(coverage * (1 - share) + changed * share, np.float32)
+    amount = min(abs(weight), 1.0) if weight > 0 else min(abs(weight), 1.0) * 0.4
+    return np.asarray(coverage * (1 - amount) + changed * amount, np.float32)

@@ -31,8 +31,8 @@ CLOSING = ("", "", "", "", "", "", ",", ",", ".", ".", ";", ":", "!", "?", "'s",
 def _vocabulary(flattening: float) -> tuple[tuple[str, ...], tuple[float, ...]]:
     """Return the words and their cumulative frequencies."""
     words = wordfreq.top_n_list("en", VOCABULARY)
-    shares = np.array([wordfreq.word_frequency(word, "en") for word in words]) ** flattening
-    return tuple(words), tuple(accumulate(shares / shares.sum()))
+    frequencies = np.array([wordfreq.word_frequency(word, "en") for word in words]) ** flattening
+    return tuple(words), tuple(accumulate(frequencies / frequencies.sum()))
 
 
 class Texts:
@@ -48,8 +48,8 @@ class Texts:
         words, cumulated = _vocabulary(flattening)
         kept = [i for i, word in enumerate(words) if not charset.unknown(word)]
         self._words = [words[i] for i in kept]
-        shares = np.diff(np.array(cumulated), prepend=0)[kept]
-        self._cumulated = np.cumsum(shares / shares.sum()) if kept else np.zeros(0)
+        frequencies = np.diff(np.array(cumulated), prepend=0)[kept]
+        self._cumulated = np.cumsum(frequencies / frequencies.sum()) if kept else np.zeros(0)
         if not kept and not any(c.isdigit() for c in charset.characters):
             raise DataError(f"charset {charset.name!r} has neither letters of a word nor digits; widen it")
 

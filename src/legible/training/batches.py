@@ -126,14 +126,14 @@ class Planner:
     def __init__(self, samples: Sequence[Sample], mixture: Mapping[str, float], *, seed: int) -> None:
         self._groups = group_samples(samples, mixture)
         weights = np.array([mixture[name] for name in self._groups])
-        self._shares = weights / weights.sum()
+        self._fractions = weights / weights.sum()
         self._seed = seed
 
     def plan(self, epoch: int, *, samples: int) -> npt.NDArray[np.int64]:
         """Return the indices of an epoch's samples, in order. No sample comes again before all others of its group."""
         parts = []
-        for number, (members, share) in enumerate(zip(self._groups.values(), self._shares, strict=True)):
-            count = max(round(share * samples), 1)
+        for number, (members, fraction) in enumerate(zip(self._groups.values(), self._fractions, strict=True)):
+            count = max(round(fraction * samples), 1)
             parts.append(np.array(members)[_round_robin(len(members), count, epoch, seed=(self._seed, number))])
         return np.random.default_rng([self._seed, epoch]).permutation(np.concatenate(parts))
 

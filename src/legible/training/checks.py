@@ -65,8 +65,8 @@ def _check_names(phases: Sequence[PhaseParams]) -> None:
 
 
 def _check(train: TrainParams, place: Callable[[str], str]) -> None:
-    for name, (least, most) in RANGES.items():
-        _check_range(place(name), getattr(train, name), least, most)
+    for name, (minimum, maximum) in RANGES.items():
+        _check_range(place(name), getattr(train, name), minimum, maximum)
     size_named(train.size)
     check_precision(train.precision)
     if train.paired and train.strength <= 0:
@@ -86,9 +86,9 @@ def _check_mixture(mixture: Mapping[str, float], *, where: str) -> None:
         raise SettingsError(f"{where} gives no group any weight; give some to one")
 
 
-def _check_range(name: str, value: float, least: float, most: float) -> None:
-    if not (least <= value <= most and math.isfinite(value)):
-        bounds = f"at least {least:g}" if most == math.inf else f"{least:g} to {most:g}"
+def _check_range(name: str, value: float, minimum: float, maximum: float) -> None:
+    if not (minimum <= value <= maximum and math.isfinite(value)):
+        bounds = f"at least {minimum:g}" if maximum == math.inf else f"{minimum:g} to {maximum:g}"
         raise SettingsError(f"{name} is {value!r}; it needs to be {bounds}")
 
 

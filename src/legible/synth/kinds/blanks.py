@@ -166,8 +166,8 @@ def _stamped(light: Light, rng: Rng) -> Light:
     height, width = light.shape
     center = (int(rng.integers(-width // 4, width + width // 4)), int(rng.integers(-height, 2 * height)))
     radius = round(height * rng.uniform(0.5, 2.5))
-    for share in (1.0, 0.93, 0.7)[: int(rng.integers(1, 4))]:
-        cv2.circle(light, center, max(round(radius * share), 1), _ink(light, rng), _thickness(light, rng), cv2.LINE_AA)
+    for scale in (1.0, 0.93, 0.7)[: int(rng.integers(1, 4))]:
+        cv2.circle(light, center, max(round(radius * scale), 1), _ink(light, rng), _thickness(light, rng), cv2.LINE_AA)
     return light
 
 

@@ -13,7 +13,7 @@ from legible.synth.texts.figures import decimal, digits, number, pick
 from legible.synth.texts.vocabulary import Vocabulary, capitalized
 
 Rng = np.random.Generator
-ASCII_WEIGHT, LEAST_WEIGHT = 0.3, 0.1
+ASCII_WEIGHT, MIN_WEIGHT = 0.3, 0.1
 OFTEN = 0.001
 """The number of words with a character from which on it is drawn less for its own sake."""
 PLACE = re.compile("<(.)>")
@@ -89,4 +89,4 @@ class RareSigns:
 
 def _weight(frequency: float) -> float:
     """Return 1 for a character that hardly any word has, less for one that is seen anyway."""
-    return float(np.clip(OFTEN / max(frequency, OFTEN), LEAST_WEIGHT, 1))
+    return float(np.clip(OFTEN / max(frequency, OFTEN), MIN_WEIGHT, 1))

@@ -63,13 +63,13 @@ class Vocabulary:
         self._frequencies = self._frequencies_of(weights / weights.sum())
         self.charset = charset
 
-    def _frequencies_of(self, shares: npt.NDArray[np.float64]) -> dict[str, float]:
+    def _frequencies_of(self, weights: npt.NDArray[np.float64]) -> dict[str, float]:
         found: dict[str, float] = {}
-        for language, share in zip(self._languages, shares.tolist(), strict=True):
+        for language, weight in zip(self._languages, weights.tolist(), strict=True):
             chances = np.diff(language.cumulated, prepend=0.0).tolist()
             for word, chance in zip(language.words, chances, strict=True):
                 for character in () if word.isascii() else set(word):
-                    found[character] = found.get(character, 0.0) + share * chance
+                    found[character] = found.get(character, 0.0) + weight * chance
         return found
 
     def language(self, rng: Rng) -> Language:
@@ -157,8 +157,8 @@ def in_capitals(word: str) -> str:
 def _language(name: str, charset: Charset) -> Language:
     known = frozenset(charset.characters)
     words = [word for word in wordfreq.top_n_list(name, WORDS) if known.issuperset(word + word.upper())]
-    shares = np.arange(FIRST_RANK, FIRST_RANK + len(words)) ** -FLATTENING
-    cumulated = np.cumsum(shares / shares.sum()) if words else np.zeros(0)
+    frequencies = np.arange(FIRST_RANK, FIRST_RANK + len(words)) ** -FLATTENING
+    cumulated = np.cumsum(frequencies / frequencies.sum()) if words else np.zeros(0)
     return Language(name, tuple(words), cumulated)
 
 
