@@ -1,7 +1,7 @@
-"""Maps of a page -> its lines: connected cores, joined and parted where the maps say so, with smooth edges.
+"""From the maps of a page to its lines: connected cores, joined and split where the maps say so, with smooth edges.
 
-The page is looked at in a size in which its letters are about as high as those that the network learned from, and
-again where the network finds them higher or lower.
+The page is scaled so that its letters are about as high as those that the network was trained on, and looked at again
+where the network finds them higher or lower.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,35 +16,35 @@ from legible.detection.maps import STRIDE, Detector, Map, PageMaps
 from legible.image.decode import GreyImage
 
 LINE_HEIGHT = 16.0
-"""Pixels between the edges of a line at which the network finds it best."""
+"""The height of a line, in pixels, at which the network finds it best."""
 HEIGHTS_FIT = (0.82, 1.22)
-"""Where the lines of a first look are further from LINE_HEIGHT than by these factors, the page is looked at again."""
+"""A page whose lines differ from LINE_HEIGHT by more than these factors is looked at again."""
 MAX_PIXELS = 6_000_000
-"""Of what the network is given; more takes more memory than a page is worth."""
+"""The most pixels of the network's input; more would take more memory than a page is worth."""
 MIN_SIDE = 32
 THRESHOLDS = (0.5, 0.7, 0.85)
-"""Of the core: where lines run into each other at one, they part at the next."""
+"""The thresholds of the core: where lines touch each other at one, they separate at the next."""
 MIN_CELLS = 3
 MAX_THICKNESS = 0.8
-"""Of a line's height: a core that is thicker holds two lines."""
+"""A core thicker than this fraction of a line's height holds two lines."""
 CORE_INSET = 0.15
-"""Line heights that a core ends before its line, as the network is taught."""
+"""How much earlier than its line a core ends, in line heights, as the network is trained."""
 JOIN_GAP = 1.4
-"""Line heights between two pieces of a row up to which they may be one line."""
+"""The largest gap between two pieces of one line, in line heights."""
 MAX_JOIN_GAP_PROBABILITY = 0.35
-"""Of a gap between the pieces."""
+"""The largest probability of a gap between two pieces that are joined."""
 EXTREME_FACTORS = (0.1, 4.0)
 LETTER_HEIGHTS = (4, 150)
-"""Pixels that connected ink may be high to count as a letter, before any line is known."""
+"""The heights of connected ink, in pixels, that counts as a letter before any line is known."""
 LINE_PER_LETTER = 1.8
-"""The height of a line over that of its letters, most of which have no ascender."""
+"""The height of a line over the height of its letters, most of which have no ascender."""
 MIN_LETTERS = 4
 MAX_LETTER_PIXELS = 2_000_000
 
 
 @dataclass(frozen=True)
 class FoundLine:
-    """A line, in pixels of the page, and how sure the network is of its core, 0 to 1."""
+    """A line, in pixels of the page, and the network's confidence in its core, 0 to 1."""
 
     shape: LineShape
     score: float
