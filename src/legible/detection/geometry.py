@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import cast
 
 import cv2
@@ -52,26 +53,26 @@ class LineShape:
         """The polygon (2k, 2): along the upper edge and back along the lower one."""
         return np.concatenate([self.upper, self.lower[::-1]])
 
-    @property
+    @cached_property
     def middle(self) -> Points:
         return (self.upper + self.lower) / 2
 
-    @property
+    @cached_property
     def height(self) -> float:
         """The median distance between the edges."""
         return float(np.median(np.linalg.norm(self.lower - self.upper, axis=1)))
 
-    @property
+    @cached_property
     def length(self) -> float:
         return float(np.linalg.norm(np.diff(self.middle, axis=0), axis=1).sum())
 
-    @property
+    @cached_property
     def box(self) -> tuple[float, float, float, float]:
         """The left, top, right and bottom of all its points."""
         points = self.polygon
         return cast("tuple[float, float, float, float]", (*points.min(axis=0).tolist(), *points.max(axis=0).tolist()))
 
-    @property
+    @cached_property
     def angle(self) -> float:
         """The angle of the straight line from end to end, in radians; above 0 it falls to the right."""
         across, down = (self.middle[-1] - self.middle[0]).tolist()

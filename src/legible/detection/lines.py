@@ -6,6 +6,7 @@ where the network finds them higher or lower.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -64,7 +65,7 @@ class Piece:
     weights: npt.NDArray[np.float64]
     score: float
 
-    @property
+    @cached_property
     def height(self) -> float:
         return float(np.median(self.lower - self.upper))
 

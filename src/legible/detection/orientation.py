@@ -12,7 +12,7 @@ from legible.image.decode import GreyImage
 
 MAX_SKEW_DEGREES = 15.0
 COARSE_DEGREES, FINE_DEGREES = 1.0, 0.1
-SEEN_PIXELS = 400_000
+SEEN_PIXELS = 250_000
 """The pixels of the page at which its tilt is measured."""
 MIN_GAIN = 1.15
 """How much sharper the rows of ink must be at the found tilt than without it."""
