@@ -88,3 +88,69 @@ def test_a_heavy_library_stays_at_home(path: Path) -> None:
         if name in HOMES and not place.startswith(HOMES[name])
     }
     assert not strays
+
+
+MAX_LINES = 300
+LONGER = {"synth/handwriting.py"}
+"""Files that are still longer; the list only shrinks."""
+MAX_MEDIAN, MAX_90TH = 6, 16
+"""Lines of a function, from its def to its end."""
+NAMED_TWICE = {
+    "Batch", "Bend", "Block", "Crop", "Detector", "Ink", "Page", "Piece", "Setting", "Shift", "Tones", "Window",
+    "_Layout",
+}  # fmt: skip
+"""Classes whose name another class has; the list only shrinks."""
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in MODULES}
+
+
+def module_name(path: Path) -> str:
+    parts = ("legible", *path.relative_to(PACKAGE).with_suffix("").parts)
+    return ".".join(parts).removesuffix(".__init__")
+
+
+NAMES = {module_name(path): path for path in MODULES}
+
+
+def imported_as_it_is_loaded(path: Path) -> set[str]:
+    """The modules of the package that a module needs before it is there: not those that a function imports."""
+    found = set()
+    for node in TREES[path].body:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+    return found & NAMES.keys()
+
+
+def circles() -> list[list[str]]:
+    """Import circles, also inside packages: what is left when modules that need nothing any more are taken away."""
+    needs = {name: imported_as_it_is_loaded(path) - {name} for name, path in NAMES.items()}
+    while free := {name for name, wanted in needs.items() if not wanted & needs.keys()}:
+        needs = {name: wanted for name, wanted in needs.items() if name not in free}
+    return [sorted(needs)] if needs else []
+
+
+def test_no_module_needs_itself_by_way_of_others() -> None:
+    assert circles() == []
+
+
+def test_a_class_has_a_name_of_its_own() -> None:
+    names = [node.name for tree in TREES.values() for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    assert {name for name in names if names.count(name) > 1} <= NAMED_TWICE
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_file_is_one_room(path: Path) -> None:
+    lines = len(path.read_text(encoding="utf-8").splitlines())
+    assert lines <= MAX_LINES or path.relative_to(PACKAGE).as_posix() in LONGER
+
+
+def test_functions_are_short() -> None:
+    lengths = sorted(
+        (node.end_lineno or 0) - node.lineno + 1
+        for tree in TREES.values()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
+    assert lengths[len(lengths) // 2] <= MAX_MEDIAN
+    assert lengths[len(lengths) * 9 // 10] <= MAX_90TH

@@ -38,7 +38,7 @@ class EpochFigures:
 
 
 @dataclass
-class Progress:
+class TrainingProgress:
     """The progress of a phase: the epochs that are done, and the losses of the batches of the current epoch."""
 
     history: list[EpochFigures] = field(default_factory=list)
@@ -56,14 +56,14 @@ class Checkpoints:
     folder: Path
     fingerprint: str
 
-    def save(self, model: keras.Model, progress: Progress) -> None:
+    def save(self, model: keras.Model, progress: TrainingProgress) -> None:
         state = {"fingerprint": self.fingerprint, **dataclasses.asdict(progress)}
         with replace_folder(self.folder) as fresh:
             model.save_weights(fresh / WEIGHTS)
             np.savez(fresh / RANDOM_STATES, **random_states(model))
             (fresh / STATE).write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
 
-    def restore(self, model: keras.Model) -> Progress:
+    def restore(self, model: keras.Model) -> TrainingProgress:
         """Load the checkpoint into a model with a built optimizer, and return its progress."""
         recover_folder(self.folder)
         progress = self.progress()
@@ -72,20 +72,20 @@ class Checkpoints:
             restore_random_states(model, dict(np.load(self.folder / RANDOM_STATES)))
         return progress
 
-    def peek(self, model: keras.Model) -> Progress:
+    def peek(self, model: keras.Model) -> TrainingProgress:
         """Load the weights alone, while another process may be writing the next checkpoint, and return the progress."""
         model.load_weights(intact_folder(self.folder) / WEIGHTS)
         return self.progress()
 
-    def progress(self) -> Progress:
+    def progress(self) -> TrainingProgress:
         """Return the progress of the checkpoint; an empty one where there is none, or one of another fingerprint."""
         path = intact_folder(self.folder) / STATE
         if not path.is_file():
-            return Progress()
+            return TrainingProgress()
         state = json.loads(path.read_text(encoding="utf-8"))
         if state["fingerprint"] != self.fingerprint:
-            return Progress()
-        return Progress([EpochFigures(**line) for line in state["history"]], state.get("losses", []))
+            return TrainingProgress()
+        return TrainingProgress([EpochFigures(**line) for line in state["history"]], state.get("losses", []))
 
 
 def random_states(model: keras.Model) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from legible.errors import DataError, SettingsError
 from legible.image.normalize import NEWEST
 from legible.network.zoo import MIN_HEIGHT, size_named
 from legible.training.batches import nothing_of
-from legible.training.phases import Phase
+from legible.training.phases import TrainingPhase
 from legible.training.precision import check_precision
 
 KINDS = ("word", "line")
@@ -34,7 +34,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
 """The smallest and the greatest value of each setting with which a network can be trained."""
 
 
-def check_phases(params: Params, phases: Sequence[Phase]) -> None:
+def check_phases(params: Params, phases: Sequence[TrainingPhase]) -> None:
     """Raise SettingsError for the first setting with which a phase cannot be trained."""
     _check_range("seed", params.seed, 0, math.inf)
     _check_range("train.averaged", params.train.averaged, 1, math.inf)

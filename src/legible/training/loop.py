@@ -21,9 +21,9 @@ from legible.network.loss import CTCModel
 from legible.network.normalization import BatchNormalization
 from legible.network.zoo import STRIDE, build_network, size_named
 from legible.training.batches import Batch, ExampleSource, Planner, PreprocessingConfig, epoch_batches
-from legible.training.checkpoint import Checkpoints, EpochFigures, Progress
+from legible.training.checkpoint import Checkpoints, EpochFigures, TrainingProgress
 from legible.training.curves import live_curves, log_epoch, tune_scores
-from legible.training.phases import Phase
+from legible.training.phases import TrainingPhase
 from legible.training.precision import usable_precision
 from legible.training.preprocessing_pool import PreprocessingPool
 from legible.training.weights import average_with, load_matching
@@ -54,17 +54,17 @@ class Autosave:
     def __post_init__(self) -> None:
         self._saved = self.clock()
 
-    def save(self, model: CTCModel, progress: Progress) -> None:
+    def save(self, model: CTCModel, progress: TrainingProgress) -> None:
         self.checkpoints.save(model, progress)
         self._saved = self.clock()
 
-    def save_if_due(self, model: CTCModel, progress: Progress) -> None:
+    def save_if_due(self, model: CTCModel, progress: TrainingProgress) -> None:
         if self.clock() - self._saved >= SAVE_SECONDS:
             self.save(model, progress)
 
 
 def run_phase(
-    phase: Phase, loaded: Loaded, checkpoints: Checkpoints, *, root: Path, curves: Path, workers: int
+    phase: TrainingPhase, loaded: Loaded, checkpoints: Checkpoints, *, root: Path, curves: Path, workers: int
 ) -> CTCModel:
     """Train one phase from its start, or from its checkpoint, to its end; the model holds the averaged weights."""
     model = initial_model(phase, root=root)
@@ -86,7 +86,7 @@ def run_phase(
                 **trained,
                 **tune_scores(model, loaded.tune, preprocessing),
             )
-            progress = Progress([*progress.history, figures])
+            progress = TrainingProgress([*progress.history, figures])
             autosave.save(model, progress)
             log_epoch(live, figures)
     model.optimizer.finalize_variable_values(model.trainable_variables)
@@ -100,7 +100,7 @@ def preprocessing_of(params: Params) -> PreprocessingConfig:
     )
 
 
-def initial_model(phase: Phase, *, root: Path) -> CTCModel:
+def initial_model(phase: TrainingPhase, *, root: Path) -> CTCModel:
     """Return the compiled network, with the average of the weights that the phase starts from."""
     keras.utils.set_random_seed(phase.params.seed)
     if keras.backend.backend() == "tensorflow":
@@ -158,7 +158,7 @@ def _train_timed(
     params: TrainParams,
     *,
     epoch: int,
-    progress: Progress,
+    progress: TrainingProgress,
     autosave: Autosave,
 ) -> dict[str, float]:
     """Train an epoch and return its loss and speed, as fields of EpochFigures; batches before a kill are not timed."""

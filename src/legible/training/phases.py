@@ -17,7 +17,7 @@ OF_THE_PHASE_ITSELF = ("name", "from_mean_of")
 
 
 @dataclass(frozen=True)
-class Phase:
+class TrainingPhase:
     """One phase. Its folders are relative to the project's folder."""
 
     number: int
@@ -53,18 +53,18 @@ def weights_of(number: int) -> str:
     return f"training/weights-{number}"
 
 
-def phases_of(params: Params) -> list[Phase]:
+def phases_of(params: Params) -> list[TrainingPhase]:
     """Return the phases of the section `train`, in their order."""
     overlays = params.train.phases or (FIRST,)
     return [_phase(params, number, overlay) for number, overlay in enumerate(overlays, start=1)]
 
 
-def _phase(params: Params, number: int, overlay: PhaseParams) -> Phase:
+def _phase(params: Params, number: int, overlay: PhaseParams) -> TrainingPhase:
     train = with_overlay(params.train, overlay)
     former = last_numbers(number - 1, overlay.from_mean_of)
     first = (train.start_from, *train.start_with) if train.start_from else ()
     starts = tuple(map(weights_of, (*former[-1:], *former[:-1]))) or first
-    return Phase(number, overlay.name, dataclasses.replace(params, train=train), starts, former)
+    return TrainingPhase(number, overlay.name, dataclasses.replace(params, train=train), starts, former)
 
 
 def with_overlay(train: TrainParams, overlay: PhaseParams) -> TrainParams:
@@ -79,7 +79,7 @@ def last_numbers(last: int, count: int) -> tuple[int, ...]:
     return tuple(range(max(last - count + 1, 1), last + 1))
 
 
-def up_to(phases: Sequence[Phase], stop_after: str) -> list[Phase]:
+def up_to(phases: Sequence[TrainingPhase], stop_after: str) -> list[TrainingPhase]:
     """Return the phases up to and including the one with this name or number; all of them where none is given."""
     if not stop_after:
         return list(phases)
@@ -90,7 +90,7 @@ def up_to(phases: Sequence[Phase], stop_after: str) -> list[Phase]:
     raise SettingsError(f"--stop-after {stop_after!r} is no phase of train.phases; phases: {known}")
 
 
-def fingerprints(phases: Sequence[Phase], *, data_set: str, root: Path) -> list[str]:
+def fingerprints(phases: Sequence[TrainingPhase], *, data_set: str, root: Path) -> list[str]:
     """Return the fingerprint of each phase. Where a phase starts from others, theirs are part of it.
 
     So a phase that is added at the end leaves those before it valid, and a changed phase invalidates all after it.
@@ -102,6 +102,6 @@ def fingerprints(phases: Sequence[Phase], *, data_set: str, root: Path) -> list[
     return found
 
 
-def start_sums(phase: Phase, *, root: Path) -> list[str]:
+def start_sums(phase: TrainingPhase, *, root: Path) -> list[str]:
     """Return the sums of the weights that the first phase starts from, because their folders may change."""
     return [sum_of_weights(root / folder) for folder in phase.starts]

@@ -14,10 +14,10 @@ from legible.errors import DataError
 from legible.network.loss import CTCModel
 from legible.network.normalization import update_batch_norm
 from legible.training.batches import Planner, epoch_batches
-from legible.training.checkpoint import Checkpoints, Progress
+from legible.training.checkpoint import Checkpoints, TrainingProgress
 from legible.training.checks import check_mixtures, check_phases, check_splits
 from legible.training.loop import Loaded, build_model, preprocessing_of, run_phase
-from legible.training.phases import Phase, fingerprints, last_numbers, phases_of, up_to, weights_of
+from legible.training.phases import TrainingPhase, fingerprints, last_numbers, phases_of, up_to, weights_of
 from legible.training.preprocessing_pool import PreprocessingPool
 from legible.training.weights import average_with, save_weights
 
@@ -56,7 +56,7 @@ def train(params: Params, *, root: Path, workers: int = 1, stop_after: str = "")
 
 
 def _publish(
-    model: CTCModel, last: Phase, samples: Sequence[Sample], *, averaged: int, root: Path, workers: int
+    model: CTCModel, last: TrainingPhase, samples: Sequence[Sample], *, averaged: int, root: Path, workers: int
 ) -> None:
     """Write root/models/weights: the average of the last phases' weights; the model holds those of the last one."""
     former = last_numbers(last.number, averaged)[:-1]
@@ -101,7 +101,7 @@ def save_newest(params: Params, *, root: Path) -> Path:
     return root / NEWEST
 
 
-def _peek(checkpoints: Checkpoints, model: CTCModel) -> Progress:
+def _peek(checkpoints: Checkpoints, model: CTCModel) -> TrainingProgress:
     """Open a checkpoint that the training may be about to replace."""
     for _ in range(PEEKS - 1):
         try:
