@@ -17,7 +17,7 @@ from legible.image.decode import decode
 from legible.recognition.bundle import load_bundle
 from legible.recognition.recognizer import Recognizer
 from legible.scale import plan as planning
-from legible.scale.blocks import Block, block_images, list_blocks
+from legible.scale.blocks import ImageBlock, block_images, list_blocks
 from legible.scale.bulk import read_bulk
 from legible.scale.plan import BulkJob, make_plan, only_driver
 from legible.scale.worker import BulkWorker
@@ -200,6 +200,6 @@ def test_several_processes_write_the_same_bytes(folder: Path, tmp_path: Path, bu
 
 def test_an_archive_says_where_its_members_lie(folder: Path, words: dict[str, bytes]) -> None:
     tar = next(block for block in list_blocks([str(folder)]) if block.kind == "tar")
-    assert isinstance(tar, Block)
+    assert isinstance(tar, ImageBlock)
     assert [content for _, content in block_images(tar)] == [words["02.png"], words["03.png"]]
     assert np.array_equal(decode(words["02.png"]), decode(dict(block_images(tar))[f"{folder}/shard-000.tar/02.png"]))

@@ -28,7 +28,7 @@ MIN_ASPECT = 3.0
 
 
 @dataclass(frozen=True)
-class Crop:
+class BoxCrop:
     """The pixels (H, W) or (H, W, 3) of a crop, and the box of the text in them."""
 
     image: Pixels
@@ -37,7 +37,7 @@ class Crop:
 
 def crop_box(
     page: Pixels, box: Box, *, polygon: Sequence[Sequence[float]] = (), neighbours: Sequence[Box] = ()
-) -> Crop:
+) -> BoxCrop:
     """Cut a box out of a page (H, W) or (H, W, 3) with CONTEXT_MARGIN around it.
 
     A tilted polygon is straightened first. At its sides the crop ends where a neighbour on the same line begins.
@@ -54,7 +54,7 @@ def crop_box(
     matrix[:, 2] += margin - np.array([left, top])
     size = (max(round(right - left + 2 * margin), 1), max(round(bottom - top + 2 * margin), 1))
     turned = cv2.warpAffine(page, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return Crop(np.asarray(turned, np.uint8), (margin, margin, margin + right - left, margin + bottom - top))
+    return BoxCrop(np.asarray(turned, np.uint8), (margin, margin, margin + right - left, margin + bottom - top))
 
 
 def tilt_degrees(polygon: Sequence[Sequence[float]]) -> float:
@@ -108,14 +108,14 @@ def cut_out(image: Pixels, box: Box, margins: Sequence[float]) -> Pixels:
     return image[first_row:last_row, first_column:last_column]
 
 
-def _upright(page: Pixels, box: Box, limits: tuple[float, float]) -> Crop:
+def _upright(page: Pixels, box: Box, limits: tuple[float, float]) -> BoxCrop:
     margin = CONTEXT_MARGIN * (box[3] - box[1])
     rows, columns = page.shape[:2]
     left = int(max(box[0] - margin, limits[0], 0))
     top = int(max(box[1] - margin, 0))
     right = int(np.ceil(min(box[2] + margin, limits[1], columns)))
     bottom = int(np.ceil(min(box[3] + margin, rows)))
-    return Crop(page[top:bottom, left:right], (box[0] - left, box[1] - top, box[2] - left, box[3] - top))
+    return BoxCrop(page[top:bottom, left:right], (box[0] - left, box[1] - top, box[2] - left, box[3] - top))
 
 
 def _side_limits(box: Box, neighbours: Sequence[Box]) -> tuple[float, float]:

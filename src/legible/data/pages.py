@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from legible.data.crops import Box, Crop, Pixels, crop_box
+from legible.data.crops import Box, BoxCrop, Pixels, crop_box
 from legible.data.dataset import Kind, Split, Tally
 from legible.data.options import SourceOptions
 from legible.data.second_readings import SecondReading, open_second_readings
@@ -151,7 +151,7 @@ class PageFolder:
                 yield page, partial(_read, tar, page.path, limit=MAX_IMAGE_BYTES)
 
 
-def grey(crop: Crop) -> GreyImage:
+def grey(crop: BoxCrop) -> GreyImage:
     """Return the grey image that the service would make of a file with this crop."""
     return decode_opened(Image.fromarray(crop.image))
 

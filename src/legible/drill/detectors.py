@@ -34,7 +34,7 @@ class UnavailableError(LegibleError):
     """A detector that cannot look; the message says why."""
 
 
-class Detector(ABC):
+class DriftDetector(ABC):
     """Something that may notice a drift."""
 
     name: str
@@ -51,7 +51,7 @@ class Detector(ABC):
         return NO_CAUSE
 
 
-class MetricsDetector(Detector):
+class MetricsDetector(DriftDetector):
     """The drift rule, on what the service has counted since the start."""
 
     name = "metrics"
@@ -105,7 +105,7 @@ def _drifts(kind: str, ranks: Counter[RankBucket], gauges: dict[tuple[str, str],
     return False
 
 
-class RuleDetector(Detector):
+class RuleDetector(DriftDetector):
     """Prometheus: a drift alert is pending or fires."""
 
     name = "rule"
@@ -122,7 +122,7 @@ class RuleDetector(Detector):
             raise UnavailableError(f"{self._address} answers no query; is it Prometheus?") from error
 
 
-class AlertDetector(Detector):
+class AlertDetector(DriftDetector):
     """Alertmanager: a drift alert has arrived."""
 
     name = "alert"
@@ -138,7 +138,7 @@ class AlertDetector(Detector):
             raise UnavailableError(f"{self._address} lists no alerts; is it Alertmanager?") from error
 
 
-class ReportDetector(Detector):
+class ReportDetector(DriftDetector):
     """`legible drift` on the observations since the start."""
 
     name = "report"
@@ -185,9 +185,9 @@ def detectors_of(
     baseline: Path | None,
     last: int,
     clock: Callable[[], float],
-) -> tuple[tuple[Detector, ...], tuple[str, ...]]:
+) -> tuple[tuple[DriftDetector, ...], tuple[str, ...]]:
     """Return the detectors there are addresses for, and the options that would ask the others."""
-    detectors: list[Detector] = [MetricsDetector(url.rstrip("/"), key=metrics_key)]
+    detectors: list[DriftDetector] = [MetricsDetector(url.rstrip("/"), key=metrics_key)]
     if prometheus:
         detectors.append(RuleDetector(prometheus.rstrip("/")))
     if alertmanager:

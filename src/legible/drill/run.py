@@ -8,7 +8,7 @@ from itertools import islice
 import httpx
 
 from legible.client import Client, ServiceError
-from legible.drill.detectors import NO_CAUSE, Detector, UnavailableError
+from legible.drill.detectors import NO_CAUSE, DriftDetector, UnavailableError
 from legible.drill.images import png
 from legible.errors import LegibleError
 from legible.image.decode import GreyImage
@@ -89,7 +89,7 @@ class Plan:
 class DetectorState:
     """A detector, and its detection so far."""
 
-    def __init__(self, detector: Detector) -> None:
+    def __init__(self, detector: DriftDetector) -> None:
         self._detector = detector
         self._lame = False
         self.seen = Detection(detector.name)
@@ -129,7 +129,7 @@ def drill(
     *,
     clean: Iterator[GreyImage],
     corrupted: Iterator[GreyImage],
-    detectors: Sequence[Detector],
+    detectors: Sequence[DriftDetector],
     clock: Callable[[], float],
     pause: Callable[[float], None],
 ) -> Drill:

@@ -40,7 +40,7 @@ LEVELS = np.arange(256)
 
 
 @dataclass(frozen=True)
-class Tones:
+class InkTones:
     """The mean grey level of paper and of ink, the threshold between them, and the fraction of the image above it."""
 
     paper: float
@@ -68,11 +68,11 @@ class Box:
 
 
 @dataclass(frozen=True)
-class Ink:
+class FoundInk:
     """The place of the ink, its tones, and the pixels of the box that are ink."""
 
     box: Box
-    tones: Tones
+    tones: InkTones
     mask: Mask
 
 
@@ -146,17 +146,17 @@ def _means_of_three(rows: npt.NDArray[np.uint16]) -> npt.NDArray[np.uint16]:
     return sums
 
 
-def _find_ink(image: GreyImage) -> Ink | None:
+def _find_ink(image: GreyImage) -> FoundInk | None:
     tones = _tones(image)
     if tones.paper - tones.ink < MIN_CONTRAST:
         return None
     mask = image <= tones.threshold
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     box = Box(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
-    return Ink(box, tones, mask[box.top : box.bottom, box.left : box.right])
+    return FoundInk(box, tones, mask[box.top : box.bottom, box.left : box.right])
 
 
-def _tones(image: GreyImage) -> Tones:
+def _tones(image: GreyImage) -> InkTones:
     """Return the threshold of greatest variance between two classes (Otsu 1979), and the means of both."""
     histogram = np.bincount(image.ravel(), minlength=256)
     dark_count = histogram.cumsum()
@@ -168,8 +168,8 @@ def _tones(image: GreyImage) -> Tones:
     light_share = float(light_count[best] / image.size)
     if light_count[best] == 0 or dark_count[best] == 0:
         mean = float(dark_sum[-1] / image.size)
-        return Tones(mean, mean, best, light_share)
-    return Tones(float(light_mean[best]), float(dark_mean[best]), best, light_share)
+        return InkTones(mean, mean, best, light_share)
+    return InkTones(float(light_mean[best]), float(dark_mean[best]), best, light_share)
 
 
 def _framed(image: GreyImage, *, box: Box, paper: float) -> GreyImage:
@@ -184,7 +184,7 @@ def _framed(image: GreyImage, *, box: Box, paper: float) -> GreyImage:
     return framed
 
 
-def _brought_near(image: GreyImage, ink: Ink) -> GreyImage:
+def _brought_near(image: GreyImage, ink: FoundInk) -> GreyImage:
     """Return the image scaled to SEEN_HIGH rows of ink, in its shape unless it would be too wide."""
     factor = SEEN_HIGH / _text_height(ink.box.height, ink.mask)
     height, width = image.shape
@@ -199,7 +199,7 @@ def _text_height(height: float, mask: Mask) -> float:
     return max(height, STROKES_HIGH * _stroke_width(mask))
 
 
-def _stretched(image: GreyImage, tones: Tones) -> GreyImage:
+def _stretched(image: GreyImage, tones: InkTones) -> GreyImage:
     """Return the image with paper at 0 and ink at 255."""
     levels = (tones.paper - LEVELS) * (255 / max(tones.paper - tones.ink, 1.0))
     table = np.clip(levels, 0, 255).astype(np.uint8)
@@ -218,7 +218,7 @@ def _whole(box: Box) -> Outline:
     return (box.left, box.top, box.right, box.bottom)
 
 
-def _outline(image: GreyImage, ink: Ink) -> Outline:
+def _outline(image: GreyImage, ink: FoundInk) -> Outline:
     """Return the outline of the ink to parts of a pixel: where the darkest rows and columns cross the threshold."""
     box, threshold = ink.box, ink.tones.threshold
     left, right = _span(image.min(axis=0), box.left, box.right, threshold)
@@ -238,7 +238,7 @@ def _span(darkest: GreyImage, start: int, stop: int, threshold: float) -> tuple[
     return (low, high) if high - low >= 1 else (start, stop)
 
 
-def _scaled(image: GreyImage, ink: Ink, outline: Outline, *, height: int, stride: int) -> npt.NDArray[np.float32]:
+def _scaled(image: GreyImage, ink: FoundInk, outline: Outline, *, height: int, stride: int) -> npt.NDArray[np.float32]:
     left, top, right, bottom = outline
     scale = (height - 2) / _text_height(bottom - top, ink.mask)
     rows = min(max(round((bottom - top) * scale), 1), height)

@@ -26,7 +26,7 @@ MAX_VALUES = 65_536
 
 
 @dataclass(frozen=True)
-class Page:
+class TiffPage:
     """A TIFF of one page."""
 
     data: bytes
@@ -37,7 +37,7 @@ class Page:
 
 
 @dataclass(frozen=True)
-class _Layout:
+class _TiffLayout:
     """How numbers are written: the byte order, and their widths, which BigTIFF doubles."""
 
     order: str
@@ -64,7 +64,7 @@ class _Entry:
     count: int
     value: bytes
 
-    def number(self, data: bytes, layout: _Layout) -> int:
+    def number(self, data: bytes, layout: _TiffLayout) -> int:
         """Return the first value, a whole number; 0 where it is none."""
         code = WHOLE.get(self.kind)
         size = SIZES.get(self.kind, 0)
@@ -87,7 +87,7 @@ def orientation_of(exif: bytes) -> int:
     return turn if 1 <= turn <= 8 else 0  # noqa: PLR2004
 
 
-def first_page(data: bytes) -> Page:
+def first_page(data: bytes) -> TiffPage:
     """Return the first page alone, its table at the end. Raises DamagedImageError or ImageTooLargeError."""
     layout, entries = _table(data)
     found = {entry.tag: entry for entry in entries}
@@ -103,7 +103,7 @@ def first_page(data: bytes) -> Page:
     head = padded[:8] + place if layout.is_big else padded[:4] + place
     turn = numbers.get(ORIENTATION, 1)
     depth = -(-max(numbers.get(BITS, 1), 1) * max(numbers.get(SAMPLES, 1), 1) // 8)
-    return Page(
+    return TiffPage(
         head + padded[len(head) :] + table + layout.offset.pack(0),
         turn if 1 <= turn <= 8 else 1,  # noqa: PLR2004
         depth,
@@ -111,9 +111,9 @@ def first_page(data: bytes) -> Page:
     )
 
 
-def _table(data: bytes) -> tuple[_Layout, list[_Entry]]:
+def _table(data: bytes) -> tuple[_TiffLayout, list[_Entry]]:
     """Return the entries of the first table whose values lie within the data."""
-    layout = _Layout("<" if data[:2] == b"II" else ">", is_big=b"+" in data[2:4])
+    layout = _TiffLayout("<" if data[:2] == b"II" else ">", is_big=b"+" in data[2:4])
     try:
         (at,) = layout.offset.unpack_from(data, 8 if layout.is_big else 4)
         (count,) = layout.count.unpack_from(data, at)
@@ -124,7 +124,7 @@ def _table(data: bytes) -> tuple[_Layout, list[_Entry]]:
         raise DamagedImageError("the TIFF image is damaged; save it anew and send it again") from error
 
 
-def _entries(data: bytes, layout: _Layout, at: int, count: int) -> Iterator[_Entry]:
+def _entries(data: bytes, layout: _TiffLayout, at: int, count: int) -> Iterator[_Entry]:
     for number in range(count):
         tag, kind, values, value = layout.entry.unpack_from(data, at + number * layout.entry.size)
         size = SIZES.get(kind, 0) * values

@@ -51,7 +51,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Progress:
+class LabelProgress:
     """The numbers of images that are kept, labelled, and left for this labeller, and the agreement of labellers."""
 
     images: int
@@ -137,12 +137,12 @@ class LabelDesk:
         self._log.append(Label(at, last[-1], labeller, "undo"))
         return self.item(last[-1], labeller)
 
-    def progress(self, labeller: str) -> Progress:
+    def progress(self, labeller: str) -> LabelProgress:
         book = self._book()
         compared, agreed = book.agreed()
         labelled = {reading_id for reading_id, _ in book.labels} & self._seen.keys()
         own = len(book.last.get(labeller, ()))
-        return Progress(len(self._seen), len(labelled), len(self._left(book, labeller)), own, compared, agreed)
+        return LabelProgress(len(self._seen), len(labelled), len(self._left(book, labeller)), own, compared, agreed)
 
     def _book(self) -> LabelBook:
         """Read the labels afresh where a file has grown: other processes label the same images."""

@@ -110,18 +110,18 @@ def newest(path: Path, selection: Selection = EVERYTHING, *, last: int, tally: W
 
 
 @dataclass(frozen=True)
-class Window:
+class ObservationWindow:
     """Observations in order of time, and the number of lines that could not be read."""
 
     observations: tuple[Observation, ...]
     torn: int
 
 
-def read_back(path: Path, *, last: int | None = None, since: float = -math.inf) -> Window:
+def read_back(path: Path, *, last: int | None = None, since: float = -math.inf) -> ObservationWindow:
     """Return the last observations of a file, or of a log's folder, made at `since` or later."""
     tally, selection = WindowTally(), Selection(since)
     rows = stream(path, selection, tally=tally) if last is None else newest(path, selection, last=last, tally=tally)
-    return Window(tuple(sorted(rows, key=lambda row: row.at)), tally.torn)
+    return ObservationWindow(tuple(sorted(rows, key=lambda row: row.at)), tally.torn)
 
 
 def _newest_first(path: Path, since: float) -> Iterator[list[Path]]:

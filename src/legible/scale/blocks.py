@@ -21,7 +21,7 @@ SourceKind = Literal["files", "tar", "parquet"]
 
 
 @dataclass(frozen=True)
-class Block:
+class ImageBlock:
     """Images that are read together. `members` are (name, first byte, bytes) in a tar, (address, 0, 0) of files.
 
     Of a Parquet file they are the one row group: (its id, its number, its rows).
@@ -37,7 +37,7 @@ class Block:
         return self.members[0][2] if self.kind == "parquet" else len(self.members)
 
 
-def list_blocks(sources: Sequence[str], *, size: int = BLOCK_IMAGES) -> Iterator[Block]:
+def list_blocks(sources: Sequence[str], *, size: int = BLOCK_IMAGES) -> Iterator[ImageBlock]:
     """Yield the blocks of at most `size` images, numbered from 0, in the order of the sources; a row group is never
     cut.
 
@@ -48,7 +48,7 @@ def list_blocks(sources: Sequence[str], *, size: int = BLOCK_IMAGES) -> Iterator
         found = 0
         with store_errors(source):
             for kind, address, members in _groups(store_of(source), source, size):
-                yield Block(number, kind, address, tuple(members))
+                yield ImageBlock(number, kind, address, tuple(members))
                 number, found = number + 1, found + 1
         if not found:
             raise DataError(f"{source}: no image there; images are {', '.join(IMAGES)}, in folders, tars or Parquet")
@@ -106,7 +106,7 @@ def _parquet_file(file: Any, address: str) -> Any:
         raise DataError(f"{address}: no Parquet file, or a damaged one ({error}); fetch it anew") from error
 
 
-def block_images(block: Block) -> Iterator[tuple[str, bytes]]:
+def block_images(block: ImageBlock) -> Iterator[tuple[str, bytes]]:
     """Yield the id and the content of each image of a block, in order.
 
     The id of an image is its address; in an archive `archive/name`.
@@ -126,7 +126,7 @@ def block_images(block: Block) -> Iterator[tuple[str, bytes]]:
             yield from _parquet_images(store, block)
 
 
-def _parquet_images(store: Store, block: Block) -> Iterator[tuple[str, bytes]]:
+def _parquet_images(store: Store, block: ImageBlock) -> Iterator[tuple[str, bytes]]:
     ((_, group, _),) = block.members
     with store.open(block.source) as file:
         parquet = _parquet_file(file, block.source)

@@ -11,7 +11,7 @@ from multiprocessing import get_context
 from typing import Any
 
 from legible.errors import LegibleError, SettingsError
-from legible.scale.blocks import Block
+from legible.scale.blocks import ImageBlock
 from legible.scale.plan import BulkJob
 from legible.scale.worker import BulkWorker, Part
 
@@ -25,7 +25,7 @@ class WorkersDiedError(LegibleError):
     """Too many workers ended before their blocks were read."""
 
 
-def read_here(job: BulkJob, blocks: Sequence[Block], output: str, *, bundle: str, workers: int) -> Iterator[Part]:
+def read_here(job: BulkJob, blocks: Sequence[ImageBlock], output: str, *, bundle: str, workers: int) -> Iterator[Part]:
     """Yield the parts as they are ready, read by processes of this machine.
 
     Raise WorkersDiedError where one is killed.
@@ -56,12 +56,12 @@ def _open(job: BulkJob, output: str, bundle: str) -> None:
     _own[:] = [BulkWorker(job, output, bundle)]
 
 
-def _read(block: Block) -> Part:
+def _read(block: ImageBlock) -> Part:
     return _own[0].read(block)
 
 
 def read_on_ray(
-    job: BulkJob, blocks: Sequence[Block], output: str, *, bundle: str, workers: int, address: str
+    job: BulkJob, blocks: Sequence[ImageBlock], output: str, *, bundle: str, workers: int, address: str
 ) -> Iterator[Part]:
     """Yield the parts as they are ready, read by actors of one core each on a Ray cluster."""
     ray = _ray(address)
@@ -72,7 +72,7 @@ def read_on_ray(
         while left or actors.is_busy:
             actors.hand_out(left)
             for outcome in actors.finished():
-                if isinstance(outcome, Block):
+                if isinstance(outcome, ImageBlock):
                     left.appendleft(outcome)
                 else:
                     yield outcome
@@ -103,7 +103,7 @@ class LazyWorker:
     def begin(self) -> None:
         """Return when this actor has a core."""
 
-    def read(self, block: Block) -> Part:
+    def read(self, block: ImageBlock) -> Part:
         self._worker = self._worker or BulkWorker(*self._arguments)
         return self._worker.read(block)
 
@@ -119,7 +119,7 @@ class _Actors:
         self._all: list[Any] = []
         self._beginning: dict[Any, Any] = {}
         """Actors that wait for a core, by the reference of their begin."""
-        self._running: dict[Any, tuple[Any, Block]] = {}
+        self._running: dict[Any, tuple[Any, ImageBlock]] = {}
         """Actors and blocks, by the reference of the part."""
         self._deaths = 0
         for _ in range(count):
@@ -129,7 +129,7 @@ class _Actors:
     def is_busy(self) -> bool:
         return bool(self._running)
 
-    def hand_out(self, left: deque[Block]) -> None:
+    def hand_out(self, left: deque[ImageBlock]) -> None:
         """Give each actor that has a core blocks until it has BLOCKS_AHEAD of them, or none are left."""
         waiting = set(self._beginning.values())
         loads = {actor: 0 for actor in self._all if actor not in waiting}
@@ -142,7 +142,7 @@ class _Actors:
             self._running[actor.read.remote(block)] = (actor, block)
             loads[actor] += 1
 
-    def finished(self) -> Iterator[Part | Block]:
+    def finished(self) -> Iterator[Part | ImageBlock]:
         """Yield the part of each block that was read, and each block that has to be read again."""
         done, _ = self._ray.wait([*self._running, *self._beginning], timeout=PATIENCE_SECONDS)
         if not done and not self._running:
@@ -154,7 +154,7 @@ class _Actors:
         for actor in self._all:
             self._ray.kill(actor)
 
-    def _outcome(self, done: Any) -> Iterator[Part | Block]:
+    def _outcome(self, done: Any) -> Iterator[Part | ImageBlock]:
         actor, block = self._running.pop(done, (self._beginning.pop(done, None), None))
         try:
             part = self._ray.get(done)

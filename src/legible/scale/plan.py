@@ -15,7 +15,7 @@ from typing import Any
 
 import legible
 from legible.errors import DataError, SettingsError
-from legible.scale.blocks import Block, list_blocks
+from legible.scale.blocks import ImageBlock, list_blocks
 from legible.scale.stores import Store, store_errors, store_of
 
 FORMAT_VERSION = 1
@@ -51,9 +51,9 @@ class BulkPlan:
     """A job and its blocks."""
 
     job: BulkJob
-    blocks: tuple[Block, ...]
+    blocks: tuple[ImageBlock, ...]
 
-    def missing(self, output: str) -> list[Block]:
+    def missing(self, output: str) -> list[ImageBlock]:
         """Return the blocks without a part in the output, in order."""
         with store_errors(output):
             there = store_of(output).names(output)
@@ -85,9 +85,9 @@ def _read_plan(store: Store, address: str) -> BulkPlan:
         raise DataError(f"{address}: damaged, or of another legible ({error}); name another output") from error
 
 
-def _block(row: dict[str, Any]) -> Block:
+def _block(row: dict[str, Any]) -> ImageBlock:
     members = tuple((str(name), int(start), int(size)) for name, start, size in row["members"])
-    return Block(row["number"], row["kind"], row["source"], members)
+    return ImageBlock(row["number"], row["kind"], row["source"], members)
 
 
 def _same_plan(plan: BulkPlan, job: BulkJob, output: str) -> BulkPlan:
@@ -152,5 +152,5 @@ def _renew(store: Store, address: str, own: bytes, ended: threading.Event) -> No
             continue
 
 
-def plan_images(blocks: Sequence[Block]) -> int:
+def plan_images(blocks: Sequence[ImageBlock]) -> int:
     return sum(block.images for block in blocks)

@@ -14,7 +14,7 @@ from legible.reading import Reading
 from legible.recognition.bundle import find_bundle, load_bundle
 from legible.recognition.decoding import Decoding
 from legible.recognition.recognizer import TOGETHER, Recognizer
-from legible.scale.blocks import Block, block_images
+from legible.scale.blocks import ImageBlock, block_images
 from legible.scale.plan import BulkJob
 from legible.scale.stores import store_errors, store_of
 
@@ -53,7 +53,7 @@ class BulkWorker:
         self._job = job
         self._output = output.rstrip("/")
 
-    def read(self, block: Block) -> Part:
+    def read(self, block: ImageBlock) -> Part:
         """Read a block and write its part whole; the same block always gives the same bytes."""
         rows = [row for some in batched(block_images(block), TOGETHER) for row in self._read_some(some)]
         content = ENCODERS[self._job.format](rows)

@@ -42,7 +42,7 @@ def limits_of(settings: ServiceSettings) -> ConnectionLimits:
     )
 
 
-class Phase(Enum):
+class ConnectionPhase(Enum):
     """The phase of a connection: what is expected from the caller."""
 
     IDLE = auto()
@@ -88,7 +88,7 @@ class ByteBudget:
 class LimitedConnection(Protocol):
     """What the registry asks of a connection; it is kept in the order of `since` within its phase."""
 
-    phase: Phase
+    phase: ConnectionPhase
     since: float
     """When the phase began."""
 
@@ -110,7 +110,7 @@ class Connections:
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self.limits = limits
-        self._by_phase: dict[Phase, dict[LimitedConnection, None]] = {phase: {} for phase in Phase}
+        self._by_phase: dict[ConnectionPhase, dict[LimitedConnection, None]] = {phase: {} for phase in ConnectionPhase}
         self._sweeping: asyncio.TimerHandle | None = None
 
     def allow(self, count: int) -> None:
@@ -129,15 +129,15 @@ class Connections:
                 connection.hang_up()
                 return
             evicted.hang_up()
-        connection.phase, connection.since = Phase.IDLE, loop.time()
-        self._by_phase[Phase.IDLE][connection] = None
+        connection.phase, connection.since = ConnectionPhase.IDLE, loop.time()
+        self._by_phase[ConnectionPhase.IDLE][connection] = None
         if self._sweeping is None:
             self._sweeping = loop.call_later(SWEEP_SECONDS, self._sweep, loop)
 
     def remove(self, connection: LimitedConnection) -> None:
         self._by_phase[connection.phase].pop(connection, None)
 
-    def enter(self, connection: LimitedConnection, phase: Phase) -> None:
+    def enter(self, connection: LimitedConnection, phase: ConnectionPhase) -> None:
         """Note that a phase begins now."""
         held = self._by_phase[connection.phase].pop(connection, self)
         connection.phase, connection.since = phase, asyncio.get_running_loop().time()
@@ -148,7 +148,9 @@ class Connections:
         """Yield the connections to evict: first idle ones, then those that still send; never one that is being
         answered.
         """
-        return chain.from_iterable(self._by_phase[phase] for phase in (Phase.IDLE, Phase.HEAD, Phase.BODY))
+        return chain.from_iterable(
+            self._by_phase[phase] for phase in (ConnectionPhase.IDLE, ConnectionPhase.HEAD, ConnectionPhase.BODY)
+        )
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()
@@ -161,11 +163,15 @@ class Connections:
                 connection.hang_up()
         self._sweeping = loop.call_later(SWEEP_SECONDS, self._sweep, loop) if len(self) else None
 
-    def _seconds(self) -> dict[Phase, float]:
+    def _seconds(self) -> dict[ConnectionPhase, float]:
         limits = self.limits
-        return {Phase.IDLE: limits.head_seconds, Phase.HEAD: limits.head_seconds, Phase.BODY: limits.message_seconds}
+        return {
+            ConnectionPhase.IDLE: limits.head_seconds,
+            ConnectionPhase.HEAD: limits.head_seconds,
+            ConnectionPhase.BODY: limits.message_seconds,
+        }
 
-    def _overdue(self, phase: Phase, before: float) -> list[LimitedConnection]:
+    def _overdue(self, phase: ConnectionPhase, before: float) -> list[LimitedConnection]:
         found = []
         for connection in self._by_phase[phase]:
             if connection.since > before:  # in order of time: the rest is younger

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, cast
 
 from legible.service.admission import AdmissionControl
-from legible.service.connections import ByteBudget, ConnectionLimits, Connections, Phase
+from legible.service.connections import ByteBudget, ConnectionLimits, ConnectionPhase, Connections
 from legible.service.internals.of_uvicorn import OpenHttpProtocol, use_http_protocol
 from legible.service.refusals import count_error, error_bytes
 
@@ -23,7 +23,7 @@ def install(admission: AdmissionControl, connections: Connections) -> None:
 class LimitedHttpProtocol(OpenHttpProtocol):
     """uvicorn's protocol with limits of a connection, and admission control."""
 
-    phase = Phase.IDLE
+    phase = ConnectionPhase.IDLE
     since = 0.0
     _is_refused = False
     _is_too_large = False
@@ -57,8 +57,8 @@ class LimitedHttpProtocol(OpenHttpProtocol):
         if self.transport.is_closing():
             return
         self._budget.receive(len(data))
-        if self.phase is Phase.IDLE:
-            self._all.enter(self, Phase.HEAD)
+        if self.phase is ConnectionPhase.IDLE:
+            self._all.enter(self, ConnectionPhase.HEAD)
         super().data_received(data)
         if self._budget.is_exceeded:
             self._end_too_large()
@@ -78,11 +78,11 @@ class LimitedHttpProtocol(OpenHttpProtocol):
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._is_refused = False
-        if self.phase is not Phase.HEAD:
-            self._all.enter(self, Phase.HEAD)
+        if self.phase is not ConnectionPhase.HEAD:
+            self._all.enter(self, ConnectionPhase.HEAD)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self.phase is Phase.HEAD:  # trailers are not kept
+        if self.phase is ConnectionPhase.HEAD:  # trailers are not kept
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
@@ -90,7 +90,7 @@ class LimitedHttpProtocol(OpenHttpProtocol):
         if size > self._budget.limit or self.count_waiting >= self._limits.max_pipelined:
             self._is_too_large = True
             raise ValueError(size)  # the parser stops, and has `send_400_response` answer
-        self._all.enter(self, Phase.BODY)
+        self._all.enter(self, ConnectionPhase.BODY)
         self._is_refused = self._enters() and self._refuses()
         if not self._is_refused:
             super().on_headers_complete()
@@ -105,13 +105,15 @@ class LimitedHttpProtocol(OpenHttpProtocol):
 
     def on_message_complete(self) -> None:
         self._budget.renew()
-        self._all.enter(self, Phase.NOTHING if self.is_answering and not self._is_refused else Phase.IDLE)
+        self._all.enter(
+            self, ConnectionPhase.NOTHING if self.is_answering and not self._is_refused else ConnectionPhase.IDLE
+        )
         if not self._is_refused:
             super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        if self.phase is Phase.NOTHING and not self.count_waiting:
-            self._all.enter(self, Phase.IDLE)
+        if self.phase is ConnectionPhase.NOTHING and not self.count_waiting:
+            self._all.enter(self, ConnectionPhase.IDLE)
         elif self.count_waiting:  # its turn comes now, and with it the time for its body
             self._all.enter(self, self.phase)
         super().on_response_complete()
@@ -134,10 +136,10 @@ class LimitedHttpProtocol(OpenHttpProtocol):
     def end_phase(self) -> None:
         if self.count_waiting:  # its body is not read before its turn has come
             self._all.enter(self, self.phase)
-        elif self.phase is Phase.IDLE:
+        elif self.phase is ConnectionPhase.IDLE:
             self.transport.close()
         else:
-            is_head = self.phase is Phase.HEAD
+            is_head = self.phase is ConnectionPhase.HEAD
             seconds = self._limits.head_seconds if is_head else self._limits.message_seconds
             what = "head" if is_head else "body"
             self._end(408, "too_slow", f"the {what} of the request did not arrive within {seconds:g} s")
@@ -173,7 +175,7 @@ class LimitedHttpProtocol(OpenHttpProtocol):
 
     def _may_still_answer(self) -> bool:
         """Return whether an error would be taken for the answer to the request that is arriving."""
-        if self.phase in (Phase.IDLE, Phase.HEAD):
+        if self.phase in (ConnectionPhase.IDLE, ConnectionPhase.HEAD):
             return not self.is_answering
         return not (self._is_refused or self.has_begun_to_answer or self.count_waiting)
 

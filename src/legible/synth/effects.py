@@ -36,7 +36,7 @@ class Effect:
 
 
 @dataclass(frozen=True)
-class Shift:
+class MovingEffect:
     """An effect that moves points."""
 
     name: str
@@ -60,7 +60,7 @@ class Effects:
         for name in self.names if self.strength > 0 else ():
             effect = EFFECTS[name]
             if effect.place == place and rng.random() < self.often:
-                if isinstance(effect, Shift):
+                if isinstance(effect, MovingEffect):
                     moved = effect.apply(image, rng, self.strength)
                     image, matrix = moved.image, moved.matrix @ matrix
                 else:
@@ -242,11 +242,11 @@ def _smooth(rng: Rng, height: int, width: int, *, cell: int) -> Coverage:
     return smooth_noise(rng, height, width, cell=cell, interpolation=cv2.INTER_CUBIC)
 
 
-EFFECTS: Mapping[str, Effect | Shift] = {
+EFFECTS: Mapping[str, Effect | MovingEffect] = {
     effect.name: effect
     for effect in (
         Effect("neighbours", "ink", 0.3, _neighbours),
-        Shift("beside", "ink", 0.15, _beside),
+        MovingEffect("beside", "ink", 0.15, _beside),
         Effect("underline", "ink", 0.12, _underline),
         Effect("strike", "ink", 0.03, _strike),
         Effect("fading", "ink", 0.2, _fading),
@@ -256,7 +256,7 @@ EFFECTS: Mapping[str, Effect | Shift] = {
         Effect("fold", "sheet", 0.08, _fold),
         Effect("thermal", "sheet", 0.08, _thermal),
         Effect("scene", "sheet", 0.1, _scene),
-        Shift("perspective", "camera", 0.15, _perspective),
+        MovingEffect("perspective", "camera", 0.15, _perspective),
         Effect("uneven-contrast", "camera", 0.12, _uneven_contrast),
         Effect("low-light", "camera", 0.1, _low_light),
         Effect("defocus", "camera", 0.1, _defocus),

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from legible.errors import SettingsError
 from legible.files import recover_folder, replace_folder
 from legible.network.detector import DETECTORS, build_detector, detector_loss
-from legible.training.detector_batches import UNTOUCHED, Batch, PiecePool
+from legible.training.detector_batches import UNTOUCHED, PieceBatch, PiecePool
 
 WEIGHTS = "detector.weights.h5"
 STATE = "state.json"
@@ -139,7 +139,7 @@ def restore(model: keras.Model, folder: Path, fingerprint: str) -> list[Detector
 
 
 def _train_epoch(
-    model: keras.Model, pool: PiecePool, recipe: DetectorRecipe, epoch: int, measured: Sequence[Batch]
+    model: keras.Model, pool: PiecePool, recipe: DetectorRecipe, epoch: int, measured: Sequence[PieceBatch]
 ) -> DetectorEpoch:
     losses: list[float] = []
     started = time.monotonic()
@@ -157,7 +157,7 @@ def _train_epoch(
     return DetectorEpoch(epoch + 1, float(np.mean(losses)), mean_loss(model, measured), rate, speed)
 
 
-def mean_loss(model: keras.Model, batches: Sequence[Batch]) -> float:
+def mean_loss(model: keras.Model, batches: Sequence[PieceBatch]) -> float:
     """Return the mean loss of batches that are not trained on, with the present weights."""
     losses = [detector_loss(batch.maps, model(batch.images, training=False)) for batch in batches]
     return float(np.mean([ops.convert_to_numpy(loss) for loss in losses]))

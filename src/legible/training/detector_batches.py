@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from legible.synth.pages.draw import draw_page
 from legible.synth.pages.materials import Materials
-from legible.training.detector_pieces import Piece, cut_piece
+from legible.training.detector_pieces import TrainingPiece, cut_piece
 from legible.training.detector_sources import LabelledPage, true_page
 from legible.training.detector_truth import Maps, TruePage
 
@@ -26,7 +26,7 @@ UNTOUCHED = 2**31
 
 
 @dataclass(frozen=True)
-class Batch:
+class PieceBatch:
     """Images (B, side, side, 1), ink 1 on paper 0, and their maps (B, side / 4, side / 4, 8)."""
 
     images: npt.NDArray[np.float32]
@@ -54,7 +54,7 @@ class PieceSource:
         pages = self.labelled[int(rng.choice(len(weights), p=weights / weights.sum()))][0]
         return pages[int(rng.integers(len(pages)))].opened()
 
-    def cut(self, epoch: int, number: int) -> list[Piece]:
+    def cut(self, epoch: int, number: int) -> list[TrainingPiece]:
         """Return the pieces of page `number` of an epoch."""
         rng = np.random.default_rng([self.seed, epoch, number])
         page = self.page(rng)
@@ -70,12 +70,12 @@ class PiecePool:
         self.pieces = source.pieces
         """Of each page."""
 
-    def batches(self, epoch: int, *, pages: int, size: int) -> Iterator[Batch]:
+    def batches(self, epoch: int, *, pages: int, size: int) -> Iterator[PieceBatch]:
         """Yield the batches of an epoch, in an order drawn from (seed, epoch); a rest that fills no batch is left
         out.
         """
         rng = np.random.default_rng([self._source.seed, epoch, pages, 1])
-        waiting: list[Piece] = []
+        waiting: list[TrainingPiece] = []
         for number, pieces in enumerate(self._cut(epoch, pages), start=1):
             waiting += pieces
             if number % SHUFFLED_PAGES and number < pages:
@@ -85,13 +85,13 @@ class PiecePool:
                 yield batch_of(waiting[:size])
                 waiting = waiting[size:]
 
-    def _cut(self, epoch: int, pages: int) -> Iterator[list[Piece]]:
+    def _cut(self, epoch: int, pages: int) -> Iterator[list[TrainingPiece]]:
         if self._executor is None:
             return (self._source.cut(epoch, number) for number in range(pages))
         return self._ahead(self._executor, epoch, pages)
 
     @staticmethod
-    def _ahead(executor: ProcessPoolExecutor, epoch: int, pages: int) -> Iterator[list[Piece]]:
+    def _ahead(executor: ProcessPoolExecutor, epoch: int, pages: int) -> Iterator[list[TrainingPiece]]:
         """Yield a few pages ahead of the training, so that neither waits and memory stays flat."""
         tasks = [executor.submit(_cut_here, epoch, number) for number in range(min(SHUFFLED_PAGES, pages))]
         for number in range(pages):
@@ -111,9 +111,9 @@ def piece_pool(source: PieceSource, *, workers: int) -> Iterator[PiecePool]:
         yield PiecePool(source, executor)
 
 
-def batch_of(pieces: Sequence[Piece]) -> Batch:
+def batch_of(pieces: Sequence[TrainingPiece]) -> PieceBatch:
     images = np.stack([piece.image for piece in pieces]).astype(np.float32)[..., None] / np.float32(255)
-    return Batch(images, np.stack([piece.maps for piece in pieces]))
+    return PieceBatch(images, np.stack([piece.maps for piece in pieces]))
 
 
 _here: list[PieceSource] = []
@@ -125,5 +125,5 @@ def _begin(source: PieceSource) -> None:
     _here.append(source)
 
 
-def _cut_here(epoch: int, number: int) -> list[Piece]:
+def _cut_here(epoch: int, number: int) -> list[TrainingPiece]:
     return _here[-1].cut(epoch, number)

@@ -19,19 +19,19 @@ Rng = np.random.Generator
 
 
 @dataclass(frozen=True)
-class Piece:
+class TrainingPiece:
     """Network input (side, side), ink 1 on paper 0 in steps of 1/255, and its maps."""
 
     image: GreyImage
     maps: Maps
 
 
-def cut_piece(page: TruePage, rng: Rng, *, side: int) -> Piece:
+def cut_piece(page: TruePage, rng: Rng, *, side: int) -> TrainingPiece:
     """Return a square piece around one of the page's lines, or the whole page small."""
     whole = page.corners is not None and rng.random() < THUMBNAILS
     matrix = _whole(page, rng, side) if whole or not page.lines else _around_line(page, rng, side)
     image = _warped(page.image, matrix, side, rng)
-    return Piece(255 - changed(image, rng), truth_maps(page, matrix, shape=(side, side)))
+    return TrainingPiece(255 - changed(image, rng), truth_maps(page, matrix, shape=(side, side)))
 
 
 def changed(image: GreyImage, rng: Rng) -> GreyImage:

@@ -22,7 +22,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Setting:
+class ParagraphSetting:
     """How paragraphs are set: line pitch and first indent in pixels."""
 
     face: Face
@@ -120,7 +120,7 @@ def draw_handwritten(rng: Rng, materials: Materials) -> DrawnPage:
 
 
 def fill(
-    sheet: Sheet, column: Column, setting: Setting, rng: Rng, materials: Materials, *, paragraphs: int = 99
+    sheet: Sheet, column: Column, setting: ParagraphSetting, rng: Rng, materials: Materials, *, paragraphs: int = 99
 ) -> float:
     """Draw paragraphs down a column, and return the base line after the last one."""
     y, first = column.top + setting.pitch, True
@@ -136,7 +136,7 @@ def fill(
 
 def _line(
     sheet: Sheet,
-    setting: Setting,
+    setting: ParagraphSetting,
     rng: Rng,
     materials: Materials,
     *,
@@ -167,13 +167,13 @@ def _hand_line(sheet: Sheet, hand: Hand, rng: Rng, materials: Materials, *, x: f
     sheet.write_by_hand(" ".join(materials.words(rng, count)), hand, rng, x=x, base=base, high=high)
 
 
-def _setting(face: Face, rng: Rng, *, loose: bool = False) -> Setting:
+def _setting(face: Face, rng: Rng, *, loose: bool = False) -> ParagraphSetting:
     pitch = face.size * (rng.uniform(1.2, 2.2) if loose else rng.uniform(1.08, 1.6))
     indent = face.size * float(rng.choice([0.0, 1.0, 2.0]))
-    return Setting(face, pitch, indent, justified=chance(rng, 0.3 if loose else 0.7))
+    return ParagraphSetting(face, pitch, indent, justified=chance(rng, 0.3 if loose else 0.7))
 
 
-def _column(sheet: Sheet, column: Column, setting: Setting, rng: Rng, materials: Materials) -> None:
+def _column(sheet: Sheet, column: Column, setting: ParagraphSetting, rng: Rng, materials: Materials) -> None:
     """Draw text, and among it a heading, a figure with its caption, or a block with its own leading."""
     y = column.top
     while y < column.bottom - 4 * setting.pitch:
@@ -208,7 +208,7 @@ def _head(sheet: Sheet, column: Column, face: Face, rng: Rng, materials: Materia
         sheet.write(number, face, x=column.right - face.width(number), base=base)
 
 
-def _heading(sheet: Sheet, column: Column, setting: Setting, rng: Rng, materials: Materials) -> float:
+def _heading(sheet: Sheet, column: Column, setting: ParagraphSetting, rng: Rng, materials: Materials) -> float:
     face = setting.face.resized(rng.uniform(1.1, 2.2))
     text = materials.phrase(rng, 1, 4)
     x = max((column.left + column.right - face.width(text)) / 2, column.left)
@@ -216,18 +216,20 @@ def _heading(sheet: Sheet, column: Column, setting: Setting, rng: Rng, materials
     return column.top + face.size * 1.8
 
 
-def _title(sheet: Sheet, column: Column, setting: Setting, rng: Rng, materials: Materials) -> float:
+def _title(sheet: Sheet, column: Column, setting: ParagraphSetting, rng: Rng, materials: Materials) -> float:
     """Draw a title, authors and an abstract over all columns, and return where the columns begin."""
-    top = _heading(sheet, column, Setting(setting.face.resized(1.3), setting.pitch, 0, justified=False), rng, materials)
+    top = _heading(
+        sheet, column, ParagraphSetting(setting.face.resized(1.3), setting.pitch, 0, justified=False), rng, materials
+    )
     inset = (column.right - column.left) * rng.uniform(0, 0.15)
     body = Column(column.left + inset, column.right - inset, top, top + rng.uniform(2, 9) * setting.pitch)
     return fill(sheet, body, setting, rng, materials) + setting.pitch * 0.6
 
 
 def _margin_notes(
-    sheet: Sheet, column: Column, setting: Setting, rng: Rng, materials: Materials, *, right: float
+    sheet: Sheet, column: Column, setting: ParagraphSetting, rng: Rng, materials: Materials, *, right: float
 ) -> None:
-    note = Setting(setting.face.resized(0.7), setting.pitch * 0.75, 0, justified=False)
+    note = ParagraphSetting(setting.face.resized(0.7), setting.pitch * 0.75, 0, justified=False)
     for _ in range(int(rng.integers(1, 4))):
         top = rng.uniform(column.top, column.bottom * 0.9)
         taken = [line.shape.box for line in sheet.lines if line.shape.box[2] < column.left]

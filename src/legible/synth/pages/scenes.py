@@ -18,7 +18,7 @@ Grey = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Bend:
+class PaperBend:
     """Paper that rises and falls along its width: every column shifted down by amplitude * sin(...)."""
 
     amplitude: float
@@ -96,13 +96,13 @@ def _aged(page: DrawnPage, rng: Rng) -> DrawnPage:
     return replace(page, image=_bytes(image))
 
 
-def _bend(page: DrawnPage, rng: Rng, *, most: float) -> Bend:
+def _bend(page: DrawnPage, rng: Rng, *, most: float) -> PaperBend:
     rows, columns = page.image.shape
     amplitude = rng.uniform(0.2, 1) * most * min(rows, columns)
-    return Bend(amplitude, rng.uniform(0.3, 1.0), rng.uniform(0, 2 * np.pi), columns)
+    return PaperBend(amplitude, rng.uniform(0.3, 1.0), rng.uniform(0, 2 * np.pi), columns)
 
 
-def _bent(page: DrawnPage, bend: Bend) -> DrawnPage:
+def _bent(page: DrawnPage, bend: PaperBend) -> DrawnPage:
     rows, columns = page.image.shape
     x, y = np.meshgrid(np.arange(columns, dtype=np.float32), np.arange(rows, dtype=np.float32))
     shifted = y - bend.down(np.arange(columns, dtype=np.float64)).astype(np.float32)
