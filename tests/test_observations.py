@@ -1,6 +1,8 @@
 import dataclasses
 import json
+import mmap
 import os
+import random
 import time
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,10 @@ from drawn_words import START, observed, words_drawn
 from legible.errors import DataError
 from legible.observations import log as log_module
 from legible.observations.corrections import Correction
-from legible.observations.layout import new_reading_id
-from legible.observations.log import RowLog, is_logged
+from legible.observations.layout import hour as hour_at
+from legible.observations.layout import new_reading_id, time_of
+from legible.observations.log import RowLog
+from legible.observations.lookup import is_logged
 from legible.observations.row import PREDICTION_SIGNALS, SIGNALS, Observation, check_of, observe, write_observations
 from legible.observations.window import Selection, WindowTally, newest, read_back, stream
 from legible.reading import Reading
@@ -355,3 +359,41 @@ def test_a_clock_that_stays_ahead_deletes_what_is_past_its_retention(tmp_path: P
     for hours in (0, 1):
         logged(tmp_path, rows(1, at=START + (90 * 24 + hours) * HOUR), worker=f"{hours + 2}", retention_days=30)
     assert len(read_back(tmp_path).observations) == 2
+
+
+def test_the_time_of_a_reading_is_in_its_id() -> None:
+    for at in (START, START + 1799.5, START - START % 3600 + 3599.99):
+        assert abs(time_of(new_reading_id(at, "1")) - at) < 0.06
+
+
+def test_a_reading_is_found_by_its_time_without_reading_the_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred thousand rows, written up to a minute out of order."""
+    begun, chance = START - START % 3600, random.Random(1)
+    times = sorted(begun + chance.random() * 3599 for _ in range(20_000))
+    ids = [new_reading_id(at, "1") for at in times]
+    order = sorted(range(len(ids)), key=lambda number: times[number] + chance.random() * 50)
+    rows = (f'{{"version": 3, "at": {times[n]:.3f}, "fill": "{"x" * 300}", "reading_id": "{ids[n]}"}}\n' for n in order)
+    path = tmp_path / "v1" / f"{hour_at(begun)}-1.jsonl"
+    path.parent.mkdir()
+    path.write_text("".join(rows))
+    searched: list[int] = []
+
+    class Content(mmap.mmap):
+        def find(self, wanted: bytes, start: int = 0, end: int = 2**62) -> int:  # type: ignore[override]
+            if b"reading_id" in wanted:
+                searched.append(min(end, len(self)) - start)
+            return super().find(wanted, start, min(end, len(self)))
+
+    monkeypatch.setattr("legible.observations.lookup.mmap.mmap", Content)
+    assert all(is_logged(tmp_path, reading_id) for reading_id in chance.sample(ids, 200))
+    assert not any(is_logged(tmp_path, new_reading_id(at, "1")) for at in chance.sample(times, 100))
+    assert max(searched) < path.stat().st_size / 15
+
+
+@pytest.mark.parametrize("reading_id", [f"20200101T00-{'9' * 300}-0123456789ab", "20201399T00-1-0123456789ab"])
+def test_an_id_that_no_file_can_have_is_not_logged(tmp_path: Path, reading_id: str) -> None:
+    (tmp_path / "v1").mkdir()
+    (tmp_path / "v1" / "20201399T00-1.jsonl").write_text("{}\n")
+    assert not is_logged(tmp_path, reading_id)

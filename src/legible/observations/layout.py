@@ -8,7 +8,9 @@ from pathlib import Path
 FOLDER = "v1"
 """The version of the folder's layout; rows have a version of their own."""
 HOUR_FORMAT = "%Y%m%dT%H"
-READING_ID = re.compile(r"[0-9]{8}T[0-9]{2}-[0-9]+-[0-9a-f]{12}")
+READING_ID = re.compile(r"[0-9]{8}T[0-9]{2}-[0-9]{1,20}-[0-9a-f]{12}")
+HOUR_SECONDS, PARTS_OF_HOUR = 3600, 0x10000
+"""A reading id states its time in this many parts of its hour, in four digits: to 55 milliseconds."""
 
 
 def hour(at: float) -> str:
@@ -22,5 +24,16 @@ def hour_of(path: Path) -> str:
 
 
 def new_reading_id(at: float, worker: str) -> str:
-    """Name a reading, and by hour and worker the file of its observation: `20261121T08-4711-9f3c52d0a1b4`."""
-    return f"{hour(at)}-{worker}-{secrets.token_hex(6)}"
+    """Name a reading, and by hour and worker the file of its observation: `20261121T08-4711-9f3c52d0a1b4`.
+
+    The first four of the last digits state the time within the hour, so that the row is found by it.
+    """
+    part = int(at % HOUR_SECONDS * PARTS_OF_HOUR / HOUR_SECONDS)
+    return f"{hour(at)}-{worker}-{part:04x}{secrets.token_hex(4)}"
+
+
+def time_of(reading_id: str) -> float:
+    """Return the time that a reading id states, in Unix seconds. Raise ValueError where it states none."""
+    begun = datetime.strptime(reading_id.partition("-")[0], HOUR_FORMAT).replace(tzinfo=UTC).timestamp()
+    part = int(reading_id.rpartition("-")[2][:4], 16)
+    return begun + (part + 0.5) * HOUR_SECONDS / PARTS_OF_HOUR

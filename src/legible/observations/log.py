@@ -1,7 +1,6 @@
 """The log that a service writes: rows as lines of JSON, a file for each hour and worker, from a thread of its own."""
 
 import itertools
-import mmap
 import queue
 import threading
 from collections import defaultdict
@@ -10,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from legible.observations.layout import FOLDER, READING_ID, hour
+from legible.observations.layout import FOLDER, hour
 from legible.observations.retention import Retention
 
 BATCH = 500
@@ -142,23 +141,3 @@ def _is_torn(path: Path) -> bool:
             return False
         file.seek(-1, 2)
         return file.read(1) != b"\n"
-
-
-def is_logged(folder: Path, reading_id: str) -> bool:
-    """Tell whether a log's folder holds the observation of a reading."""
-    if not READING_ID.fullmatch(reading_id):
-        return False
-    stem = reading_id.rpartition("-")[0]
-    paths = (folder / FOLDER / f"{stem}.jsonl", *(folder / FOLDER).glob(f"{stem}.*.jsonl"))
-    return any(_holds(path, f'"reading_id": "{reading_id}"'.encode()) for path in paths)
-
-
-def _holds(path: Path, wanted: bytes) -> bool:
-    """Tell whether these bytes are in a file, however large; a file that is gone holds none."""
-    with (
-        suppress(FileNotFoundError, ValueError),  # ValueError: an empty file cannot be mapped
-        path.open("rb") as file,
-        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
-    ):
-        return content.find(wanted) >= 0
-    return False

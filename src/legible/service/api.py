@@ -26,7 +26,7 @@ from legible.service.middleware.request_log import RequestLog
 from legible.service.read_job import ReadJob, sum_of_pixels
 from legible.service.refusals import busy_response, count_error, error_answer, error_response
 from legible.service.requests import ReadOptions, correction_of, read_options
-from legible.service.telemetry import Telemetry
+from legible.service.telemetry import MAX_CORRECTIONS, Corrected, Telemetry
 from legible.service.uploads import uploaded
 from legible.service.worker import Worker
 
@@ -58,6 +58,7 @@ class Api:
         self._worker: Worker | None = None
         self._counting: asyncio.TimerHandle | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reader")
+        self._correcting = ThreadPoolExecutor(1, thread_name_prefix="corrections")  # apart from what is read
 
     def start(self, worker: Worker, telemetry: Telemetry) -> None:
         metrics.prepare(channels=(), routes=ROUTES, statistics=(), signals=())
@@ -102,18 +103,21 @@ class Api:
         if not self.settings.feedback:
             raise HTTPException(404, "corrections are switched off; LEGIBLE_FEEDBACK=1 switches them on")
         reading_id, text = correction_of(await request.body())
-        kept = None
+        outcome = Corrected.UNKNOWN
         for pause in SECONDS_TO_OBSERVED:  # the observation is written after the answer to the reading
             await asyncio.sleep(pause)
-            kept = await self.in_thread(self.telemetry.correct, reading_id, text)
-            if kept is not None:
+            outcome = await asyncio.get_running_loop().run_in_executor(
+                self._correcting, self.telemetry.correct, reading_id, text
+            )
+            if outcome is not Corrected.UNKNOWN:
                 break
-        if kept is None:
-            raise HTTPException(404, f"no reading {reading_id!r} is known")
-        if not kept:
-            count_error("busy")
-            return busy_response("too many corrections at a time")
-        return JSONResponse({"reading_id": reading_id}, 202)
+        if outcome is Corrected.KEPT:
+            return JSONResponse({"reading_id": reading_id}, 202)
+        if outcome is Corrected.UNKNOWN:
+            raise HTTPException(404, f"no reading {reading_id[:80]!r} is known")
+        count_error("busy")
+        often = f"this reading was corrected {MAX_CORRECTIONS} times already"
+        return busy_response(often if outcome is Corrected.TOO_OFTEN else "too many corrections at a time")
 
     async def exposition(self, _: Request) -> Response:
         if self._worker is not None:

@@ -2,6 +2,7 @@
 
 import os
 import resource
+import secrets
 import signal
 import threading
 from types import FrameType
@@ -45,6 +46,11 @@ def worker_count() -> int | str:
     return 1 if "BENTOML_CONTAINERIZED" in os.environ else "cpu_count"
 
 
+def worker_name() -> str:
+    """Return a number that no other worker has, on this machine, on another, or later: its files are named by it."""
+    return f"{os.getpid()}{secrets.randbelow(10**9):09d}"
+
+
 def allow_open_files() -> int:
     """Allow as many open files as the machine does, and return how many: a connection is one."""
     _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -66,7 +72,7 @@ class Legible:
     def __init__(self) -> None:
         queue_output(api.lines, errors)
         connections.allow(allow_open_files() - OTHER_OPEN_FILES)
-        bundle, name = load_bundle(find_bundle()), str(os.getpid())
+        bundle, name = load_bundle(find_bundle()), worker_name()
         api.start(Worker(bundle, api.settings, worker=name), Telemetry(bundle, api.settings, worker=name))
         admission.is_open = not exports_spans()
 

@@ -5,6 +5,7 @@ and then the bundle is loaded. Only /tmp can be written there: LEGIBLE_OBSERVATI
 """
 
 import os
+import secrets
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -27,7 +28,7 @@ Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 def make_handler(settings: ServiceSettings) -> Handler:
     api = Api(settings)
-    bundle, name = load_bundle(find_bundle()), str(os.getpid())
+    bundle, name = load_bundle(find_bundle()), f"{os.getpid()}{secrets.randbelow(10**9):09d}"
     api.start(Worker(bundle, settings, worker=name), Telemetry(bundle, settings, worker=name))
     return Mangum(cast("Any", with_health(api)), lifespan="off")
 

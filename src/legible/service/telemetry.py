@@ -4,6 +4,7 @@ import random
 import time
 from collections import Counter, deque
 from collections.abc import Sequence
+from enum import Enum, auto
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,8 @@ from legible.drift.unusual import unusualness
 from legible.image.decode import GreyImage
 from legible.observations.corrections import Correction
 from legible.observations.image_log import ImageLog, ImageSampler
-from legible.observations.log import RowLog, is_logged
+from legible.observations.log import RowLog
+from legible.observations.lookup import is_logged
 from legible.observations.origin import digest, shared_key
 from legible.observations.row import Observation, observe
 from legible.reading import Reading
@@ -24,8 +26,22 @@ from legible.service import metrics
 from legible.service.read_job import Origin, ReadJob
 
 DEFAULT_CHANNEL = "default"
+MAX_CORRECTIONS = 10
+"""The most corrections of one reading."""
+MAX_REMEMBERED = 10_000
+"""The most readings whose corrections a worker counts."""
 OTHER = "other"
 """The channel of callers who name a channel that is not listed."""
+
+
+class Corrected(Enum):
+    """What became of a correction."""
+
+    KEPT = auto()
+    UNKNOWN = auto()
+    """No such reading is logged."""
+    NO_ROOM = auto()
+    TOO_OFTEN = auto()
 
 
 class Telemetry:
@@ -49,6 +65,7 @@ class Telemetry:
             retention_days=None,
             on_lost=metrics.corrections_dropped.inc,
         )
+        self._corrected: Counter[str] = Counter()
         self._random = random.Random()  # breaks ties of ranks and keeps some images blindly, nothing else
         self._sampler = ImageSampler(settings.keep_images, self._random)
         self._images = image_log(settings) if settings.keep_images else None
@@ -115,11 +132,18 @@ class Telemetry:
             for name in part.quantiles:
                 histogram.labels(name).observe_all([self._rank(row, name) for row in rows])
 
-    def correct(self, reading_id: str, text: str) -> bool | None:
-        """Keep what a reading should have been; False where there is no room for it, None where no such reading is."""
+    def correct(self, reading_id: str, text: str) -> Corrected:
+        """Keep what a reading should have been."""
+        if self._corrected[reading_id] >= MAX_CORRECTIONS:
+            return Corrected.TOO_OFTEN
         if not is_logged(self._observations_folder, reading_id):
-            return None
-        return self._corrections.put(Correction(round(time.time(), 3), reading_id, text))
+            return Corrected.UNKNOWN
+        if not self._corrections.put(Correction(round(time.time(), 3), reading_id, text)):
+            return Corrected.NO_ROOM
+        self._corrected[reading_id] += 1
+        if len(self._corrected) > MAX_REMEMBERED:
+            self._corrected.pop(next(iter(self._corrected)))
+        return Corrected.KEPT
 
     def close(self) -> None:
         self.count()

@@ -1,0 +1,56 @@
+"""Find the row of a reading in a log by the time that its id states, without searching whole files.
+
+Rows are written in order of time, but for the minute that a request may take; so the place is found by bisection.
+"""
+
+import mmap
+import re
+from contextlib import suppress
+from pathlib import Path
+
+from legible.observations.layout import FOLDER, READING_ID, time_of
+
+AT = re.compile(rb'"at": ?([0-9.]+)')
+SLACK_SECONDS = 60.0
+"""The most seconds that a row may be written before or after its turn."""
+
+
+def is_logged(folder: Path, reading_id: str) -> bool:
+    """Tell whether a log's folder holds the observation of a reading."""
+    if not READING_ID.fullmatch(reading_id):
+        return False
+    stem = reading_id.rpartition("-")[0]
+    paths = (folder / FOLDER / f"{stem}.jsonl", *(folder / FOLDER).glob(f"{stem}.*.jsonl"))
+    return any(_holds(path, reading_id) for path in paths)
+
+
+def _holds(path: Path, reading_id: str) -> bool:
+    """Tell whether a file holds the row of a reading, where its time is; a file that is gone holds none."""
+    with (
+        suppress(FileNotFoundError, ValueError),  # ValueError: an empty file cannot be mapped; an id of no date
+        path.open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+    ):
+        at = time_of(reading_id)
+        first, last = _place(content, at - SLACK_SECONDS), _place(content, at + SLACK_SECONDS)
+        return content.find(f'"reading_id": "{reading_id}"'.encode(), first, _line_end(content, last)) >= 0
+    return False
+
+
+def _place(content: mmap.mmap, at: float) -> int:
+    """Return where the first row stands that is not before a time, by bisection."""
+    low, high = 0, len(content)
+    while low < high:
+        middle = (low + high) // 2
+        start = content.rfind(b"\n", low, middle) + 1 or low
+        end = _line_end(content, middle)
+        found = AT.search(content, start, end)
+        if found is not None and float(found[1]) < at:
+            low = end
+        else:
+            high = start
+    return low
+
+
+def _line_end(content: mmap.mmap, place: int) -> int:
+    return content.find(b"\n", place) + 1 or len(content)
