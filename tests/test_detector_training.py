@@ -12,16 +12,19 @@ import pytest
 from PIL import Image
 
 from legible.config import load_params
+from legible.config.detector import DetectorParams, DetectorSource, load_detector_params
+from legible.detection.detector import LineDetector
 from legible.detection.geometry import LineShape
 from legible.detection.maps import HEIGHT_UNIT
 from legible.errors import DataError, SettingsError
 from legible.synth.fonts import find_fonts
 from legible.synth.pages.materials import Materials
 from legible.synth.words import Texts
-from legible.training.detector import DetectorRecipe, learning_rate, train_detector
+from legible.training.detector import learning_rate, train_detector
 from legible.training.detector_batches import PieceSource, piece_pool
 from legible.training.detector_pieces import cut_piece
 from legible.training.detector_sources import joined_words, labelled_pages
+from legible.training.detector_stage import archive_of, train_line_detector
 from legible.training.detector_truth import TruePage, row_gaps, shortened, truth_maps
 
 PROJECT = Path(__file__).parents[1]
@@ -171,7 +174,7 @@ def test_processes_cut_the_same_batches() -> None:
 
 @pytest.mark.slow
 def test_a_resumed_training_ends_with_the_weights_of_one_that_ran_through(tmp_path: Path) -> None:
-    recipe = DetectorRecipe(size="micro", epochs=2, epoch_pages=2, batch=2, tune_pages=1)
+    recipe = DetectorParams(size="micro", epochs=2, epoch_pages=2, batch=2, tune_pages=1)
     with piece_pool(small_source(), workers=0) as pool:
         through = train_detector(recipe, pool, pool, folder=tmp_path / "a", pages="drawn")
         train_detector(recipe, pool, pool, folder=tmp_path / "b", pages="drawn", stop_after=1)
@@ -183,7 +186,7 @@ def test_a_resumed_training_ends_with_the_weights_of_one_that_ran_through(tmp_pa
 
 
 def test_the_learning_rate_rises_and_falls() -> None:
-    recipe = DetectorRecipe(learning_rate=1.0)
+    recipe = DetectorParams(learning_rate=1.0)
     assert learning_rate(0.0, recipe) < learning_rate(0.015, recipe) < learning_rate(0.03, recipe)
     assert learning_rate(0.03, recipe) == pytest.approx(1.0)
     assert learning_rate(1.0, recipe) == pytest.approx(0.0, abs=1e-9)
@@ -194,4 +197,33 @@ def test_an_unknown_size_is_refused(tmp_path: Path) -> None:
         piece_pool(small_source(), workers=0) as pool,
         pytest.raises(SettingsError, match="'huge'; sizes: micro, base"),
     ):
-        train_detector(DetectorRecipe(size="huge"), pool, pool, folder=tmp_path, pages="drawn")
+        train_detector(DetectorParams(size="huge"), pool, pool, folder=tmp_path, pages="drawn")
+
+
+def test_the_shipped_parameters_are_valid_and_a_typo_is_named(tmp_path: Path) -> None:
+    shipped = load_detector_params(PROJECT / "params/detector.yaml")
+    assert shipped.sources["oldbooks"] == DetectorSource("some", 1.2)
+    (tmp_path / "detector.yaml").write_text("epoch: 3\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match=r"detector\.epoch"):
+        load_detector_params(tmp_path / "detector.yaml")
+
+
+def test_a_side_that_does_not_halve_evenly_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"detector\.side is 300; a multiple of 32"):
+        DetectorParams(side=300)
+
+
+def test_a_source_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no archive of the source forms \(looked for forms\.tar"):
+        archive_of(tmp_path, "forms")
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:Statistics for quantized inputs")
+def test_the_stage_trains_on_an_archive_and_leaves_a_model(tmp_path: Path) -> None:
+    write_archive(tmp_path / "forms.tar", 24)
+    params = DetectorParams(
+        "micro", epochs=1, epoch_pages=2, pieces=2, side=64, batch=2, tune_pages=1, sources={"forms": DetectorSource()}
+    )
+    train_line_detector(PARAMS, params, root=PROJECT, pages=tmp_path, folder=tmp_path / "out")
+    assert LineDetector(tmp_path / "out/detector.tflite").maps(np.zeros((64, 64), np.uint8)).core.shape == (16, 16)

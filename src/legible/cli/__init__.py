@@ -15,12 +15,14 @@ from legible.cli import drill
 from legible.cli import gate
 from legible.cli import data
 from legible.cli import stages
+from legible.cli import detector
 # ruff: isort: on
 
 __all__ = [
     "ALL_CORES",
     "app",
     "data",
+    "detector",
     "drill",
     "gate",
     "labelling",

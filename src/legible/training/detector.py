@@ -19,6 +19,7 @@ import numpy as np
 from keras import ops
 from tqdm import tqdm
 
+from legible.config.detector import DetectorParams
 from legible.errors import SettingsError
 from legible.files import recover_folder, replace_folder
 from legible.network.detector import DETECTORS, build_detector, detector_loss
@@ -28,27 +29,6 @@ WEIGHTS = "detector.weights.h5"
 STATE = "state.json"
 WARMUP = 0.03
 """Of a training, over which its learning rate rises."""
-
-
-@dataclass(frozen=True)
-class DetectorRecipe:
-    """What decides the weights beside the pages; `fingerprint` names both."""
-
-    size: str = "base"
-    epochs: int = 40
-    epoch_pages: int = 320
-    batch: int = 16
-    learning_rate: float = 0.002
-    weight_decay: float = 0.01
-    averaging: float = 0.998
-    """Momentum of the moving average of the weights that is kept at the end."""
-    tune_pages: int = 24
-    seed: int = 1
-
-    def fingerprint(self, pages: str) -> str:
-        """Return a hash of the recipe, the pages and the backend."""
-        decisive = {**dataclasses.asdict(self), "pages": pages, "backend": keras.backend.backend()}
-        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -71,7 +51,7 @@ class DetectorModel(keras.Model):
 
 
 def train_detector(
-    recipe: DetectorRecipe, pool: PiecePool, tune: PiecePool, *, folder: Path, pages: str, stop_after: int = 0
+    recipe: DetectorParams, pool: PiecePool, tune: PiecePool, *, folder: Path, pages: str, stop_after: int = 0
 ) -> keras.Model:
     """Train from the start, or from where the checkpoint in `folder` stands, to the end (or `stop_after` epochs more).
 
@@ -79,7 +59,7 @@ def train_detector(
     """
     keras.utils.set_random_seed(recipe.seed)
     model = build_model(recipe)
-    fingerprint = recipe.fingerprint(pages)
+    fingerprint = fingerprint_of(recipe, pages)
     history = restore(model, folder / "checkpoint", fingerprint)
     measured = list(tune.batches(UNTOUCHED, pages=recipe.tune_pages, size=recipe.batch))
     last = min(len(history) + stop_after, recipe.epochs) if stop_after else recipe.epochs
@@ -92,7 +72,13 @@ def train_detector(
     return model
 
 
-def build_model(recipe: DetectorRecipe) -> keras.Model:
+def fingerprint_of(recipe: DetectorParams, pages: str) -> str:
+    """Return a hash of the parameters, of what the pages are, and of the backend."""
+    decisive = {**dataclasses.asdict(recipe), "pages": pages, "backend": keras.backend.backend()}
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
+
+
+def build_model(recipe: DetectorParams) -> keras.Model:
     """Return the network with its optimizer, both built, so that a checkpoint can be loaded into them."""
     if recipe.size not in DETECTORS:
         raise SettingsError(f"detector.size is {recipe.size!r}; sizes: {', '.join(DETECTORS)}")
@@ -111,7 +97,7 @@ def build_model(recipe: DetectorRecipe) -> keras.Model:
     return model
 
 
-def learning_rate(progress: float, recipe: DetectorRecipe) -> float:
+def learning_rate(progress: float, recipe: DetectorParams) -> float:
     """Return the learning rate at a progress of 0 to 1: a linear warm-up, then half a cosine."""
     if progress < WARMUP:
         return recipe.learning_rate * max(progress / WARMUP, 0.02)
@@ -139,7 +125,7 @@ def restore(model: keras.Model, folder: Path, fingerprint: str) -> list[Detector
 
 
 def _train_epoch(
-    model: keras.Model, pool: PiecePool, recipe: DetectorRecipe, epoch: int, measured: Sequence[PieceBatch]
+    model: keras.Model, pool: PiecePool, recipe: DetectorParams, epoch: int, measured: Sequence[PieceBatch]
 ) -> DetectorEpoch:
     losses: list[float] = []
     started = time.monotonic()
@@ -163,5 +149,5 @@ def mean_loss(model: keras.Model, batches: Sequence[PieceBatch]) -> float:
     return float(np.mean([ops.convert_to_numpy(loss) for loss in losses]))
 
 
-def _usual_batches(recipe: DetectorRecipe, pool: PiecePool) -> float:
+def _usual_batches(recipe: DetectorParams, pool: PiecePool) -> float:
     return recipe.epoch_pages * pool.pieces / recipe.batch

@@ -6,19 +6,18 @@ import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from legible.config.detector import Completeness
 from legible.data.pages import INDEX, splits_of
 from legible.detection.geometry import LineShape
 from legible.errors import DataError
 from legible.synth.pages.sheet import DrawnPage
 from legible.training.detector_truth import TruePage
 
-Completeness = Literal["all", "some", "corners"]
-"""Whether a source lists all lines of its pages, some of them, or the corners of the sheet alone."""
 WORD_GAP = 1.1
 """Heights between two words of a row from which they belong to two lines."""
 RAGGED = 0.08
@@ -49,14 +48,14 @@ def true_page(page: DrawnPage) -> TruePage:
     return TruePage(page.image, tuple(line.shape for line in page.lines), page.ignored, page.corners)
 
 
-def labelled_pages(archive: Path, *, lists: Completeness, splits: Sequence[str]) -> list[LabelledPage]:
+def labelled_pages(archive: Path, *, lists: Completeness, splits: Sequence[str], name: str = "") -> list[LabelledPage]:
     """Return the pages of an archive that belong to the splits. Raise DataError where it has no index."""
     with tarfile.open(archive) as tar:
         try:
             rows = [json.loads(line) for line in _read(tar, INDEX).decode("utf-8").splitlines() if line]
         except KeyError as error:
             raise DataError(f"{archive}: no {INDEX} in it; write one with a row for each page") from error
-        held = splits_of(archive.stem, [PurePosixPath(row["image"]).stem for row in rows])
+        held = splits_of(name or archive.stem, [PurePosixPath(row["image"]).stem for row in rows])
         kept = [row for row in rows if held[PurePosixPath(row["image"]).stem] in splits]
         return [LabelledPage(row["image"], _read(tar, row["image"]), row, lists) for row in kept]
 
