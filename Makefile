@@ -123,11 +123,11 @@ stand: ## Service, Prometheus, Alertmanager, Grafana, drift check and Evidently'
 	@docker compose -f monitoring/compose.yaml up --build
 
 bench: $(FULL)/.ready $(PEERS)/.ready $(TRDG)/.ready ## Measure the drift check, reading beside Tesseract and RapidOCR, drawing beside trdg
-	@for benchmark in drift alarms recognizer generator; do $(FULL)/python benchmarks/$$benchmark.py || exit 1; done
+	@for benchmark in drift/drift drift/alarms reading/recognizer drawing/generator; do $(FULL)/python benchmarks/$$benchmark.py || exit 1; done
 bench-service: $(FULL)/.ready ## Measure what the service promises: speed, overload, faults, memory, start; ROWS="read kill" for some
-	@$(FULL)/python benchmarks/service.py $(ROWS)
+	@$(FULL)/python benchmarks/service/service.py $(ROWS)
 soak: $(FULL)/.ready ## Send a running service 10,000 hostile cases, then 100,000 images; CASES=100 READINGS=1000 for fewer
-	@$(FULL)/python benchmarks/soak.py --cases $(CASES) --readings $(READINGS)
+	@$(FULL)/python benchmarks/service/soak.py --cases $(CASES) --readings $(READINGS)
 
 docs: $(DOCS)/.ready ## Build the documentation site in work/site; a broken link is an error
 	@NO_MKDOCS_2_WARNING=1 $(DOCS)/mkdocs build --strict

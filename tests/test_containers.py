@@ -17,7 +17,7 @@ from legible.image.containers import contained
 from legible.image.decode import Limits, decode, open_image, turned
 
 MAX_CPU_SECONDS = 3.0
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+SUPPORT = Path(__file__).parent / "support"
 
 
 def status_of(data: bytes) -> int:
@@ -60,7 +60,7 @@ def test_decoding_takes_no_more_memory_than_the_limit(name: str, tmp_path: Path)
     make, statuses = FILES[name]
     (tmp_path / "file").write_bytes(make())
     command = [sys.executable, "-c", MEASURED, str(tmp_path / "file")]
-    out = subprocess.check_output(command, env={"PYTHONPATH": str(BENCHMARKS)}, text=True)
+    out = subprocess.check_output(command, env={"PYTHONPATH": str(SUPPORT)}, text=True)
     status, megabytes = map(int, out.split())
     assert status in statuses
     assert megabytes < Limits().max_memory_bytes / 1_000_000 * 1.2

@@ -8,6 +8,7 @@ from conftest import PROJECT
 from legible.errors import DataError
 from legible.files import sha256_of
 from legible.packing.measured import SPEED, GeneratedOnly, Speed, generated_only_of, record, speed_of
+from legible.recognition.bundle import load_bundle
 
 MODEL = "0123456789ab" + 52 * "f"
 
@@ -31,7 +32,7 @@ def test_a_speed_is_a_sentence_of_the_card() -> None:
 
 
 def generated_only(revision: int) -> GeneratedOnly:
-    return GeneratedOnly("strokes", "small", 245_000, 80_000, 16, revision, 1756, 0.417, 0.268, 0.642, 0.178)
+    return GeneratedOnly("python again.py", "small", 245_000, 80_000, revision, 1756, 0.417, 0.268, 0.642, 0.178)
 
 
 def test_figures_of_generated_images_are_found_by_the_revision_that_drew_them_or_one_that_draws_alike(
@@ -62,3 +63,11 @@ def test_the_shipped_card_states_what_was_measured_of_the_shipped_model(bundle_f
     found = speed_of(sha256_of(bundle_folder / "model.tflite"), root=PROJECT)
     stated = f"\n{found.sentence()}.\n" if found else "\nnot measured for this model"
     assert stated in (bundle_folder / "card.md").read_text(encoding="utf-8")
+
+
+def test_the_shipped_card_states_what_generated_images_alone_gave(bundle_folder: Path) -> None:
+    revision = load_bundle(bundle_folder).manifest.revisions["generate"]
+    found = generated_only_of(revision, root=PROJECT)
+    card = (bundle_folder / "card.md").read_text(encoding="utf-8")
+    assert ("From generated images alone" in card) == (found is not None)
+    assert found is None or f"\n{found.sentence(revision=revision)}\n" in card

@@ -22,7 +22,7 @@ from legible.tables import markdown_table
 SHOWN_DIGITS = 12
 """How many digits of a sha256 name a data set or a model."""
 REAL_WORDS = "iam/word"
-"""The group that `benchmarks/generated_only.py` reads."""
+"""The group that `benchmarks/training/generated_only.py` reads."""
 OWN_SOURCES = {
     "generated-print": "drawn by `legible generate` in printed fonts under open licences",
     "generated-handwriting": "drawn by `legible generate` in handwriting fonts under open licences",
@@ -185,7 +185,7 @@ def _speed(folder: Path, *, root: Path) -> str:
 
 
 def _generated_only(params: Params, data_set: DataManifest, *, root: Path) -> str:
-    """Return what `benchmarks/generated_only.py` measured on this revision's images, where its words are here."""
+    """Return what generated images of this revision alone gave, where the words that were read are here."""
     if not data_set.counts.get("validation", {}).get(REAL_WORDS):
         return ""
     found = generated_only_of(params.generate.revision, root=root)

@@ -1,7 +1,8 @@
 """Figures for the card that benchmarks measured: files of models/measured, written by a benchmark and in git.
 
-`benchmarks/recognizer.py` writes how fast a model reads, `benchmarks/generated_only.py` what generated images alone
-teach a network. The card states them only of the model, or of the generated images, that they were measured on.
+`benchmarks/reading/recognizer.py` writes how fast a model reads, `benchmarks/training/generated_only.py` what
+generated images alone teach a network. The card states them only of the model, or of the generated images, that they
+were measured on.
 """
 
 import dataclasses
@@ -44,11 +45,11 @@ class Speed:
 class GeneratedOnly:
     """How well a network that saw generated words alone reads the IAM words of `validation`."""
 
-    recipe: str
+    command: str
+    """Repeats the measurement."""
     size: str
     parameters: int
     words: int
-    epochs: int
     revision: int
     """The revision of `generate` that drew the words."""
     images: int
@@ -63,9 +64,8 @@ class GeneratedOnly:
             f"A `{self.size}` network ({self.parameters / 1000:.0f} thousand parameters), trained on {self.words:,} "
             f"generated words and on nothing else, reads {self.exact_match:.1%} of the {self.images} IAM words of "
             f"`validation` by best path (CER {self.cer:.1%}), and {self.exact_match_with_lexicon:.1%} "
-            f"({self.cer_with_lexicon:.1%}) with the lexicon `english` (`python benchmarks/generated_only.py "
-            f"--epochs {self.epochs} --recipes {self.recipe} --validation`, on the images of revision {self.revision} "
-            f"of `generate`{alike})."
+            f"({self.cer_with_lexicon:.1%}) with the lexicon `english` (`{self.command}`, on the images of revision "
+            f"{self.revision} of `generate`{alike})."
         )
 
 

@@ -1,6 +1,6 @@
 """One recogniser reads a folder of images on one thread; a JSON object of texts, seconds and peak memory on stdout.
 
-    python benchmarks/engines.py NAME FOLDER
+    python benchmarks/reading/engines.py NAME FOLDER
 
 Runs in a process of its own, so that memory is its own, and in whichever environment holds the recogniser. Images are
 decoded before the time is taken, and handed over together: each recogniser takes many as it takes them best.

@@ -1,8 +1,8 @@
 """What the service promises, measured: speed, overload, restarts, a killed worker, slow callers, disk, memory, start.
 
     make bench-service                          all rows, in about an hour
-    python benchmarks/service.py read kill      these rows
-    python benchmarks/service.py --quick        all of them, small: shows that they work, and no more
+    python benchmarks/service/service.py read kill      these rows
+    python benchmarks/service/service.py --quick        all of them, small: shows that they work, and no more
 
 Prints a table with the command that repeats each row, and writes benchmarks/service.json. The service runs on half of
 the cores, with a worker each, and the load on the others.
@@ -16,6 +16,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 
+import _support  # noqa: F401
 from cold import cold
 from faults import disk, kill, restarts, slow
 from path import path
@@ -55,7 +56,7 @@ def line(row: Row, name: str) -> str:
     bound = "" if row.bound is None else f"{row.sense} {row.bound:g}"
     aim = "" if row.aim is None else f"{row.aim:g}"
     holds = {None: "", True: "yes", False: "NO"}[row.holds]
-    again = f"`python benchmarks/service.py {name}`"
+    again = f"`python benchmarks/service/service.py {name}`"
     return f"| {row.name} | {row.value:.4g} {row.unit} | {bound} | {aim} | {holds} | {again} |"
 
 

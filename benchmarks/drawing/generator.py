@@ -1,6 +1,6 @@
 """legible's generator beside trdg: the same single words, 32 pixels high, in memory, one process each, in one run.
 
-    make bench                                        (or: python benchmarks/generator.py --words 2000)
+    make bench                                        (or: python benchmarks/drawing/generator.py --words 2000)
 
 Once plain (black on white), once worn (each one's background, blur and noise). trdg runs in .venv-trdg, which
 `make bench` sets up, with the same font files. Prints a table, ratios and the gain of a second process; writes
@@ -29,7 +29,7 @@ from legible.synth.fonts import Font, find_fonts
 from legible.synth.style import Style, draw_hand_style, draw_style, draw_text
 from legible.synth.words import Texts
 
-PROJECT = Path(__file__).parents[1]
+PROJECT = Path(__file__).parents[2]
 PEER = PROJECT / ".venv-trdg/bin/python"
 HEIGHT = 32
 STYLES = 50
@@ -82,7 +82,7 @@ def trdg(words: list[str], mode: str, fonts: list[str]) -> float | None:
     with tempfile.TemporaryDirectory() as folder:
         listed = Path(folder) / "words.json"
         listed.write_text(json.dumps(words), encoding="utf-8")
-        command = [str(PEER), str(PROJECT / "benchmarks/trdg_words.py"), str(listed), mode, *fonts]
+        command = [str(PEER), str(PROJECT / "benchmarks/drawing/trdg_words.py"), str(listed), mode, *fonts]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         print(f"trdg: left out, {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)

@@ -19,7 +19,7 @@ from legible.drift.reference import EDGES
 from legible.observations.row import SIGNALS
 
 HERE = Path(__file__).parent
-RULES = HERE.parent / "monitoring/rules/drift.yml"
+RULES = HERE.parents[1] / "monitoring/rules/drift.yml"
 MINUTES_A_DAY = 1440
 DAYS = 30
 SMALLEST_WINDOW = 50

@@ -1,6 +1,6 @@
 """The task of MicroOCR: 4 characters of 62, one font, 5,000 images to train on and 500 to be read; how small will do?
 
-    python benchmarks/micro.py                        (--hard: random backgrounds, tones and turns; --sizes 9k,46k)
+    python benchmarks/training/micro.py              (--hard: random backgrounds, tones and turns; --sizes 9k,46k)
 
 Trains networks of about a thousand to a million parameters, each from nothing, and counts epochs until every one of the
 500 words is read. They see the same rows of each picture: cut to its ink above and below, as elsewhere in legible,
@@ -30,7 +30,8 @@ from legible.charset import Charset
 from legible.config import TrainParams, load_params
 from legible.ctc.decode import best_path_text
 from legible.data.dataset import Sample, Split
-from legible.image.normalize import SIDE_MARGIN, normalize
+from legible.image.binarized import SIDE_MARGIN
+from legible.image.normalize import normalize
 from legible.network.zoo import STRIDE, ZOO, NetworkSize, build_inference_network, build_network
 from legible.recognition.recognizer import Recognizer
 from legible.scores import exact_match
@@ -42,7 +43,7 @@ from legible.training.curves import read_examples
 from legible.training.export import convert
 from legible.training.loop import compiled, train_epoch
 
-PROJECT = Path(__file__).parents[1]
+PROJECT = Path(__file__).parents[2]
 CHARSET = Charset("alphanumeric", string.digits + string.ascii_letters)
 LETTERS, HEIGHT, SEED = 4, 32, 1
 INK = 180

@@ -1,4 +1,4 @@
-"""Rows of benchmarks/service.py: restarts, a killed worker, slow callers, a full disk."""
+"""Rows of benchmarks/service/service.py: restarts, a killed worker, slow callers, a full disk."""
 
 import asyncio
 import contextlib

@@ -1,6 +1,6 @@
 """What int8 costs: the float32 and the int8 artefact of the same weights read the same images of `tune`.
 
-    python benchmarks/quantization.py                 (or with --images 2000: of each group at most)
+    python benchmarks/reading/quantization.py                 (or with --images 2000: of each group at most)
 
 Best path, paired by image. Prints a table and writes benchmarks/quantization.json; `points` is how much exact match
 int8 loses, in hundredths, with the 95 % interval of a bootstrap over images.
@@ -25,7 +25,7 @@ from legible.scores import cer
 from legible.training.export import convert
 from legible.training.weights import load_network
 
-PROJECT = Path(__file__).parents[1]
+PROJECT = Path(__file__).parents[2]
 RESAMPLES = 2000
 
 

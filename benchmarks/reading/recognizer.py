@@ -1,6 +1,6 @@
 """legible beside Tesseract and RapidOCR: the same images in one run, each on one thread in a process of its own.
 
-    make bench                                        (or: python benchmarks/recognizer.py --images 200)
+    make bench                                        (or: python benchmarks/reading/recognizer.py --images 200)
 
 Reads `evaluate.print` and, where a data set is there, the words of each of its sources' validation writers. Prints a
 table and writes benchmarks/recognizer.json. The peers run in the environment .venv-bench, which `make bench` sets up.
@@ -29,7 +29,7 @@ from legible.recognition.bundle import find_bundle, load_bundle
 from legible.sampling import spread
 from legible.scores import cer, exact_match
 
-PROJECT = Path(__file__).parents[1]
+PROJECT = Path(__file__).parents[2]
 PEERS = PROJECT / ".venv-bench/bin/python"
 OURS, THEIRS = ("legible", "legible, lexicon", "legible, best path"), ("tesseract", "rapidocr")
 
@@ -64,13 +64,13 @@ def groups(most: int) -> Iterator[tuple[str, list[Case]]]:
 
 
 def run(engine: str, folder: Path) -> dict[str, object] | None:
-    """What benchmarks/engines.py prints; None, said on stderr, where the recogniser is not to be had."""
+    """What benchmarks/reading/engines.py prints; None, said on stderr, where the recogniser is not to be had."""
     python = sys.executable if engine in OURS else str(PEERS)
     if not Path(python).is_file():
         print(f"{engine}: left out, {PEERS.relative_to(PROJECT)} is not there; make bench sets it up", file=sys.stderr)
         return None
     one_thread = {"OMP_NUM_THREADS": "1", "OMP_THREAD_LIMIT": "1", "OPENBLAS_NUM_THREADS": "1"}
-    command = [python, str(PROJECT / "benchmarks/engines.py"), engine, str(folder)]
+    command = [python, str(PROJECT / "benchmarks/reading/engines.py"), engine, str(folder)]
     environment = {**os.environ, **one_thread}
     done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:

@@ -1,4 +1,4 @@
-"""Rows of benchmarks/service.py: what must not change, be it after many readings or on another worker."""
+"""Rows of benchmarks/service/service.py: what must not change, be it after many readings or on another worker."""
 
 import asyncio
 import json

@@ -1,6 +1,6 @@
 """How much of a figure is luck: `small`, trained from nothing with three seeds on data/dataset.
 
-    python benchmarks/seeds.py                        (--seeds 1,2,3 --epochs 5)
+    python benchmarks/training/seeds.py                        (--seeds 1,2,3 --epochs 5)
 
 Trains five epochs of 32,768 images, in batches of 4,096 columns normalised as they will be read (`train.renormalized`).
 Reads the IAM words of `validation` and the print recipe with each int8 artefact, by best path. Nothing is chosen by it.
@@ -25,7 +25,7 @@ from legible.training.export import export
 from legible.training.phases import phases_of
 from legible.training.stage import train
 
-PROJECT = Path(__file__).parents[1]
+PROJECT = Path(__file__).parents[2]
 WORK = PROJECT / "work/seeds"
 
 

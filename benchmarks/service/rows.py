@@ -1,4 +1,4 @@
-"""What the rows of benchmarks/service.py share: their numbers, their images, and the service they ask."""
+"""What the rows of benchmarks/service/service.py share: their numbers, their images, and the service they ask."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Rows of benchmarks/service.py: how much it reads, what becomes of too much, and how soon it does."""
+"""Rows of benchmarks/service/service.py: how much it reads, what becomes of too much, and how soon it does."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ def read(scale: Scale) -> Iterator[Row]:
     """Rounds alternate, so that what else the machine does meets both."""
     one = {"LEGIBLE_WORKERS": "1", "cores": str(SERVING[0])}
     bare = tuple(upload("/bare/read", [image]) for image in IMAGES)
-    with serving(**one) as service, serving(target="benchmarks.noop:Noop", **one) as nothing:
+    with serving(**one) as service, serving(target="benchmarks.service.noop:Noop", **one) as nothing:
         for warm in (service, nothing):
             full_speed(warm, 1.0)
         rates = [

@@ -1,6 +1,6 @@
 """Whole pages beside RapidOCR and Tesseract, in one run: lines found, words, text in order, seconds and memory.
 
-    python benchmarks/pages.py SET... --detector detector.tflite [--engines legible tesseract rapidocr] [--fold-case]
+    python benchmarks/reading/pages.py SET... --detector detector.tflite [--engines legible tesseract] [--fold-case]
 
 A set is a folder of PAGE.json beside its image: {"image", "lines": [{"text", "polygon"}]}, the lines in reading order.
 Each engine reads a set in a process of its own, on one thread, so that memory is its own; an engine whose library is

@@ -1,4 +1,4 @@
-"""Rows of benchmarks/service.py: how long a Lambda function that has just begun takes to its first reading."""
+"""Rows of benchmarks/service/service.py: how long a Lambda function that has just begun takes to its first reading."""
 
 import base64
 import json

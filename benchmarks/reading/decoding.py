@@ -1,6 +1,6 @@
 """What decoding costs: the lexicon's loading, and each way to decode, image by image on one thread.
 
-    python benchmarks/decoding.py                     (--images 300)
+    python benchmarks/reading/decoding.py                     (--images 300)
 
 Reads `validation` with the shipped bundle, the network's time left out. Prints a table and writes
 benchmarks/decoding.json.
@@ -24,7 +24,7 @@ from legible.recognition.decoding import Decoding, search, search_alternatives
 from legible.recognition.recognizer import Recognizer
 from legible.sampling import spread
 
-PROJECT = Path(__file__).parents[1]
+PROJECT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Row of benchmarks/service.py: what a request costs on its way, part by part, in CPU time.
+"""Row of benchmarks/service/service.py: what a request costs on its way, part by part, in CPU time.
 
 CPU time and not the clock's, so that what else the machine does hardly matters. A worker's is all of its threads'; that
 of the parts is measured in this process, each part alone and warm, so their sum is less than the whole.
@@ -39,7 +39,7 @@ def path(scale: Scale) -> Iterator[Row]:
     one = {"LEGIBLE_WORKERS": "1", "cores": str(SERVING[0])}
     with serving(**one) as service:
         yield _row("a /read in a worker, all of it", worker_milliseconds(service, READS, count))
-    with serving(target="benchmarks.noop:Noop", **one) as nothing:
+    with serving(target="benchmarks.service.noop:Noop", **one) as nothing:
         yield _row("the framework's no-op in a worker, all of it", worker_milliseconds(nothing, READS, count))
     with tempfile.TemporaryDirectory() as folder:
         for name, milliseconds in parts(Path(folder), count):

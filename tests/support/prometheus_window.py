@@ -12,7 +12,7 @@ from legible.drift.reference import EDGES, Reference, rank
 from legible.image.statistics import STATISTICS
 from legible.observations.row import PREDICTION_SIGNALS, Observation
 
-RULES = Path(__file__).parents[1] / "monitoring/rules/drift.yml"
+RULES = Path(__file__).parents[2] / "monitoring/rules/drift.yml"
 HISTOGRAMS = {
     **dict.fromkeys(STATISTICS, "legible_image_statistic_bucket{{statistic={},le={}}}"),
     **dict.fromkeys(PREDICTION_SIGNALS, "legible_prediction_signal_bucket{{signal={},le={}}}"),

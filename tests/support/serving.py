@@ -15,7 +15,7 @@ import psutil
 
 from legible.service.run import MEMORY
 
-PROJECT = Path(__file__).parents[1]
+PROJECT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 120
 
 

@@ -1,6 +1,6 @@
 """How well a network that saw generated images alone reads real handwriting, and what each part of the generator gives.
 
-    python benchmarks/generated_only.py               (--epochs 4 --recipes strokes; --validation when all is chosen)
+    python benchmarks/training/generated_only.py      (--epochs 4 --recipes strokes; --validation when all is chosen)
 
 Trains `small` three times, from nothing: on fonts alone, with single-stroke handwriting, with paper and camera too.
 Reads the IAM words of `tune`, or of `validation`, by best path, and with the shipped lexicon. Data sets and
@@ -33,8 +33,9 @@ from legible.synth.generate import generate
 from legible.training.export import export
 from legible.training.stage import train
 
-PROJECT = Path(__file__).parents[1]
+PROJECT = Path(__file__).parents[2]
 WORK = PROJECT / "work/generated-only"
+AGAIN = "benchmarks/training/generated_only.py"
 
 
 @dataclass(frozen=True)
@@ -156,11 +157,10 @@ def write_row(row: Row) -> None:
 
 def for_the_card(row: Row, params: Params) -> GeneratedOnly:
     return GeneratedOnly(
-        recipe=row.recipe,
+        command=f"python {AGAIN} --epochs {row.epochs} --recipes {row.recipe} --validation",
         size=row.size,
         parameters=size_named(row.size).parameters,
         words=params.generate.words,
-        epochs=row.epochs,
         revision=row.revision,
         images=row.images,
         exact_match=row.exact_match,

@@ -1,6 +1,6 @@
 """Reading in bulk: two bare processes, legible's own engine and a Ray cluster of two nodes on the same images.
 
-    python benchmarks/bulk.py                         (--images 20000, --rounds 2, --skip ray)
+    python benchmarks/reading/bulk.py                         (--images 20000, --rounds 2, --skip ray)
 
 Draws words once, packs them into tar shards, and reads them in turns with each engine; in the last round a node of the
 cluster is killed midway and every image has to be there once. Prints a table and writes benchmarks/bulk.json.
@@ -35,7 +35,7 @@ from legible.scale.bulk import read_bulk
 from legible.scale.plan import BulkJob
 from legible.synth.words import Texts
 
-PROJECT = Path(__file__).parents[1]
+PROJECT = Path(__file__).parents[2]
 BUNDLE = PROJECT / "models/bundle"
 SHARD_IMAGES = 4096
 WORKERS = 2

@@ -1,7 +1,7 @@
 """Hostile cases against the running service, then many readings: it must answer, live, and stay as large as it was.
 
     make soak                                               10,000 cases, 100,000 readings
-    python benchmarks/soak.py --cases 200 --readings 1000   fewer
+    python benchmarks/service/soak.py --cases 200 --readings 1000   fewer
 
 A third of the cases are requests that schemathesis makes of the OpenAPI description, each checked against it; the
 others are images of a corpus, damaged at random. Exits 1 where an answer is a 5xx or none, a worker died, or memory
@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import _support  # noqa: F401
 import hostile
 import httpx
 from load import Answer, Connection, upload

@@ -1,6 +1,6 @@
 """What a bundle makes of pictures that are known to give readers trouble, by kind of trouble.
 
-    python benchmarks/pictures.py FOLDER              (--bundle models/bundle, --accept 0.9, --wrong: list the errors)
+    python benchmarks/reading/pictures.py FOLDER      (--bundle models/bundle, --accept 0.9, --wrong: list the errors)
 
 FOLDER holds `index.tsv` with a header and the columns path, expected, kind and trouble. `expected` is the text, `\\n`
 between its lines; empty for a picture without text; `?...` where any text may be read, but with low confidence;
@@ -21,7 +21,7 @@ from legible.reading import Reading
 from legible.recognition.bundle import load_bundle
 from legible.recognition.recognizer import Recognizer
 
-PROJECT = Path(__file__).parents[1]
+PROJECT = Path(__file__).parents[2]
 DOUBTFUL = 0.5
 """A reading below this confidence says that it may be nothing."""
 

@@ -1,6 +1,6 @@
 """The generator trdg on its own Pillow, run by generator.py: seconds to draw each word once, as a line of JSON.
 
-.venv-trdg/bin/python benchmarks/trdg_words.py WORDS.json plain|worn FONT...
+.venv-trdg/bin/python benchmarks/drawing/trdg_words.py WORDS.json plain|worn FONT...
 """
 
 import json
