@@ -12,6 +12,7 @@ from test_architecture import HOMES
 
 from legible.cli import app
 from legible.config import ENVIRONMENT_PREFIX, ServiceSettings
+from legible.monitoring.exporter import Exporter
 
 PROJECT = Path(__file__).parents[1]
 PAGES = sorted((PROJECT / "docs").rglob("*.md"))
@@ -28,10 +29,11 @@ def commands() -> list[str]:
 
 
 def metrics() -> list[str]:
-    code = "".join(
-        (PROJECT / "src/legible" / name).read_text() for name in ("service/metrics.py", "monitoring/exporter.py")
-    )
-    return sorted(set(re.findall(r'"(legible_[a-z_]+)"', code)))
+    code = (PROJECT / "src/legible/service/metrics.py").read_text(encoding="utf-8")
+    checked = {sample.name for metric in Exporter().registry.collect() for sample in metric.samples}
+    labelled = {metric.name for metric in Exporter().registry.collect()}
+    names = {*re.findall(r'"(legible_[a-z_]+)"', code), *checked, *labelled}
+    return sorted(name for name in names if not name.endswith("_created"))
 
 
 def alerts() -> list[str]:

@@ -22,7 +22,7 @@ KINDS = "a path, the bytes of an image file, an open file, a PIL image or an arr
 
 
 def image_file(image: ImageInput) -> tuple[str, bytes]:
-    """Return a name and the bytes of an image file. Raises OSError for a path without a file, TypeError for others.
+    """Return a name and the bytes of an image file. Raise OSError for a path without a file, TypeError for others.
 
     >>> image_file(Path("scans/word.png"))[0]
     'word.png'

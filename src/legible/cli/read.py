@@ -82,7 +82,7 @@ def _format(form: Format | None, *, as_json: bool, alternatives: int) -> Format:
 def find_images(paths: Sequence[Path]) -> tuple[list[Given], int]:
     """Return the images of files, folders and standard input, and how many paths are not there, each named on stderr.
 
-    Raises LegibleError where nothing is there to read.
+    Raise LegibleError where nothing is there to read.
     """
     given: list[Given] = []
     missing = 0
@@ -106,7 +106,7 @@ def find_images(paths: Sequence[Path]) -> tuple[list[Given], int]:
 def image_files(folder: Path) -> list[Path]:
     """Return the image files under a folder, in order; what else looks like a picture is named on stderr.
 
-    Raises LegibleError for a folder without images.
+    Raise LegibleError for a folder without images.
     """
     found = [path for path in sorted(folder.rglob("*")) if not path.is_dir()]
     for path in found:

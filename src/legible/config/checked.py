@@ -40,7 +40,7 @@ Location = Sequence[str | int]
 def from_plain(section: type[SectionT], values: Mapping[str, Any], *, where: str) -> SectionT:
     """Return the section made of values as YAML or JSON gives them, nested sections included.
 
-    Raises SettingsError with all faults at once, each with its place, such as `params.train.epochs`.
+    Raise SettingsError with all faults at once, each with its place, such as `params.train.epochs`.
     """
     content = json.dumps(values, default=str)
     return _checked(section, lambda adapter: adapter.validate_json(content), lambda place: dotted((where, *place)))
@@ -51,7 +51,7 @@ def from_text(
 ) -> SectionT:
     """Return the section made of texts, such as environment variables; `name` says how a field is called there.
 
-    Raises SettingsError with all faults at once.
+    Raise SettingsError with all faults at once.
     """
     return _checked(
         section,

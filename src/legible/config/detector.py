@@ -50,7 +50,7 @@ class DetectorParams(Section):
 
 
 def load_detector_params(path: Path) -> DetectorParams:
-    """Return the parameters of a file. Raises SettingsError with all faults at once."""
+    """Return the parameters of a file. Raise SettingsError with all faults at once."""
     import yaml  # kept out of the lean installation, which trains nothing  # noqa: PLC0415
 
     if not path.is_file():

@@ -90,7 +90,7 @@ class ServiceSettings(Section):
     def from_environment(environment: Mapping[str, str] | None = None) -> "ServiceSettings":
         """Return the settings with the environment's `LEGIBLE_*` over the defaults; lists are comma-separated.
 
-        Raises SettingsError with all values that are out of bounds, and for a name that is nearly one of a setting.
+        Raise SettingsError with all values that are out of bounds, and for a name that is nearly one of a setting.
         """
         variables = os.environ if environment is None else environment
         hints = typing.get_type_hints(ServiceSettings)

@@ -60,7 +60,7 @@ class Baseline:
 
     @staticmethod
     def load(folder: Path, *, bundle: str) -> "Baseline":
-        """Open a baseline. Raises BundleError for none, a damaged one, another format, and one of another bundle."""
+        """Open a baseline. Raise BundleError for none, a damaged one, another format, and one of another bundle."""
         with FORMAT.parse(folder / FILE) as content:
             return _opened(folder, content, bundle)
 
@@ -88,7 +88,7 @@ def make_baseline(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> Baseline:
-    """Make a baseline of observations; `reference` is the bundle's. Raises DataError for too few."""
+    """Make a baseline of observations; `reference` is the bundle's. Raise DataError for too few."""
     summary, gathered = Summary.empty(reference, seed=seed), RowSample()
     for chunk in chunks(observations):
         summary.add(chunk)

@@ -55,7 +55,7 @@ def rows_of(observations: Sequence[Observation], kind: SignalKind) -> Rows:
 
 
 def make_reference(rows: Mapping[SignalKind, Rows], params: ReferenceParams, *, seed: int) -> Reference:
-    """Make the reference of these rows, with its rules. Raises DataError where there are too few."""
+    """Make the reference of these rows, with its rules. Raise DataError where there are too few."""
     rng = np.random.default_rng(seed)
     known = {kind: _known(kind, rows[kind], params, rng) for kind in KINDS}
     unusual = calibrate_unusual(rows["image"], known["image"], params, rng=rng)

@@ -132,7 +132,7 @@ class Reference:
 
     @staticmethod
     def load(folder: Path) -> "Reference":
-        """Open a folder's reference. Raises BundleError where a file is missing, damaged or of another format."""
+        """Open a folder's reference. Raise BundleError where a file is missing, damaged or of another format."""
         with FORMAT.parse(folder / "reference.json") as content:
             parts = {kind: _part(_with_two_rules(content)["known"][kind]) for kind in KINDS}
         with FORMAT.parse(folder / "drift.json") as content:
@@ -173,7 +173,7 @@ def quantiles_of(values: Floats) -> Floats:
 
 
 def table(observations: Sequence[Observation], names: Sequence[str] = SIGNALS) -> Floats:
-    """Return the signals (N, signals). Raises DataError naming those that the observations lack."""
+    """Return the signals (N, signals). Raise DataError naming those that the observations lack."""
     measured = [name for name in names if name not in PREDICTION_SIGNALS]
     predicted = [name for name in names if name in PREDICTION_SIGNALS]
     try:

@@ -44,7 +44,7 @@ class DriftDetector(ABC):
 
     @abstractmethod
     def notices(self) -> bool:
-        """Tell whether it has noticed by now. Raises UnavailableError."""
+        """Tell whether it has noticed by now. Raise UnavailableError."""
 
     def cause(self) -> str:
         """Return the corruption it names; most name none."""

@@ -20,7 +20,7 @@ from legible.synth.style import draw_style
 
 
 def images_of(folder: Path) -> Iterator[GreyImage]:
-    """Yield every picture under a folder, again and again. Raises DataError where there is none."""
+    """Yield every picture under a folder, again and again. Raise DataError where there is none."""
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     found = [image for path in paths if (image := _opened(path)) is not None]
     if not found:
@@ -48,7 +48,7 @@ def drawn(params: Params, *, root: Path, seed: int) -> Iterator[GreyImage]:
 
 
 def corrupted(images: Iterator[GreyImage], name: str, severity: int, *, seed: int) -> Iterator[GreyImage]:
-    """Yield the images corrupted. Raises SettingsError at once for a corruption there is not."""
+    """Yield the images corrupted. Raise SettingsError at once for a corruption there is not."""
     rng = np.random.default_rng(seed)
     corrupt(np.full((8, 8), 255, np.uint8), name, severity, rng)
     return (corrupt(image, name, severity, rng) for image in images)

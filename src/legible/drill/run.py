@@ -168,7 +168,7 @@ def _wait_for(states: Sequence[DetectorState]) -> bool:
 
 
 def send(client: Client, images: Iterator[GreyImage]) -> int:
-    """Send images, and count those refused. Raises LegibleError where there is no service to refuse them."""
+    """Send images, and count those refused. Raise LegibleError where there is no service to refuse them."""
     try:
         answers = list(client.read_many(map(png, images), batch=BATCH, channel=CHANNEL))
     except ServiceError as error:

@@ -95,7 +95,7 @@ def in_slice(results: Iterable[Result], name: str) -> list[Result]:
 
 
 def figures(results: Sequence[Result], *, seed: int = 0) -> Figures:
-    """Return the figures of some results. Raises ValueError for none."""
+    """Return the figures of some results. Raise ValueError for none."""
     right, given = _right(results), np.array([result.confidence for result in results])
     low, high = writer_interval(right, [result.writer for result in results], seed=seed)
     return Figures(

@@ -84,7 +84,7 @@ def gate(
 ) -> GateVerdict:
     """Judge two bundles' folders. floors: the lowest exact match allowed, by slice; cases: images that both re-read.
 
-    Raises BundleError for a damaged bundle.
+    Raise BundleError for a damaged bundle.
     """
     load_bundle(candidate)
     if champion is None:

@@ -21,7 +21,7 @@ THRESHOLD_MARGIN = 0.7
 
 
 def alarm_faults(candidate: Path, champion: Path) -> list[str]:
-    """Return reasons against the candidate. Raises BundleError where a reference is damaged."""
+    """Return reasons against the candidate. Raise BundleError where a reference is damaged."""
     new, old = Reference.load(candidate), Reference.load(champion)
     rows = pyarrow.parquet.read_table(candidate / "reference.parquet").to_pydict()
     faults = _stated(new, old)

@@ -51,7 +51,7 @@ class Contained:
 def contained(data: bytes) -> Contained | None:
     """Return the one image of a file; None where it is of no format we read.
 
-    Raises DamagedImageError, or ImageTooLargeError for more parts than an honest file has.
+    Raise DamagedImageError, or ImageTooLargeError for more parts than an honest file has.
     """
     if data.startswith(PNG_SIGNATURE):
         return _png(data)

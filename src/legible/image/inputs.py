@@ -17,7 +17,7 @@ CHANNELS = (1, 3, 4)
 def grey_image(image: ImageInput) -> GreyImage:
     """Return the grey image of a path, bytes, an open file, a PIL image or an array.
 
-    Raises ImageError for what is no image, and OSError for a path that cannot be read.
+    Raise ImageError for what is no image, and OSError for a path that cannot be read.
     """
     if isinstance(image, np.ndarray) and image.ndim == 2 and image.dtype == np.uint8 and image.size:  # noqa: PLR2004
         return image
@@ -46,9 +46,9 @@ def _of_array(array: "np.ndarray[Any, Any]") -> GreyImage:
 
 
 def _check_pixels(width: int, height: int) -> None:
-    most = Limits().max_pixels
-    if width * height > most:
-        raise ImageTooLargeError(f"the image has {width} x {height} pixels; at most {most} are read")
+    max_pixels = Limits().max_pixels
+    if width * height > max_pixels:
+        raise ImageTooLargeError(f"the image has {width} x {height} pixels; at most {max_pixels} are read")
 
 
 def count_frames(data: bytes) -> int:

@@ -88,7 +88,7 @@ def orientation_of(exif: bytes) -> int:
 
 
 def first_page(data: bytes) -> TiffPage:
-    """Return the first page alone, its table at the end. Raises DamagedImageError or ImageTooLargeError."""
+    """Return the first page alone, its table at the end. Raise DamagedImageError or ImageTooLargeError."""
     layout, entries = _table(data)
     found = {entry.tag: entry for entry in entries}
     numbers = {tag: found[tag].number(data, layout) for tag in (*KEPT, ORIENTATION) if tag in found}

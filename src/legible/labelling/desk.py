@@ -103,11 +103,11 @@ class LabelDesk:
         return self._item(name, book, labeller)
 
     def item(self, reading_id: str, labeller: str) -> Item:
-        """Return a kept image as an item. Raises LabelRefusedError for an unknown one."""
+        """Return a kept image as an item. Raise LabelRefusedError for an unknown one."""
         return self._item(self._known(reading_id), self._book(), labeller)
 
     def image(self, reading_id: str) -> bytes:
-        """Return the PNG file of a kept image. Raises LabelRefusedError for an unknown one."""
+        """Return the PNG file of a kept image. Raise LabelRefusedError for an unknown one."""
         path = kept_image(self._images, reading_id)
         try:
             return self._missing(reading_id) if path is None else path.read_bytes()
@@ -115,7 +115,7 @@ class LabelDesk:
             return self._missing(reading_id)
 
     def label(self, *, labeller: str, reading_id: str, verdict: Verdict, text: str, revision: int, at: float) -> Label:
-        """Keep a label. Raises LabelRefusedError, or OSError where the disk refuses it."""
+        """Keep a label. Raise LabelRefusedError, or OSError where the disk refuses it."""
         faults = faults_of(reading_id, labeller, verdict, text)
         if faults:
             raise LabelRefusedError(400, "; ".join(faults))
@@ -130,7 +130,7 @@ class LabelDesk:
         return label
 
     def undo(self, labeller: str, *, at: float) -> Item:
-        """Take back this labeller's last label and return its image. Raises LabelRefusedError where there is none."""
+        """Take back this labeller's last label and return its image. Raise LabelRefusedError where there is none."""
         last = self._book().last.get(labeller, ())
         if not last:
             raise LabelRefusedError(409, "there is nothing to undo")

@@ -45,7 +45,7 @@ class Label:
 
     @staticmethod
     def from_json(line: str) -> "Label":
-        """Parse a line. Raises ValueError for a torn row or one of another format."""
+        """Parse a line. Raise ValueError for a torn row or one of another format."""
         fields = json.loads(line)
         if not isinstance(fields, dict) or fields.pop("version", None) != LABEL_VERSION:
             raise ValueError("no label")
@@ -100,7 +100,7 @@ class LabelLog:
         self._worker = worker
 
     def append(self, label: Label) -> None:
-        """Write a label and wait for the disk. Raises OSError where it cannot be kept."""
+        """Write a label and wait for the disk. Raise OSError where it cannot be kept."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         day = datetime.fromtimestamp(label.at, UTC).strftime("%Y%m%d")
         path = self._folder / f"{day}-{self._worker}.jsonl"
@@ -119,7 +119,7 @@ def _ends_torn(handle: int) -> bool:
 
 
 def read_rows(folder: Path) -> list[Label]:
-    """Return every label of a folder by time; rows that are torn are left out. Raises DataError for no folder."""
+    """Return every label of a folder by time; rows that are torn are left out. Raise DataError for no folder."""
     place = folder / FOLDER
     if not place.is_dir():
         raise DataError(f"{folder}: no labels here; name the folder that the service writes (LEGIBLE_LABELS_FOLDER)")

@@ -50,7 +50,7 @@ class _Candidate:
 def make_queue(
     images: Path, out: Path, *, most: int, bundle: Path, corrections: Path | None = None, seed: int = 0
 ) -> MadeQueue:
-    """Write out/index.tsv and the images it names. Raises DataError where none were kept, or a queue is there."""
+    """Write out/index.tsv and the images it names. Raise DataError where none were kept, or a queue is there."""
     if (out / INDEX).exists():
         raise DataError(f"{out / INDEX} is there already, and may hold somebody's work; name another folder")
     paths = list(kept_images(images))

@@ -67,7 +67,7 @@ class Observation:
 
     @staticmethod
     def from_json(line: str) -> "Observation":
-        """Parse a line. Raises DataError for a newer format, OlderRowError for an older, ValueError for a torn row."""
+        """Parse a line. Raise DataError for a newer format, OlderRowError for an older, ValueError for a torn row."""
         fields: Any = json.loads(line)
         if not isinstance(fields, dict):
             raise ValueError("no observation")  # noqa: TRY004

@@ -22,7 +22,7 @@ def lexicon(params: Params, *, root: Path) -> None:
 def frequent_words(params: LexiconParams, charset: Charset) -> Lexicon:
     """Return words of letters and apostrophes that the charset can write, lower-case, with their frequencies.
 
-    Raises SettingsError for a language that wordfreq has no large list of, and for less than a word.
+    Raise SettingsError for a language that wordfreq has no large list of, and for less than a word.
     """
     languages = available_languages(wordlist="large")
     if params.language not in languages:

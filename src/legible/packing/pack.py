@@ -43,7 +43,7 @@ PARTS = {
 
 
 def pack(params: Params, *, root: Path) -> None:
-    """Write root/models/bundle. Raises BundleError where a part is missing or the whole is too large."""
+    """Write root/models/bundle. Raise BundleError where a part is missing or the whole is too large."""
     parts = {**PARTS, f"{LEXICON}{params.lexicon.name}{LEXICON_SUFFIX}": "training/lexicon.gz"}
     missing = [place for place in parts.values() if not (root / place).is_file()]
     if missing:

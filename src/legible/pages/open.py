@@ -76,7 +76,7 @@ class Document:
             )
 
     def pages(self) -> Iterator[OpenedPage]:
-        """Return each page in order. Raises ImageError for one that cannot be decoded."""
+        """Return each page in order. Raise ImageError for one that cannot be decoded."""
         for number in range(self.page_count):
             yield self._pdf_page(number) if self._pdf else self._picture(number)
 

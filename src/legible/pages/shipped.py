@@ -16,7 +16,7 @@ _opening = threading.Lock()
 def read_page(document: str | Path | bytes) -> DocumentResult:
     """Read a picture, TIFF or PDF of whole pages, from a path or its bytes. For many documents make a `PageReader`.
 
-    Raises BundleError for a bundle without a line detector, and ImageError for what is no document.
+    Raise BundleError for a bundle without a line detector, and ImageError for what is no document.
     """
     data = document if isinstance(document, bytes) else Path(document).read_bytes()
     with _opening:

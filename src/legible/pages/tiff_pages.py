@@ -40,7 +40,7 @@ def is_tiff(data: bytes) -> bool:
 def page_offsets(data: bytes, *, limit: int) -> list[int]:
     """Return where the table of each page stands; of more than `limit` pages those and one more.
 
-    A chain that runs back into itself ends there. Raises DamagedImageError for one that leaves the file.
+    A chain that runs back into itself ends there. Raise DamagedImageError for one that leaves the file.
     """
     layout, found = _Layout.of(data), list[int]()
     try:

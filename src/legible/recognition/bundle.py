@@ -75,7 +75,7 @@ class Bundle:
 
     @property
     def detector(self) -> Path:
-        """The line detector's model. Raises BundleError for a bundle that holds none."""
+        """The line detector's model. Raise BundleError for a bundle that holds none."""
         if DETECTOR not in self.manifest.files:
             raise BundleError(f"bundle {self.id} holds no line detector ({DETECTOR}); take one that does, or name one")
         return self.folder / DETECTOR

@@ -90,7 +90,7 @@ class Recognizer:
     def read(self, images: Sequence[ImageInput], *, decoding: Decoding | None = None) -> list[Reading]:
         """Return one reading for each image, in order: paths, bytes, open files, PIL images or arrays.
 
-        Raises ImageError, or OSError for a path, for the first image that cannot be read.
+        Raise ImageError, or OSError for a path, for the first image that cannot be read.
         """
         return list(self.read_each(images, decoding=decoding))
 

@@ -122,7 +122,7 @@ class LabelApi:
 
 
 def _sent(body: bytes, **types: type) -> dict[str, Any]:
-    """Return the fields of a JSON body. Raises LabelRefusedError where one is missing or of another type."""
+    """Return the fields of a JSON body. Raise LabelRefusedError where one is missing or of another type."""
     content: Any = None
     with suppress(ValueError, RecursionError):
         content = json.loads(body)

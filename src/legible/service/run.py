@@ -27,7 +27,7 @@ As in bentofile.yaml.
 def run(*, host: str, port: int, workers: int) -> None:
     """Serve until told to end.
 
-    Raises BundleError or SettingsError before anything is started where bundle, baseline or settings are not sound: a
+    Raise BundleError or SettingsError before anything is started where bundle, baseline or settings are not sound: a
     worker that finds it out is started again and again.
     """
     settings = ServiceSettings.from_environment()

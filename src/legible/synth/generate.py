@@ -40,7 +40,7 @@ FINGERPRINT = "fingerprint"
 def generate(params: Params, *, root: Path, processes: int = 1) -> None:
     """Write root/data/generated/<kind>; a kind without a weight is left out.
 
-    A run that was killed goes on where it was, if nothing that decides the samples has changed. Raises SettingsError
+    A run that was killed goes on where it was, if nothing that decides the samples has changed. Raise SettingsError
     or DataError before anything is written where what is asked for cannot be drawn.
     """
     jobs = _checked_jobs(params, root=root)

@@ -44,7 +44,7 @@ def train_line_detector(
     """Train in `folder` from the archives of `pages`; continue a run of the same parameters, fonts and archives.
 
     When all epochs are done, or `stop_after` more of them, the weights that were reached are exported to
-    folder/detector.tflite. Raises DataError for a source that is not there.
+    folder/detector.tflite. Raise DataError for a source that is not there.
     """
     archives = {name: archive_of(pages, name) for name in detector.sources}
     materials = _materials(params, root)
@@ -60,7 +60,7 @@ def train_line_detector(
 
 
 def archive_of(pages: Path, name: str) -> Path:
-    """Return the archive of a source: pages/NAME.tar, or the only one in pages/NAME. Raises DataError for none."""
+    """Return the archive of a source: pages/NAME.tar, or the only one in pages/NAME. Raise DataError for none."""
     found = [pages / f"{name}.tar"] if (pages / f"{name}.tar").is_file() else sorted((pages / name).glob("*.tar"))
     if len(found) != 1:
         raise DataError(
