@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from legible.recognition.recognizer import TOGETHER
+from legible.recognition.recognizer import STEP_IMAGES
 from legible.service.batching import BatchQueue, EventLoopQueue, batches
 from legible.service.read_job import QUICK_PIXELS
 
@@ -32,12 +32,12 @@ class Worker:
 
 
 def test_neighbours_are_one_piece_while_they_are_few_and_small() -> None:
-    names = [Picture(f"{number}") for number in range(TOGETHER + 1)]
+    names = [Picture(f"{number}") for number in range(STEP_IMAGES + 1)]
     large = [Picture("large", QUICK_PIXELS), Picture("small"), Picture("alone"), Picture("last")]
     found = list(batches([*names, *large], alone=lambda picture: picture.name == "alone"))
     assert [[picture.name for picture in piece] for piece in found] == [
-        [f"{number}" for number in range(TOGETHER)],
-        [f"{TOGETHER}"],
+        [f"{number}" for number in range(STEP_IMAGES)],
+        [f"{STEP_IMAGES}"],
         ["large"],
         ["small"],
         ["alone"],
@@ -61,12 +61,12 @@ def test_a_fault_is_raised_for_its_own_item_alone() -> None:
 
     async def ask() -> list[Sequence[str] | BaseException]:
         shared = BatchQueue(EventLoopQueue(), worker)
-        wanted = [Picture("torn"), *(Picture(f"{n}") for n in range(TOGETHER))]
+        wanted = [Picture("torn"), *(Picture(f"{n}") for n in range(STEP_IMAGES))]
         return list(await asyncio.gather(*(shared.do([one]) for one in wanted), return_exceptions=True))
 
     torn, *others = asyncio.run(ask())
     assert isinstance(torn, ValueError)
-    assert others == [[f"{n}"] for n in range(TOGETHER)]
+    assert others == [[f"{n}"] for n in range(STEP_IMAGES)]
 
 
 def test_work_that_loses_a_result_is_a_fault_and_leaves_nobody_waiting() -> None:

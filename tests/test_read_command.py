@@ -143,7 +143,7 @@ def test_workers_read_at_the_same_time(scans: Path, monkeypatch: pytest.MonkeyPa
         return original(self, *arguments, **named)
 
     monkeypatch.setattr(recognizer.Recognizer, "_try_some", met)
-    paths = [scans / "Hamburg.png"] * (2 * recognizer.TOGETHER)
+    paths = [scans / "Hamburg.png"] * (2 * recognizer.STEP_IMAGES)
     assert read(*paths, "--workers", "2", "--format", "text").stdout.split() == ["Hamburg"] * len(paths)
 
 

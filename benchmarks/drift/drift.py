@@ -35,7 +35,7 @@ from legible.observations.window import read_back
 from legible.packing.reference import few_of_each, measured
 from legible.reading import Reading
 from legible.recognition.bundle import load_bundle
-from legible.recognition.recognizer import TOGETHER, Recognizer
+from legible.recognition.recognizer import STEP_IMAGES, Recognizer
 from legible.service.read_job import Origin, ReadJob
 from legible.service.telemetry import Telemetry
 
@@ -268,7 +268,7 @@ def watching(
             start = time.process_time()
             jobs = [job_of(sample, reading) for sample, reading in zip(samples, readings, strict=True)]
             answered = time.process_time()
-            for some in batched(jobs, TOGETHER):
+            for some in batched(jobs, STEP_IMAGES):
                 telemetry.observe(some)
             telemetry.close()  # when the log is written
             after.append(time.process_time() - answered)

@@ -36,7 +36,7 @@ def legible_best_path() -> Read:
     from legible.batched import batched
     from legible.ctc.decode import best_path_text
     from legible.recognition.bundle import find_bundle, load_bundle
-    from legible.recognition.recognizer import TOGETHER, Recognizer
+    from legible.recognition.recognizer import STEP_IMAGES, Recognizer
 
     recognizer = Recognizer.from_bundle(load_bundle(find_bundle()))
 
@@ -45,7 +45,7 @@ def legible_best_path() -> Read:
         logits = [recognizer.logits(own) for own in columns]
         return [best_path_text(own, recognizer.charset) for own in logits]
 
-    return lambda images: [text for some in batched(images, TOGETHER) for text in read_some(some)]
+    return lambda images: [text for some in batched(images, STEP_IMAGES) for text in read_some(some)]
 
 
 def tesseract() -> Read:

@@ -24,7 +24,7 @@ from legible.image.decode import GreyImage, decode
 from legible.image.statistics import measure
 from legible.recognition.bundle import load_bundle
 from legible.recognition.decoding import Decoding, interpret
-from legible.recognition.recognizer import TOGETHER, Recognizer
+from legible.recognition.recognizer import STEP_IMAGES, Recognizer
 from legible.service.api import Api
 from legible.service.app import build_app
 from legible.service.read_job import PLAIN, Origin, ReadJob
@@ -79,7 +79,7 @@ def parts(folder: Path, count: int) -> Iterator[tuple[str, float]]:
     yield "normalise it", milliseconds_of(recognizer.normalized, images, count)
     yield "run the network", milliseconds_of(recognizer.logits, columns, count)
     yield "find the text and its confidence", milliseconds_of(interpreted, logits, count)
-    for together in (1, TOGETHER):
+    for together in (1, STEP_IMAGES):
         firsts = range(0, len(IMAGES) * together, together)
         each = milliseconds_of(partial(read_some, worker, together), firsts, count // together) / together
         yield f"all of the reading, {together} at a time", each

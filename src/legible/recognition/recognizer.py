@@ -36,10 +36,10 @@ from legible.recognition.decoding import Decoding, interpret
 
 PROBE_WIDTH = 64
 """Columns of the blank input from which the stride of a model is measured."""
-TOGETHER = 4
-"""Images that a worker takes through each step together; measured, more gain nothing."""
+STEP_IMAGES = 4
+"""The number of images that a worker takes through each step together; measured, more gain nothing."""
 AHEAD = 2
-"""Batches of TOGETHER images that wait for each worker."""
+"""The number of batches of STEP_IMAGES images that wait for each worker."""
 NOTHING = Reading("", 0.0, ())
 """The reading of a blank image: without ink there is nothing that a confidence could rest on."""
 SPECK = 8
@@ -106,7 +106,7 @@ class Recognizer:
     ) -> Iterator[Reading | ImageError | OSError]:
         """Yield for each image, in order, its reading or the error that it met; the others are read all the same."""
         try_some = partial(self._try_some, decoding=decoding or Decoding())
-        some = batched(images, TOGETHER)
+        some = batched(images, STEP_IMAGES)
         pool = self._here().pool
         if pool is None:
             return chain.from_iterable(map(try_some, some))

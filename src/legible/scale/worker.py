@@ -13,7 +13,7 @@ from legible.image.decode import GreyImage, decode
 from legible.reading import Reading
 from legible.recognition.bundle import find_bundle, load_bundle
 from legible.recognition.decoding import Decoding
-from legible.recognition.recognizer import TOGETHER, Recognizer
+from legible.recognition.recognizer import STEP_IMAGES, Recognizer
 from legible.scale.blocks import ImageBlock, block_images
 from legible.scale.plan import BulkJob
 from legible.scale.stores import store_errors, store_of
@@ -55,7 +55,7 @@ class BulkWorker:
 
     def read(self, block: ImageBlock) -> Part:
         """Read a block and write its part whole; the same block always gives the same bytes."""
-        rows = [row for some in batched(block_images(block), TOGETHER) for row in self._read_some(some)]
+        rows = [row for some in batched(block_images(block), STEP_IMAGES) for row in self._read_some(some)]
         content = ENCODERS[self._job.format](rows)
         with store_errors(self._output):
             store_of(self._output).write(f"{self._output}/{self._job.part_name(block.number)}", content)

@@ -15,7 +15,7 @@ from legible.config import ServiceSettings
 from legible.errors import ImageError
 from legible.image.statistics import measure
 from legible.recognition.decoding import Decoding
-from legible.recognition.recognizer import TOGETHER
+from legible.recognition.recognizer import STEP_IMAGES
 from legible.service import metrics
 from legible.service.answers import BatchAnswer, ErrorAnswer, ReadingAnswer, reading_answer
 from legible.service.batching import BatchQueue, EventLoopQueue, batches
@@ -66,7 +66,9 @@ class Api:
         self.telemetry = telemetry
         event_loop = EventLoopQueue()
         self._reading = BatchQueue(event_loop, worker.read)
-        self._observing = BatchQueue(event_loop, telemetry.observe, max_items=2 * TOGETHER)  # more than is read between
+        self._observing = BatchQueue(
+            event_loop, telemetry.observe, max_items=2 * STEP_IMAGES
+        )  # more than is read between
 
     @property
     def is_ready(self) -> bool:

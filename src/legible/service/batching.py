@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from legible.recognition.recognizer import TOGETHER
+from legible.recognition.recognizer import STEP_IMAGES
 from legible.service.read_job import QUICK_PIXELS
 
 
@@ -37,7 +37,7 @@ def batches(items: Sequence[Item], *, alone: Callable[[Item], bool]) -> Iterator
         yield batch
 
 
-def is_batch(items: Collection[Costing], *, max_items: int = TOGETHER) -> bool:
+def is_batch(items: Collection[Costing], *, max_items: int = STEP_IMAGES) -> bool:
     return len(items) <= max_items and sum(item.cost for item in items) <= QUICK_PIXELS
 
 
@@ -70,7 +70,7 @@ class BatchQueue(Generic[Item, Result]):
         event_loop: EventLoopQueue,
         work: Callable[[Sequence[Item]], Sequence[Result]],
         *,
-        max_items: int = TOGETHER,
+        max_items: int = STEP_IMAGES,
     ) -> None:
         self._event_loop = event_loop
         self._work = work
