@@ -17,7 +17,7 @@ import pytest
 from conftest import drawn_word
 from hostile_files import png
 from PIL import Image
-from serving import Service, started
+from serving import Service, started, wait_until_ready
 
 pytestmark = pytest.mark.slow
 MIB = 2**20
@@ -142,3 +142,24 @@ def test_every_error_has_the_one_shape(service: Service) -> None:
     answer = httpx.post(f"{service.address}/read/", content=b"x", headers={"Host": "elsewhere.example"})
     assert answer.status_code == 404
     assert set(json.loads(answer.text)["error"]) == {"code", "message"}
+
+
+def test_a_killed_worker_leaves_no_request_in_flight(tmp_path: Path, bundle_folder: Path) -> None:
+    page = png(6320, 6320)
+    with started(tmp_path, LEGIBLE_BUNDLE=str(bundle_folder)) as service:
+        (worker,) = service.workers
+        callers = [threading.Thread(target=failing_read, args=(service, page)) for _ in range(6)]
+        for caller in callers:
+            caller.start()
+        time.sleep(2)
+        worker.kill()
+        for caller in callers:
+            caller.join()
+        wait_until_ready(service)
+        text = httpx.get(f"{service.address}/metrics", timeout=60).text
+    assert re.search(r"^legible_in_flight 0\.0$", text, re.MULTILINE)
+
+
+def failing_read(service: Service, data: bytes) -> None:
+    with contextlib.suppress(httpx.HTTPError):
+        read(service, data)

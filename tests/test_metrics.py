@@ -1,10 +1,16 @@
 """The service's own kind of histogram beside the library's."""
 
+import os
 import random
+import subprocess
+import sys
+from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Histogram, generate_latest
+import pytest
+from prometheus_client import CollectorRegistry, Histogram, generate_latest, multiprocess
 
-from legible.service.internals.of_prometheus import ManyHistogram
+from legible.service import metrics
+from legible.service.internals.of_prometheus import ManyHistogram, fold_dead_workers, locked
 from legible.service.metrics import TENTHS
 
 
@@ -25,3 +31,61 @@ def test_values_counted_together_are_those_counted_one_by_one() -> None:
     chance = random.Random(1)
     values = [0.0, 0.1, 0.3, 1.0, 1.5, *(chance.randrange(64) / 64 for _ in range(500))]
     assert exposed(values, together=True) == exposed(values, together=False)
+
+
+WORKER = """
+import sys
+from prometheus_client import Counter, Gauge, Histogram
+Counter("read_total", "Read.", ["channel"]).labels("web").inc(3)
+Histogram("seconds", "Seconds.", buckets=(1.0, 2.0)).observe(1.5)
+Gauge("flying", "In flight.", multiprocess_mode="livesum").set(6)
+Gauge("bundle", "Bundle.", multiprocess_mode="max").set(1)
+"""
+
+
+def worker_that_dies(folder: Path) -> None:
+    subprocess.run([sys.executable, "-c", WORKER], env={"PROMETHEUS_MULTIPROC_DIR": str(folder)}, check=True)
+
+
+def exposed_of(folder: Path) -> dict[str, float]:
+    registry = CollectorRegistry()
+    multiprocess.MultiProcessCollector(registry, str(folder))  # type: ignore[no-untyped-call]
+    lines = generate_latest(registry).decode().splitlines()
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines if line[0] != "#")}
+
+
+def test_what_dead_workers_counted_stays_and_their_gauges_go(tmp_path: Path) -> None:
+    for _ in range(3):
+        worker_that_dies(tmp_path)
+        with locked(tmp_path):
+            fold_dead_workers(tmp_path)
+    seen = exposed_of(tmp_path)
+    assert seen['read_total{channel="web"}'] == 9
+    assert seen['seconds_bucket{le="2.0"}'] == 3
+    assert seen["seconds_count"] == 3
+    assert "flying" not in seen
+    assert sorted(path.name for path in tmp_path.glob("*.db")) == ["counter_0.db", "histogram_0.db"]
+
+
+def test_a_worker_that_lives_is_left_alone(tmp_path: Path) -> None:
+    worker_that_dies(tmp_path)
+    (path,) = tmp_path.glob("counter_*.db")
+    path.rename(tmp_path / f"counter_{os.getpid()}.db")
+    fold_dead_workers(tmp_path)
+    assert (tmp_path / f"counter_{os.getpid()}.db").exists()
+
+
+def test_metrics_are_made_anew_for_a_tenth_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, made = [0.0], list[float]()
+
+    def slow() -> bytes:
+        made.append(now[0])
+        now[0] += 0.05
+        return str(now[0]).encode()
+
+    monkeypatch.setattr(metrics, "_exposed", slow)
+    exposition = metrics.Exposition(clock=lambda: now[0])
+    for _ in range(1000):
+        exposition()
+        now[0] += 0.01
+    assert 0.05 * len(made) < 0.1 * now[0] * 1.01

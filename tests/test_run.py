@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 from conftest import drawn_word
 from PIL import Image
-from serving import PATIENCE_SECONDS, free_port
+from serving import PATIENCE_SECONDS, Service, free_port, wait_until_ready
 
 PROJECT = Path(__file__).parents[1]
 
@@ -98,3 +99,19 @@ def test_settings_that_no_worker_can_be_made_of_end_it_before_it_starts(
     assert ended.returncode == 3
     assert message in ended.stderr
     assert ended.stderr.count("\n") == 1
+
+
+def test_a_service_whose_serve_is_killed_ends_and_frees_the_port(bundle_folder: Path, tmp_path: Path) -> None:
+    port = free_port()
+    environment = {**os.environ, "LEGIBLE_BUNDLE": str(bundle_folder)}
+    command = [sys.executable, "-m", "legible", "serve", "--port", str(port), "--workers", "2"]
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL)
+    wait_until_ready(Service(f"http://127.0.0.1:{port}", process, tmp_path / "none"))
+    started = psutil.Process(process.pid).children(recursive=True)
+    assert len(started) >= 3
+    process.kill()
+    process.wait()
+    _, alive = psutil.wait_procs(started, timeout=60)
+    for orphan in alive:
+        orphan.kill()
+    assert alive == []

@@ -21,7 +21,15 @@ ENVIRONMENT_PREFIX = "LEGIBLE_"
 KEYS = frozenset({"keys", "keys_file", "metrics_keys"})
 """Settings that close something; empty ones would leave it open."""
 OTHER_VARIABLES = frozenset(
-    {"LEGIBLE_BUNDLE", "LEGIBLE_WORKERS", "LEGIBLE_PORT", "LEGIBLE_HOST", "LEGIBLE_KEY", "LEGIBLE_METRICS_KEY"}
+    {
+        "LEGIBLE_BUNDLE",
+        "LEGIBLE_WORKERS",
+        "LEGIBLE_PORT",
+        "LEGIBLE_HOST",
+        "LEGIBLE_KEY",
+        "LEGIBLE_METRICS_KEY",
+        "LEGIBLE_SERVE_PID",
+    }
 )
 """Variables of the prefix that are read elsewhere."""
 

@@ -18,6 +18,7 @@ from legible.service.app import admission_of, build_app
 from legible.service.connections import Connections, limits_of
 from legible.service.internals.of_bentoml import exports_spans
 from legible.service.line_writer import LineWriter, queue_output
+from legible.service.parent import end_with_parent
 from legible.service.telemetry import Telemetry
 from legible.service.worker import Worker
 
@@ -71,6 +72,7 @@ class Legible:
 
     def __init__(self) -> None:
         queue_output(api.lines, errors)
+        end_with_parent()
         connections.allow(allow_open_files() - OTHER_OPEN_FILES)
         bundle, name = load_bundle(find_bundle()), worker_name()
         api.start(Worker(bundle, api.settings, worker=name), Telemetry(bundle, api.settings, worker=name))

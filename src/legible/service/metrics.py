@@ -3,8 +3,11 @@
 Label children are made at the start: else `increase()` would lose the first event of each.
 """
 
+import math
 import os
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
@@ -18,7 +21,7 @@ from prometheus_client import (
 )
 
 from legible.drift.reference import Reference, Rule, SignalKind
-from legible.service.internals.of_prometheus import ManyHistogram
+from legible.service.internals.of_prometheus import ManyHistogram, fold_dead_workers, locked
 
 SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 TENTHS = tuple(i / 10 for i in range(1, 10))
@@ -93,10 +96,36 @@ def state_rules(rules: Mapping[SignalKind, Rule], *, smallest_window: int) -> No
         drift_smallest_window.labels(kind).set(smallest_window)
 
 
-def exposition() -> bytes:
-    """Return all metrics of all workers, in Prometheus' text format."""
+class Exposition:
+    """All metrics of all workers in Prometheus' text format; made anew when a tenth of the time allows for it."""
+
+    REST = 10.0
+    """The time for which an exposition serves, by the time that it took: a worker spends no more than a tenth on it."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._content = b""
+        self._until = -math.inf
+
+    def __call__(self) -> bytes:
+        started = self._clock()
+        if started >= self._until:
+            self._content = _exposed()
+            ended = self._clock()
+            self._until = ended + self.REST * (ended - started)
+        return self._content
+
+
+exposition = Exposition()
+
+
+def _exposed() -> bytes:
+    """Return all metrics of all workers; what dead ones counted is folded into one file first."""
     if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
         return generate_latest(REGISTRY)
+    folder = Path(os.environ["PROMETHEUS_MULTIPROC_DIR"])
     registry = CollectorRegistry()
     multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return generate_latest(registry)
+    with locked(folder):
+        fold_dead_workers(folder)
+        return generate_latest(registry)

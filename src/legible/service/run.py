@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -14,6 +15,7 @@ from legible.config import ServiceSettings
 from legible.errors import BundleError
 from legible.recognition.bundle import find_bundle, load_bundle
 from legible.service.keys import reading_keys
+from legible.service.parent import SERVE_PID
 from legible.service.telemetry import check
 
 PATIENCE_SECONDS = 90.0
@@ -33,21 +35,30 @@ def run(*, host: str, port: int, workers: int) -> None:
     settings = ServiceSettings.from_environment()
     check(settings, load_bundle(find_bundle()))
     reading_keys(settings)
+    with tempfile.TemporaryDirectory(prefix="legible-metrics-") as metrics:
+        code, signals = _serve(host=host, port=port, workers=workers, metrics=metrics)
+    if code > 0 and not signals:
+        raise BundleError(f"the service ended with {code}; what it printed says why")
+
+
+def _serve(*, host: str, port: int, workers: int, metrics: str) -> tuple[int, list[int]]:
+    """Run the service until it ends; return its exit code and the signals that came meanwhile."""
     environment = {
         "LEGIBLE_DRAIN_SECONDS": "0",  # whoever sits before it need not wait; behind a balancer it is set
         **MEMORY,
         **os.environ,
         "BENTOML_DO_NOT_TRACK": "True",
         "LEGIBLE_WORKERS": str(workers),
+        SERVE_PID: str(os.getpid()),
     }
+    # BentoML's own folder would be shared by all services of a user
+    environment.setdefault("PROMETHEUS_MULTIPROC_DIR", metrics)
     command = [sys.executable, "-m", "bentoml", "serve", "legible.service.bento:Legible", "--host", host]
     # In a session of its own the service gets each signal once: from here, also where a terminal sends it to all.
     process = Popen([*command, "--port", str(port)], env=environment, start_new_session=True)  # noqa: S603
     with _told(process) as signals:
         _announce(process, host=host, port=port)
-        code = process.wait()
-    if code > 0 and not signals:
-        raise BundleError(f"the service ended with {code}; what it printed says why")
+        return process.wait(), signals
 
 
 @contextlib.contextmanager

@@ -1,10 +1,21 @@
-"""Private parts of prometheus_client."""
+"""Private parts of prometheus_client: its histogram's buckets, and the files in which each worker counts."""
 
+import fcntl
+import shutil
 from bisect import bisect_left
 from collections import Counter as CountOf
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 from prometheus_client import Histogram
+from prometheus_client.mmap_dict import MmapedDict
+
+from legible.service.parent import is_alive
+
+FOLDED = "0"
+"""In place of a process id, in the names of the files that hold what dead workers counted."""
 
 
 class ManyHistogram(Histogram):
@@ -16,3 +27,42 @@ class ManyHistogram(Histogram):
         self._sum.inc(sum(values))
         for bucket, count in CountOf(bisect_left(self._upper_bounds, value) for value in values).items():
             self._buckets[bucket].inc(count)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock: no other worker folds or collects meanwhile, so that no count is seen twice or not."""
+    with (folder / ".lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def fold_dead_workers(folder: Path) -> None:
+    """Add what dead workers counted to one file of a kind, and remove theirs; their gauges are gone with them.
+
+    Files are named `<kind>_<pid>.db`. Call it with the folder locked.
+    """
+    dead: dict[str, list[Path]] = defaultdict(list)
+    for path in folder.glob("*.db"):
+        kind, _, pid = path.stem.rpartition("_")
+        if pid.isdecimal() and pid != FOLDED and not is_alive(int(pid)):
+            dead[kind].append(path)
+    for kind, paths in dead.items():
+        if not kind.startswith("gauge"):
+            _fold(folder / f"{kind}_{FOLDED}.db", paths)
+        for path in paths:
+            path.unlink(missing_ok=True)
+
+
+def _fold(whole: Path, paths: Sequence[Path]) -> None:
+    """Write the sums beside their place, and rename them into it."""
+    fresh = whole.with_suffix(".new")
+    fresh.unlink(missing_ok=True)
+    if whole.exists():
+        shutil.copyfile(whole, fresh)
+    sums = MmapedDict(str(fresh))  # type: ignore[no-untyped-call]
+    for path in paths:
+        for key, value, _, _ in MmapedDict.read_all_values_from_file(str(path)):  # type: ignore[no-untyped-call]
+            sums.write_value(key, sums.read_value(key)[0] + value, 0.0)  # type: ignore[no-untyped-call]
+    sums.close()  # type: ignore[no-untyped-call]
+    fresh.replace(whole)
