@@ -3,9 +3,12 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import httpx
+import numpy as np
 import pytest
+from PIL import Image
 
 from legible import client as module
 from legible.client import Client, Guess, RemoteReading, ServiceError
@@ -121,3 +124,27 @@ def test_a_correction_is_sent() -> None:
 
     client(handle).correct("r", "text")
     assert sent == [{"reading_id": "r", "text": "text"}]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        str,
+        lambda path: path.open("rb"),
+        lambda path: np.asarray(Image.open(path)),
+        Image.open,
+    ],
+    ids=["a path as a string", "an open file", "an array", "a PIL image"],
+)
+def test_any_kind_of_image_is_sent(given: Callable[[Path], Any], tmp_path: Path) -> None:
+    Image.new("L", (8, 4), 200).save(tmp_path / "word.png")
+    seen: list[bytes] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        seen.append(request.read())
+        return httpx.Response(200, json=READING)
+
+    image = given(tmp_path / "word.png")
+    assert client(handle).read(image) == ANSWER
+    assert b"\x89PNG" in seen[0]
+    getattr(image, "close", lambda: None)()

@@ -69,3 +69,11 @@ def test_a_command_without_its_extra_is_one_line(command: list[str], module: str
     )
     assert done.returncode == 3
     assert done.stderr == f'legible: {module} is not installed; pip install "legible-ocr[{extra}]"\n'
+
+
+def test_the_client_without_its_library_says_what_to_install() -> None:
+    code = "import sys; sys.modules['httpx'] = None; import legible.client"
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1] == (
+        'ModuleNotFoundError: httpx is not installed; pip install "legible-ocr[client]"'
+    )

@@ -3,19 +3,23 @@
 It stands alone: besides the standard library it needs httpx (`pip install legible-ocr[client]`), and tqdm for progress.
 
     with Client("http://localhost:3000") as client:
-        print(client.read(Path("word.png")).text)
+        print(client.read("word.png").text)
 """
 
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import httpx
-
 from legible.batched import batched
+from legible.extras import missing_extra
+from legible.image_input import ImageInput, image_file
+
+try:
+    import httpx
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(missing_extra(error), name=error.name) from error
 
 RETRIED = frozenset({429, 502, 503, 504})
 """The status codes after which the same request may succeed."""
@@ -69,8 +73,8 @@ class Client:
         self._http = httpx.Client(base_url=address, headers=headers, timeout=timeout_seconds, transport=transport)
         self._tries = tries
 
-    def read(self, image: bytes | Path, **options: Any) -> RemoteReading:
-        """Read one image.
+    def read(self, image: ImageInput, **options: Any) -> RemoteReading:
+        """Read one image: a path, bytes, an open file, a PIL image or an array.
 
         The options are accept, lexicon, alternatives, channel, document and sender. Raise ServiceError where it is
         refused.
@@ -78,7 +82,7 @@ class Client:
         return _reading(self._read("/read", [("image", image)], options))
 
     def read_many(
-        self, images: Iterable[bytes | Path], *, batch: int = 16, progress: bool = False, **options: Any
+        self, images: Iterable[ImageInput], *, batch: int = 16, progress: bool = False, **options: Any
     ) -> Iterator[RemoteReading | ServiceError]:
         """Yield a reading or an error for each image, in order, sending `batch` images in each request.
 
@@ -90,7 +94,7 @@ class Client:
                     bar.update(1)
                     yield one
 
-    def _read_some(self, images: list[bytes | Path], options: dict[str, Any]) -> list[RemoteReading | ServiceError]:
+    def _read_some(self, images: list[ImageInput], options: dict[str, Any]) -> list[RemoteReading | ServiceError]:
         try:
             content = self._read("/read_batch", [("images", image) for image in images], options)
         except ServiceError as error:
@@ -117,7 +121,7 @@ class Client:
     ) -> None:
         self.close()
 
-    def _read(self, path: str, images: list[tuple[str, bytes | Path]], options: dict[str, Any]) -> Any:
+    def _read(self, path: str, images: list[tuple[str, ImageInput]], options: dict[str, Any]) -> Any:
         data = {name: options[name] for name in ORIGIN if options.get(name)}
         params = {name: value for name, value in options.items() if name not in ORIGIN}
         files = [(field, _file(image)) for field, image in images]
@@ -142,8 +146,8 @@ class Client:
         raise _refusal(answer)
 
 
-def _file(image: bytes | Path) -> tuple[str, bytes]:
-    return ("image", image) if isinstance(image, bytes) else (image.name, image.read_bytes())
+def _file(image: ImageInput) -> tuple[str, bytes]:
+    return image_file(image)
 
 
 def _pause(said: str | None, number: int) -> float:
