@@ -24,15 +24,15 @@ ALL_CORES = os.cpu_count() or 1
 
 Root = Annotated[Path, typer.Option(help="The project's folder: params.yaml, data, models.")]
 Processes = Annotated[int, typer.Option(min=1, help="Worker processes or threads.")]
-Corrections = Annotated[Path | None, typer.Option(help="The service's corrections, for true figures.")]
-Baseline = Annotated[Path | None, typer.Option(help="This deployment's own normal, of legible rebase.")]
+Corrections = Annotated[Path | None, typer.Option(help="The service's folder of corrections, to count right readings.")]
+Baseline = Annotated[Path | None, typer.Option(help="The baseline that legible rebase wrote.")]
 
 ABOUT = (legible.__doc__ or "").splitlines()[0]
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=ABOUT)
 
 
 def main() -> None:
-    """Run the command line. Any error exits with 3, as 1 says drift, or refused; what the user can mend is one line."""
+    """Run the command line. Any error exits with 3; what the user can correct is explained in one line."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow says what instructions it found
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def one_line(error: LegibleError | OSError | ModuleNotFoundError) -> str | None:
-    """Say an error in one line; None for a module that no extra brings, which is a fault of ours."""
+    """Return an error in one line; None for a missing module that no extra brings, which is a bug."""
     if isinstance(error, ModuleNotFoundError):
         return missing_extra(error)
     if isinstance(error, OSError):

@@ -22,15 +22,15 @@ app.add_typer(data_app, name="data")
 @data_app.command("add")
 def data_add(
     kind: Annotated[str, typer.Argument(help="iam, transcribed, pages or emnist.")],
-    path: Annotated[Path, typer.Argument(help="The folder that holds it; of transcribed or pages also a .tar.")],
+    path: Annotated[Path, typer.Argument(help="The folder of the source; for transcribed and pages also a .tar.")],
     *,
-    name: Annotated[str, typer.Option(help="What to list it as; else its kind or its folder's name.")] = "",
+    name: Annotated[str, typer.Option(help="The name of the source; else its kind or its folder's name.")] = "",
     terms: Annotated[str, typer.Option(help="Licence or terms, for the model card.")] = "",
     is_open: Annotated[
         bool | None, typer.Option("--open/--not-open", help="Whether anyone may use it for any purpose.")
     ] = None,
     option: Annotated[
-        list[str] | None, typer.Option(help="How to take it, such as untold=case; see docs/data.md.")
+        list[str] | None, typer.Option(help="An option of the source, such as untold=case; see docs/data.md.")
     ] = None,
     root: Root = HERE,
 ) -> None:
@@ -81,7 +81,7 @@ def data_show(
     split: Split = "",
     group: Group = "",
     count: Annotated[int, typer.Option(min=1, help="Samples on the sheet.")] = 120,
-    out: Annotated[Path, typer.Option(help="The picture to write.")] = Path("contact-sheet.png"),
+    out: Annotated[Path, typer.Option(help="The image file to write.")] = Path("contact-sheet.png"),
     root: Root = HERE,
 ) -> None:
     """Write a contact sheet of samples with their labels. Example: legible data show --group iam/word"""
@@ -101,14 +101,16 @@ def data_check(
     *,
     split: Split = "",
     group: Group = "",
-    suspects: Annotated[int, typer.Option(min=0, help="Least likely samples to show; 0 counts only.")] = 60,
-    out: Annotated[Path, typer.Option(help="Picture of the least likely samples.")] = Path("suspects.png"),
+    suspects: Annotated[
+        int, typer.Option(min=0, help="The number of least probable samples to show; 0 only counts.")
+    ] = 60,
+    out: Annotated[Path, typer.Option(help="The image file of the least probable samples.")] = Path("suspects.png"),
     bundle: Annotated[
         Path | None, typer.Option(help="The bundle that judges; else LEGIBLE_BUNDLE or the shipped.")
     ] = None,
     root: Root = HERE,
 ) -> None:
-    """Count by source, writer, length and character; list the samples that the bundle finds least likely."""
+    """Count by source, writer, length and character; list the samples that the bundle finds least probable."""
     from tqdm import tqdm
 
     from legible.data.census import Census

@@ -12,25 +12,29 @@ from legible.cli.app import HERE, Baseline, Root, app, params_of
 @app.command()
 def drill(
     *,
-    corruption: Annotated[str, typer.Option(help="What befalls the images, such as blur or inversion.")],
-    severity: Annotated[int, typer.Option(min=1, max=5, help="How badly.")] = 3,
-    url: Annotated[str, typer.Option(help="The service.")] = "http://localhost:3000",
+    corruption: Annotated[str, typer.Option(help="The corruption, such as blur or inversion.")],
+    severity: Annotated[int, typer.Option(min=1, max=5, help="The severity, 1 to 5.")] = 3,
+    url: Annotated[str, typer.Option(help="The address of the service.")] = "http://localhost:3000",
     images: Annotated[Path | None, typer.Option(help="A folder of pictures; else words are drawn.")] = None,
-    clean: Annotated[int, typer.Option(min=0, help="Images sent as they are, before.")] = 100,
-    count: Annotated[int, typer.Option(min=1, help="Corrupted images, at most.")] = 500,
-    patience: Annotated[float, typer.Option(min=0, help="Seconds to wait when all are sent.")] = 300,
-    prometheus: Annotated[str, typer.Option(help="Its address, to see the rule.")] = "",
-    alertmanager: Annotated[str, typer.Option(help="Its address, to see the alert.")] = "",
-    observations: Annotated[Path | None, typer.Option(help="The service's log, to see the report.")] = None,
+    clean: Annotated[int, typer.Option(min=0, help="Clean images to send first.")] = 100,
+    count: Annotated[int, typer.Option(min=1, help="The most corrupted images.")] = 500,
+    patience: Annotated[float, typer.Option(min=0, help="Seconds to wait after all are sent.")] = 300,
+    prometheus: Annotated[str, typer.Option(help="The address of Prometheus, to watch the rule.")] = "",
+    alertmanager: Annotated[str, typer.Option(help="The address of Alertmanager, to watch the alert.")] = "",
+    observations: Annotated[
+        Path | None, typer.Option(help="The service's folder of observations, to watch the report.")
+    ] = None,
     bundle: Annotated[Path | None, typer.Option(help="The bundle that the service serves.")] = None,
     baseline: Baseline = None,
-    key: Annotated[str, typer.Option(envvar="LEGIBLE_KEY", help="To read with, where keys are set.")] = "",
-    metrics_key: Annotated[str, typer.Option(envvar="LEGIBLE_METRICS_KEY", help="The same for /metrics.")] = "",
-    seed: Annotated[int, typer.Option(help="Of the drawn words and of the corruption.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="The outcome as JSON.")] = False,
+    key: Annotated[
+        str, typer.Option(envvar="LEGIBLE_KEY", help="A key that may read, where the service has keys.")
+    ] = "",
+    metrics_key: Annotated[str, typer.Option(envvar="LEGIBLE_METRICS_KEY", help="A key for /metrics.")] = "",
+    seed: Annotated[int, typer.Option(help="The seed of the drawn words and of the corruption.")] = 1,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the outcome as JSON.")] = False,
     root: Root = HERE,
 ) -> None:
-    """Send corrupted images to a running service and see who notices: exit 0 all that were asked, 1 not all.
+    """Send corrupted images to a running service and see who notices. Exit code 0: all detectors; 1: not all.
 
     Example: legible drill --corruption blur --severity 3 --images scans/ --prometheus http://localhost:9090
     """

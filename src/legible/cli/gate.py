@@ -37,12 +37,16 @@ def gate(
         str, typer.Option(help="A git revision, or a bundle's folder; `none` judges floors alone.")
     ] = "main",
     bundle: Annotated[Path, typer.Option(help="The candidate.")] = HERE / "models/bundle",
-    recorded: Annotated[bool, typer.Option("--recorded", help="Compare records, though data are here.")] = False,
-    deploy: Annotated[bool, typer.Option("--deploy", help="Refuse what could only be judged by records.")] = False,
-    output: Annotated[Output, typer.Option("--format", help="How the verdict is printed.")] = Output.table,
+    recorded: Annotated[
+        bool, typer.Option("--recorded", help="Compare recorded results, even where the data set is here.")
+    ] = False,
+    deploy: Annotated[
+        bool, typer.Option("--deploy", help="Refuse whatever could only be judged by recorded results.")
+    ] = False,
+    output: Annotated[Output, typer.Option("--format", help="The format of the verdict.")] = Output.table,
     root: Root = HERE,
 ) -> None:
-    """Judge the bundle here against the champion: exit 0 it may ship, 1 it may not. Example: legible gate
+    """Judge the bundle here against the champion: exit code 0 if it may ship, 1 if not. Example: legible gate
 
     Where data/dataset is, both bundles read its validation images again; else their recorded results are compared.
     """

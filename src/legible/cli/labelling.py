@@ -14,7 +14,7 @@ def queue(
     *,
     images: Annotated[Path, typer.Option(help="The images that the service kept.")] = HERE / "images",
     out: Annotated[Path, typer.Option(help="The folder to write: index.tsv and the images.")] = HERE / "queue",
-    most: Annotated[int, typer.Option(min=1, help="Images to transcribe, at most.")] = 200,
+    most: Annotated[int, typer.Option(min=1, help="The most images to transcribe.")] = 200,
     corrections: Corrections = None,
     bundle: Annotated[Path | None, typer.Option(help="The bundle that reads and judges.")] = None,
 ) -> None:

@@ -14,13 +14,13 @@ from legible.cli.app import HERE, Baseline, Corrections, app
 from legible.cli.read import image_files
 from legible.errors import LegibleError
 
-Log = Annotated[Path, typer.Option(help="The service's log, or a file of observations.")]
+Log = Annotated[Path, typer.Option(help="The service's folder of observations, or one file.")]
 LOG = HERE / "observations/v1"
 Channel = Annotated[str, typer.Option(help="Only this channel.")]
 Judge = Annotated[Path | None, typer.Option(help="The bundle whose reference decides.")]
 Kept = Annotated[Path | None, typer.Option(help="The images that the service kept, to show the most unusual.")]
-HtmlPath = Annotated[Path | None, typer.Option(help="Where the Evidently report (HTML) is written.")]
-Workspace = Annotated[Path | None, typer.Option(help="An Evidently workspace that gets the run.")]
+HtmlPath = Annotated[Path | None, typer.Option(help="The HTML file for the Evidently report.")]
+Workspace = Annotated[Path | None, typer.Option(help="The Evidently workspace that keeps the run.")]
 
 
 @app.command()
@@ -31,7 +31,7 @@ def drift(
     bundle: Judge = None,
     baseline: Baseline = None,
     last: Annotated[
-        int | None, typer.Option(min=1, help="How many of the newest; 1000, or all where --since is given.")
+        int | None, typer.Option(min=1, help="The newest N observations; 1000, or all with --since.")
     ] = None,
     since: Annotated[str, typer.Option(help="From this time on, such as 2026-11-21 or 2026-11-21T08:00.")] = "",
     channel: Channel = "",
@@ -39,9 +39,9 @@ def drift(
     kept: Kept = None,
     report: HtmlPath = None,
     workspace: Workspace = None,
-    as_json: Annotated[bool, typer.Option("--json", help="The verdict as JSON.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
 ) -> None:
-    """Say whether recent images look unlike the reference: exit 0 no, 1 yes, 2 not enough data, 3 error.
+    """Say whether recent images differ from the reference. Exit codes: 0 no, 1 yes, 2 not enough data, 3 error.
 
     Example: legible drift --last 1000 --report reports/drift.html
     """
@@ -82,7 +82,7 @@ def rebase(
     channel: Channel = "",
     out: Annotated[Path, typer.Option(help="The folder to write, for legible drift --baseline.")] = HERE / "baseline",
 ) -> None:
-    """Call what was read since then normal, for legible drift --baseline. Example: legible rebase --since 2026-11-21"""
+    """Make the readings since a time the baseline of legible drift. Example: legible rebase --since 2026-11-21"""
     from legible.monitoring.check import Standard
     from legible.monitoring.check import rebase as run
     from legible.observations.window import Selection, WindowTally
@@ -123,7 +123,7 @@ def monitor(
     report: HtmlPath = None,
     workspace: Workspace = None,
 ) -> None:
-    """Check for drift on a schedule, with the verdict at /metrics. Example: legible monitor --every 300"""
+    """Check for drift on a schedule, and serve the last verdict at /metrics. Example: legible monitor --every 300"""
     from legible.monitoring.check import ReportTarget, Standard, check
     from legible.monitoring.exporter import Exporter, watch
     from legible.monitoring.finding import Check

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 def page(
     paths: Annotated[list[Path], typer.Argument(help="Pictures, TIFF and PDF files of whole pages.")],
     *,
-    form: Annotated[PageFormat, typer.Option("--format", help="What to write.")] = PageFormat.text,
+    form: Annotated[PageFormat, typer.Option("--format", help="The output format.")] = PageFormat.text,
     output: Annotated[Path | None, typer.Option(help="A folder to write files to; else stdout.")] = None,
     bundle: Annotated[Path | None, typer.Option(help="A bundle's folder; else LEGIBLE_BUNDLE or the shipped.")] = None,
-    detector: Annotated[Path | None, typer.Option(help="A line detector's model; else the bundle's.")] = None,
-    seconds: Annotated[float, typer.Option(min=0, help="What a page may take; 0: as long as it takes.")] = 60.0,
+    detector: Annotated[Path | None, typer.Option(help="The model of a line detector; else the bundle's.")] = None,
+    seconds: Annotated[float, typer.Option(min=0, help="Time limit of a page in seconds; 0 for none.")] = 60.0,
 ) -> None:
     """Read whole pages. Exit code 1: some could not be read. Example: legible page scan.pdf --format pdf --output ."""
     from tqdm import tqdm

@@ -42,11 +42,11 @@ def read(
         Format | None, typer.Option("--format", help="table, or text (the texts alone), json (lines), tsv, csv.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
-    output: Annotated[Path | None, typer.Option(help="The file to write, whole or not at all.")] = None,
+    output: Annotated[Path | None, typer.Option(help="The file to write; it is written whole or not at all.")] = None,
     bundle: Annotated[Path | None, typer.Option(help="A bundle's folder; else LEGIBLE_BUNDLE or the shipped.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Threads that read.")] = 1,
     lexicon: Annotated[str, typer.Option(help="Prefer the words of this lexicon of the bundle, such as english.")] = "",
-    alternatives: Annotated[int, typer.Option(min=0, help="How many other texts to name.")] = 0,
+    alternatives: Annotated[int, typer.Option(min=0, help="The number of other texts to name.")] = 0,
 ) -> None:
     """Read images. Exit code 1: some could not be read. Example: legible read scans/ word.png --format tsv"""
     from legible.recognition.bundle import find_bundle, load_bundle

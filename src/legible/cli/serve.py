@@ -25,7 +25,7 @@ def serve(
         typer.Option(min=1, help="Worker processes; else LEGIBLE_WORKERS, else one for each core.", show_default=False),
     ] = None,
 ) -> None:
-    """Serve the page and the HTTP end points. Example: legible serve --port 3000"""
+    """Serve the page and the HTTP calls. Example: legible serve --port 3000"""
     from legible.service.run import run
 
     at = port or number_of("LEGIBLE_PORT", os.environ, most=65535) or 3000
@@ -59,8 +59,8 @@ def check_free(host: str, port: int) -> None:
 
 
 @app.command()
-def key(name: Annotated[str, typer.Argument(help="Whose key it is.")]) -> None:
-    """Make an API key: the key to stderr, once; the entry to keep to stdout. Example: legible key shop >> keys"""
+def key(name: Annotated[str, typer.Argument(help="The name of the key's owner.")]) -> None:
+    """Make an API key: the key on stderr, once; the entry to store on stdout. Example: legible key shop >> keys"""
     from legible.service.keys import entry, new_key
 
     made = new_key()

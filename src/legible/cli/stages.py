@@ -53,9 +53,9 @@ def ingest(root: Root = HERE) -> None:
 def train(
     root: Root = HERE,
     workers: Annotated[int, typer.Option(min=1, help="Processes that prepare images.")] = ALL_CORES,
-    threads: Annotated[int, typer.Option(min=0, help="Threads that compute; 0: as many as the backend takes.")] = 0,
+    threads: Annotated[int, typer.Option(min=0, help="Threads that compute; 0 leaves it to the backend.")] = 0,
     stop_after: Annotated[
-        str, typer.Option(help="A phase, by name or number: the weights are those of a recipe that ends there.")
+        str, typer.Option(help="The name or number of a phase: stop after it, as a recipe that ends there.")
     ] = "",
 ) -> None:
     """Stage: data/dataset into models/weights; continues where it was stopped. Example: legible train --threads 1"""
@@ -73,7 +73,7 @@ def export(
     root: Root = HERE,
     *,
     from_checkpoint: Annotated[
-        bool, typer.Option("--from-checkpoint", help="What the training that runs has reached, not models/weights.")
+        bool, typer.Option("--from-checkpoint", help="Export the newest checkpoint of a running training.")
     ] = False,
 ) -> None:
     """Stage: models/weights into the LiteRT artefact."""
