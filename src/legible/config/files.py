@@ -32,7 +32,7 @@ def _merged_files(paths: Iterable[Path]) -> dict[str, Any]:
             raise SettingsError(f"{path}: no such file; run in the project's folder or name one")
         try:
             content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: no UTF-8, no date, no number
             raise SettingsError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
         merged = merge(merged, in_todays_spelling(_sections(content, path)))
     return merged
