@@ -149,3 +149,14 @@ def test_functions_are_short() -> None:
     )
     assert lengths[len(lengths) // 2] <= MAX_MEDIAN
     assert lengths[len(lengths) * 9 // 10] <= MAX_90TH
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_docstring_has_a_subject(path: Path) -> None:
+    """`Of the height` says nothing; `The fraction of the height` does."""
+    texts = [node.value.value for node in ast.walk(TREES[path]) if isinstance(node, ast.Expr) and is_text(node)]
+    assert [text for text in texts if text.startswith(("Of ", "So many "))] == []
+
+
+def is_text(node: ast.Expr) -> bool:
+    return isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

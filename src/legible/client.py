@@ -46,7 +46,7 @@ class Guess:
 
 @dataclass(frozen=True)
 class RemoteReading:
-    """What the service answered for one image."""
+    """The answer of the service for one image."""
 
     text: str
     confidence: float

@@ -32,7 +32,7 @@ DAMAGE = (
     zlib.error,
     gzip.BadGzipFile,
 )
-"""What parsing content of an unexpected shape raises."""
+"""The exceptions that parsing content of an unexpected shape raises."""
 
 
 @contextmanager

@@ -22,7 +22,7 @@ class DetectorSource(Section):
 
 @dataclass(frozen=True)
 class DetectorParams(Section):
-    """What decides the weights of the line detector beside the files of its sources."""
+    """The parameters that decide the weights of the line detector, beside the files of its sources."""
 
     size: str = "base"
     epochs: PositiveInt = 80

@@ -15,7 +15,7 @@ DEFAULTS_OF_THEN = {"precision": "float32", "consistency": 0.0, "renormalized": 
 
 
 MEASURED = frozenset({"measured", "generated_only"})
-"""Of the section `pack`: prose for the card, which now comes from models/measured."""
+"""The keys of the section `pack` with prose for the card, which now comes from models/measured."""
 
 
 def in_todays_spelling(params: Mapping[str, Any]) -> Mapping[str, Any]:

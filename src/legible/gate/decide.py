@@ -21,13 +21,13 @@ from legible.scores import calibration_error
 from legible.tables import markdown_table
 
 LARGEST_LOSS = 0.01
-"""How much of the exact match over all images a candidate may lose at most."""
+"""The largest loss of exact match over all images that a candidate may have."""
 CALIBRATION_MARGIN = 0.02
-"""How much the calibration error over all images may grow."""
+"""The largest growth of the calibration error over all images."""
 SPEED_MARGIN = 1.5
-"""How many times the champion's time an image may take."""
+"""The longest time an image may take, as a multiple of the champion's."""
 SIZE_MARGIN = 1.5
-"""How many times the champion's bytes the bundle may have."""
+"""The largest size of the bundle, as a multiple of the champion's."""
 MIN_SHARED = 0.5
 """The fraction of the champion's images of a slice that both must have read for the two to be compared."""
 WAY_OUT = "evaluate both on the same data, or judge by floors alone with --champion none"
@@ -111,7 +111,7 @@ def gate(
 
 @dataclass(frozen=True)
 class _Readings:
-    """What both bundles read, and what that alone gives reason for."""
+    """The readings of both bundles, and the reasons that they alone give."""
 
     new: Sequence[Result]
     old: Sequence[Result]

@@ -76,7 +76,7 @@ def _drawn(font: ImageFont.FreeTypeFont, character: str) -> tuple[tuple[int, int
 
 
 def _roboto() -> str:
-    """Comes with the environment of the tests."""
+    """Return the Roboto that comes with the environment of the tests."""
     from font_roboto import Roboto  # type: ignore[import-untyped, import-not-found, unused-ignore]  # noqa: PLC0415
 
     return str(Roboto)

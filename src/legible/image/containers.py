@@ -28,7 +28,7 @@ EXIF, XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 XMP_TURN = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')
 WEBP_DROPPED = frozenset({b"EXIF", b"XMP ", b"ICCP"})
 WEBP_FLAGS = 0x04 | 0x08 | 0x20
-"""Of VP8X: XMP, EXIF and ICC profile are there."""
+"""The flags of VP8X that announce XMP, EXIF and an ICC profile."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,14 @@ class Contained:
     """An image without its metadata."""
 
     format: str
-    """As Pillow calls it."""
+    """The format's name in Pillow."""
     data: bytes
     turn: int = 1
     """EXIF's orientation, 1 to 8."""
     scans: int = 1
-    """How often a decoder goes over all pixels."""
+    """The number of times a decoder goes over all pixels."""
     working_bytes_per_pixel: int = 0
-    """What a decoder takes beside the picture."""
+    """The bytes a pixel that a decoder needs beside the image."""
     tile_pixels: int = 0
     """The pixels of one tile, which may be larger than the picture."""
 

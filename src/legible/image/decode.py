@@ -45,7 +45,7 @@ DECODER_FAULTS = (
     OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, ZeroDivisionError,
     EOFError, MemoryError, RuntimeError, struct.error, Image.DecompressionBombError,
 )  # fmt: skip
-"""What Pillow is known to raise on damaged files."""
+"""The exceptions that Pillow is known to raise on damaged files."""
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ class Speed:
     model: str
     """The first MODEL_DIGITS digits of its sha256."""
     milliseconds: Mapping[str, float]
-    """For one image of each group."""
+    """The milliseconds for one image of each group."""
     peak_mib: int
     processor: str
 

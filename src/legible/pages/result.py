@@ -11,7 +11,7 @@ TextSource = Literal["image", "text layer"]
 
 
 class PageFormat(StrEnum):
-    """What a read document can be written as."""
+    """The formats in which a read document can be written."""
 
     text = "text"
     json = "json"

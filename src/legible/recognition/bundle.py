@@ -32,7 +32,7 @@ CARD = "card.md"
 REQUIRED = frozenset({MODEL, CHARSET, CONFIDENCE, CARD})
 """The files that every bundle holds; a manifest that lists none of them would vouch for nothing."""
 MAX_BYTES = 5_000_000
-"""How large a bundle may be."""
+"""The largest size of a bundle."""
 
 
 @dataclass(frozen=True)

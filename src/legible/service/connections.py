@@ -86,7 +86,7 @@ class ByteBudget:
 
 
 class LimitedConnection(Protocol):
-    """What the registry asks of a connection; it is kept in the order of `since` within its phase."""
+    """The interface of a connection for the registry, which keeps it in the order of `since` within its phase."""
 
     phase: ConnectionPhase
     since: float

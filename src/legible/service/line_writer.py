@@ -58,7 +58,7 @@ class LineWriter:
                 self._on_lost(len(some))
 
     def _write_all(self, content: bytes) -> None:
-        """By the system's call, not by a file object, whose lock would be held while a pipe is full."""
+        """Write by the system's call, not by a file object, whose lock would be held while a pipe is full."""
         while content:
             content = content[os.write(self._descriptor, content) :]
 

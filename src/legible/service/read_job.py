@@ -41,7 +41,7 @@ class PixelAllowance:
 
 @dataclass(frozen=True)
 class Origin:
-    """Where an image comes from: its channel, and digests of its document and sender, empty where none was told."""
+    """The origin of an image: its channel, and digests of its document and sender, empty where none was told."""
 
     channel: str = ""
     document: str = ""

@@ -1,4 +1,4 @@
-"""What callers send: the options of a query, corrections in JSON (images: `uploads`). Whatever is wrong is a 400."""
+"""The requests of callers: options of a query, corrections in JSON (images: `uploads`). Whatever is wrong is a 400."""
 
 import json
 from collections.abc import Sequence

@@ -23,7 +23,7 @@ from legible.service.telemetry import Telemetry
 from legible.service.worker import Worker
 
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
-"""From an event (REST or HTTP API, its body base64 or not) and a context to the answer that API Gateway expects."""
+"""A function from an event (REST or HTTP API, its body base64 or not) and a context to API Gateway's answer."""
 
 
 def make_handler(settings: ServiceSettings) -> Handler:

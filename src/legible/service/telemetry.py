@@ -35,7 +35,7 @@ OTHER = "other"
 
 
 class Corrected(Enum):
-    """What became of a correction."""
+    """The fate of a correction."""
 
     KEPT = auto()
     UNKNOWN = auto()

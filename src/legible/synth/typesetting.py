@@ -146,7 +146,7 @@ def _shaped(lettering: Lettering, style: Typesetting, rng: np.random.Generator) 
         return np.asarray(swing * np.sin(x / (2.5 * style.size) + phase))
 
     def move(x: Places, y: Places) -> tuple[Places, Places]:
-        """The inverse of what remap is given, to within the change of the base line over a slant's width."""
+        """Return the inverse of the map that remap gets, to within the change of the base line over a slant's width."""
         across = x * style.stretch + (height - y - swing) * slant - min(slant, 0) * height
         down = y + swing - base(across)
         return x * style.stretch + (height - down) * slant - min(slant, 0) * height, down

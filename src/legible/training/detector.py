@@ -28,7 +28,7 @@ from legible.training.detector_batches import UNTOUCHED, PieceBatch, PiecePool
 WEIGHTS = "detector.weights.h5"
 STATE = "state.json"
 WARMUP = 0.03
-"""Of a training, over which its learning rate rises."""
+"""The fraction of a training over which its learning rate rises."""
 
 
 @dataclass(frozen=True)

@@ -40,11 +40,11 @@ class PieceSource:
     seed: int
     materials: Materials
     labelled: tuple[tuple[tuple[LabelledPage, ...], float], ...]
-    """For each source its pages and its weight among the labelled ones."""
+    """The pages of each source, and the source's weight among the labelled ones."""
     drawn: float
     """The fraction of pages that are drawn."""
     pieces: int
-    """Of each page."""
+    """The number of pieces of each page."""
     side: int
 
     def page(self, rng: np.random.Generator) -> TruePage:
@@ -68,7 +68,7 @@ class PiecePool:
         self._source = source
         self._executor = executor
         self.pieces = source.pieces
-        """Of each page."""
+        """The number of pieces of each page."""
 
     def batches(self, epoch: int, *, pages: int, size: int) -> Iterator[PieceBatch]:
         """Yield the batches of an epoch, in an order drawn from (seed, epoch); a rest that fills no batch is left

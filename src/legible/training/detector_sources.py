@@ -21,7 +21,7 @@ from legible.training.detector_truth import TruePage
 WORD_GAP = 1.1
 """Heights between two words of a row from which they belong to two lines."""
 RAGGED = 0.08
-"""Of the height of a hand-made polygon: how far it stands off from the ink on either side."""
+"""The distance of a hand-made polygon from the ink on either side, as a fraction of the polygon's height."""
 
 
 @dataclass(frozen=True)

@@ -95,7 +95,7 @@ def range_pieces(source: PieceSource) -> Iterable[npt.NDArray[np.float32]]:
 
 
 def _materials(params: Params, root: Path) -> Materials:
-    """Fonts as `generate` has them, the unseen families left out."""
+    """Return the fonts that `generate` uses, without the unseen families."""
     fonts = find_fonts(params.fonts, root=root, characters=params.charset.characters)
     return Materials.of([font for font in fonts if not is_unseen(font, params.fonts)], texts_of(params))
 

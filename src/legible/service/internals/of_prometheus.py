@@ -15,7 +15,7 @@ from prometheus_client.mmap_dict import MmapedDict
 from legible.service.parent import is_alive
 
 FOLDED = "0"
-"""In place of a process id, in the names of the files that hold what dead workers counted."""
+"""The name that takes the place of a process id in the files of what dead workers counted."""
 
 
 class ManyHistogram(Histogram):

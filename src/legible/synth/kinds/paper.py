@@ -1,4 +1,4 @@
-"""What the kinds on paper share: the faults of photographs, scans and copies, and ink on a sheet."""
+"""The common parts of kinds on paper: the faults of photographs, scans and copies, and ink on a sheet."""
 
 import numpy as np
 

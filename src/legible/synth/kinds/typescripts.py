@@ -15,7 +15,7 @@ from legible.synth.paper import smooth_noise
 from legible.synth.texts.documents import TYPED
 
 FADED = 128
-"""Of 255: softened ink paler than this is left as it was."""
+"""Softened ink paler than this, of 255, is left as it was."""
 
 
 def typescript_look(font: Font, rng: Rng) -> Look:

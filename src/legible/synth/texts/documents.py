@@ -65,7 +65,7 @@ def mixture(*makers: tuple[float, Maker]) -> Mixture:
 
 
 Texts = tuple[Maker, Maker]
-"""Of words and of lines."""
+"""The texts of a kind, for words and for lines."""
 
 
 RECEIPTS: Texts = (
