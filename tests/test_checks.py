@@ -1,20 +1,21 @@
 """What cannot be trained is refused in one line, whichever training asks for it, before any data are read."""
 
 import dataclasses
-import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from legible.config import Params, load_params
+from legible.config.checked import from_plain
 from legible.data.dataset import Manifest
 from legible.errors import DataError, SettingsError
 from legible.training.checks import check_mixtures, check_phases
 from legible.training.phases import phases_of
 from legible.training.stage import train
 
-PARAMS = load_params(Path(__file__).parents[1] / "params.yaml")
+PROJECT = Path(__file__).parents[1]
+PARAMS = load_params(PROJECT / "params.yaml")
 
 
 def changed(**changes: Any) -> Params:
@@ -29,6 +30,8 @@ def later(**changes: Any) -> Params:
 
 
 def check(params: Params) -> None:
+    """As params.yaml is checked, and then as a training begins."""
+    from_plain(Params, dataclasses.asdict(params), where="params")
     check_phases(params, phases_of(params))
 
 
@@ -43,18 +46,19 @@ def test_the_shipped_recipe_can_be_trained() -> None:
         ("epochs", 0, "at least 1"),
         ("epoch_samples", 0, "at least 1"),
         ("learning_rate", -0.1, "at least 0"),
-        ("learning_rate", math.nan, "at least 0"),
-        ("learning_rate", math.inf, "at least 0"),
         ("warmup_epochs", -1.0, "at least 0"),
-        ("dropout", 1.5, "0 to 0.99"),
-        ("strength", 1.5, "0 to 1"),
+        ("dropout", 1.5, "at most 0.99"),
+        ("strength", 1.5, "at most 1"),
         ("consistency", -0.5, "at least 0"),
+        ("batch_columns", -1, "at least 1"),
     ],
 )
 def test_values_that_nothing_can_be_trained_with(name: str, value: float, reason: str) -> None:
-    with pytest.raises(SettingsError, match=rf"^train\.{name} is {value!r}; it needs to be {reason}$"):
+    with pytest.raises(SettingsError, match=rf"^params\.train\.{name} is {value!r}; it needs to be {reason}$"):
         check(changed(**{name: value}))
-    with pytest.raises(SettingsError, match=rf"^train\.phases\[2\]\.{name} is {value!r}; it needs to be {reason}$"):
+    with pytest.raises(
+        SettingsError, match=rf"^params\.train\.phases\[2\]\.{name} is {value!r}; it needs to be {reason}$"
+    ):
         check(later(**{name: value}))
 
 
@@ -62,14 +66,14 @@ def test_values_that_nothing_can_be_trained_with(name: str, value: float, reason
     ("changes", "reason"),
     [
         ({"height": 4}, "train.height is 4; it needs to be at least 8"),
-        ({"batch_columns": 0}, "train.batch_columns is 0; it needs to be at least 1"),
-        ({"weight_decay": -1.0}, "train.weight_decay is -1.0; it needs to be at least 0"),
-        ({"averaging": 2.0}, "train.averaging is 2.0; it needs to be 0 to 0.999999"),
-        ({"averaged": -3}, "train.averaged is -3; it needs to be at least 1"),
+        ({"batch_columns": 0}, "params.train.batch_columns is 0; it needs to be at least 1"),
+        ({"weight_decay": -1.0}, "params.train.weight_decay is -1.0; it needs to be at least 0"),
+        ({"averaging": 2.0}, "params.train.averaging is 2.0; it needs to be at most 0.999999"),
+        ({"averaged": -3}, "params.train.averaged is -3; it needs to be at least 1"),
         ({"normalization": 9}, "train.normalization is 9; it needs to be 1 to 3"),
         ({"size": "huge"}, "train.size is 'huge'; sizes: micro, small, base"),
         ({"start_with": ("there",)}, "train.start_with is for further weights beside those of train.start_from"),
-        ({"mixture": {"iam/word": -1.0}}, "train.mixture.iam/word is -1.0; it needs to be at least 0"),
+        ({"mixture": {"iam/word": -1.0}}, "params.train.mixture.iam/word is -1.0; it needs to be at least 0"),
         ({"mixture": {"iam/word": 0.0}}, "train.mixture gives no group any weight"),
         ({"mixture": {"iam/words": 1.0}}, "train.mixture names 'iam/words'; groups are SOURCE/word or SOURCE/line"),
         ({"mixture": {"iam": 1.0}}, "train.mixture names 'iam'; groups are"),
@@ -84,8 +88,6 @@ def test_of_the_section(changes: dict[str, Any], reason: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"from_mean_of": -2}, "train.phases[2].from_mean_of is -2; it needs to be at least 1"),
-        ({"batch_columns": -1}, "train.phases[2].batch_columns is -1; it needs to be at least 1"),
         ({"precision": "bfloat16"}, "train.precision is 'bfloat16'; known: float32, mixed_bfloat16"),
         ({"consistency": 0.2, "strength": 0.0}, "train.phases[2].consistency compares two augmented views"),
         ({"mixture": {"iam/wrod": 1.0}}, "train.phases[2].mixture names 'iam/wrod'"),
@@ -101,6 +103,18 @@ def test_of_a_later_phase_before_the_first_begins(changes: dict[str, Any], reaso
 def test_a_name_that_could_mean_two_phases(name: str) -> None:
     with pytest.raises(SettingsError, match=rf"train\.phases names {name}; a name is for one phase alone"):
         check(later(name=name))
+
+
+def test_a_phase_starts_from_one_phase_at_least() -> None:
+    with pytest.raises(SettingsError, match=r"train\.phases\[2\]\.from_mean_of is -2; it needs to be at least 1"):
+        check(later(from_mean_of=-2))
+
+
+def test_a_rate_that_is_no_number(tmp_path: Path) -> None:
+    for text in (".nan", ".inf"):
+        (tmp_path / "over.yaml").write_text(f"train: {{learning_rate: {text}}}")
+        with pytest.raises(SettingsError, match=r"train\.learning_rate is .*; it needs a finite number"):
+            load_params(PROJECT / "params.yaml", tmp_path / "over.yaml")
 
 
 def test_a_negative_seed() -> None:

@@ -17,32 +17,15 @@ from legible.training.phases import TrainingPhase
 from legible.training.precision import check_precision
 
 KINDS = ("word", "line")
-RANGES: Mapping[str, tuple[float, float]] = {
-    "height": (MIN_HEIGHT, math.inf),
-    "epochs": (1, math.inf),
-    "epoch_samples": (1, math.inf),
-    "batch_columns": (1, math.inf),
-    "learning_rate": (0, math.inf),
-    "weight_decay": (0, math.inf),
-    "warmup_epochs": (0, math.inf),
-    "dropout": (0, 0.99),
-    "strength": (0, 1),
-    "averaging": (0, 0.999999),
-    "normalization": (1, NEWEST),
-    "consistency": (0, math.inf),
-}
-"""The smallest and the greatest value of each setting with which a network can be trained."""
+RANGES: Mapping[str, tuple[float, float]] = {"height": (MIN_HEIGHT, math.inf), "normalization": (1, NEWEST)}
+"""Bounds that the network and the preprocessing set; `config.params` has all others beside the fields."""
 
 
 def check_phases(params: Params, phases: Sequence[TrainingPhase]) -> None:
     """Raise SettingsError for the first setting with which a phase cannot be trained."""
-    _check_range("seed", params.seed, 0, math.inf)
-    _check_range("train.averaged", params.train.averaged, 1, math.inf)
     if params.train.start_with and not params.train.start_from:
         raise SettingsError("train.start_with is for further weights beside those of train.start_from; name these")
     _check_names(params.train.phases)
-    for number, overlay in enumerate(params.train.phases):
-        _check_range(f"train.phases[{number}].from_mean_of", overlay.from_mean_of, 1, math.inf)
     for phase in phases:
         _check(phase.train, _placed(params.train.phases, phase.number))
 
@@ -77,8 +60,7 @@ def _check(train: TrainParams, place: Callable[[str], str]) -> None:
 
 
 def _check_mixture(mixture: Mapping[str, float], *, where: str) -> None:
-    for group, weight in mixture.items():
-        _check_range(f"{where}.{group}", weight, 0, math.inf)
+    for group in mixture:
         source, _, kind = group.partition("/")
         if not source or kind not in KINDS:
             raise SettingsError(f"{where} names {group!r}; groups are SOURCE/{' or SOURCE/'.join(KINDS)}")
