@@ -6,6 +6,7 @@ What each is, and under which terms, stands in SOURCES; IAM is added by `legible
 
 import argparse
 import re
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -118,8 +119,8 @@ def main() -> None:
 
 def joined(archive: Path, readings: Path, folder: Path) -> Path:
     """A folder with a source's archive and another reader's readings of it."""
-    (folder / archive.name).symlink_to(archive.resolve())
-    (folder / second_readings.FILE).symlink_to(readings.resolve())
+    shutil.copyfile(archive, folder / archive.name)
+    shutil.copyfile(readings, folder / second_readings.FILE)
     return folder
 
 

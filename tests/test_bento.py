@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 DOCKERFILE = (PROJECT / "deploy/Dockerfile").read_text(encoding="utf-8").replace("\\\n", "")
 USER = 1034
-MAX_MEGABYTES = 300
+MAX_MEGABYTES = 450
 """Of the packages that are served."""
 
 

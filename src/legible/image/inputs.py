@@ -1,5 +1,6 @@
 """Any kind of image -> grey image: what `Recognizer.read` takes."""
 
+import io
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ from PIL import Image
 
 from legible.errors import ImageError, ImageTooLargeError
 from legible.image.colour import grey
-from legible.image.decode import DECODER_FAULTS, GreyImage, Limits, decode, decode_opened, open_image
+from legible.image.decode import DECODER_FAULTS, FORMATS, GreyImage, Limits, decode, decode_opened
 from legible.image_input import ImageInput, image_file, is_array, is_pil_image
 
 CHANNELS = (1, 3, 4)
@@ -54,6 +55,7 @@ def _check_pixels(width: int, height: int) -> None:
 def count_frames(data: bytes) -> int:
     """Return how many frames an image file holds, such as the pages of a TIFF; 1 for what cannot be opened."""
     try:
-        return int(getattr(open_image(data), "n_frames", 1))
-    except (ImageError, *DECODER_FAULTS):
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:  # `open_image` takes the first frame out
+            return int(getattr(image, "n_frames", 1))
+    except DECODER_FAULTS:
         return 1
