@@ -78,3 +78,7 @@ def test_no_address_leads_to_another(tmp_path: Path) -> None:
         return [answer.status_code for answer in answers]
 
     assert asyncio.run(ask()) == [404, 404, 404]
+
+
+def test_the_names_of_the_schemas_stay_as_clients_know_them() -> None:
+    assert set(describe(ServiceSettings())["components"]["schemas"]) >= {"Reading", "Character", "Error"}

@@ -1,5 +1,6 @@
 """The OpenAPI description of the routes, and a page that shows it without anything from outside."""
 
+import json
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -42,6 +43,16 @@ reading is accepted, <code>lexicon=english</code> to prefer words, <code>alterna
 All of it, errors included: <a href="/openapi.json">OpenAPI</a>. Also <code>GET /</code>, the page;
 <code>/metrics</code>, <code>/livez</code>, <code>/readyz</code>.
 </html>"""
+
+
+PUBLISHED = {
+    "ReadingAnswer": "Reading",
+    "TextChance": "Character",
+    "ErrorAnswer": "Error",
+    "BatchAnswer": "Batch",
+    "CorrectionAnswer": "Correction",
+}
+"""The names of the schemas, from which clients in other languages name their types."""
 
 
 def describe(settings: ServiceSettings) -> dict[str, Any]:
@@ -197,16 +208,20 @@ def _error_example(code: str, message: str) -> dict[str, Any]:
 
 
 def _schemas() -> dict[str, Any]:
-    """Return the schemas of the types that the handlers answer with, and of their parts."""
+    """Return the schemas of the types that the handlers answer with, and of their parts, by their published names."""
     schemas: dict[str, Any] = {}
     for answer in (ReadingAnswer, BatchAnswer, CorrectionAnswer, ErrorAnswer):
         schema = TypeAdapter(answer).json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
         schemas |= schema.pop("$defs", {}) | {answer.__name__: schema}
-    return schemas
+    text = json.dumps(schemas)
+    for name, published in PUBLISHED.items():
+        text = text.replace(f'"{name}"', f'"{published}"').replace(f'/{name}"', f'/{published}"')
+    named: dict[str, Any] = json.loads(text)
+    return named
 
 
 def _schema(name: str) -> dict[str, str]:
-    return {"$ref": f"#/components/schemas/{name}"}
+    return {"$ref": f"#/components/schemas/{PUBLISHED.get(name, name)}"}
 
 
 def _content(description: str, schema: str, example: dict[str, Any]) -> dict[str, Any]:
