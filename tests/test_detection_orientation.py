@@ -44,27 +44,39 @@ def test_places_on_a_turned_page_go_back_to_where_they_were(turn: int) -> None:
     assert back == pytest.approx(np.array([[20.5, 10.5]]))
 
 
-def test_a_page_that_reads_well_is_left_as_it_is_without_a_look_at_other_turns() -> None:
+def asked_turns(*confidences: float, elongation: float) -> tuple[int, list[int]]:
+    """The best turn of a page that reads so after none to three quarter turns, and which ones were tried."""
     asked: list[int] = []
 
     def evidence(turn: int) -> Evidence:
         asked.append(turn)
-        return Evidence(0.8, 40)
+        return Evidence(confidences[turn], 40, elongation)
 
-    assert best_turn(evidence) == 0
-    assert asked == [0]
-
-
-def test_a_page_that_reads_badly_is_turned_to_where_it_reads_best() -> None:
-    assert best_turn(lambda turn: Evidence((0.1, 0.05, 0.9, 0.1)[turn], 40)) == 2
+    return best_turn(evidence), asked
 
 
-def test_a_page_that_reads_badly_all_ways_is_left_as_it_is() -> None:
-    assert best_turn(lambda turn: Evidence((0.1, 0.11, 0.1, 0.09)[turn], 40)) == 0
+def test_a_page_that_reads_well_is_left_as_it_is_without_a_look_at_other_turns() -> None:
+    assert asked_turns(0.97, 0.5, 0.7, 0.5, elongation=20) == (0, [0])
+
+
+def test_a_page_of_long_lines_that_reads_badly_may_be_upside_down_and_not_on_its_side() -> None:
+    assert asked_turns(0.75, 0.99, 0.96, 0.99, elongation=20) == (2, [0, 2])
+
+
+def test_a_page_of_short_lines_that_reads_badly_may_lie_on_its_side() -> None:
+    assert asked_turns(0.5, 0.6, 0.7, 0.97, elongation=1.6) == (3, [0, 1, 2, 3])
+
+
+def test_a_page_that_reads_no_better_after_a_turn_is_left_as_it_is() -> None:
+    assert asked_turns(0.5, 0.51, 0.52, 0.5, elongation=1.0)[0] == 0
+
+
+def test_a_page_without_text_is_left_as_it_is() -> None:
+    assert best_turn(lambda _: Evidence(0.0, 0)) == 0
 
 
 def test_evidence_is_weighted_by_characters() -> None:
-    assert evidence_of([1.0, 0.0], [30, 10]) == Evidence(0.75, 40)
+    assert evidence_of([1.0, 0.0], [30, 10], [2.0, 10.0, 4.0]) == Evidence(0.75, 40, 4.0)
     assert evidence_of([], []) == Evidence(0.0, 0)
 
 

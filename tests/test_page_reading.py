@@ -114,7 +114,7 @@ def reading(text: str, confidence: float) -> Reading:
 @pytest.mark.parametrize(
     ("score", "text", "confidence", "expected"),
     [(0.9, "words", 0.9, True), (0.9, "words", 0.1, False), (0.9, "", 0.0, False), (0.9, "l", 0.5, False),
-     (0.9, "l", 0.9, True), (0.4, "words", 0.5, False)],
+     (0.9, "l", 0.9, True), (0.4, "words", 0.5, False), (0.99, "--", 0.99, False)],
 )  # fmt: skip
 def test_detector_and_reading_decide_together_what_is_text(
     score: float,

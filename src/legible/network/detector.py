@@ -143,7 +143,7 @@ def detector_loss(truth: Any, predicted: dict[str, Tensor]) -> Tensor:
         _balanced(core, logits[..., 0], near_text)
         + _dice(core, ops.sigmoid(logits[..., 0]), known)
         + _balanced(gap, logits[..., 1], known)
-        + 0.3 * _mean(_cross_entropy(page, logits[..., 2]), mapped)
+        + _mean(_cross_entropy(page, logits[..., 2]), mapped)
         + 2.0 * _heights(above, below, heights, core * measured)
     )
 

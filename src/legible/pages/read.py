@@ -170,7 +170,8 @@ class PageReader:
         longest = sorted(look.lines, key=lambda line: -line.shape.length)[:ASKED_LINES]
         readings = self._recognizer.read([cut_line(look.image, line.shape) for line in longest])
         sure = [_character_confidence(reading) for reading in readings]
-        return evidence_of(sure, [len(reading.text) for reading in readings])
+        elongations = [line.shape.length / line.shape.height for line in look.lines]
+        return evidence_of(sure, [len(reading.text) for reading in readings], elongations)
 
     def _read_lines(self, upright: Upright, deadline: float) -> Iterator[tuple[FoundLine, Reading]]:
         """Yield the lines that hold text, with their readings."""
@@ -188,11 +189,15 @@ class PageReader:
 
 
 def is_text(line: FoundLine, reading: Reading) -> bool:
-    """Return whether detector and reading together say that a line is text."""
-    if not reading.text.strip():
+    """Return whether the detector and the recogniser together take a line for text.
+
+    Signs alone, such as a dash, are taken for a rule or a speck.
+    """
+    text = reading.text.strip()
+    if not any(sign.isalnum() for sign in text):
         return False
     trust = line.score * _character_confidence(reading)
-    return trust >= (MIN_TRUST_ALONE if len(reading.text.strip()) <= FEW_CHARACTERS else MIN_TRUST)
+    return trust >= (MIN_TRUST_ALONE if len(text) <= FEW_CHARACTERS else MIN_TRUST)
 
 
 def leveled(image: GreyImage, degrees: float) -> tuple[GreyImage, Matrix]:
