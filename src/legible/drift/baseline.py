@@ -130,4 +130,10 @@ def _careful(reference: Reference, *, images: int, block: int) -> Reference:
         worth = effective_images(images, bunching=block, correlation=correlation)
         rule = replace(part.rule, m=min(part.rule.m, worth), correlation=correlation)
         known[kind] = replace(part, rule=rule)
-    return replace(reference, known=known, block=block, bunching=max(reference.bunching, float(block)))
+    unusual = reference.unusual
+    if unusual:
+        correlation = max(unusual.correlation, UNKNOWN_CORRELATION)
+        worth = effective_images(images, bunching=block, correlation=correlation)
+        unusual = replace(unusual, m=min(unusual.m, worth), correlation=correlation)
+    bunching = max(reference.bunching, float(block))
+    return replace(reference, known=known, block=block, bunching=bunching, unusual=unusual)

@@ -11,7 +11,7 @@ one at which they keep the budget too, with n the number of independent images t
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ import numpy.typing as npt
 from legible.arrays import Floats
 from legible.config import ReferenceParams
 from legible.drift.reference import EDGES, KINDS, KnownSignals, Reference, Rule, SignalKind, quantiles_of, ranks, table
-from legible.drift.unusual import EXPECTED, UnusualRule, levels, lowest_level, point_of, unusualness
+from legible.drift.unusual import Distance, UnusualRule, UnusualWindows, sharpest
 from legible.errors import DataError
 from legible.observations.row import Observation
 
@@ -28,6 +28,8 @@ WINDOW_FACTORS = (1, 2, 4, 10, 20, 40, 100)
 MIN_SPLITS, MAX_SPLITS = 100, 250
 RULES = len(KINDS) + 1
 """How many rules share the budget of false alarms equally: one for each kind, and the one on unusual images."""
+TYPICAL_FACTOR = 20
+"""The size of window, in smallest windows, at which the rule on unusual images is to be sharpest."""
 MIN_WINDOWS = 50
 """Windows of a size from each split, where there are more splits than MIN_SPLITS."""
 MAX_SPLIT_ROWS = 500_000
@@ -58,7 +60,7 @@ def make_reference(rows: Mapping[SignalKind, Rows], params: ReferenceParams, *, 
     """Make the reference of these rows, with its rules. Raise DataError where there are too few."""
     rng = np.random.default_rng(seed)
     known = {kind: _known(kind, rows[kind], params, rng) for kind in KINDS}
-    unusual = calibrate_unusual(rows["image"], known["image"], params, rng=rng)
+    unusual = calibrate_unusual(rows["image"], params, rng=rng)
     return Reference(known, params.false_alarms_per_window, params.smallest_window, unusual=unusual)
 
 
@@ -95,8 +97,7 @@ def _scores(
 
     Each split of the writers gives as many windows.
     """
-    most = min(MAX_SPLIT_ROWS / len(rows.values), resamples / MIN_WINDOWS)
-    splits = int(np.clip(most, MIN_SPLITS, MAX_SPLITS))
+    splits = _splits(len(rows.values), resamples)
     each = -(-resamples // splits)
     writers = np.unique(rows.writers, return_inverse=True)[1]
     rounds, ordered = [], []
@@ -109,31 +110,49 @@ def _scores(
     return np.concatenate(rounds, axis=1), [joined(windows) for windows in zip(*ordered, strict=True)]
 
 
-def calibrate_unusual(
-    rows: Rows, known: KnownSignals, params: ReferenceParams, *, rng: np.random.Generator
-) -> UnusualRule:
-    """Find the rule on unusual images, with the m and the correlation of the image rule, on windows drawn alike."""
+def calibrate_unusual(rows: Rows, params: ReferenceParams, *, rng: np.random.Generator) -> UnusualRule:
+    """Find the rule on unusual images, on windows of single images and of whole documents."""
     writers = np.unique(rows.writers, return_inverse=True)[1]
-    half = replace(known.rule, m=known.rule.m / 2)
     sizes = [params.smallest_window * factor for factor in WINDOW_FACTORS]
-    each = -(-params.resamples // MIN_SPLITS)
-    found: list[list[Floats]] = [[] for _ in sizes]
-    for _ in range(MIN_SPLITS):
-        is_known = _half(writers, rng)
-        quantiles = [quantiles_of(column) for column in rows.values[is_known].T]
-        point = point_of(unusualness(ranked_in(quantiles, rows.values[is_known], rng)))
-        beyond = unusualness(ranked_in(quantiles, rows.values[~is_known], rng)) > point
-        documents = DocumentSums.of(beyond[:, None].astype(np.float32), writers[~is_known])
+    splits = _splits(len(rows.values), params.resamples)
+    each = -(-params.resamples // splits)
+    found: list[list[UnusualWindows]] = [[] for _ in range(2 * len(sizes))]
+    for _ in range(splits):
+        unusual, documents = _unusual_of_others(rows.values, writers, rng)
         for place, n in enumerate(sizes):
-            singly = rng.binomial(n, beyond.mean(), each) / n - EXPECTED
+            singly = rng.binomial(n, unusual, each) / n
+            found[2 * place].append(UnusualWindows(singly, np.full(each, float(n)), np.ones(each)))
             images, bunching, fractions = documents.draw(n, each, rng)
-            worth = images / (1 + (bunching - 1) * half.correlation)
-            found[place].append(levels(singly, worth=np.full(each, float(n)), reference_worth=half.m))
-            found[place].append(levels(fractions[:, 0] - EXPECTED, worth=worth, reference_worth=half.m))
-    both = [np.concatenate(part[kind::2]) for part in found for kind in (0, 1)]
-    level = lowest_level(both, budget=params.false_alarms_per_window / RULES)
-    scores = unusualness(ranked_in(list(known.quantiles.values()), rows.values, rng))
-    return UnusualRule(point_of(scores), level)
+            found[2 * place + 1].append(UnusualWindows(fractions[:, 0], images, bunching))
+    windows = [_joined_unusual(parts) for parts in found]
+    typical = windows[2 * WINDOW_FACTORS.index(TYPICAL_FACTOR) + 1]
+    budget = params.false_alarms_per_window / RULES
+    level, m, correlation = sharpest(windows, images=len(rows.values), budget=budget, at=typical)
+    ranked = ranked_in([quantiles_of(column) for column in rows.values.T], rows.values, rng)
+    distance = Distance.of(ranked)
+    return UnusualRule(distance, distance.point(ranked), level, m, correlation)
+
+
+def _unusual_of_others(
+    values: Floats, writers: npt.NDArray[np.intp], rng: np.random.Generator
+) -> tuple[float, "DocumentSums"]:
+    """Return the fraction of unusual images among those of half of the writers, and their documents, by the others."""
+    is_known = _half(writers, rng)
+    quantiles = [quantiles_of(column) for column in values[is_known].T]
+    known = ranked_in(quantiles, values[is_known], rng)
+    distance = Distance.of(known)
+    unusual = distance(ranked_in(quantiles, values[~is_known], rng)) > distance.point(known)
+    return float(unusual.mean()), DocumentSums.of(unusual[:, None].astype(np.float32), writers[~is_known])
+
+
+def _joined_unusual(parts: Sequence[UnusualWindows]) -> UnusualWindows:
+    names = ("fractions", "images", "bunching")
+    return UnusualWindows(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+def _splits(rows: int, resamples: int) -> int:
+    """Return how often the writers are split: more often where rows are few, as their splits differ more."""
+    return int(np.clip(min(MAX_SPLIT_ROWS / rows, resamples / MIN_WINDOWS), MIN_SPLITS, MAX_SPLITS))
 
 
 def _half(writers: npt.NDArray[np.intp], rng: np.random.Generator) -> Marks:

@@ -7,7 +7,6 @@ from enum import StrEnum
 import numpy as np
 
 from legible.arrays import Floats
-from legible.drift.documents import effective_images
 from legible.drift.reference import EDGES, Reference, SignalKind
 from legible.drift.summary import RankCounts, Summary
 from legible.drift.unusual import EXPECTED
@@ -188,9 +187,7 @@ def _signals(reference: Reference, counts: RankCounts, *, tests: int = 1) -> lis
 def _unusual(reference: Reference, counts: RankCounts, *, tests: int = 1) -> UnusualDrift | None:
     if reference.unusual is None:
         return None
-    rule, bunching = reference.rules["image"], counts.documents.bunching
-    worth = effective_images(counts.images, bunching=bunching, correlation=rule.correlation)
-    excess = reference.unusual.threshold(worth, reference_worth=rule.m, tests=tests)
+    excess = reference.unusual.threshold(counts.images, bunching=counts.documents.bunching, tests=tests)
     return UnusualDrift(counts.unusual / counts.images, EXPECTED + excess)
 
 

@@ -126,7 +126,7 @@ class Reference:
                 "block": self.block,
                 "bunching": round(self.bunching, 2),
                 "rules": rules,
-                **({"unusual": vars(self.unusual)} if self.unusual else {}),
+                **({"unusual": self.unusual.told()} if self.unusual else {}),
             },
         )
 
@@ -139,7 +139,8 @@ class Reference:
             drift = _with_two_rules(content)
             known = {kind: KnownSignals(*parts[kind], rule=Rule(**drift["rules"][kind])) for kind in KINDS}
             budget, smallest = drift["false_alarms_per_window"], drift["smallest_window"]
-            unusual = UnusualRule(**drift["unusual"]) if "unusual" in drift else None
+            signals, unusual = len(known["image"].quantiles), drift.get("unusual")
+            unusual = UnusualRule.of_told(unusual, signals=signals) if unusual else None
             return Reference(known, budget, smallest, drift.get("block", 1), drift.get("bunching", 1.0), unusual)
 
 

@@ -12,7 +12,6 @@ from legible.arrays import Floats
 from legible.batched import batched
 from legible.drift.documents import DocumentCounts
 from legible.drift.reference import EDGES, KINDS, Reference, ranks, table
-from legible.drift.unusual import unusualness
 from legible.observations.row import NO_CHECK, Observation, check_of
 
 CHUNK = 5000
@@ -105,14 +104,14 @@ class Summary:
     def add(self, observations: Sequence[Observation]) -> None:
         ranked = ranked_by(self.reference, observations, self.random)
         self._keep_sample(observations)
-        scores = unusual_of(self.reference, ranked)
-        unusual = scores > self.reference.unusual.point if self.reference.unusual else np.zeros(len(scores), np.bool_)
+        rule = self.reference.unusual
+        unusual = rule.is_unusual(image_ranks(self.reference, ranked)) if rule else np.zeros(len(ranked), np.bool_)
         self.counts.add(ranked, [row.document for row in observations], unusual=int(unusual.sum()))
         self._count_channels(observations, ranked, unusual)
         confidences = np.asarray([row.confidence for row in observations])
         self.confidence += float(confidences.sum())
         self.doubt += float((confidences * (1 - confidences)).sum())
-        self._note_unusual(observations, scores)
+        self._note_unusual(observations, unusual_of(self.reference, ranked))
         if self.corrections:
             self._compare(observations)
 
@@ -162,7 +161,18 @@ def ranked_by(reference: Reference, observations: Sequence[Observation], rng: np
 
 def unusual_of(reference: Reference, ranked: Floats) -> Floats:
     """Return the unusualness (N,) of images by the ranks (N, signals) of all their signals."""
-    return unusualness(ranked[:, [i for i, name in enumerate(reference.quantiles) if name in KINDS["image"]]])
+    return unusualness(image_ranks(reference, ranked))
+
+
+def image_ranks(reference: Reference, ranked: Floats) -> Floats:
+    """Return the ranks of the image statistics among those (N, signals) of all signals."""
+    return ranked[:, [i for i, name in enumerate(reference.quantiles) if name in KINDS["image"]]]
+
+
+def unusualness(ranked: Floats) -> Floats:
+    """Score images by the ranks (N, signals) of their statistics: the mean logarithm of how few lie further out."""
+    outside = 2 * np.minimum(ranked, 1 - ranked)
+    return np.asarray(-np.log10(np.maximum(outside, 1e-4)).mean(axis=1), np.float64)
 
 
 def chunks(observations: Iterable[Observation]) -> Iterator[list[Observation]]:

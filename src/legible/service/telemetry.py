@@ -12,7 +12,7 @@ import numpy as np
 from legible.config import ServiceSettings
 from legible.drift.baseline import Baseline
 from legible.drift.reference import Reference, rank
-from legible.drift.unusual import unusualness
+from legible.drift.summary import unusualness
 from legible.image.decode import GreyImage
 from legible.observations.corrections import Correction
 from legible.observations.image_log import ImageLog, ImageSampler
