@@ -18,8 +18,9 @@ import numpy.typing as npt
 
 from legible.arrays import Floats
 from legible.config import ReferenceParams
+from legible.drift.documents import OUTLIERS
 from legible.drift.reference import EDGES, KINDS, KnownSignals, Reference, Rule, SignalKind, quantiles_of, ranks, table
-from legible.drift.unusual import Distance, UnusualRule, UnusualWindows, sharpest
+from legible.drift.unusual import Distance, UnusualRule, UnusualWindows, outlying, sharpest
 from legible.errors import DataError
 from legible.observations.row import Observation
 
@@ -122,13 +123,13 @@ def calibrate_unusual(rows: Rows, params: ReferenceParams, *, rng: np.random.Gen
         for place, n in enumerate(sizes):
             singly = rng.binomial(n, unusual, each) / n
             found[2 * place].append(UnusualWindows(singly, np.full(each, float(n)), np.ones(each)))
-            images, bunching, fractions = documents.draw(n, each, rng)
-            found[2 * place + 1].append(UnusualWindows(fractions[:, 0], images, bunching))
+            found[2 * place + 1].append(documents.unusual_windows(n, each, rng))
     windows = [_joined_unusual(parts) for parts in found]
     typical = windows[2 * WINDOW_FACTORS.index(TYPICAL_FACTOR) + 1]
     budget = params.false_alarms_per_window / RULES
     level, m, correlation = sharpest(windows, images=len(rows.values), budget=budget, at=typical)
     ranked = ranked_in([quantiles_of(column) for column in rows.values.T], rows.values, rng)
+    ranked = ranked[~outlying(ranked, writers)]
     distance = Distance.of(ranked)
     return UnusualRule(distance, distance.point(ranked), level, m, correlation)
 
@@ -140,6 +141,7 @@ def _unusual_of_others(
     is_known = _half(writers, rng)
     quantiles = [quantiles_of(column) for column in values[is_known].T]
     known = ranked_in(quantiles, values[is_known], rng)
+    known = known[~outlying(known, writers[is_known])]
     distance = Distance.of(known)
     unusual = distance(ranked_in(quantiles, values[~is_known], rng)) > distance.point(known)
     return float(unusual.mean()), DocumentSums.of(unusual[:, None].astype(np.float32), writers[~is_known])
@@ -220,21 +222,28 @@ class DocumentSums:
 
     def windows(self, n: int, windows: int, rng: np.random.Generator) -> DocumentWindows:
         """Draw windows of whole documents, and score them by the largest KS."""
-        images, bunching, fractions = self.draw(n, windows, rng)
+        taken, images, bunching = self._draw(n, windows, rng)
         edges = np.tile(np.asarray(EDGES), self.sums.shape[1] // len(EDGES))
-        return DocumentWindows(np.abs(fractions - edges).max(axis=1), images, bunching)
+        return DocumentWindows(np.abs(taken @ self.sums / images[:, None] - edges).max(axis=1), images, bunching)
 
-    def draw(self, n: int, windows: int, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
+    def unusual_windows(self, n: int, windows: int, rng: np.random.Generator) -> UnusualWindows:
+        """Draw windows of whole documents; the sums are of unusual images, and the most unusual documents left out."""
+        taken, images, bunching = self._draw(n, windows, rng)
+        counts = taken * self.sums[:, 0]
+        largest = np.partition(counts, -OUTLIERS, axis=1)[:, -OUTLIERS:].sum(axis=1)
+        return UnusualWindows((counts.sum(axis=1) - largest) / images, images, bunching)
+
+    def _draw(self, n: int, windows: int, rng: np.random.Generator) -> tuple[Floats, Floats, Floats]:
         """Draw windows of whole documents, in random order until they hold n images, or all there are.
 
-        Return the images (windows,), how bunched they are (windows,), and the fractions below (windows, edges).
+        Return which documents are taken (windows, documents), the images and how bunched they are (windows,).
         """
         order = np.argsort(rng.random((windows, len(self.sizes))), axis=1)
         before = np.cumsum(self.sizes[order], axis=1) - self.sizes[order]
         taken = np.zeros(order.shape)
         np.put_along_axis(taken, order, (before < n).astype(np.float64), axis=1)
         images, squares = taken @ self.sizes, taken @ self.sizes**2
-        return images, squares / images, taken @ self.sums / images[:, None]
+        return taken, images, squares / images
 
 
 def joined(parts: Sequence[DocumentWindows]) -> DocumentWindows:

@@ -46,7 +46,10 @@ class SignalDrift:
 
 @dataclass(frozen=True)
 class UnusualDrift:
-    """The fraction of images further out than 98 % of the reference's, and the largest that chance explains."""
+    """The fraction of images further out than 98 % of the reference's, and the largest that chance explains.
+
+    Those of the few most unusual documents are left out: single documents may be unlike all others.
+    """
 
     fraction: float
     threshold: float
@@ -188,7 +191,7 @@ def _unusual(reference: Reference, counts: RankCounts, *, tests: int = 1) -> Unu
     if reference.unusual is None:
         return None
     excess = reference.unusual.threshold(counts.images, bunching=counts.documents.bunching, tests=tests)
-    return UnusualDrift(counts.unusual / counts.images, EXPECTED + excess)
+    return UnusualDrift(counts.unusual_fraction, EXPECTED + excess)
 
 
 def _channels(summary: Summary) -> list[ChannelDrift]:

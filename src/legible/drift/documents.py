@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+OUTLIERS = 1
+"""How many documents may be unlike all others without being a drift: a reference of a hundred cannot know them all."""
 BUCKETS = 8192
 """Counters that documents are hashed to: memory that does not grow with their number, at an error of about 2 %."""
 
@@ -32,6 +34,11 @@ class DocumentCounts:
         self.counts += np.bincount(np.asarray(named, np.intp), minlength=BUCKETS)
         self.unnamed += len(documents) - len(named)
         self.images += len(documents)
+
+    @property
+    def largest(self) -> int:
+        """Return how many images the OUTLIERS documents with the most images have together."""
+        return int(np.partition(self.counts, -OUTLIERS)[-OUTLIERS:].sum())
 
     @property
     def bunching(self) -> float:

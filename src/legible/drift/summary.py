@@ -34,20 +34,25 @@ class RankCounts:
     """(signals,)"""
     documents: DocumentCounts
     images: int = 0
-    unusual: int = 0
-    """Images beyond the reference's 98 % point of unusualness; 0 where the reference has none."""
+    unusual: DocumentCounts = field(default_factory=DocumentCounts)
+    """Images beyond the reference's 98 % point; none where the reference has none."""
 
     @staticmethod
     def of_none(signals: int, *, block: int = 1) -> "RankCounts":
         return RankCounts(np.zeros((signals, len(EDGES)), np.int64), np.zeros(signals), DocumentCounts(block))
 
-    def add(self, ranked: Floats, documents: Sequence[str], *, unusual: int = 0) -> None:
-        """Add images by their ranks (N, signals) and documents, so many of them unusual."""
+    def add(self, ranked: Floats, documents: Sequence[str], *, unusual: Sequence[bool] = ()) -> None:
+        """Add images by their ranks (N, signals), their documents, and whether they are unusual."""
         self.below += (ranked[:, :, None] <= np.asarray(EDGES)).sum(axis=0)
         self.ranks += ranked.sum(axis=0)
         self.documents.add(documents)
         self.images += len(ranked)
-        self.unusual += unusual
+        self.unusual.add([document for document, is_one in zip(documents, unusual, strict=False) if is_one])
+
+    @property
+    def unusual_fraction(self) -> float:
+        """Return the fraction of unusual images, without those of the few documents that have the most."""
+        return (self.unusual.images - self.unusual.largest) / max(self.images, 1)
 
     @property
     def deviations(self) -> Floats:
@@ -106,7 +111,7 @@ class Summary:
         self._keep_sample(observations)
         rule = self.reference.unusual
         unusual = rule.is_unusual(image_ranks(self.reference, ranked)) if rule else np.zeros(len(ranked), np.bool_)
-        self.counts.add(ranked, [row.document for row in observations], unusual=int(unusual.sum()))
+        self.counts.add(ranked, [row.document for row in observations], unusual=unusual.tolist())
         self._count_channels(observations, ranked, unusual)
         confidences = np.asarray([row.confidence for row in observations])
         self.confidence += float(confidences.sum())
@@ -133,7 +138,7 @@ class Summary:
             if name in self.channels or len(self.channels) < MAX_CHANNELS:
                 counts = self.channels.setdefault(name, RankCounts.of_none(ranked.shape[1], block=self.reference.block))
                 own = names == name
-                counts.add(ranked[own], documents[own].tolist(), unusual=int(unusual[own].sum()))
+                counts.add(ranked[own], documents[own].tolist(), unusual=unusual[own].tolist())
 
     def _compare(self, observations: Sequence[Observation]) -> None:
         for row in observations:

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from legible.arrays import Floats
-from legible.drift.documents import effective_images
+from legible.drift.documents import OUTLIERS, effective_images
 
 EXPECTED = 0.02
 """The fraction of the reference's own images that lies beyond the point."""
@@ -59,6 +59,13 @@ class Distance:
     def point(self, ranked: Floats) -> float:
         """Return the squared distance that EXPECTED of these images exceed."""
         return float(np.quantile(self(ranked), 1 - EXPECTED))
+
+
+def outlying(ranked: Floats, documents: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
+    """Mark the images (N,) of the OUTLIERS documents that lie furthest out: they would hide others like them."""
+    _, codes, sizes = np.unique(documents, return_inverse=True, return_counts=True)
+    means = np.bincount(codes, weights=Distance.of(ranked)(ranked)) / sizes
+    return np.isin(codes, np.argsort(means)[-OUTLIERS:])
 
 
 def normal_scores(ranked: Floats) -> Floats:
