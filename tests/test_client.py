@@ -1,7 +1,8 @@
 """The client: what it sends, when it tries again, and what it makes of answers."""
 
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -148,3 +149,57 @@ def test_any_kind_of_image_is_sent(given: Callable[[Path], Any], tmp_path: Path)
     assert client(handle).read(image) == ANSWER
     assert b"\x89PNG" in seen[0]
     getattr(image, "close", lambda: None)()
+
+
+@pytest.mark.parametrize(
+    ("said", "waited"),
+    [
+        ("3", 3.0), ("0.5", 0.5), ("-5", 0.0), ("9" * 5000, 30.0), ("1e400", 30.0), ("nan", 0.5), ("\u00b2", 0.5),
+        ("soon", 0.5), ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0), ("Fri, 31 Dec 9999 23:59:59 GMT", 30.0),
+    ],
+)  # fmt: skip
+def test_whatever_retry_after_says_it_waits_a_sensible_time(said: str, waited: float, pauses: list[float]) -> None:
+    header = {"Retry-After": said.encode("latin-1", "replace")}
+    answers = iter([httpx.Response(429, headers=header), httpx.Response(200, json=READING)])
+    assert client(lambda _: next(answers)).read(b"x") == ANSWER
+    assert pauses == [waited]
+
+
+def test_an_answer_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_ANSWER_BYTES", 10_000)
+
+    def endless() -> Iterator[bytes]:
+        while True:
+            yield b"x" * 1000
+
+    with pytest.raises(ServiceError, match=r"bad_answer: .*more than 10000 bytes"):
+        client(lambda _: httpx.Response(200, content=endless())).read(b"x")
+
+
+def test_an_answer_that_drips_is_given_up_after_the_time() -> None:
+    def dripping() -> Iterator[bytes]:
+        while True:
+            time.sleep(0.05)
+            yield b" "
+
+    with pytest.raises(httpx.ReadTimeout, match=r"took more than 0\.2 s"):
+        client(lambda _: httpx.Response(200, content=dripping()), timeout_seconds=0.2, tries=1).read(b"x")
+
+
+@pytest.mark.parametrize("rows", [[], [READING] * 3, None, "two"])
+def test_as_many_readings_come_back_as_images_went(rows: object) -> None:
+    with pytest.raises(ServiceError, match=r"bad_answer: .* readings of 2 images"):
+        list(client(lambda _: httpx.Response(200, json={"readings": rows})).read_many([b"x", b"y"]))
+
+
+@pytest.mark.parametrize("content", [{}, [], "text", {**READING, "confidence": "high"}, {**READING, "characters": 3}])
+def test_an_answer_of_another_shape_is_an_error_of_ours(content: object) -> None:
+    with pytest.raises(ServiceError, match="bad_answer"):
+        client(lambda _: httpx.Response(200, json=content)).read(b"x")
+
+
+def test_fields_that_are_new_are_left_alone() -> None:
+    characters = [{"text": "a", "confidence": 0.9, "box": [1, 2, 3, 4]}]
+    newer = {**READING, "characters": characters, "language": "en", "hint": "page"}
+    reading = client(lambda _: httpx.Response(200, json=newer)).read(b"x")
+    assert (reading.characters, reading.hint) == ((Guess("a", 0.9),), "page")

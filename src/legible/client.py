@@ -6,9 +6,11 @@ It stands alone: besides the standard library it needs httpx (`pip install legib
         print(client.read("word.png").text)
 """
 
+import math
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -24,6 +26,9 @@ except ModuleNotFoundError as error:
 RETRIED = frozenset({429, 502, 503, 504})
 """The status codes after which the same request may succeed."""
 LONGEST_PAUSE_SECONDS = 30.0
+KEPT_HEADERS = frozenset({b"content-type", b"retry-after"})
+MAX_ANSWER_BYTES = 50_000_000
+"""The most bytes of an answer: readings of a batch hold kilobytes each."""
 ORIGIN = ("channel", "document", "sender")
 """Options that say where images come from; they are sent as fields of the form."""
 
@@ -55,6 +60,8 @@ class RemoteReading:
     alternatives: tuple[Guess, ...]
     reading_id: str
     bundle: str
+    hint: str = ""
+    """`page` where the image is plainly a page of many lines."""
 
 
 class Client:
@@ -71,6 +78,7 @@ class Client:
     ) -> None:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         self._http = httpx.Client(base_url=address, headers=headers, timeout=timeout_seconds, transport=transport)
+        self._timeout_seconds = timeout_seconds
         self._tries = tries
 
     def read(self, image: ImageInput, **options: Any) -> RemoteReading:
@@ -79,7 +87,10 @@ class Client:
         The options are accept, lexicon, alternatives, channel, document and sender. Raise ServiceError where it is
         refused.
         """
-        return _reading(self._read("/read", [("image", image)], options))
+        found = _one(self._read("/read", [("image", image)], options))
+        if isinstance(found, ServiceError):
+            raise found
+        return found
 
     def read_many(
         self, images: Iterable[ImageInput], *, batch: int = 16, progress: bool = False, **options: Any
@@ -104,7 +115,11 @@ class Client:
                 return [error]
             half = len(images) // 2
             return self._read_some(images[:half], options) + self._read_some(images[half:], options)
-        return [_error(one) if "error" in one else _reading(one) for one in content["readings"]]
+        rows = content.get("readings") if isinstance(content, dict) else None
+        if not isinstance(rows, list) or len(rows) != len(images):
+            found = len(rows) if isinstance(rows, list) else "no"
+            raise _bad_answer(f"{found} readings of {len(images)} images")
+        return [_one(row) for row in rows]
 
     def correct(self, reading_id: str, text: str) -> None:
         """Say what a reading should have been."""
@@ -124,7 +139,7 @@ class Client:
     def _read(self, path: str, images: list[tuple[str, ImageInput]], options: dict[str, Any]) -> Any:
         data = {name: options[name] for name in ORIGIN if options.get(name)}
         params = {name: value for name, value in options.items() if name not in ORIGIN}
-        files = [(field, _file(image)) for field, image in images]
+        files = [(field, image_file(image)) for field, image in images]
         return self._send(path, files=files, data=data, params=params)
 
     def _send(self, path: str, **request: Any) -> Any:
@@ -132,7 +147,7 @@ class Client:
         for number in range(1, self._tries + 1):
             last = number == self._tries
             try:
-                answer = self._http.post(path, **request)
+                answer = self._answer(path, request)
             except httpx.TransportError:
                 if last:
                     raise
@@ -141,19 +156,46 @@ class Client:
             if answer.status_code not in RETRIED or last:
                 break
             time.sleep(_pause(answer.headers.get("retry-after"), number))
-        if answer.is_success:
+        if not answer.is_success:
+            raise _refusal(answer)
+        try:
             return answer.json()
-        raise _refusal(answer)
+        except ValueError as error:
+            raise _bad_answer("it is no JSON") from error
 
-
-def _file(image: ImageInput) -> tuple[str, bytes]:
-    return image_file(image)
+    def _answer(self, path: str, request: dict[str, Any]) -> httpx.Response:
+        """Return the answer, read within limits of bytes and time: what a server sends may never end."""
+        until = time.monotonic() + self._timeout_seconds
+        with self._http.stream("POST", path, **request) as answer:
+            content = bytearray()
+            for part in answer.iter_bytes():
+                content += part
+                if len(content) > MAX_ANSWER_BYTES:
+                    raise _bad_answer(f"it has more than {MAX_ANSWER_BYTES} bytes")
+                if time.monotonic() > until:
+                    raise httpx.ReadTimeout(f"the answer took more than {self._timeout_seconds:g} s")
+        headers = [(name, value) for name, value in answer.headers.raw if name.lower() in KEPT_HEADERS]
+        return httpx.Response(answer.status_code, headers=headers, content=bytes(content))
 
 
 def _pause(said: str | None, number: int) -> float:
     """Return the seconds to wait: what the service asks for, else twice as long each time."""
-    asked = float(said) if said and said.replace(".", "", 1).isdigit() else 0.25 * 2**number
-    return min(asked, LONGEST_PAUSE_SECONDS)
+    asked = _seconds(said) if said else None
+    if asked is None or math.isnan(asked):
+        asked = 0.25 * 2**number
+    return min(max(asked, 0.0), LONGEST_PAUSE_SECONDS)
+
+
+def _seconds(said: str) -> float | None:
+    """Return the seconds of a Retry-After, a number or a date; None for anything else."""
+    try:
+        return int(said) if said.isascii() and said.isdigit() and len(said) < 10 else float(said[:20])  # noqa: PLR2004
+    except ValueError:
+        pass
+    try:
+        return parsedate_to_datetime(said).timestamp() - time.time()
+    except (ValueError, OverflowError):
+        return None
 
 
 def _refusal(answer: httpx.Response) -> ServiceError:
@@ -163,20 +205,37 @@ def _refusal(answer: httpx.Response) -> ServiceError:
         return ServiceError(str(answer.status_code), answer.text[:200])
 
 
+def _bad_answer(why: str) -> ServiceError:
+    return ServiceError("bad_answer", f"the service answered something else than a reading: {why}")
+
+
+def _one(content: Any) -> RemoteReading | ServiceError:
+    """Return the reading or the error of one image; fields that are new are left alone."""
+    try:
+        return _error(content) if "error" in content else _reading(content)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _bad_answer(f"{type(error).__name__} {error}") from error
+
+
 def _error(content: Any) -> ServiceError:
-    return ServiceError(content["error"]["code"], content["error"]["message"])
+    return ServiceError(str(content["error"]["code"]), str(content["error"]["message"]))
 
 
 def _reading(content: Any) -> RemoteReading:
     return RemoteReading(
-        content["text"],
-        content["confidence"],
-        content["accepted"],
-        tuple(Guess(**part) for part in content["characters"]),
-        tuple(Guess(**part) for part in content.get("alternatives", ())),
-        content["reading_id"],
-        content["bundle"],
+        str(content["text"]),
+        float(content["confidence"]),
+        bool(content["accepted"]),
+        _guesses(content["characters"]),
+        _guesses(content.get("alternatives", ())),
+        str(content["reading_id"]),
+        str(content["bundle"]),
+        str(content.get("hint", "")),
     )
+
+
+def _guesses(parts: Any) -> tuple[Guess, ...]:
+    return tuple(Guess(str(part["text"]), float(part["confidence"])) for part in parts)
 
 
 def _bar(shown: bool) -> Any:  # noqa: FBT001
