@@ -147,3 +147,20 @@ def test_one_doubtful_character_lowers_the_confidence() -> None:
     sure, doubtful = (interpret(x, AB, Calibration(plain=weights), Decoding()) for x in (clear, DOUBTFUL))
     assert sure.text == doubtful.text
     assert sure.confidence > doubtful.confidence + 0.05
+
+
+def test_a_reading_neither_begins_nor_ends_with_a_space() -> None:
+    charset = Charset("spaced", " ab")
+    spaced = log_probabilities((0, 0.9, 0.1, 0), (0, 0, 1, 0), (0, 1, 0, 0), (0, 0, 0, 1), (0, 0.8, 0.1, 0.1))
+    reading = interpret(spaced, charset, Calibration(), Decoding(alternatives=5))
+    assert reading.text == "a b"
+    assert [character.text for character in reading.characters] == ["a", " ", "b"]
+    texts = [other.text for other in reading.alternatives]
+    assert texts
+    assert all(text == text.strip() for text in texts)
+    assert len({reading.text, *texts}) == len(texts) + 1
+
+
+def test_a_reading_of_spaces_alone_is_empty() -> None:
+    reading = interpret(log_probabilities((0, 1, 0, 0)), Charset("spaced", " ab"), Calibration(), Decoding())
+    assert (reading.text, reading.characters) == ("", ())

@@ -13,6 +13,7 @@ from legible.ctc.lexicon import LexiconPrior
 from legible.reading import Alternative, Character, Reading
 from legible.recognition.calibration import Calibration
 
+SPACE = " "
 NARROW, WIDE = 4, 12
 """Widths of the beam; measured on `tune`, a wider narrow one changes no text."""
 
@@ -55,7 +56,22 @@ def interpret(
     others = search_alternatives(probabilities, decoding, candidates) if decoding.alternatives else []
     given = weights.reading.alternative_confidences(confidence, candidates, others)
     alternatives = (Alternative(charset.decode(o.labels), sure) for o, sure in zip(others, given, strict=True))
-    return Reading(text, confidence, tuple(characters), tuple(alternatives)[: decoding.alternatives])
+    return _trimmed(Reading(text, confidence, tuple(characters), tuple(alternatives)), decoding.alternatives)
+
+
+def _trimmed(reading: Reading, alternatives: int) -> Reading:
+    """Return the reading without spaces at its edges, and so many alternatives, each another text."""
+    text = reading.text.strip(SPACE)
+    if text == reading.text and all(other.text == other.text.strip(SPACE) for other in reading.alternatives):
+        return Reading(text, reading.confidence, reading.characters, reading.alternatives[:alternatives])
+    start = len(reading.text) - len(reading.text.lstrip(SPACE))
+    others: dict[str, Alternative] = {}
+    for other in reading.alternatives:
+        trimmed = other.text.strip(SPACE)
+        if trimmed not in ("", text):
+            others.setdefault(trimmed, Alternative(trimmed, other.confidence))
+    characters = reading.characters[start : start + len(text)]
+    return Reading(text, reading.confidence, characters, tuple(others.values())[:alternatives])
 
 
 def search(probabilities: Probabilities, decoding: Decoding) -> list[Candidate]:
