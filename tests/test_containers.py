@@ -15,6 +15,7 @@ from PIL import Image, ImageOps
 from legible.errors import ImageError, ImageTooLargeError
 from legible.image.containers import contained
 from legible.image.decode import Limits, decode, open_image, turned
+from legible.image.inputs import count_frames, grey_image
 
 MAX_CPU_SECONDS = 3.0
 SUPPORT = Path(__file__).parent / "support"
@@ -129,3 +130,15 @@ def test_only_what_pixels_depend_on_is_left() -> None:
 def test_fractions_hide_no_turn() -> None:
     jpeg = encoded(word(), "JPEG", exif=b"Exif\0\0" + fractions(1000))
     assert decode(jpeg).shape == (160, 72)
+
+
+def test_a_picture_of_pillow_is_turned_as_its_file_would_be() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = encoded(word(), "PNG", exif=exif)
+    assert np.array_equal(grey_image(Image.open(io.BytesIO(data))), decode(data))
+
+
+def test_the_pages_of_a_file_are_counted() -> None:
+    data = encoded(word(), "TIFF", save_all=True, append_images=[word(), word()])
+    assert (count_frames(data), count_frames(b"none"), count_frames(encoded(word(), "PNG"))) == (3, 1, 1)

@@ -183,9 +183,18 @@ def test_a_key_opens(headers: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "headers", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic open sesame"}, {"X-API-Key": ""}]
+    ("headers", "code", "challenge"),
+    [
+        ({}, "missing_key", "Bearer"),
+        ({"Authorization": "Basic open sesame"}, "missing_key", "Bearer"),
+        ({"X-API-Key": ""}, "missing_key", "Bearer"),
+        ({"Authorization": "Bearer wrong"}, "wrong_key", 'Bearer error="invalid_token"'),
+        ({"X-API-Key": "wrong"}, "wrong_key", 'Bearer error="invalid_token"'),
+    ],
 )
-def test_without_the_key_the_answer_is_401_and_the_body_is_not_read(headers: dict[str, str]) -> None:
+def test_without_the_key_the_answer_is_401_and_the_body_is_not_read(
+    headers: dict[str, str], code: str, challenge: str
+) -> None:
     counted: list[str] = []
 
     async def run() -> tuple[httpx.Response, httpx.Response]:
@@ -193,11 +202,11 @@ def test_without_the_key_the_answer_is_401_and_the_body_is_not_read(headers: dic
             return await caller.post("/read", content=b"x", headers=headers), await caller.get("/livez")
 
     refused, open_to_all = asyncio.run(run())
-    assert (refused.status_code, refused.json()["error"]["code"]) == (401, "wrong_key")
-    assert refused.headers["www-authenticate"] == "Bearer"
+    assert (refused.status_code, refused.json()["error"]["code"]) == (401, code)
+    assert refused.headers["www-authenticate"] == challenge
     assert "sesame" not in refused.text
     assert open_to_all.status_code != 401
-    assert counted == ["wrong_key"]
+    assert counted == [code]
 
 
 def logged(path: str, headers: dict[str, str]) -> tuple[httpx.Response, list[dict[str, object]]]:

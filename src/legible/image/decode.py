@@ -18,6 +18,7 @@ from legible.errors import DamagedImageError, ImageError, ImageTooLargeError, Un
 from legible.image.colour import grey
 from legible.image.containers import Contained, contained, damaged
 from legible.image.strips import by_strips, strips
+from legible.image.tiff import ORIENTATION
 
 GreyImage = npt.NDArray[np.uint8]
 """A grey image (H, W), 0 black to 255 white."""
@@ -94,7 +95,8 @@ def decode_opened(image: Image.Image) -> GreyImage:
     """Return the grey image of one whose header was read. Raise DamagedImageError."""
     try:
         image.load()
-        return turned(_grey(image), image.info.get(TURN, 1))
+        turn = image.info[TURN] if TURN in image.info else image.getexif().get(ORIENTATION, 1)
+        return turned(_grey(image), turn)
     except DECODER_FAULTS as error:
         raise DamagedImageError(f"the {image.format} image is damaged; save it anew and send it again") from error
 

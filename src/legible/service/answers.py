@@ -3,19 +3,16 @@ them.
 """
 
 from collections.abc import Sequence
-from typing import (
-    Annotated,
-    NotRequired,  # pydantic wants them from here before Python 3.12
-)
+from typing import Annotated, Literal, NotRequired
 
 from pydantic import Field
-from typing_extensions import TypedDict
+from typing_extensions import TypedDict  # pydantic wants it from here before Python 3.12
 
 from legible.reading import Alternative, Character, Reading
 
 CODES = {
     400: ("bad_request", "not_an_image", "damaged_image"),
-    401: ("wrong_key",),
+    401: ("missing_key", "wrong_key"),
     404: ("not_found",),
     408: ("too_slow",),
     413: ("too_large",),
@@ -44,6 +41,9 @@ class ReadingAnswer(TypedDict):
     characters: list[TextChance]
     alternatives: NotRequired[Annotated[list[TextChance], Field(description="where they were asked for")]]
     statistics: NotRequired[Annotated[dict[str, float], Field(description="where they were asked for")]]
+    hint: NotRequired[
+        Annotated[Literal["page"], Field(description="the image is plainly a page of many lines; send lines or words")]
+    ]
     reading_id: str
     bundle: Annotated[str, Field(description="twelve digits that name the model")]
 

@@ -173,13 +173,16 @@ class Api:
             error = job.error or ImageError("the image was not read")
             count_error(error.code)
             return error_answer(error.code, str(error))
-        return reading_answer(
+        answer = reading_answer(
             job.reading,
             reading_id=job.reading_id,
             bundle=self.worker.bundle_id,
             accept=options.accept,
             with_alternatives=options.alternatives > 0,
         )
+        if job.is_page:
+            answer["hint"] = "page"
+        return answer
 
     def _observed_after(
         self, answer: ReadingAnswer | ErrorAnswer | BatchAnswer, jobs: Sequence[ReadJob], hold: Hold

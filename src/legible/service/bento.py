@@ -11,6 +11,7 @@ import bentoml
 from starlette.types import Receive, Scope, Send
 
 from legible.config import ServiceSettings
+from legible.errors import SettingsError
 from legible.recognition.bundle import find_bundle, load_bundle
 from legible.service import http_protocol, metrics
 from legible.service.api import Api
@@ -43,6 +44,8 @@ async def whole(scope: Scope, receive: Receive, send: Send) -> None:
 def worker_count() -> int | str:
     """Return what LEGIBLE_WORKERS says, else one a core, or one in a container, where a dead worker is not replaced."""
     if WORKERS in os.environ:
+        if not os.environ[WORKERS].isdecimal() or int(os.environ[WORKERS]) < 1:
+            raise SettingsError(f"{WORKERS} is {os.environ[WORKERS]!r}; it needs a number of at least 1")
         return int(os.environ[WORKERS])
     return 1 if "BENTOML_CONTAINERIZED" in os.environ else "cpu_count"
 

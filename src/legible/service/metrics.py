@@ -28,7 +28,8 @@ TENTHS = tuple(i / 10 for i in range(1, 10))
 PIXELS = (1e3, 1e4, 1e5, 1e6, 1e7)
 LENGTHS = (1, 2, 4, 8, 16, 32, 64, 128)
 REASONS = ("not_an_image", "damaged_image", "too_large", "unsupported_format", "bad_request", "not_found",
-           "method_not_allowed", "wrong_key", "too_slow", "busy", "disconnected", "internal")  # fmt: skip
+           "method_not_allowed", "missing_key", "wrong_key", "too_slow", "busy", "disconnected",
+           "internal")  # fmt: skip
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 

@@ -73,6 +73,8 @@ class ReadJob:
         self.reading_id = ""
         self.at = 0.0
         """When it was read, in Unix seconds."""
+        self.is_page = False
+        """Whether it is plainly a page, and hardly readable as a line."""
         self.error: ImageError | None = None
         self._is_plain = self.decoding == PLAIN
         self._data = data

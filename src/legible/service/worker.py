@@ -6,11 +6,15 @@ from collections.abc import Iterable, Sequence
 from legible.config import ServiceSettings
 from legible.ctc.lexicon import LexiconPrior
 from legible.image.decode import Limits
+from legible.image.page_hint import looks_like_page
 from legible.observations.layout import new_reading_id
 from legible.recognition.bundle import Bundle
 from legible.recognition.decoding import Decoding
 from legible.recognition.recognizer import Recognizer
 from legible.service.read_job import NOWHERE, PLAIN, Origin, ReadJob, jobs_of
+
+PAGE_CONFIDENCE = 0.5
+"""A reading from this confidence on is of a line, whatever its image looks like."""
 
 
 class Worker:
@@ -41,7 +45,8 @@ class Worker:
         at = time.time()
         images = [job.image for job in readable if job.image is not None]
         readings = self._recognizer.read(images, decoding=jobs[0].decoding)
-        for job, reading in zip(readable, readings, strict=True):
+        for job, image, reading in zip(readable, images, readings, strict=True):
+            job.is_page = reading.confidence < PAGE_CONFIDENCE and looks_like_page(image)
             job.reading, job.reading_id, job.at = reading, new_reading_id(at, self._worker), at
         return jobs
 

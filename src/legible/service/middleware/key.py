@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from legible.service.keys import KeyRing
@@ -26,16 +27,24 @@ class KeyMiddleware:
         if ring is None or scope["method"] == "OPTIONS":  # a browser asks without a key whether it may ask
             await self.app(scope, receive, send)
             return
-        name = ring.name_of(shown_key(Headers(scope=scope)))
+        shown = shown_key(Headers(scope=scope))
+        name = ring.name_of(shown)
         if name is None:
-            self.count("wrong_key")
-            message = "a key is needed here: send it as Authorization: Bearer KEY, or X-API-Key: KEY"
-            await error_response(401, "wrong_key", message, headers={"WWW-Authenticate": "Bearer"})(
-                scope, receive, send
-            )
+            refusal = key_refusal(is_missing=not shown, count=self.count)
+            await refusal(scope, receive, send)
             return
         scope.setdefault("state", {})["key"] = name
         await self.app(scope, receive, send)
+
+
+def key_refusal(*, is_missing: bool, count: Count) -> JSONResponse:
+    """Return a 401 that tells a missing key from a wrong one (RFC 6750, section 3.1)."""
+    code = "missing_key" if is_missing else "wrong_key"
+    count(code)
+    how = "send it as Authorization: Bearer KEY, or X-API-Key: KEY"
+    message = f"a key is needed here: {how}" if is_missing else f"this key does not open the service; {how}"
+    challenge = "Bearer" if is_missing else 'Bearer error="invalid_token"'
+    return error_response(401, code, message, headers={"WWW-Authenticate": challenge})
 
 
 def shown_key(headers: Headers) -> str:

@@ -98,6 +98,7 @@ const WORDS = {
   too_large: "This image is too large. Cut out the word or the line, or make it smaller.",
   too_slow: "The image took too long to arrive. Try again, or send a smaller one.",
   busy: "The service has much to do. Try again in a moment.",
+  missing_key: "This service asks for a key. Type yours and use it.",
   wrong_key: "This service asks for a key. Type yours and use it.",
 };
 
