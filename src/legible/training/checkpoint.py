@@ -15,7 +15,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from legible.config import Params, TrainParams
+from legible.config import CharsetParams, Params, TrainParams
 from legible.files import intact_folder, recover_folder, replace_folder
 
 STATE = "state.json"
@@ -109,7 +109,7 @@ def fingerprint(params: Params, *, data_set: str, start: Sequence[str] = ()) -> 
     """
     decisive: dict[str, Any] = {
         "train": _decisive(params.train),
-        "charset": dataclasses.asdict(params.charset),
+        "charset": _decisive(params.charset),
         "seed": params.seed,
         "data_set": data_set,
         "backend": keras.backend.backend(),
@@ -118,6 +118,6 @@ def fingerprint(params: Params, *, data_set: str, start: Sequence[str] = ()) -> 
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
 
-def _decisive(train: TrainParams) -> dict[str, Any]:
-    fields = [one for one in dataclasses.fields(train) if one.name not in DECIDED_ELSEWHERE]
-    return {one.name: getattr(train, one.name) for one in fields if getattr(train, one.name) != one.default}
+def _decisive(section: TrainParams | CharsetParams) -> dict[str, Any]:
+    fields = [one for one in dataclasses.fields(section) if one.name not in DECIDED_ELSEWHERE]
+    return {one.name: getattr(section, one.name) for one in fields if getattr(section, one.name) != one.default}
