@@ -190,3 +190,9 @@ def test_keys_that_are_set_and_none_are_refused(variable: str, text: str) -> Non
         return
     with pytest.raises(SettingsError, match=f"{variable}: set, and without a key; unset it where everybody may call"):
         ServiceSettings.from_environment({variable: text})
+
+
+def test_limits_that_leave_no_room_for_each_other_are_refused() -> None:
+    variables = {"LEGIBLE_BODY_SECONDS": "60", "LEGIBLE_MAX_HELD_BYTES": "60000000"}
+    with pytest.raises(SettingsError, match=r"BODY_SECONDS is 60.*REQUEST_SECONDS, 50; .*MAX_BODY_BYTES is 50000000"):
+        ServiceSettings.from_environment(variables)

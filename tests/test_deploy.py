@@ -16,6 +16,7 @@ from serving import served
 from test_run import started
 
 from legible.config import ServiceSettings
+from legible.service.api import HELD_REQUESTS
 
 MANIFESTS = PROJECT / "deploy/kubernetes"
 VERSION = "1.31"
@@ -84,7 +85,33 @@ def test_pods_have_time_to_drain_and_settings_that_exist() -> None:
     ours = {name: value for name, value in variables.items() if name.startswith("LEGIBLE_")}
     settings = ServiceSettings.from_environment(ours)
     assert {name.removeprefix("LEGIBLE_").lower() for name in ours} <= set(vars(settings))
-    assert pod["terminationGracePeriodSeconds"] > settings.drain_seconds + settings.body_seconds
+    assert pod["terminationGracePeriodSeconds"] > settings.drain_seconds + settings.request_seconds
+
+
+WORKER_BYTES = 160_000_000
+"""A worker that holds no request; tests/test_attacks.py measures one that holds many."""
+
+
+def test_what_requests_may_hold_fits_into_the_memory_that_a_pod_gets() -> None:
+    container = manifest("deployment")["spec"]["template"]["spec"]["containers"][0]
+    variables = {one["name"]: one["value"] for one in container["env"] if one["name"].startswith("LEGIBLE_")}
+    settings = ServiceSettings.from_environment(variables)
+    images = HELD_REQUESTS * settings.max_pixels
+    bodies = settings.max_held_bytes * 9 // 8  # a buffer that grows is an eighth larger
+    assert container["resources"]["limits"]["memory"] == "1Gi"
+    assert WORKER_BYTES + settings.max_decode_bytes + images + bodies < 0.8 * 2**30
+
+
+def test_the_service_stands_behind_an_ingress_with_its_own_limits() -> None:
+    notes = {name.rpartition("/")[2]: text for name, text in manifest("ingress")["metadata"]["annotations"].items()}
+    settings = ServiceSettings()
+    assert int(notes["proxy-body-size"]) == settings.max_body_bytes
+    assert int(notes["proxy-read-timeout"]) > settings.request_seconds
+    assert notes["proxy-request-buffering"] == "on"
+    (rule,) = manifest("ingress")["spec"]["rules"]
+    assert [path["backend"]["service"]["name"] for path in rule["http"]["paths"]] == [
+        manifest("service")["metadata"]["name"]
+    ]
 
 
 @pytest.mark.parametrize("name", ["deployment", "drift"])

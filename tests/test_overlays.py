@@ -10,6 +10,8 @@ import pytest
 import yaml
 from conftest import PROJECT
 
+from legible.config import ServiceSettings
+
 VERSION = "1.31"
 OVERLAYS = ("small", "large", "spot")
 FOREIGN = ("ServiceMonitor",)
@@ -64,8 +66,8 @@ def test_the_metric_that_scales_is_one_that_the_service_has_and_the_adapter_serv
 def test_pods_on_spot_nodes_end_within_the_notice_and_after_their_requests() -> None:
     pod = built("spot")["Deployment"]["spec"]["template"]["spec"]
     variables = {one["name"]: one.get("value") for one in pod["containers"][0]["env"]}
-    drain, body = float(variables["LEGIBLE_DRAIN_SECONDS"]), float(variables["LEGIBLE_BODY_SECONDS"])
-    assert drain + body < pod["terminationGracePeriodSeconds"] < 30
+    settings = ServiceSettings.from_environment({name: text for name, text in variables.items() if "LEGIBLE" in name})
+    assert settings.drain_seconds + settings.request_seconds < pod["terminationGracePeriodSeconds"] < 30
 
 
 def test_pods_call_nobody() -> None:

@@ -54,6 +54,8 @@ class ServiceSettings(Section):
     for a new one."""
     body_seconds: PositiveFloat = 20.0
     """The time in which the body of a request has to arrive."""
+    request_seconds: PositiveFloat = 50.0
+    """The time in which a request has to be answered, its body included; less than BentoML's own 60 seconds."""
     drain_seconds: NonNegativeFloat = 5.0
     """After SIGTERM `/readyz` answers 503 for this long while requests are still served, so that a balancer sends them
     elsewhere; then in-flight requests finish and the process exits."""
@@ -107,12 +109,31 @@ class ServiceSettings(Section):
         texts = {name: variables[variable_of(name)] for name in hints if variable_of(name) in variables}
         values = {name: _parts(text) if _is_list(hints[name]) else text for name, text in texts.items()}
         _refuse_empty_keys(values)
-        return from_text(ServiceSettings, values, name=variable_of)
+        settings = from_text(ServiceSettings, values, name=variable_of)
+        _refuse_contradictions(settings)
+        return settings
 
 
 def variable_of(setting: str) -> str:
     """Return the environment variable of a setting: `accept` -> `LEGIBLE_ACCEPT`."""
     return ENVIRONMENT_PREFIX + setting.upper()
+
+
+def _refuse_contradictions(settings: ServiceSettings) -> None:
+    """Refuse limits that leave no room for each other."""
+    faults = []
+    if settings.body_seconds > settings.request_seconds:
+        faults.append(
+            f"LEGIBLE_BODY_SECONDS is {settings.body_seconds:g}; it needs to be at most LEGIBLE_REQUEST_SECONDS, "
+            f"{settings.request_seconds:g}"
+        )
+    if settings.max_body_bytes > settings.max_held_bytes // 2:
+        faults.append(
+            f"LEGIBLE_MAX_BODY_BYTES is {settings.max_body_bytes}; it needs to be at most half of "
+            f"LEGIBLE_MAX_HELD_BYTES, {settings.max_held_bytes // 2}"
+        )
+    if faults:
+        raise SettingsError("; ".join(faults))
 
 
 def _refuse_empty_keys(values: Mapping[str, str | tuple[str, ...]]) -> None:

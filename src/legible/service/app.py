@@ -31,8 +31,6 @@ from legible.service.openapi import DOCS_PAGE, describe
 from legible.service.refusals import count_error, error_response
 
 PAGE = Path(__file__).parent / "page"
-REQUEST_SECONDS = 50.0
-"""The time that a request may take, its body included."""
 MAX_JSON_BYTES = 20_000
 """The largest body of a correction, whose text may be spelt in six bytes a character."""
 PAGE_POLICY = (
@@ -51,10 +49,11 @@ def build_app(api: Api) -> ASGIApp:
     settings = api.settings
     description = cache(lambda: describe(settings))
     correction_limit = body_limit(settings, max_bytes=MAX_JSON_BYTES)
+    allowed = settings.request_seconds
     routes = [
-        Route(READ, timed(READ, api.read), methods=["POST"]),
-        Route(READ_BATCH, timed(READ_BATCH, api.read_batch), methods=["POST"]),
-        Route(FEEDBACK, timed(FEEDBACK, api.feedback), methods=["POST"], middleware=[correction_limit]),
+        Route(READ, timed(READ, api.read, allowed), methods=["POST"]),
+        Route(READ_BATCH, timed(READ_BATCH, api.read_batch, allowed), methods=["POST"]),
+        Route(FEEDBACK, timed(FEEDBACK, api.feedback, allowed), methods=["POST"], middleware=[correction_limit]),
         Route("/", lambda _: page_file("index.html"), methods=["GET"]),
         Route("/page/settings.json", lambda _: JSONResponse(page_settings(api)), methods=["GET"]),
         Route("/page/{name}", lambda request: page_file(request.path_params["name"]), methods=["GET"]),
@@ -131,18 +130,18 @@ def page_file(name: str) -> Response:
     return FileResponse(PAGE / name, headers=headers)
 
 
-def timed(route: str, handler: Handler) -> Handler:
+def timed(route: str, handler: Handler, seconds_allowed: float) -> Handler:
     """Return the handler with its time limited and counted."""
     seconds = metrics.request_seconds
 
     async def handle(request: Request) -> Response:
         started = time.perf_counter()
         try:
-            async with asyncio.timeout(REQUEST_SECONDS):
+            async with asyncio.timeout(seconds_allowed):
                 response = await handler(request)
         except TimeoutError:
             count_error("too_large")
-            message = f"it takes more than {REQUEST_SECONDS:g} s to read this; send fewer or smaller images"
+            message = f"it takes more than {seconds_allowed:g} s to read this; send fewer or smaller images"
             response = error_response(413, "too_large", message)
         seconds.labels(route).observe(time.perf_counter() - started)
         return response
