@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -203,3 +205,22 @@ def test_an_archive_says_where_its_members_lie(folder: Path, words: dict[str, by
     assert isinstance(tar, ImageBlock)
     assert [content for _, content in block_images(tar)] == [words["02.png"], words["03.png"]]
     assert np.array_equal(decode(words["02.png"]), decode(dict(block_images(tar))[f"{folder}/shard-000.tar/02.png"]))
+
+
+def test_the_command_reads_a_folder_and_says_how_much(folder: Path, tmp_path: Path, bundle_folder: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "legible",
+        "bulk",
+        str(folder),
+        "--output",
+        str(tmp_path / "out"),
+        "--workers",
+        "1",
+    ]
+    done = subprocess.run(
+        [*command, "--bundle", str(bundle_folder)], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.startswith("4 images read in ")
+    assert len(rows(tmp_path / "out")) == 4

@@ -8,6 +8,7 @@ Each module holds the commands of one subject, and each command imports what it 
 from legible.cli.app import ALL_CORES, app, main
 from legible.cli import read
 from legible.cli import page
+from legible.cli import bulk
 from legible.cli import serve
 from legible.cli import monitoring
 from legible.cli import labelling
@@ -21,6 +22,7 @@ from legible.cli import detector
 __all__ = [
     "ALL_CORES",
     "app",
+    "bulk",
     "data",
     "detector",
     "drill",
