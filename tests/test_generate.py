@@ -75,6 +75,7 @@ def test_numpy_is_left_as_it_was_by_a_generation(monkeypatch: pytest.MonkeyPatch
     assert os.environ[NUMPY_WITHOUT] == ""
 
 
+@pytest.mark.slow
 def test_flattening_decides_how_often_common_words_come(tmp_path: Path) -> None:
     found = []
     for flattening in (0.0, 1.0):

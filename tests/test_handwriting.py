@@ -10,7 +10,8 @@ import pytest
 from legible.config import load_params
 from legible.errors import DataError
 from legible.synth.alphabet import load_alphabet, parse_shape
-from legible.synth.handwriting import Hand, draw_hand, write
+from legible.synth.hand import Hand, draw_hand
+from legible.synth.handwriting import write
 
 PROJECT = Path(__file__).parents[1]
 CHARSET = load_params(PROJECT / "params.yaml").charset.build()

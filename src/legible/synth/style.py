@@ -10,7 +10,8 @@ from legible.synth.alphabet import PEN_PATHS
 from legible.synth.augment import augment_moved
 from legible.synth.effects import NO_EFFECTS, Effects
 from legible.synth.fonts import Font
-from legible.synth.handwriting import Hand, draw_hand, write
+from legible.synth.hand import Hand, draw_hand
+from legible.synth.handwriting import write
 from legible.synth.paper import Ink, Paper, draw_ink, draw_paper, lay
 from legible.synth.transforms import STILL, Boxes, Matrix, Moved, move_boxes, shifted
 from legible.synth.typesetting import Typesetting, draw_typesetting, set_text

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from legible.synth.handwriting import Hand, draw_hand
+from legible.synth.hand import Hand, draw_hand
 from legible.synth.pages.marks import draw_figure, rule_sheet
 from legible.synth.pages.materials import Materials, chance, chosen
 from legible.synth.pages.sheet import DrawnPage, Face, Rng, Sheet

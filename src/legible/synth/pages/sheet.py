@@ -8,7 +8,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from legible.detection.geometry import LineShape, Points
 from legible.synth.fonts import Font, load_face
-from legible.synth.handwriting import Hand, write
+from legible.synth.hand import Hand
+from legible.synth.handwriting import write
 
 GreyImage = npt.NDArray[np.uint8]
 Rng = np.random.Generator
