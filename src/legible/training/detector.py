@@ -66,9 +66,9 @@ def train_detector(
     for epoch in range(len(history), last):
         history.append(_train_epoch(model, pool, recipe, epoch, measured))
         save(model, folder / "checkpoint", fingerprint, history)
-    if len(history) == recipe.epochs:
+    if recipe.averaging:  # the checkpoint goes on from the weights as they are; what is used is their mean
         model.optimizer.finalize_variable_values(model.trainable_variables)
-        model.save_weights(folder / WEIGHTS)
+    model.save_weights(folder / WEIGHTS)
     return model
 
 
