@@ -125,8 +125,8 @@ class _Done:
         self.jobs = worker.jobs
         self.done = done
 
-    def channel(self, named: str) -> str:
-        return named
+    def origin(self, **_: str) -> Origin:
+        return Origin("default")
 
     def decoding(self, **_: Any) -> Decoding:
         return PLAIN
