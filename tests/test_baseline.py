@@ -81,6 +81,7 @@ def test_only_what_was_read_since_then_counts(tmp_path: Path) -> None:
         rebase(tmp_path / "log.jsonl", Standard(bundle()), at=NOW, selection=Selection(since=START + 400))
 
 
+@pytest.mark.slow
 def test_what_is_left_out_of_a_normal_is_counted(tmp_path: Path) -> None:
     write_observations(tmp_path / "log.jsonl", rows(MIN_IMAGES, seed=3))
     with (tmp_path / "log.jsonl").open("a") as file:

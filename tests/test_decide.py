@@ -17,6 +17,7 @@ def others(count: int) -> list[Observation]:
     return observed(words_drawn(count, seed=2), seed=2)
 
 
+@pytest.mark.slow
 def test_two_hundred_other_images_by_these_writers_are_no_drift() -> None:
     verdict = decide(known(), others(200))
     assert verdict.outcome is Outcome.NO_DRIFT

@@ -88,6 +88,7 @@ def baseline() -> Reference:
     return make_baseline(trained(), receipts(60, seed=2), bundle="", at=START, resamples=500).reference
 
 
+@pytest.mark.slow
 def test_a_rule_knows_how_alike_images_of_one_document_are(baseline: Reference) -> None:
     rule = baseline.rules["image"]
     assert 0.1 < rule.correlation < 0.8
@@ -96,6 +97,7 @@ def test_a_rule_knows_how_alike_images_of_one_document_are(baseline: Reference) 
     assert baseline.bunching == pytest.approx(LINES, rel=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arranged", ["in order", "interleaved"])
 def test_other_documents_of_the_same_kind_are_no_drift(baseline: Reference, arranged: str) -> None:
     rows = receipts(40, seed=3)
@@ -105,23 +107,27 @@ def test_other_documents_of_the_same_kind_are_no_drift(baseline: Reference, arra
     assert all(decide(baseline, window).outcome is not Outcome.DRIFT for window in windows)
 
 
+@pytest.mark.slow
 def test_counted_one_by_one_the_same_windows_would_be_drift(baseline: Reference) -> None:
     rows = [replace(one, document=f"{n}") for n, one in enumerate(receipts(1, seed=3, lines=60))]
     assert decide(baseline, rows).outcome is Outcome.DRIFT
 
 
+@pytest.mark.slow
 def test_a_change_of_all_documents_is_drift(baseline: Reference) -> None:
     verdict = decide(baseline, receipts(12, seed=5, shift=3.0))
     assert verdict.outcome is Outcome.DRIFT
     assert "(360 images, bunched as those of 12 documents;" in verdict.screen()
 
 
+@pytest.mark.slow
 def test_one_document_is_not_enough_data_however_many_images_it_has(baseline: Reference) -> None:
     verdict = decide(baseline, receipts(1, seed=6, lines=200, shift=9.0))
     assert verdict.outcome is Outcome.NOT_ENOUGH_DATA
     assert verdict.screen().startswith("not enough data: 200 images, bunched as those of 1 documents, too few")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arranged", ["in order", "interleaved"])
 def test_where_no_document_was_told_other_documents_are_no_drift_either(arranged: str) -> None:
     rng = np.random.default_rng(7)
@@ -206,6 +212,7 @@ def test_rows_of_the_version_before_are_read() -> None:
         Observation.from_json(line.replace('"version": 3', '"version": 1'))
 
 
+@pytest.mark.slow
 def test_a_small_channel_that_drifted_is_not_hidden_by_the_others() -> None:
     usual = [replace(one, document="") for one in receipts(1900, seed=14, lines=1)]
     known = make_reference(

@@ -57,6 +57,7 @@ def recipe(**changes: object) -> PrintRecipe:
     return PrintRecipe(**{"name": "own", "seed": 5, "words": 8, "strength": 0.3, "kinds": kinds, **changes})  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_recipe_of_kinds_is_fixed_and_in_unseen_families() -> None:
     once, again = (list(print_recipe(recipe(), PARAMS, root=PROJECT)) for _ in range(2))
     assert [word.text for word in once] == [word.text for word in again]

@@ -101,6 +101,7 @@ def test_settings_that_no_worker_can_be_made_of_end_it_before_it_starts(
     assert ended.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_service_whose_serve_is_killed_ends_and_frees_the_port(bundle_folder: Path, tmp_path: Path) -> None:
     port = free_port()
     environment = {**os.environ, "LEGIBLE_BUNDLE": str(bundle_folder)}

@@ -68,6 +68,7 @@ def test_what_is_usual_in_each_signal_may_be_unusual_in_both_together() -> None:
     assert apart > 5 * alike
 
 
+@pytest.mark.slow
 def test_a_tenth_of_foreign_images_is_found_where_no_signal_has_drifted(known: Reference) -> None:
     verdict = decide(known, window(1000, foreign=100, seed=30))
     assert verdict.drifted == ()
@@ -78,6 +79,7 @@ def test_a_tenth_of_foreign_images_is_found_where_no_signal_has_drifted(known: R
     assert verdict.screen().endswith("  drift")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("images", [50, 200, 1000])
 def test_images_like_the_references_are_no_drift(known: Reference, images: int) -> None:
     for seed in range(40, 50):
@@ -86,12 +88,14 @@ def test_images_like_the_references_are_no_drift(known: Reference, images: int) 
         assert not verdict.unusual.drifted
 
 
+@pytest.mark.slow
 def test_a_reference_of_an_earlier_version_has_no_such_rule(known: Reference) -> None:
     verdict = decide(replace(known, unusual=None), window(1000, foreign=100, seed=30))
     assert verdict.unusual is None
     assert verdict.outcome is Outcome.NO_DRIFT
 
 
+@pytest.mark.slow
 def test_the_rule_comes_back_as_it_was_saved(known: Reference, tmp_path_factory: pytest.TempPathFactory) -> None:
     folder = tmp_path_factory.mktemp("reference")
     known.save(folder)
