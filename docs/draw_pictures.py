@@ -9,9 +9,9 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from legible.arrays import GreyImage
 from legible.config import load_params
 from legible.synth.augment import CHANGES, Change, Shift
 from legible.synth.effects import EFFECTS, Effects
@@ -31,8 +31,6 @@ STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 CELL = (150, 64)
 """Pixels: width, height."""
 NAME_WIDTH = 130
-
-GreyImage = npt.NDArray[np.uint8]
 
 
 def hand(number: int) -> Style:

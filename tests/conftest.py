@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from legible.image.decode import GreyImage
+from legible.arrays import GreyImage
 from legible.synth.fonts import load_face
 
 PROJECT = Path(__file__).parents[1]

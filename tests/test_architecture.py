@@ -158,3 +158,13 @@ def test_a_docstring_has_a_subject(path: Path) -> None:
 
 def is_text(node: ast.Expr) -> bool:
     return isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def test_an_array_type_has_one_name_and_one_place() -> None:
+    """Two modules that define a type of arrays under one name mean the same, or confuse."""
+    places: dict[str, list[str]] = {}
+    for path, tree in TREES.items():
+        for node in tree.body:
+            if isinstance(node, ast.Assign) and ast.unparse(node.value).startswith("npt.NDArray["):
+                places.setdefault(ast.unparse(node.targets[0]), []).append(module_name(path))
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}

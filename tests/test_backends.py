@@ -30,16 +30,16 @@ train: {epochs: 1, epoch_samples: 96, batch_columns: 2048, precision: mixed_bflo
 SETTLED_ON = 60
 TRAIN = f"""
 from pathlib import Path
-from legible.config import load_params
-from legible.training import loop
-from legible.training import stage as training
+from legible.config import (load_params)
+from legible.training import (loop)
+from legible.training import (stage as training)
 training.BATCH_NORM_SAMPLES = {SETTLED_ON}
 training.train(load_params(Path("params.yaml")), root=Path())
 """
 LOGITS = """
 import numpy as np
 from pathlib import Path
-from legible.training.weights import load_network
+from legible.training.weights import (load_network)
 network = load_network(Path("models/weights"))[0]
 image = np.random.default_rng(0).random((1, 32, 64, 1), np.float32)
 np.save("logits.npy", np.asarray(network({"image": image, "mask": np.ones((1, 1, 64), np.float32)})))

@@ -4,10 +4,10 @@ import multiprocessing
 import numpy as np
 import pytest
 
+from legible.arrays import GreyImage
 from legible.charset import Charset
 from legible.data.dataset import Sample
 from legible.errors import DataError
-from legible.image.decode import GreyImage
 from legible.training.batches import (
     MIN_ROWS,
     SIZES,

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
+from legible.arrays import GreyImage
 from legible.image.binarized import MAX_PIXELS, softened
-from legible.image.decode import GreyImage
 from legible.image.normalize import normalize
 
 

@@ -41,8 +41,8 @@ def test_a_hostile_file_is_read_or_refused_in_no_time(name: str) -> None:
 MEASURED = """
 import resource, sys
 from hostile_files import FILES
-from legible.errors import ImageError
-from legible.image.decode import decode
+from legible.errors import (ImageError)
+from legible.image.decode import (decode)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 data = open(sys.argv[1], "rb").read()
 try:

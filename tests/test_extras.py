@@ -47,7 +47,7 @@ def test_no_extra_brings_what_everybody_installs_or_nobody_knows() -> None:
 WITHOUT = """
 import sys
 sys.modules[sys.argv[1]] = None
-from legible.cli import main
+from legible.cli import (main)
 sys.argv[1:] = sys.argv[2:]
 main()
 """

@@ -18,11 +18,11 @@ from drawn_words import inverted, observed, words_drawn
 from PIL import Image
 from serving import served
 
+from legible.arrays import GreyImage
 from legible.data.dataset import Tally
 from legible.data.transcribed import open_transcribed
 from legible.drift.summary import UNUSUAL
 from legible.errors import DataError, SettingsError
-from legible.image.decode import GreyImage
 from legible.labelling.queue import make_queue, order
 from legible.monitoring.check import ReportTarget, Standard, check
 from legible.monitoring.report import with_pictures

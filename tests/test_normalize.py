@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from legible.image.decode import GreyImage
+from legible.arrays import GreyImage
 from legible.image.normalize import MAX_COLUMNS, normalize
 
 Columns = npt.NDArray[np.float32]

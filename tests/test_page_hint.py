@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from legible.image.decode import GreyImage
+from legible.arrays import GreyImage
 from legible.image.page_hint import looks_like_page
 
 LINE = "The quick brown fox jumps over it"

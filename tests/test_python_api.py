@@ -13,8 +13,8 @@ from conftest import PROJECT, drawn_word
 from PIL import Image
 
 import legible
+from legible.arrays import GreyImage
 from legible.errors import ImageError, SettingsError
-from legible.image.decode import GreyImage
 from legible.image.inputs import grey_image
 from legible.image_input import image_file
 

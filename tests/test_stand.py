@@ -16,10 +16,10 @@ from drawn_words import inverted, words_drawn
 from serving import served
 from stand import MONITORING, Stand, are_installed, bundle_knowing, watched
 
+from legible.arrays import GreyImage
 from legible.cli import app
 from legible.client import Client
 from legible.drill.images import png
-from legible.image.decode import GreyImage
 
 COMPOSE = yaml.safe_load((MONITORING / "compose.yaml").read_text())
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from legible.image.decode import GreyImage
+from legible.arrays import GreyImage
 from legible.image.statistics import DISCRETE, LONGEST_SIDE, STATISTICS, measure
 
 

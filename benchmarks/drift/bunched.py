@@ -20,10 +20,10 @@ from drift_windows import upper_bound
 from PIL import Image
 from tqdm import tqdm
 
+from legible.arrays import GreyImage
 from legible.drift.baseline import make_baseline
 from legible.drift.decide import Outcome, decide
 from legible.drift.reference import Reference
-from legible.image.decode import GreyImage
 from legible.observations.row import Observation, observe
 from legible.recognition.bundle import load_bundle
 from legible.recognition.recognizer import Recognizer

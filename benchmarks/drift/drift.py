@@ -45,7 +45,7 @@ DETECTED = 0.95
 TELLING = """
 import atexit, sys
 from pathlib import Path
-from legible.cli import main
+from legible.cli import (main)
 def tell():
     lines = Path("/proc/self/status").read_text().splitlines()
     print(next(line for line in lines if line.startswith("VmHWM")), file=sys.stderr)

@@ -18,7 +18,7 @@ FIRST_CALL = """
 import time
 started = time.perf_counter()
 import json, sys
-from legible.service.serverless import handler
+from legible.service.serverless import (handler)
 imported = time.perf_counter()
 answer = handler(json.load(sys.stdin), None)
 read = time.perf_counter()

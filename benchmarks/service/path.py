@@ -19,8 +19,9 @@ from serving import PROJECT, Service
 from starlette.types import ASGIApp, Message
 from steady import counted_load
 
+from legible.arrays import GreyImage
 from legible.config import ServiceSettings
-from legible.image.decode import GreyImage, decode
+from legible.image.decode import decode
 from legible.image.statistics import measure
 from legible.recognition.bundle import load_bundle
 from legible.recognition.decoding import Decoding, interpret

@@ -47,9 +47,9 @@ IN_PROCESS = """
 import json, sys, time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from legible.image.decode import decode
-from legible.recognition.bundle import find_bundle, load_bundle
-from legible.recognition.recognizer import Recognizer
+from legible.image.decode import (decode)
+from legible.recognition.bundle import (find_bundle, load_bundle)
+from legible.recognition.recognizer import (Recognizer)
 folder, seconds, workers = Path(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3])
 images = [decode(path.read_bytes()) for path in sorted(folder.iterdir())]
 recognizer = Recognizer.from_bundle(load_bundle(find_bundle()), workers=workers)
@@ -109,8 +109,8 @@ def overload(scale: Scale) -> Iterator[Row]:
 LOADING_TIME = """
 import time
 started = time.perf_counter()
-from legible.recognition.bundle import find_bundle, load_bundle
-from legible.recognition.recognizer import Recognizer
+from legible.recognition.bundle import (find_bundle, load_bundle)
+from legible.recognition.recognizer import (Recognizer)
 Recognizer.from_bundle(load_bundle(find_bundle()))
 print(time.perf_counter() - started)
 """

@@ -17,8 +17,8 @@ import yaml
 from drawn_words import START, WRITERS, reference_of
 from serving import PROJECT, free_port
 
+from legible.arrays import GreyImage
 from legible.files import sha256_of
-from legible.image.decode import GreyImage
 from legible.observations.row import observe
 from legible.recognition.bundle import MANIFEST, load_bundle
 from legible.recognition.recognizer import Recognizer

@@ -11,13 +11,7 @@ from typing import Annotated, Literal
 from annotated_types import Ge, Gt, Le, MinLen
 
 from legible.charset import Charset
-from legible.config.checked import (
-    Fraction,
-    NonNegativeFloat,
-    NonNegativeInt,
-    PositiveInt,
-    Section,
-)
+from legible.config.checked import Fraction, NonNegativeFloat, NonNegativeInt, PositiveInt, Section
 
 DEFAULT_FLATTENING = 0.6
 """The flattening of the words of `evaluate.print`, and of generated words where params.yaml names none."""

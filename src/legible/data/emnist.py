@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from legible.arrays import GreyImage
 from legible.data.dataset import Kind, Split
 from legible.data.idx import read_idx
 from legible.errors import DataError
-
-GreyImage = npt.NDArray[np.uint8]
 
 IMAGES = re.compile(r"(?P<set>.*?)(?P<part>train|test|t10k)-images-idx3-ubyte(\.gz)?$")
 BLOCK = 200

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
+from legible.arrays import GreyImage
 from legible.data.dataset import Kind, Segmentation, Split, Tally
 from legible.errors import DataError, ImageError
-from legible.image.decode import GreyImage, decode
+from legible.image.decode import decode
 from legible.untrusted_files import MAX_IMAGE_BYTES, read_file, read_member
 
 LISTS = {"split_train.txt": "train", "split_validation.txt": "validation"}

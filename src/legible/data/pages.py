@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from legible.arrays import GreyImage
 from legible.data.crops import Box, BoxCrop, Pixels, crop_box
 from legible.data.dataset import Kind, Split, Tally
 from legible.data.options import SourceOptions
 from legible.data.second_readings import SecondReading, open_second_readings
 from legible.errors import DataError, ImageError
-from legible.image.decode import DECODER_FAULTS, GreyImage, decode_opened, open_image
+from legible.image.decode import DECODER_FAULTS, decode_opened, open_image
 from legible.scores import Untold
 from legible.untrusted_files import MAX_IMAGE_BYTES, MAX_TABLE_BYTES, read_file, read_member
 

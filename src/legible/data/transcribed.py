@@ -12,10 +12,11 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from legible.arrays import GreyImage
 from legible.data.dataset import Kind, Tally
 from legible.data.options import SourceOptions
 from legible.errors import DataError, ImageError
-from legible.image.decode import GreyImage, decode
+from legible.image.decode import decode
 from legible.untrusted_files import MAX_IMAGE_BYTES, MAX_TABLE_BYTES, read_file, read_member
 
 INDEX = "index.tsv"

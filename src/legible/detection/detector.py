@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter
 
+from legible.arrays import GreyImage
 from legible.detection.maps import HEIGHT_UNIT, MULTIPLE, STRIDE, PageMaps
 from legible.errors import BundleError
-from legible.image.decode import GreyImage
 
 
 class LineDetector:

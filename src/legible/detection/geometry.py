@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-Points = npt.NDArray[np.float64]
-"""Points (n, 2): x and y in pixels."""
-Matrix = npt.NDArray[np.float64]
-"""A homography (3, 3) that takes (x, y, 1) to (x', y', 1) * w."""
+from legible.arrays import Matrix
+
+PagePoints = npt.NDArray[np.float64]
+"""PagePoints (n, 2): x and y in pixels."""
 
 SAMPLED_EVERY = 2.0
 """The distance of the points at which the edges of a curved line are sampled, in line heights."""
@@ -23,8 +23,8 @@ MAX_SAMPLES = 48
 class LineShape:
     """The upper and the lower edge of a line, both from its left to its right end, each as k >= 2 points (k, 2)."""
 
-    upper: Points
-    lower: Points
+    upper: PagePoints
+    lower: PagePoints
 
     @staticmethod
     def from_box(left: float, top: float, right: float, bottom: float) -> "LineShape":
@@ -33,7 +33,7 @@ class LineShape:
         )
 
     @staticmethod
-    def from_polygon(points: Points) -> "LineShape":
+    def from_polygon(points: PagePoints) -> "LineShape":
         """Return the smooth line through a ragged polygon: a parabola through its middle, of one height everywhere."""
         left, top = points.min(axis=0)
         right, bottom = points.max(axis=0)
@@ -49,12 +49,12 @@ class LineShape:
         return LineShape(np.stack([places, center - half], axis=1), np.stack([places, center + half], axis=1))
 
     @property
-    def polygon(self) -> Points:
+    def polygon(self) -> PagePoints:
         """The polygon (2k, 2): along the upper edge and back along the lower one."""
         return np.concatenate([self.upper, self.lower[::-1]])
 
     @cached_property
-    def middle(self) -> Points:
+    def middle(self) -> PagePoints:
         return (self.upper + self.lower) / 2
 
     @cached_property
@@ -81,7 +81,7 @@ class LineShape:
     def moved(self, matrix: Matrix) -> "LineShape":
         return LineShape(moved_points(self.upper, matrix), moved_points(self.lower, matrix))
 
-    def band(self, start: float, stop: float) -> Points:
+    def band(self, start: float, stop: float) -> PagePoints:
         """Return the polygon between two fractions of the way from the upper to the lower edge: band(0, 1) is all of
         it.
         """
@@ -98,7 +98,7 @@ class LineShape:
         return LineShape(self.upper - down + along, self.lower + down + along)
 
 
-def moved_points(points: Points, matrix: Matrix) -> Points:
+def moved_points(points: PagePoints, matrix: Matrix) -> PagePoints:
     """Return the points (n, 2) after a homography."""
     moved = np.concatenate([points, np.ones((len(points), 1))], axis=1) @ matrix.T
     return np.asarray(moved[:, :2] / moved[:, 2:])
@@ -115,12 +115,12 @@ def rotation(radians: float, *, center: tuple[float, float]) -> Matrix:
     return np.array([[cos, -sin, x - cos * x + sin * y], [sin, cos, y - sin * x - cos * y], [0, 0, 1]])
 
 
-def homography(source: Points, target: Points) -> Matrix:
+def homography(source: PagePoints, target: PagePoints) -> Matrix:
     """Return the homography that takes four points to four others."""
     return np.asarray(cv2.getPerspectiveTransform(source.astype(np.float32), target.astype(np.float32)), np.float64)
 
 
-def polygon_area(points: Points) -> float:
+def polygon_area(points: PagePoints) -> float:
     x, y = points.T
     return abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2
 
@@ -130,11 +130,11 @@ def overlap(first: Sequence[float], second: Sequence[float]) -> float:
     return min(first[1], second[1]) - max(first[0], second[0])
 
 
-def _unit(vector: Points) -> Points:
+def _unit(vector: PagePoints) -> PagePoints:
     return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-9))
 
 
-def _extent(points: Points, x: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _extent(points: PagePoints, x: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Return the least and greatest y of a polygon's outline at each place x, which lie within the polygon's width."""
     start, stop = points, np.roll(points, -1, axis=0)
     steps = stop[:, 0] - start[:, 0]

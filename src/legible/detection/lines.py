@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from legible.arrays import GreyImage
 from legible.detection.geometry import LineShape, scaling
 from legible.detection.maps import STRIDE, Detector, Map, PageMaps
-from legible.image.decode import GreyImage
 
 LINE_HEIGHT = 16.0
 """The height of a line, in pixels, at which the network finds it best."""

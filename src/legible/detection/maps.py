@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from legible.image.decode import GreyImage
+from legible.arrays import GreyImage
 
 STRIDE = 4
 """The pixels of the input, in each direction, of one cell of the maps."""

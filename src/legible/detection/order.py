@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from legible.arrays import Flags, Floats
 from legible.detection.geometry import LineShape, rotation
 
 ROW_OVERLAP = 0.5
@@ -36,9 +37,6 @@ PARAGRAPH_GAP = 0.9
 """The gap between two rows, in line heights, from which on a new block begins."""
 MAX_HEIGHT_RATIO = 1.6
 """The largest ratio of heights of two rows of one block."""
-
-Flags = npt.NDArray[np.bool_]
-Float = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -77,7 +75,7 @@ def leveled(lines: Sequence[LineShape]) -> list[LineShape]:
     return [line.moved(turn) for line in lines]
 
 
-def _rows(boxes: Float, heights: Float) -> list[tuple[int, ...]]:
+def _rows(boxes: Floats, heights: Floats) -> list[tuple[int, ...]]:
     """Return the rows: lines side by side that are cells of one row, and each other line alone."""
     pairs = _side_by_side(boxes, heights)
     following = {first: second for first, second, joins in _decided(pairs, boxes, heights) if joins}
@@ -91,7 +89,7 @@ def _rows(boxes: Float, heights: Float) -> list[tuple[int, ...]]:
     return rows
 
 
-def _side_by_side(boxes: Float, heights: Float) -> list[tuple[int, int]]:
+def _side_by_side(boxes: Floats, heights: Floats) -> list[tuple[int, int]]:
     """Return pairs of lines of which the second is the nearest to the right of the first, each second line once."""
     left, top, right, bottom = boxes.T
     shared = np.minimum(bottom[:, None], bottom) - np.maximum(top[:, None], top)
@@ -108,7 +106,7 @@ def _side_by_side(boxes: Float, heights: Float) -> list[tuple[int, int]]:
     return [(first, second) for second, first in sorted(closest.items(), key=lambda item: item[1])]
 
 
-def _decided(pairs: Sequence[tuple[int, int]], boxes: Float, heights: Float) -> list[tuple[int, int, bool]]:
+def _decided(pairs: Sequence[tuple[int, int]], boxes: Floats, heights: Floats) -> list[tuple[int, int, bool]]:
     """Return for each pair whether it is of cells of one row, decided together with the pairs around it."""
     if not pairs:
         return []
@@ -124,7 +122,7 @@ def _decided(pairs: Sequence[tuple[int, int]], boxes: Float, heights: Float) -> 
     return [(int(a), int(b), length < CELL_LENGTH) for (a, b), length in zip(pairs, usual, strict=True)]
 
 
-def _by_bands(boxes: Float, heights: Float) -> npt.NDArray[np.int64]:
+def _by_bands(boxes: Floats, heights: Floats) -> npt.NDArray[np.int64]:
     """Return the rows in order: those that stand alone at the top, then the others by Breuel's rules, then the
     bottom.
     """
@@ -142,7 +140,7 @@ def _by_bands(boxes: Float, heights: Float) -> npt.NDArray[np.int64]:
     return np.array([*heads, *body[_ordered(boxes[body], heights[body])].tolist(), *feet], np.int64)
 
 
-def _margin_row(boxes: Float, heights: Float, body: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def _margin_row(boxes: Floats, heights: Floats, body: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Return the first of the remaining rows from the top, if it stands apart and in no column alone."""
     tops, bottoms = boxes[body, 1], boxes[body, 3]
     count = int(np.count_nonzero(tops < bottoms[:1] - ROW_OVERLAP * heights[body[:1]]))
@@ -157,7 +155,7 @@ def _margin_row(boxes: Float, heights: Float, body: npt.NDArray[np.int64]) -> np
     return row[np.argsort(boxes[row, 0])]
 
 
-def _as_wide_as_their_table(rows: Sequence[tuple[int, ...]], boxes: Float, heights: Float) -> Float:
+def _as_wide_as_their_table(rows: Sequence[tuple[int, ...]], boxes: Floats, heights: Floats) -> Floats:
     """Return the boxes of rows; a lone cell among rows of several cells is made as wide as those."""
     several = np.flatnonzero([len(row) > 1 for row in rows])
     wide = boxes.copy()
@@ -172,7 +170,7 @@ def _as_wide_as_their_table(rows: Sequence[tuple[int, ...]], boxes: Float, heigh
     return wide
 
 
-def _ordered(boxes: Float, heights: Float) -> npt.NDArray[np.int64]:
+def _ordered(boxes: Floats, heights: Floats) -> npt.NDArray[np.int64]:
     """Return a topological order of Breuel's relation; in a circle the upper row comes first."""
     if len(boxes) > MAX_ORDERED:
         return np.lexsort((boxes[:, 0], np.round((boxes[:, 1] + boxes[:, 3]) / 2 / np.median(heights))))
@@ -188,7 +186,7 @@ def _ordered(boxes: Float, heights: Float) -> npt.NDArray[np.int64]:
     return np.array(order)
 
 
-def _before(boxes: Float, heights: Float) -> Flags:
+def _before(boxes: Floats, heights: Floats) -> Flags:
     """Return whether one row comes before the other: (n, n)."""
     left, top, right, bottom = boxes.T
     slack = TOLERANCE * np.minimum(heights[:, None], heights)
@@ -208,7 +206,7 @@ def _before(boxes: Float, heights: Float) -> Flags:
     return np.asarray(before)
 
 
-def _blocks(rows: Sequence[tuple[int, ...]], boxes: Float, heights: Float) -> list[Block]:
+def _blocks(rows: Sequence[tuple[int, ...]], boxes: Floats, heights: Floats) -> list[Block]:
     """Return blocks of rows that follow each other closely, in order."""
     blocks: list[list[tuple[int, ...]]] = []
     for place, row in enumerate(rows):
@@ -219,12 +217,12 @@ def _blocks(rows: Sequence[tuple[int, ...]], boxes: Float, heights: Float) -> li
     return [Block(tuple(block)) for block in blocks]
 
 
-def _goes_on(former: Float, box: Float, former_height: float, height: float) -> bool:
+def _goes_on(former: Floats, box: Floats, former_height: float, height: float) -> bool:
     room = box[1] - former[3]
     low, high = sorted((former_height, height))
     shared = min(former[2], box[2]) - max(former[0], box[0])
     return bool(-high < room < PARAGRAPH_GAP * low and shared > 0 and high < MAX_HEIGHT_RATIO * low)
 
 
-def _around(boxes: Float) -> Float:
+def _around(boxes: Floats) -> Floats:
     return np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])

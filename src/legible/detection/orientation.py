@@ -7,8 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from legible.detection.geometry import Matrix
-from legible.image.decode import GreyImage
+from legible.arrays import GreyImage, Matrix
 
 MAX_SKEW_DEGREES = 15.0
 COARSE_DEGREES, FINE_DEGREES = 1.0, 0.1

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from legible.detection.geometry import Matrix, Points, homography, polygon_area
+from legible.arrays import GreyImage, Matrix
+from legible.detection.geometry import PagePoints, homography, polygon_area
 from legible.detection.maps import Detector, Map
-from legible.image.decode import GreyImage
 
 SEEN_SIDE = 320
 """The longer side, in pixels, at which the network looks for the sheet, as it was trained."""
@@ -24,7 +24,7 @@ MAX_STRETCH = 3.0
 class Outline:
     """The sheet's corners from the top left, clockwise, in pixels, and how well a quadrangle fits its mask, 0 to 1."""
 
-    corners: Points
+    corners: PagePoints
     fit: float
 
     @property
@@ -56,7 +56,7 @@ def outline_of(sheet: Map) -> Outline | None:
     return Outline(_clockwise(corners), _fit(mask, corners))
 
 
-def flattened(image: GreyImage, corners: Points) -> tuple[GreyImage, Matrix]:
+def flattened(image: GreyImage, corners: PagePoints) -> tuple[GreyImage, Matrix]:
     """Return the sheet as a rectangle of its own size, and the matrix from it back to the image."""
     top, right, bottom, left = np.linalg.norm(corners - np.roll(corners, -1, axis=0), axis=1)
     width, height = max(round(float(max(top, bottom))), 1), max(round(float(max(left, right))), 1)
@@ -77,7 +77,7 @@ def _largest(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     return filled.astype(bool)
 
 
-def _quadrangle(mask: npt.NDArray[np.bool_]) -> Points | None:
+def _quadrangle(mask: npt.NDArray[np.bool_]) -> PagePoints | None:
     """Return where straight lines fitted to the four sides of a mask meet."""
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     contour = max(contours, key=cv2.contourArea)
@@ -91,7 +91,7 @@ def _quadrangle(mask: npt.NDArray[np.bool_]) -> Points | None:
     return None if any(corner is None for corner in corners) else np.array(corners)
 
 
-def _four_corners(hull: npt.NDArray[np.int32]) -> Points | None:
+def _four_corners(hull: npt.NDArray[np.int32]) -> PagePoints | None:
     """Return the convex hull simplified to four corners."""
     around = cv2.arcLength(hull, closed=True)
     for fraction in np.arange(0.01, 0.12, 0.005):
@@ -103,7 +103,7 @@ def _four_corners(hull: npt.NDArray[np.int32]) -> Points | None:
     return np.asarray(cv2.boxPoints(cv2.minAreaRect(hull)), np.float64)
 
 
-def _side(points: Points, start: Points, stop: Points) -> tuple[Points, Points]:
+def _side(points: PagePoints, start: PagePoints, stop: PagePoints) -> tuple[PagePoints, PagePoints]:
     """Return a point and the direction of the line through the outline between two corners, without the corners."""
     along = stop - start
     length = max(float(np.linalg.norm(along)), 1e-9)
@@ -117,7 +117,7 @@ def _side(points: Points, start: Points, stop: Points) -> tuple[Points, Points]:
     return np.array([x, y]), np.array([vx, vy])
 
 
-def _meeting(first: tuple[Points, Points], second: tuple[Points, Points]) -> Points | None:
+def _meeting(first: tuple[PagePoints, PagePoints], second: tuple[PagePoints, PagePoints]) -> PagePoints | None:
     (p, u), (q, v) = first, second
     cross = u[0] * v[1] - u[1] * v[0]
     if abs(cross) < 0.1:  # sides that hardly turn meet nowhere near  # noqa: PLR2004
@@ -126,7 +126,7 @@ def _meeting(first: tuple[Points, Points], second: tuple[Points, Points]) -> Poi
     return np.asarray(p + along * u)
 
 
-def _clockwise(corners: Points) -> Points:
+def _clockwise(corners: PagePoints) -> PagePoints:
     """Return the corners clockwise (y goes down), from the one nearest to the top left on."""
     center = corners.mean(axis=0)
     order = np.argsort(np.arctan2(*(corners - center).T[::-1]))
@@ -134,7 +134,7 @@ def _clockwise(corners: Points) -> Points:
     return np.roll(ring, -int(ring.sum(axis=1).argmin()), axis=0)
 
 
-def _is_plausible(corners: Points) -> bool:
+def _is_plausible(corners: PagePoints) -> bool:
     sides = np.linalg.norm(corners - np.roll(corners, -1, axis=0), axis=1)
     if sides.min() < 1:
         return False
@@ -142,7 +142,7 @@ def _is_plausible(corners: Points) -> bool:
     return bool(np.all((ratios < MAX_STRETCH) & (ratios > 1 / MAX_STRETCH))) and polygon_area(corners) > 0
 
 
-def _fit(mask: npt.NDArray[np.bool_], corners: Points) -> float:
+def _fit(mask: npt.NDArray[np.bool_], corners: PagePoints) -> float:
     """Return the intersection over union."""
     drawn = np.zeros(mask.shape, np.uint8)
     cv2.fillPoly(drawn, [np.round((corners - 0.5) * 16).astype(np.int32)], 1, shift=4)

@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from legible.detection.geometry import LineShape, Points
-from legible.image.decode import GreyImage
+from legible.arrays import GreyImage
+from legible.detection.geometry import LineShape, PagePoints
 
 MARGIN = 0.1
 """The margin on each side, as a fraction of the line's height, with which reading is measured too."""
@@ -30,7 +30,7 @@ def cut_line(image: GreyImage, shape: LineShape, *, margin: float = MARGIN) -> G
     )
 
 
-def page_polygon(shape: LineShape, start: float, stop: float) -> Points:
+def page_polygon(shape: LineShape, start: float, stop: float) -> PagePoints:
     """Return the part of a line between two fractions of the length of its cut, MARGIN included, as a polygon on the
     page.
     """
@@ -53,7 +53,7 @@ def _upright(image: GreyImage, shape: LineShape, margin: float) -> GreyImage:
     return image[first_row:last_row, first_column:last_column]
 
 
-def _edges_at(shape: LineShape, count: int, margin: float) -> tuple[Points, Points]:
+def _edges_at(shape: LineShape, count: int, margin: float) -> tuple[PagePoints, PagePoints]:
     """Return the points of both edges in the middles of `count` columns, equally far apart along the line and its
     margins.
     """
@@ -65,7 +65,7 @@ def _edges_at(shape: LineShape, count: int, margin: float) -> tuple[Points, Poin
     return _interpolated(shape.upper, along, wanted), _interpolated(shape.lower, along, wanted)
 
 
-def _interpolated(points: Points, along: npt.NDArray[np.float64], wanted: npt.NDArray[np.float64]) -> Points:
+def _interpolated(points: PagePoints, along: npt.NDArray[np.float64], wanted: npt.NDArray[np.float64]) -> PagePoints:
     """Return the points at places along a line, beyond its ends in the direction that it has there."""
     inner = np.stack([np.interp(wanted, along, points[:, axis]) for axis in (0, 1)], axis=1)
     first = (points[1] - points[0]) / max(along[1] - along[0], 1e-9)

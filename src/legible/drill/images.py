@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from legible.arrays import GreyImage
 from legible.config import Params
 from legible.errors import DataError, ImageError
-from legible.image.decode import GreyImage, decode
+from legible.image.decode import decode
 from legible.synth.corrupt import corrupt
 from legible.synth.fonts import find_fonts, is_unseen
 from legible.synth.generate import texts_of

@@ -7,11 +7,11 @@ from itertools import islice
 
 import httpx
 
+from legible.arrays import GreyImage
 from legible.client import Client, ServiceError
 from legible.drill.detectors import NO_CAUSE, DriftDetector, UnavailableError
 from legible.drill.images import png
 from legible.errors import LegibleError
-from legible.image.decode import GreyImage
 
 BATCH = 10
 """The number of images between two looks."""

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from legible.arrays import GreyImage
 from legible.data.dataset import Sample
 from legible.drift.signatures import NONE, Corrupted
-from legible.image.decode import GreyImage
 from legible.observations.row import observe
 from legible.recognition.recognizer import Recognizer
 from legible.synth.corrupt import CORRUPTIONS, SEVERITIES, corrupt

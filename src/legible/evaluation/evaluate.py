@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from legible.arrays import GreyImage
 from legible.config import Params
 from legible.ctc.decode import best_path_text
 from legible.ctc.lexicon import Lexicon, words_of
@@ -22,7 +23,6 @@ from legible.evaluation.reliability import draw_reliability
 from legible.evaluation.results import Result, by_writer, figures, in_slice, slice_names, thresholds, write_results
 from legible.evaluation.worst_errors import draw_worst
 from legible.files import write_text
-from legible.image.decode import GreyImage
 from legible.observations.row import Observation, observe, write_observations
 from legible.reading import Reading
 from legible.recognition.calibration import Calibration

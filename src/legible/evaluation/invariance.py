@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import cv2
 import numpy as np
 
-from legible.image.decode import GreyImage
+from legible.arrays import GreyImage
 from legible.recognition.recognizer import Recognizer
 from legible.synth.augment import paper_level
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
+from legible.arrays import GreyImage
 from legible.evaluation.results import Result
 from legible.image.contact_sheet import Cell, draw_sheet
-from legible.image.decode import GreyImage
 from legible.reading import Reading
 
 

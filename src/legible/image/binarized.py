@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from legible.image.decode import GreyImage
+from legible.arrays import GreyImage
 
-Mask = npt.NDArray[np.bool_]
+InkMask = npt.NDArray[np.bool_]
 Outline = tuple[float, float, float, float]
 """Left, top, right, bottom."""
 
@@ -73,7 +73,7 @@ class FoundInk:
 
     box: Box
     tones: InkTones
-    mask: Mask
+    mask: InkMask
 
 
 def normalize_binarized(image: GreyImage, *, height: int, stride: int, version: int) -> npt.NDArray[np.float32]:
@@ -194,7 +194,7 @@ def _brought_near(image: GreyImage, ink: FoundInk) -> GreyImage:
     return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR, box=kept))
 
 
-def _text_height(height: float, mask: Mask) -> float:
+def _text_height(height: float, mask: InkMask) -> float:
     """Return the height of the ink, but at least that of a few strokes."""
     return max(height, STROKES_HIGH * _stroke_width(mask))
 
@@ -206,7 +206,7 @@ def _stretched(image: GreyImage, tones: InkTones) -> GreyImage:
     return np.take(table, image)
 
 
-def _stroke_width(mask: Mask) -> float:
+def _stroke_width(mask: InkMask) -> float:
     """Return twice the area over the outline: near the thickness of a long stroke, half the size of a dot."""
     inner = int(np.count_nonzero(mask[1:] != mask[:-1])) + int(np.count_nonzero(mask[:, 1:] != mask[:, :-1]))
     edges = (mask[0], mask[-1], mask[:, 0], mask[:, -1])

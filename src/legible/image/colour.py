@@ -9,10 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from legible.arrays import Floats
 from legible.image.strips import by_strips, strips
 
 Conversion = Callable[[Image.Image], Image.Image]
-Float = npt.NDArray[np.float64]
 
 TRANSPARENT = ("LA", "PA", "RGBA", "La", "RGBa")
 COLOURLESS = ("1", "L")
@@ -75,7 +75,7 @@ def _hidden_colours(image: Image.Image, opaque: Conversion) -> tuple[float, ...]
     return (*(float(weight) for weight in best * gain), 127.5 - gain * (low + high) / 2)
 
 
-def _edges(image: Image.Image) -> Float:
+def _edges(image: Image.Image) -> Floats:
     """Return the sum (3, 3) of the products of the colour differences of neighbours, in some rows and columns."""
     pixels = np.asarray(image).transpose(2, 0, 1).astype(np.float32)
     step = max(pixels[0].size // EDGE_PIXELS, 1)

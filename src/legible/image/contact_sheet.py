@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from legible.image.decode import GreyImage
+from legible.arrays import GreyImage
 
 GAP = 10
 """The pixels around an image."""

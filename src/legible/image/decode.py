@@ -14,14 +14,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
+from legible.arrays import GreyImage
 from legible.errors import DamagedImageError, ImageError, ImageTooLargeError, UnsupportedFormatError
 from legible.image.colour import grey
 from legible.image.containers import Contained, contained, damaged
 from legible.image.strips import by_strips, strips
 from legible.image.tiff import ORIENTATION
-
-GreyImage = npt.NDArray[np.uint8]
-"""A grey image (H, W), 0 black to 255 white."""
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
 MAX_SCANS = 100

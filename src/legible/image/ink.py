@@ -7,11 +7,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
-from legible.image.decode import GreyImage
-
-Float = npt.NDArray[np.float32]
+from legible.arrays import Float32s, GreyImage
 
 BORDER = 10
 """The part of the shorter side (one in this many rows or columns) that counts as the border."""
@@ -50,7 +47,7 @@ class Darkness:
     levels: GreyImage
     full: float
 
-    def full_near(self, reach: int) -> Float:
+    def full_near(self, reach: int) -> Float32s:
         """Return how dark full ink is near each column: (1, W)."""
         darkest = cv2.blur(self.levels, (3, 3)).max(axis=0, keepdims=True)
         span = 2 * reach + 1
@@ -73,7 +70,7 @@ def darkness(image: GreyImage, *, reach: int) -> Darkness:
     return Darkness(levels, max(float(much - paper), 0.5 * (most - paper), 0.0))
 
 
-def evened(dark: Darkness, *, reach: int) -> Float:
+def evened(dark: Darkness, *, reach: int) -> Float32s:
     """Return ink 1 and paper 0 (H, W): each stretch of about `reach` columns has its own contrast."""
     ink = dark.levels * (GAIN / dark.full_near(reach))
     return np.asarray(np.minimum(ink, 1.0, out=ink), np.float32)

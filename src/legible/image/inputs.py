@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from legible.arrays import GreyImage
 from legible.errors import ImageError, ImageTooLargeError
 from legible.image.colour import grey
-from legible.image.decode import DECODER_FAULTS, FORMATS, GreyImage, Limits, decode, decode_opened
+from legible.image.decode import DECODER_FAULTS, FORMATS, Limits, decode, decode_opened
 from legible.image_input import ImageInput, image_file, is_array, is_pil_image
 
 CHANNELS = (1, 3, 4)

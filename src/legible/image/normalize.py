@@ -14,12 +14,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from legible.arrays import Float32s, GreyImage
 from legible.image.band import Band, find_band, stroke_width
 from legible.image.binarized import normalize_binarized
-from legible.image.decode import GreyImage
-from legible.image.ink import Float, darkness, evened, is_dark_on_light
+from legible.image.ink import darkness, evened, is_dark_on_light
 
-Pixels = TypeVar("Pixels", GreyImage, Float)
+Pixels = TypeVar("Pixels", GreyImage, Float32s)
 
 NEWEST = 3
 """The newest version of this preprocessing; a bundle's manifest says which its model was trained with."""
@@ -215,7 +215,7 @@ def _line_height(text: Text, rows: int) -> float:
     return height + lone * max(line - height, 0)
 
 
-def _ink(image: GreyImage, window: Window, size: tuple[int, int]) -> Float:
+def _ink(image: GreyImage, window: Window, size: tuple[int, int]) -> Float32s:
     """Return the ink (rows, columns) in a window of a dark-on-light image; 0 where the window is outside the image."""
     ink = evened(darkness(_cut(image, window, size), reach=size[1]), reach=size[1])
     columns, rows = size
@@ -232,7 +232,7 @@ def _beyond(start: float, stop: float, count: int, end: int) -> tuple[int, int]:
     return min(max(first, 0), count), min(max(last, 0), count)
 
 
-def _settled(ink: Float, place: Window) -> Window:
+def _settled(ink: Float32s, place: Window) -> Window:
     """Return the place of text with its ends moved to where ink (H, W) begins and ends, to parts of a pixel."""
     rows, columns = _within(place, ink.shape)
     down, across = ink[:, columns].max(axis=1), ink[rows].max(axis=0)
@@ -242,7 +242,7 @@ def _settled(ink: Float, place: Window) -> Window:
     return Window(left, top, right, bottom) if right - left >= 1 and bottom - top >= 1 else place
 
 
-def _edge(darkest: Float, start: float, reach: float) -> float:
+def _edge(darkest: Float32s, start: float, reach: float) -> float:
     """Return where ink begins, at most `reach` pixels from `start`."""
     first, stop = max(int(start - reach), 0), min(int(start + reach) + 2, len(darkest))
     here = darkest[first:stop].tolist()

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from legible.image.decode import GreyImage
+from legible.arrays import Float32s, GreyImage
 
 LONGEST_SIDE = 512
 LEVELS = 256
@@ -48,7 +48,6 @@ FAINT = 0.25
 FAINT_CONTRAST = 2.0
 """A standard deviation, in grey levels, that is as good as none."""
 
-Float = npt.NDArray[np.float32]
 Steps = npt.NDArray[np.int16]
 Counts = npt.NDArray[np.int64]
 
@@ -156,7 +155,7 @@ def _edges(steps: _Steps) -> dict[str, float]:
     }
 
 
-def _direction(across: Float, down: Float) -> dict[str, float]:
+def _direction(across: Float32s, down: Float32s) -> dict[str, float]:
     xx, yy, xy = float(across @ across), float(down @ down), float(across @ down)
     spread = math.hypot(xx - yy, 2 * xy)
     return {

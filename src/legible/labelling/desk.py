@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from legible.errors import LegibleError
-from legible.labelling.labels import Label, LabelBook, LabelLog, Verdict, faults_of, read_rows
+from legible.labelling.labels import Label, LabelBook, LabelLog, LabelVerdict, faults_of, read_rows
 from legible.observations.image_log import kept_image, kept_images
 from legible.observations.layout import FOLDER
 
@@ -114,7 +114,9 @@ class LabelDesk:
         except FileNotFoundError:
             return self._missing(reading_id)
 
-    def label(self, *, labeller: str, reading_id: str, verdict: Verdict, text: str, revision: int, at: float) -> Label:
+    def label(
+        self, *, labeller: str, reading_id: str, verdict: LabelVerdict, text: str, revision: int, at: float
+    ) -> Label:
         """Keep a label. Raise LabelRefusedError, or OSError where the disk refuses it."""
         faults = faults_of(reading_id, labeller, verdict, text)
         if faults:

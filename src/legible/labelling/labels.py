@@ -15,8 +15,8 @@ from legible.observations.layout import FOLDER, READING_ID
 LABEL_VERSION = 1
 MAX_LENGTH = 1000
 """The most characters of a label's text."""
-Verdict = Literal["text", "unreadable", "not_text", "skip", "undo"]
-VERDICTS = get_args(Verdict)
+LabelVerdict = Literal["text", "unreadable", "not_text", "skip", "undo"]
+VERDICTS = get_args(LabelVerdict)
 WORKER = re.compile(r"[A-Za-z0-9_.-]+")
 LABELLER = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
@@ -32,7 +32,7 @@ class Label:
     at: float
     reading_id: str
     labeller: str
-    verdict: Verdict
+    verdict: LabelVerdict
     text: str = ""
     drawn: str = ""
     read: str = ""

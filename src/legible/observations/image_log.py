@@ -16,9 +16,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from legible.arrays import GreyImage
 from legible.errors import SettingsError
 from legible.files import replace_file
-from legible.image.decode import GreyImage
 from legible.observations.layout import FOLDER, READING_ID, hour
 from legible.observations.retention import Retention
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from legible.arrays import GreyImage
 from legible.errors import DataError
 from legible.files import replace_file
-from legible.image.decode import GreyImage
 from legible.image.statistics import STATISTICS, measure
 from legible.reading import Reading
 

@@ -24,14 +24,7 @@ from legible.ctc.decode import softmax
 from legible.ctc.lexicon import Lexicon
 from legible.data.dataset import Dataset, Sample
 from legible.errors import DataError
-from legible.recognition.calibration import (
-    FORMAT,
-    CharacterWeights,
-    ModeWeights,
-    ReadingWeights,
-    features,
-    logit,
-)
+from legible.recognition.calibration import FORMAT, CharacterWeights, ModeWeights, ReadingWeights, features, logit
 from legible.recognition.decoding import Decoding, character_probabilities, search, search_alternatives
 from legible.recognition.recognizer import Recognizer, artefact_recognizer
 from legible.sampling import evenly_by_group

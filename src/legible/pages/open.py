@@ -12,8 +12,9 @@ import pypdfium2 as pdfium
 from PIL import Image
 from pypdfium2 import raw
 
+from legible.arrays import GreyImage
 from legible.errors import DamagedImageError, ImageError, ImageTooLargeError
-from legible.image.decode import GreyImage, Limits, decode
+from legible.image.decode import Limits, decode
 from legible.pages.text_layer import LayerLine, text_layer
 from legible.pages.tiff_pages import is_tiff, page_offsets, with_first
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from legible.detection.geometry import LineShape, Matrix, moved_points, rotation
+from legible.arrays import GreyImage, Matrix
+from legible.detection.geometry import LineShape, moved_points, rotation
 from legible.detection.lines import FoundLine, find_lines
 from legible.detection.maps import Detector
 from legible.detection.order import reading_order
@@ -19,7 +20,6 @@ from legible.detection.orientation import Evidence, best_turn, evidence_of, skew
 from legible.detection.outline import find_outline, flattened
 from legible.detection.straighten import cut_line, page_polygon
 from legible.errors import ImageError
-from legible.image.decode import GreyImage
 from legible.pages.open import Document, OpenedPage, PageLimits
 from legible.pages.result import BlockResult, DocumentResult, LineResult, PageResult, Polygon, WordResult
 from legible.pages.text_layer import LayerLine

@@ -13,7 +13,7 @@ import numpy as np
 import pypdfium2 as pdfium
 from pypdfium2 import raw
 
-from legible.image.decode import GreyImage
+from legible.arrays import GreyImage
 from legible.pages.open import POINTS_PER_INCH, jpeg
 from legible.pages.result import DocumentResult, LineResult, PageResult
 

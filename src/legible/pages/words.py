@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from legible.image.decode import GreyImage
+from legible.arrays import GreyImage
 
 NARROW, WIDE = "iljtfr.,;:!|'()[]I1 ", "mwMW@%&"
 NARROW_WIDTH, WIDE_WIDTH, CAPITAL_WIDTH = 0.55, 1.5, 1.3

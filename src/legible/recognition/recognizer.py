@@ -20,12 +20,12 @@ import numpy as np
 import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter
 
+from legible.arrays import GreyImage
 from legible.batched import batched, map_ahead
 from legible.charset import Charset
 from legible.ctc.decode import log_probability
 from legible.ctc.lexicon import Lexicon, LexiconPrior
 from legible.errors import BundleError, ImageError
-from legible.image.decode import GreyImage
 from legible.image.inputs import grey_image
 from legible.image.normalize import DEFAULT, normalize
 from legible.image_input import ImageInput

@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import legible
+from legible.arrays import GreyImage
 from legible.batched import batched
 from legible.errors import BundleError, ImageError
-from legible.image.decode import GreyImage, decode
+from legible.image.decode import decode
 from legible.reading import Reading
 from legible.recognition.bundle import find_bundle, load_bundle
 from legible.recognition.decoding import Decoding

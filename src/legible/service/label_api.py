@@ -12,7 +12,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from legible.image.decode import GreyImage
+from legible.arrays import GreyImage
 from legible.labelling.desk import Item, LabelDesk, LabelRefusedError, Seen
 from legible.reading import Reading
 from legible.service.api import Api

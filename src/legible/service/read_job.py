@@ -6,8 +6,9 @@ from functools import cached_property
 
 from PIL import Image
 
+from legible.arrays import GreyImage
 from legible.errors import ImageError, ImageTooLargeError
-from legible.image.decode import GreyImage, Limits, decode_opened, decoding_work, open_image, upright_size
+from legible.image.decode import Limits, decode_opened, decoding_work, open_image, upright_size
 from legible.reading import Reading  # noqa: TC001  # beside the other types
 from legible.recognition.decoding import Decoding
 

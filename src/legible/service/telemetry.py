@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from legible.arrays import GreyImage
 from legible.config import ServiceSettings
 from legible.drift.baseline import Baseline
 from legible.drift.reference import Reference, rank
 from legible.drift.summary import unusualness
-from legible.image.decode import GreyImage
 from legible.observations.corrections import Correction
 from legible.observations.image_log import ImageLog, ImageSampler
 from legible.observations.log import RowLog

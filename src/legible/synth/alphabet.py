@@ -7,10 +7,10 @@ from importlib.resources import files
 import numpy as np
 import numpy.typing as npt
 
+from legible.arrays import Flags
 from legible.errors import DataError
 
 Points = npt.NDArray[np.float32]
-Flags = npt.NDArray[np.bool_]
 
 COMMENT = "//"
 PEN_PATHS = "pen paths"

@@ -11,10 +11,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from legible.arrays import Float32s, GreyImage
 from legible.synth.transforms import STILL, Moved, scaled, shifted
-
-GreyImage = npt.NDArray[np.uint8]
-Float = npt.NDArray[np.float32]
 
 LARGEST_SLANT = 0.45
 """The tangent of the shear at strength 1: about 24 degrees."""
@@ -95,7 +93,7 @@ def _around_center(
     return np.hstack([linear, center - linear @ center])
 
 
-def _source_points(matrix: npt.NDArray[np.float64], width: int, height: int) -> Float:
+def _source_points(matrix: npt.NDArray[np.float64], width: int, height: int) -> Float32s:
     """Return the source point of each pixel of the new image: (2, height, width), x before y."""
     inverse = np.linalg.inv(matrix[:, :2])
     x = np.arange(width, dtype=np.float32) - np.float32(matrix[0, 2])
@@ -103,7 +101,7 @@ def _source_points(matrix: npt.NDArray[np.float64], width: int, height: int) -> 
     return np.stack([inverse[row, 0] * x + inverse[row, 1] * y for row in (0, 1)]).astype(np.float32)
 
 
-def _elastic(rng: np.random.Generator, height: int, width: int, *, size: float) -> Float:
+def _elastic(rng: np.random.Generator, height: int, width: int, *, size: float) -> Float32s:
     """Return a smooth random displacement of both axes (Simard et al. 2003), drawn on a coarse grid."""
     shape = (height // ELASTIC_CELL + 3, width // ELASTIC_CELL + 3)
     coarse = rng.normal(0, size, (2, *shape)).astype(np.float32)

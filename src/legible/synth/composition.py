@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from legible.errors import NoInkError
-from legible.synth.glyphs import Coverage, Line
+from legible.synth.glyphs import InkLevels, Line
 
 Rng = np.random.Generator
 
@@ -64,7 +64,7 @@ class Crop:
 class Canvas:
     """A part of a sheet, and where the line is on it: the rows and columns of its ink and of its font's box."""
 
-    coverage: Coverage
+    coverage: InkLevels
     left: int
     right: int
     ink_top: int
@@ -110,7 +110,7 @@ def compose(line: Line, surroundings: Surroundings, neighbour: Callable[[], Line
     return canvas
 
 
-def crop_of(canvas: Canvas, crop: Crop, scale: float, rng: Rng) -> Coverage:
+def crop_of(canvas: Canvas, crop: Crop, scale: float, rng: Rng) -> InkLevels:
     """Return the part of the canvas with the line, rotated, stretched and scaled in one resampling."""
     top, bottom = rows_of(canvas, crop, rng)
     margins = margins_of(canvas, crop, rng) * canvas.height
@@ -150,14 +150,14 @@ def margins_of(canvas: Canvas, crop: Crop, rng: Rng) -> npt.NDArray[np.float64]:
     return margins + rng.exponential(0.7, 4).clip(0, 3) if rng.random() < crop.loose else margins
 
 
-def softened(coverage: Coverage, scale: float) -> Coverage:
+def softened(coverage: InkLevels, scale: float) -> InkLevels:
     """Return the coverage without what would alias when it is scaled down."""
     if scale > 0.6:
         return coverage
     return np.asarray(cv2.GaussianBlur(coverage, (0, 0), 0.35 / scale), np.uint8)
 
 
-def _sliced(coverage: Coverage, low: npt.NDArray[np.int_], size: npt.NDArray[np.int_]) -> Coverage:
+def _sliced(coverage: InkLevels, low: npt.NDArray[np.int_], size: npt.NDArray[np.int_]) -> InkLevels:
     """Return the canvas from a corner on, with paper where it ends."""
     (left, top), (width, height) = low, size
     found = np.zeros((height, width), np.uint8)
@@ -200,7 +200,7 @@ def _emphasize(canvas: Canvas, line: Line, surroundings: Surroundings, rng: Rng)
         part[:] = ground - (part.astype(np.int32) * (ground - int(rng.integers(0, 40))) // 255)
 
 
-def _put(coverage: Coverage, other: Line, base: int, left: int) -> None:
+def _put(coverage: InkLevels, other: Line, base: int, left: int) -> None:
     """Draw another line with its base line on a row."""
     top = base - other.baseline
     y, x = max(top, 0), max(left, 0)
@@ -273,7 +273,7 @@ def _frame(canvas: Canvas, ink: int, thickness: int, rng: Rng) -> None:
 
 
 def _stroke(
-    coverage: Coverage,
+    coverage: InkLevels,
     start: tuple[int, int],
     end: tuple[int, int],
     rng: Rng,

@@ -11,11 +11,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from legible.arrays import GreyImage
 from legible.errors import SettingsError
 from legible.synth.augment import paper_level
 
-GreyImage = npt.NDArray[np.uint8]
-Float = npt.NDArray[np.float32]
 Rng = np.random.Generator
 
 SEVERITIES = (1, 2, 3, 4, 5)

@@ -10,12 +10,11 @@ from typing import Literal
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from legible.arrays import Coverage
 from legible.synth.paper import smooth_noise
 from legible.synth.transforms import STILL, Moved, shifted
 
-Coverage = npt.NDArray[np.float32]
 Rng = np.random.Generator
 
 Place = Literal["ink", "sheet", "camera"]

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from legible.arrays import Light
 from legible.synth.effects import EFFECTS
 from legible.synth.sheet_faults import (
     dead_dots,
@@ -25,7 +25,6 @@ from legible.synth.sheet_faults import (
     two_levels,
 )
 
-Light = npt.NDArray[np.float32]
 Rng = np.random.Generator
 Apply = Callable[[Light, Rng, float], Light]
 

@@ -16,8 +16,8 @@ from legible.synth.fonts import Font, load_face
 from legible.synth.kerning import kerning
 
 Rng = np.random.Generator
-Coverage = npt.NDArray[np.uint8]
-"""Coverage (H, W), 0 to 255."""
+InkLevels = npt.NDArray[np.uint8]
+"""InkLevels (H, W), 0 to 255."""
 
 
 LIGATURES = {"ffi": "ﬃ", "ffl": "ﬄ", "fi": "ﬁ", "fl": "ﬂ", "ff": "ﬀ"}
@@ -27,7 +27,7 @@ LIGATURES = {"ffi": "ﬃ", "ffl": "ﬄ", "fi": "ﬁ", "fl": "ﬂ", "ff": "ﬀ"}
 class Glyph:
     """A character's coverage, its position from the pen on the line's top, and its advance."""
 
-    coverage: Coverage
+    coverage: InkLevels
     left: int
     top: int
     advance: float
@@ -67,7 +67,7 @@ class Setting:
 class Line:
     """A set line: its coverage, the row of its base line, and the columns of each of its words."""
 
-    coverage: Coverage
+    coverage: InkLevels
     baseline: int
     ascent: int
     """Rows from the base line up to what the font calls its top."""
@@ -130,7 +130,7 @@ def _unevenness(count: int, setting: Setting, rng: Rng) -> tuple[npt.NDArray[np.
     )
 
 
-def _press(coverage: Coverage, one: Coverage, x: int, y: int, ink: float) -> None:
+def _press(coverage: InkLevels, one: InkLevels, x: int, y: int, ink: float) -> None:
     """Draw into the image the part of a glyph that is inside it."""
     height, width = one.shape
     top, left = max(y, 0), max(x, 0)
@@ -141,7 +141,7 @@ def _press(coverage: Coverage, one: Coverage, x: int, y: int, ink: float) -> Non
 
 
 def _trimmed(
-    text: str, coverage: Coverage, ends: list[tuple[int, int]], *, room: int, metrics: tuple[int, int]
+    text: str, coverage: InkLevels, ends: list[tuple[int, int]], *, room: int, metrics: tuple[int, int]
 ) -> Line:
     columns = np.flatnonzero(coverage.any(axis=0))
     if columns.size == 0:

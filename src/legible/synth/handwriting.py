@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from legible.synth.alphabet import Flags, Points, Shape
+from legible.arrays import Coverage, Flags
+from legible.synth.alphabet import Points, Shape
 from legible.synth.hand import Hand, bend_points
 from legible.synth.transforms import Boxes, Lettering
 
-Coverage = npt.NDArray[np.float32]
 Owners = npt.NDArray[np.int64]
 STEPS = 6
 """The number of straight pieces of a curve between two points."""

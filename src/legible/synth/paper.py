@@ -7,8 +7,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-GreyImage = npt.NDArray[np.uint8]
-Coverage = npt.NDArray[np.float32]
+from legible.arrays import Coverage, GreyImage
 
 PaperKind = Literal["plain", "textured", "ruled", "squared", "patched"]
 KINDS: tuple[PaperKind, ...] = ("plain", "textured", "ruled", "squared", "patched")

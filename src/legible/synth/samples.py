@@ -10,13 +10,14 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from legible.arrays import GreyImage
 from legible.charset import REJECT, Charset
 from legible.errors import DataError, NoInkError
 from legible.synth.checks import hardly_any, some_text
 from legible.synth.effects import draw_effects
 from legible.synth.font_roles import fonts_of
 from legible.synth.fonts import Font
-from legible.synth.kinds.kind import GreyImage, Look
+from legible.synth.kinds.kind import Look
 from legible.synth.kinds.registry import SAMPLE_KINDS
 from legible.synth.style import Drawing, Style, draw_hand_style, draw_style, draw_with_boxes
 from legible.synth.texts.makers import Sources

@@ -5,11 +5,10 @@ Each takes a picture of light (H, W), 0 to 255 in float32, and a strength from 0
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from legible.arrays import Light
 from legible.synth.paper import smooth_noise
 
-Light = npt.NDArray[np.float32]
 Rng = np.random.Generator
 
 BAYER = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]], np.float32) * 16 + 8

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from legible.arrays import Coverage, GreyImage, Matrix
 from legible.synth.alphabet import PEN_PATHS
 from legible.synth.augment import augment_moved
 from legible.synth.effects import NO_EFFECTS, Effects
@@ -13,11 +13,8 @@ from legible.synth.fonts import Font
 from legible.synth.hand import Hand, draw_hand
 from legible.synth.handwriting import write
 from legible.synth.paper import Ink, Paper, draw_ink, draw_paper, lay
-from legible.synth.transforms import STILL, Boxes, Matrix, Moved, move_boxes, shifted
+from legible.synth.transforms import STILL, Boxes, Moved, move_boxes, shifted
 from legible.synth.typesetting import Typesetting, draw_typesetting, set_text
-
-GreyImage = npt.NDArray[np.uint8]
-Coverage = npt.NDArray[np.float32]
 
 CUT_OUT = 0.3
 """The fraction of images cut out at their ink, as a program that splits a page into words does.

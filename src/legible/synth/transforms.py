@@ -7,7 +7,8 @@ from typing import Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-Matrix = npt.NDArray[np.float64]
+from legible.arrays import Matrix
+
 Boxes = npt.NDArray[np.float64]
 """Left, top, right and bottom of each character in pixels, (n, 4); NaN for what leaves no ink."""
 

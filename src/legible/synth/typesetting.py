@@ -11,12 +11,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from legible.arrays import Coverage
 from legible.errors import DataError, NoInkError
 from legible.synth.fonts import Font, load_face
 from legible.synth.kerning import kerning
 from legible.synth.transforms import Boxes, Lettering, Places, around_corners
-
-Coverage = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)

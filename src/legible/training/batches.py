@@ -14,12 +14,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from legible.arrays import GreyImage
 from legible.charset import Charset
 from legible.ctc.folding import LabelFolding, untold_columns
 from legible.data.crops import CONTEXT_MARGIN, cut_out
 from legible.data.dataset import Sample, cut_to_box
 from legible.errors import DataError
-from legible.image.decode import GreyImage
 from legible.image.normalize import DEFAULT, normalize
 from legible.synth.augment import augmented_views
 

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from legible.detection.geometry import Matrix, rotation, scaling
-from legible.image.decode import GreyImage
+from legible.arrays import GreyImage, Matrix
+from legible.detection.geometry import rotation, scaling
 from legible.training.detector_truth import Maps, TruePage, truth_maps
 
 LINE_HEIGHT = 15.0

@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from legible.detection.geometry import LineShape, Matrix, Points, moved_points
+from legible.arrays import GreyImage, Matrix
+from legible.detection.geometry import LineShape, PagePoints, moved_points
 from legible.detection.maps import HEIGHT_UNIT, STRIDE
-from legible.image.decode import GreyImage
 
 Maps = npt.NDArray[np.float32]
 """(H / STRIDE, W / STRIDE, 8): see `network.detector.detector_loss`."""
@@ -37,8 +37,8 @@ class TruePage:
 
     image: GreyImage
     lines: tuple[LineShape, ...]
-    ignored: tuple[Points, ...] = ()
-    corners: Points | None = None
+    ignored: tuple[PagePoints, ...] = ()
+    corners: PagePoints | None = None
     complete: bool = True
     measured: bool = True
 
@@ -68,13 +68,13 @@ def shortened(line: LineShape) -> LineShape:
     inner = places[(places > inset) & (places < places[-1] - inset)]
     wanted = np.concatenate([[inset], inner, [places[-1] - inset]])
 
-    def cut(points: Points) -> Points:
+    def cut(points: PagePoints) -> PagePoints:
         return np.stack([np.interp(wanted, places, points[:, axis]) for axis in (0, 1)], axis=1)
 
     return LineShape(cut(line.upper), cut(line.lower))
 
 
-def row_gaps(lines: Sequence[LineShape]) -> list[Points]:
+def row_gaps(lines: Sequence[LineShape]) -> list[PagePoints]:
     """Return the quadrangles between lines that stand side by side in a row."""
     if len(lines) < 2:  # noqa: PLR2004
         return []
@@ -94,7 +94,7 @@ def row_gaps(lines: Sequence[LineShape]) -> list[Points]:
     return found
 
 
-def _painted(polygons: Sequence[Points], shape: tuple[int, int]) -> npt.NDArray[np.float32]:
+def _painted(polygons: Sequence[PagePoints], shape: tuple[int, int]) -> npt.NDArray[np.float32]:
     """Return the fraction of each cell that the polygons cover."""
     canvas = np.zeros(shape, np.uint8)
     # OpenCV's places are middles of pixels, and what it fills reaches half a pixel beyond them

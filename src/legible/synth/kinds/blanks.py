@@ -5,11 +5,12 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
+from legible.arrays import GreyImage, Light
 from legible.synth.composition import Crop
 from legible.synth.faults import draw_faults
 from legible.synth.fonts import Font
 from legible.synth.glyphs import Setting
-from legible.synth.kinds.kind import GreyImage, Light, Look, Rng, SampleKind
+from legible.synth.kinds.kind import Look, Rng, SampleKind
 from legible.synth.kinds.paper import COPY, PHOTO, SCAN
 from legible.synth.paper import smooth_noise
 from legible.synth.texts.documents import NOTHING

@@ -6,11 +6,12 @@ from functools import partial
 import cv2
 import numpy as np
 
+from legible.arrays import GreyImage
 from legible.synth.composition import Crop, Surroundings, compose, crop_of
 from legible.synth.faults import Fault, draw_faults
 from legible.synth.fonts import Font, slug
-from legible.synth.glyphs import Coverage, Line, Setting, set_line
-from legible.synth.kinds.kind import GreyImage, Look, Rng, SampleKind, Tones, draw_line, finished, heavier, unchanged
+from legible.synth.glyphs import InkLevels, Line, Setting, set_line
+from legible.synth.kinds.kind import Look, Rng, SampleKind, Tones, draw_line, finished, heavier, unchanged
 from legible.synth.kinds.paper import PHOTO, SCAN
 from legible.synth.texts.documents import DOTS, SEGMENTS
 
@@ -56,7 +57,7 @@ def segment_look(font: Font, rng: Rng) -> Look:
     )
 
 
-def _glowing(coverage: Coverage, rng: Rng, *, glow: float, pixels: float) -> Coverage:
+def _glowing(coverage: InkLevels, rng: Rng, *, glow: float, pixels: float) -> InkLevels:
     del rng
     pressed = heavier(coverage, pixels)
     if not glow:
@@ -131,7 +132,7 @@ def dot_look(font: Font, rng: Rng) -> Look:
     )
 
 
-def _dots(coverage: Coverage, rng: Rng, *, cell: int, radius: float, stray: float) -> Coverage:
+def _dots(coverage: InkLevels, rng: Rng, *, cell: int, radius: float, stray: float) -> InkLevels:
     """Draw each pixel as a round dot of its own, a little out of its place."""
     rows, columns = np.nonzero(coverage)
     drawn = np.zeros((coverage.shape[0] * cell, coverage.shape[1] * cell), np.uint8)

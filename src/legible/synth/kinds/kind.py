@@ -5,22 +5,20 @@ from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
+from legible.arrays import GreyImage, Light
 from legible.errors import NoInkError
 from legible.synth.composition import Crop, Surroundings, compose, crop_of
 from legible.synth.faults import Faults
 from legible.synth.font_roles import draw_font
 from legible.synth.fonts import Font
-from legible.synth.glyphs import Coverage, Line, Setting, set_line
+from legible.synth.glyphs import InkLevels, Line, Setting, set_line
 from legible.synth.texts.documents import NOTHING, Texts
 from legible.synth.texts.makers import Sources, within_line
 
 Rng = np.random.Generator
-GreyImage = npt.NDArray[np.uint8]
-Light = npt.NDArray[np.float32]
-Finish = Callable[[Coverage, Rng], Coverage]
-Lay = Callable[[Coverage, Rng], Light]
+Finish = Callable[[InkLevels, Rng], InkLevels]
+Lay = Callable[[InkLevels, Rng], Light]
 
 
 NOTHING_AROUND, NO_FAULTS = Surroundings(), Faults()
@@ -31,7 +29,7 @@ MIN_LIKENESS = 0.5
 """Chosen by eye: below it letters are lost in noise, holes or blur."""
 
 
-def unchanged(coverage: Coverage, rng: Rng) -> Coverage:
+def unchanged(coverage: InkLevels, rng: Rng) -> InkLevels:
     del rng
     return coverage
 
@@ -43,7 +41,7 @@ class Tones:
     paper: float = 255.0
     ink: float = 0.0
 
-    def lay(self, coverage: Coverage, rng: Rng) -> Light:
+    def lay(self, coverage: InkLevels, rng: Rng) -> Light:
         del rng
         return self.paper + coverage.astype(np.float32) * np.float32((self.ink - self.paper) / 255)
 
@@ -126,7 +124,7 @@ def draw_line(text: str, look: Look, others: Callable[[], str], rng: Rng) -> Gre
     return finished(crop_of(canvas, look.crop, look.scale, rng), look, rng)
 
 
-def finished(coverage: Coverage, look: Look, rng: Rng) -> GreyImage:
+def finished(coverage: InkLevels, look: Look, rng: Rng) -> GreyImage:
     """Return the image of ink and paper after its faults, or without them where no letter would be readable."""
     if coverage.max() < MIN_INK:
         raise NoInkError("a crop holds hardly any ink; set it thicker, or with more margin")
@@ -136,14 +134,14 @@ def finished(coverage: Coverage, look: Look, rng: Rng) -> GreyImage:
     return np.clip(shown, 0, 255).astype(np.uint8)
 
 
-def letter_height(coverage: Coverage) -> float:
+def letter_height(coverage: InkLevels) -> float:
     """Return about the height of the letters in pixels: the rows that hold half of the ink or more."""
     rows = coverage.sum(axis=1, dtype=np.float64)
     whole = float(rows.sum())
     return 2 * whole / max(float(rows.max()), 1.0)
 
 
-def likeness(coverage: Coverage, light: Light) -> float:
+def likeness(coverage: InkLevels, light: Light) -> float:
     """Return how much an image follows the intended ink, 0 to 1: the correlation of both, less their surroundings."""
     if light.shape != coverage.shape:
         light = np.asarray(cv2.resize(light, coverage.shape[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
@@ -154,7 +152,7 @@ def likeness(coverage: Coverage, light: Light) -> float:
     return abs(float((a * b).sum(dtype=np.float64))) / norm if norm else 0.0
 
 
-def heavier(coverage: Coverage, pixels: float) -> Coverage:
+def heavier(coverage: InkLevels, pixels: float) -> InkLevels:
     """Return thicker ink, by parts of a pixel; below 0 it is thinner, by at most half a pixel."""
     pixels = max(pixels, MAX_THINNER)
     if abs(pixels) < 0.05:

@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from legible.arrays import Light
 from legible.synth.faults import Fault
-from legible.synth.glyphs import Coverage
-from legible.synth.kinds.kind import Light, Rng, heavier
+from legible.synth.glyphs import InkLevels
+from legible.synth.kinds.kind import Rng, heavier
 from legible.synth.paper import smooth_noise
 
 PHOTO = (
@@ -59,7 +60,7 @@ COPY = (
 """The faults of faxes, copies, and scans in black and white."""
 
 
-def tones(coverage: Coverage, rng: Rng, *, paper: float, ink: float, uneven: float) -> Light:
+def tones(coverage: InkLevels, rng: Rng, *, paper: float, ink: float, uneven: float) -> Light:
     """Return ink that flows unevenly, on paper of one grey level."""
     inked = coverage.astype(np.float32)
     if uneven:
@@ -67,7 +68,7 @@ def tones(coverage: Coverage, rng: Rng, *, paper: float, ink: float, uneven: flo
     return np.asarray(paper + inked * np.float32((ink - paper) / 255), np.float32)
 
 
-def thickened(coverage: Coverage, rng: Rng, *, pixels: float) -> Coverage:
+def thickened(coverage: InkLevels, rng: Rng, *, pixels: float) -> InkLevels:
     return heavier(coverage, pixels + float(rng.normal(0, 0.1)))
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from legible.synth.composition import Crop, Surroundings
 from legible.synth.faults import Fault, draw_faults
 from legible.synth.fonts import Font
-from legible.synth.glyphs import Coverage, Setting
+from legible.synth.glyphs import InkLevels, Setting
 from legible.synth.kinds.kind import Look, Rng, SampleKind, draw_line, heavier
 from legible.synth.kinds.paper import PHOTO, SCAN, final_height, tones
 from legible.synth.texts.documents import RECEIPTS
@@ -72,7 +72,7 @@ def receipt_look(font: Font, rng: Rng) -> Look:
     )
 
 
-def _receipt_press(coverage: Coverage, rng: Rng, *, pixels: float, dots: float) -> Coverage:
+def _receipt_press(coverage: InkLevels, rng: Rng, *, pixels: float, dots: float) -> InkLevels:
     """Print thicker, and where asked for as separate dots of the print head."""
     pressed = heavier(coverage, pixels)
     if dots:

@@ -8,11 +8,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from legible.arrays import GreyImage, Light
 from legible.synth.composition import Canvas, Crop, Surroundings, compose, margins_of, rows_of, softened
 from legible.synth.faults import Fault, draw_faults
 from legible.synth.fonts import Font
-from legible.synth.glyphs import Coverage, Line, Setting, set_line
-from legible.synth.kinds.kind import GreyImage, Light, Look, Rng, SampleKind, draw_line, finished, heavier
+from legible.synth.glyphs import InkLevels, Line, Setting, set_line
+from legible.synth.kinds.kind import Look, Rng, SampleKind, draw_line, finished, heavier
 from legible.synth.kinds.paper import PHOTO, SCAN, tones
 from legible.synth.paper import smooth_noise
 from legible.synth.texts.documents import LABELS, SIGNS
@@ -122,7 +123,7 @@ def scene_look(font: Font, rng: Rng) -> Look:
     )
 
 
-def _painted_heavier(coverage: Coverage, rng: Rng, *, pixels: float) -> Coverage:
+def _painted_heavier(coverage: InkLevels, rng: Rng, *, pixels: float) -> InkLevels:
     del rng
     return heavier(coverage, pixels)
 
@@ -141,7 +142,7 @@ def draw_scene(text: str, look: Look, others: Callable[[], str], rng: Rng) -> Gr
     return finished(seen(canvas, look, bend, rng), look, rng)
 
 
-def seen(canvas: Canvas, look: Look, bend: Bend, rng: Rng) -> Coverage:
+def seen(canvas: Canvas, look: Look, bend: Bend, rng: Rng) -> InkLevels:
     """Return a crop around the text after an arch, a rotation and a view from the side."""
     top, bottom = rows_of(canvas, look.crop, rng)
     coverage = canvas.coverage
@@ -171,7 +172,7 @@ def _moved(canvas: Canvas, corners: Corners, look: Look, bend: Bend, rng: Rng) -
     return moved, (int(width), int(tall))
 
 
-def _arched(canvas: Canvas, rows_of_text: tuple[int, int], rise: float) -> tuple[Coverage, tuple[int, int]]:
+def _arched(canvas: Canvas, rows_of_text: tuple[int, int], rise: float) -> tuple[InkLevels, tuple[int, int]]:
     """Return the canvas with the line's middle raised, and the rows between which the line then is."""
     left, right, (top, bottom) = canvas.left, canvas.right, rows_of_text
     rows, columns = canvas.coverage.shape
@@ -184,7 +185,7 @@ def _arched(canvas: Canvas, rows_of_text: tuple[int, int], rise: float) -> tuple
     return np.asarray(bent, np.uint8), (top + pad - max(round(rise), 0), bottom + pad - min(round(rise), 0))
 
 
-def paint(coverage: Coverage, rng: Rng, *, look: Paint, bend: Bend) -> Light:
+def paint(coverage: InkLevels, rng: Rng, *, look: Paint, bend: Bend) -> Light:
     del bend
     height, width = coverage.shape
     light = np.full((height, width), np.float32(look.ground))

@@ -5,11 +5,12 @@ from functools import partial
 import cv2
 import numpy as np
 
+from legible.arrays import Light
 from legible.synth.composition import Crop, Surroundings
 from legible.synth.faults import Fault, Faults, draw_faults
 from legible.synth.fonts import Font
-from legible.synth.glyphs import Coverage, Setting
-from legible.synth.kinds.kind import Light, Look, Rng, SampleKind, draw_line
+from legible.synth.glyphs import InkLevels, Setting
+from legible.synth.kinds.kind import Look, Rng, SampleKind, draw_line
 from legible.synth.texts.documents import SCREENS
 
 SHOT = (
@@ -80,7 +81,7 @@ def screen_look(font: Font, rng: Rng) -> Look:
     )
 
 
-def _lit(coverage: Coverage, rng: Rng, *, ground: float, text: float, subpixel: bool) -> Light:
+def _lit(coverage: InkLevels, rng: Rng, *, ground: float, text: float, subpixel: bool) -> Light:
     """Return the grey of what colours show.
 
     With subpixels, red is a third of a pixel to the left of green, blue to the right.

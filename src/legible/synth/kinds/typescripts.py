@@ -8,7 +8,7 @@ import numpy as np
 from legible.synth.composition import Crop, Surroundings
 from legible.synth.faults import Fault, draw_faults
 from legible.synth.fonts import Font
-from legible.synth.glyphs import Coverage, Setting
+from legible.synth.glyphs import InkLevels, Setting
 from legible.synth.kinds.kind import Look, Rng, SampleKind, draw_line, heavier
 from legible.synth.kinds.paper import COPY, PHOTO, SCAN, final_height, tones
 from legible.synth.paper import smooth_noise
@@ -54,7 +54,7 @@ def typescript_look(font: Font, rng: Rng) -> Look:
     )
 
 
-def _ribbon(coverage: Coverage, rng: Rng, *, pixels: float, soft: float, worn: float) -> Coverage:
+def _ribbon(coverage: InkLevels, rng: Rng, *, pixels: float, soft: float, worn: float) -> InkLevels:
     """Print through an inked ribbon: spread, soft at the rim, with the ribbon's weave in it."""
     pressed = heavier(coverage, pixels)
     if soft > 0.3:

@@ -7,9 +7,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from legible.detection.geometry import LineShape, Points, homography, moved_points, rotation
+from legible.arrays import GreyImage
+from legible.detection.geometry import LineShape, PagePoints, homography, moved_points, rotation
 from legible.synth.pages.materials import chance
-from legible.synth.pages.sheet import DrawnLine, DrawnPage, GreyImage, Rng
+from legible.synth.pages.sheet import DrawnLine, DrawnPage, Rng
 from legible.synth.paper import smooth_noise
 
 CURVE_POINTS = 8
@@ -108,7 +109,7 @@ def _bent(page: DrawnPage, bend: PaperBend) -> DrawnPage:
     shifted = y - bend.down(np.arange(columns, dtype=np.float64)).astype(np.float32)
     image = cv2.remap(page.image, x, shifted, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
 
-    def moved(points: Points) -> Points:
+    def moved(points: PagePoints) -> PagePoints:
         return points + np.stack([np.zeros(len(points)), bend.down(points[:, 0])], axis=1)
 
     lines = tuple(DrawnLine(_through(_sampled(line.shape), moved), line.text) for line in page.lines)
@@ -116,7 +117,7 @@ def _bent(page: DrawnPage, bend: PaperBend) -> DrawnPage:
     return replace(page, image=np.asarray(image), lines=lines, ignored=ignored)
 
 
-def _through(shape: LineShape, move: Callable[[Points], Points]) -> LineShape:
+def _through(shape: LineShape, move: Callable[[PagePoints], PagePoints]) -> LineShape:
     return LineShape(move(shape.upper), move(shape.lower))
 
 

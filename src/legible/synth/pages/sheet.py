@@ -3,15 +3,14 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from legible.detection.geometry import LineShape, Points
+from legible.arrays import GreyImage
+from legible.detection.geometry import LineShape, PagePoints
 from legible.synth.fonts import Font, load_face
 from legible.synth.hand import Hand
 from legible.synth.handwriting import write
 
-GreyImage = npt.NDArray[np.uint8]
 Rng = np.random.Generator
 
 EDGE = 0.06
@@ -32,10 +31,10 @@ class DrawnPage:
 
     image: GreyImage
     lines: tuple[DrawnLine, ...]
-    corners: Points
+    corners: PagePoints
     """The corners (4, 2)."""
     kind: str
-    ignored: tuple[Points, ...] = ()
+    ignored: tuple[PagePoints, ...] = ()
     """Polygons of signs that some count as lines and others do not: stamps, scribbles, barcodes."""
 
 
@@ -64,7 +63,7 @@ class Sheet:
     width: int
     height: int
     lines: list[DrawnLine] = field(default_factory=list)
-    ignored: list[Points] = field(default_factory=list)
+    ignored: list[PagePoints] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._picture = Image.new("L", (self.width, self.height), 255)

@@ -7,15 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from legible.synth.texts.form_makers import (
-    blank_field,
-    item,
-    label,
-    labelled,
-    place,
-    saying,
-    sums,
-)
+from legible.synth.texts.form_makers import blank_field, item, label, labelled, place, saying, sums
 from legible.synth.texts.makers import (
     Maker,
     Sources,
