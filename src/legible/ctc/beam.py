@@ -38,7 +38,7 @@ class Candidate:
 
 
 class Prior(Protocol):
-    """What is known about texts before an image is seen. A state stands for the prefix that led to it."""
+    """The prior over texts, known before an image is seen. A state stands for the prefix that led to it."""
 
     def start(self) -> Any:
         """Return the state of the empty prefix."""

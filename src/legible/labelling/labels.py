@@ -11,6 +11,7 @@ from typing import Literal, get_args
 
 from legible.errors import DataError
 from legible.observations.layout import FOLDER, READING_ID
+from legible.observations.log import is_torn
 
 LABEL_VERSION = 1
 MAX_LENGTH = 1000
@@ -106,16 +107,10 @@ class LabelLog:
         path = self._folder / f"{day}-{self._worker}.jsonl"
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         with os.fdopen(handle, "r+b") as file:
-            torn = _ends_torn(handle)
+            torn = is_torn(path)
             file.write((b"\n" if torn else b"") + label.to_json().encode() + b"\n")
             file.flush()
             os.fsync(handle)
-
-
-def _ends_torn(handle: int) -> bool:
-    """Return whether a file ends in the middle of a row, as a kill or a full disk leaves it."""
-    size = os.fstat(handle).st_size
-    return size > 0 and os.pread(handle, 1, size - 1) != b"\n"
 
 
 def read_rows(folder: Path) -> list[Label]:

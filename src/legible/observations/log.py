@@ -112,7 +112,7 @@ class RowLog:
         path = self._folder / f"{name}-{self._worker}.jsonl"
         content = "".join(f"{row.to_json()}\n" for row in rows).encode()
         with path.open("ab") as file:
-            file.write(b"\n" + content if _is_torn(path) else content)
+            file.write(b"\n" + content if is_torn(path) else content)
         self.written += len(rows)
         if self._retention.is_due(written=len(content)):
             self._put_aside(path)
@@ -133,7 +133,7 @@ def _first_free(path: Path) -> Path:
     return next(name for name in names if not name.exists())
 
 
-def _is_torn(path: Path) -> bool:
+def is_torn(path: Path) -> bool:
     """Tell whether a full disk or a killed process left a line without its end."""
     with path.open("rb") as file:
         file.seek(0, 2)

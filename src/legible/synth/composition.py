@@ -44,7 +44,7 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Crop:
-    """What is cut out around the line. Lengths are fractions of its height."""
+    """The part of a sheet that is cut out around the line. Lengths are fractions of its height."""
 
     tight: float = 0.5
     """The probability that the ink's own rows decide, not those that the font has for all its letters."""
