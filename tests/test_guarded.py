@@ -12,6 +12,7 @@ from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 from serving import served
 from test_page import CHROMIUM, QUIET
+from waiting import wait_until
 
 from legible.service.keys import entry
 
@@ -76,12 +77,17 @@ def test_listed_sites_may_call_and_others_may_not(address: str) -> None:
     assert "access-control-allow-origin" not in other.headers
 
 
+def whole_lines(path: Path) -> list[str]:
+    return [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+
+
 def test_the_log_holds_a_line_a_request_and_no_secret(address: str, folder: Path, print_face: Path) -> None:
     headers = {"Authorization": f"Bearer {KEY}", "X-Request-ID": "mine-1"}
     answer = httpx.post(f"{address}/read?accept=0.5", files={"image": word(print_face)}, headers=headers)
     assert answer.headers["x-request-id"] == "mine-1"
-    log = (folder / "service.log").read_text()
-    (line,) = [json.loads(line) for line in log.splitlines() if '"mine-1"' in line]
+    path = folder / "service.log"
+    (line,) = wait_until(lambda: [json.loads(line) for line in whole_lines(path) if '"mine-1"' in line])
+    log = path.read_text()
     assert (line["path"], line["status"], line["key"], line["method"]) == ("/read", 200, "shop", "POST")
     assert KEY not in log
     assert "Hamburg" not in log

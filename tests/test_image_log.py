@@ -5,7 +5,7 @@ import io
 import json
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from disk import full_disk
 from drawn_words import inverted, observed, words_drawn
 from PIL import Image
 from serving import served
+from waiting import wait_until
 
 from legible.arrays import GreyImage
 from legible.data.dataset import Tally
@@ -27,6 +28,7 @@ from legible.labelling.queue import make_queue, order
 from legible.monitoring.check import ReportTarget, Standard, check
 from legible.monitoring.report import with_pictures
 from legible.observations.image_log import MAX_PIXELS, ImageLog, ImageSampler, kept_image, kept_images
+from legible.observations.lookup import is_logged
 from legible.observations.row import write_observations
 
 START = 1_763_700_000.0
@@ -179,13 +181,6 @@ def png(text: str, face: Path) -> bytes:
     return content.getvalue()
 
 
-def wait_for(happened: Callable[[], bool]) -> None:
-    until = time.monotonic() + 20
-    while not happened():
-        assert time.monotonic() < until
-        time.sleep(0.05)
-
-
 @pytest.fixture(scope="module")
 def kept(tmp_path_factory: pytest.TempPathFactory, bundle_folder: Path, print_face: Path) -> Iterator[dict[str, str]]:
     """Texts by reading id, of a service that keeps all; `folder` is where."""
@@ -196,10 +191,11 @@ def kept(tmp_path_factory: pytest.TempPathFactory, bundle_folder: Path, print_fa
         for text in ("Hamburg", "reading", "2026"):
             answer = client.post("/read", files={"image": png(text, print_face)}).json()
             texts[answer["reading_id"]] = text
+        wait_until(lambda: all(is_logged(folder / "observations", reading_id) for reading_id in texts))
         last = next(reversed(texts))
         assert client.post("/feedback", json={"reading_id": last, "text": "2027"}).status_code == 202
-        wait_for(lambda: len(list(kept_images(folder / "images"))) == len(texts))
-        wait_for(lambda: bool(list((folder / "corrections").rglob("*.jsonl"))))
+        wait_until(lambda: len(list(kept_images(folder / "images"))) == len(texts))
+        wait_until(lambda: "2027" in "".join(path.read_text() for path in (folder / "corrections").rglob("*.jsonl")))
         yield {**texts, "folder": str(folder)}
 
 

@@ -142,8 +142,9 @@ def test_one_busy_hour_stays_within_the_bytes_too_and_its_newest_rows_are_found(
     assert kept == set(reading_ids[-len(kept) :])
 
 
-def test_put_drops_and_counts_when_the_queue_is_full(tmp_path: Path) -> None:
+def test_put_drops_and_counts_when_the_queue_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A named pipe that nobody reads holds the writing thread as a hanging disk would."""
+    monkeypatch.setattr(log_module, "GATHER_SECONDS", 0.0)
     (tmp_path / "v1").mkdir()
     pipe = tmp_path / "v1" / "20251121T04-1.jsonl"
     os.mkfifo(pipe)
