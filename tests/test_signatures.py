@@ -10,7 +10,7 @@ from legible.drift.decide import is_chance, judge
 from legible.drift.quality import Quality, estimated, make_quality
 from legible.drift.reference import Reference
 from legible.drift.signatures import NONE, Cause, Corrupted, Signatures, make_signatures
-from legible.drift.summary import Summary
+from legible.drift.summary import Summary, in_parts
 from legible.errors import BundleError
 from legible.observations.row import SIGNALS, Observation
 from legible.synth.corrupt import corrupt
@@ -160,7 +160,8 @@ def test_the_interval_holds_the_share_that_is_right_nineteen_times_in_twenty() -
         confidences = rng.beta(4, 1, 100)
         summary = Summary.empty(known())
         summary.counts.images = 100
-        summary.confidence, summary.doubt = confidences.sum(), (confidences * (1 - confidences)).sum()
+        summary.confidence_sum = int(in_parts(confidences).sum())
+        summary.doubt_sum = int(in_parts(confidences * (1 - confidences)).sum())
         right = (rng.random(100) < confidences).mean()
         estimate = estimated(summary)
         inside += estimate.low <= right <= estimate.high

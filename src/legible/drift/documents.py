@@ -35,6 +35,12 @@ class DocumentCounts:
         self.unnamed += len(documents) - len(named)
         self.images += len(documents)
 
+    def merge(self, other: "DocumentCounts") -> None:
+        """Add the counts of other images; a document that is in both is one."""
+        self.counts += other.counts
+        self.unnamed += other.unnamed
+        self.images += other.images
+
     @property
     def largest(self) -> int:
         """Return how many images the OUTLIERS documents with the most images have together."""

@@ -12,6 +12,7 @@ from legible.arrays import Floats
 from legible.batched import batched
 from legible.drift.documents import DocumentCounts
 from legible.drift.reference import EDGES, KINDS, Reference, ranks, table
+from legible.drift.ties import row_uniforms
 from legible.observations.row import NO_CHECK, Observation, check_of
 
 CHUNK = 5000
@@ -21,6 +22,9 @@ SAMPLE = 5000
 UNUSUAL = 10
 """The number of the most unusual readings that are named."""
 MAX_CHANNELS = 100
+"""Where there are more, those whose names come last in the alphabet are not told apart, whichever comes first."""
+ONE = 2**30
+"""Sums of fractions are counted in parts of one, as integers: the same in whatever order they are added."""
 NO_CORRECTIONS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -30,8 +34,8 @@ class RankCounts:
 
     below: npt.NDArray[np.int64]
     """(signals, edges)"""
-    ranks: Floats
-    """(signals,)"""
+    rank_sums: npt.NDArray[np.int64]
+    """(signals,), in parts of ONE"""
     documents: DocumentCounts
     images: int = 0
     unusual: DocumentCounts = field(default_factory=DocumentCounts)
@@ -39,15 +43,24 @@ class RankCounts:
 
     @staticmethod
     def of_none(signals: int, *, block: int = 1) -> "RankCounts":
-        return RankCounts(np.zeros((signals, len(EDGES)), np.int64), np.zeros(signals), DocumentCounts(block))
+        below, sums = np.zeros((signals, len(EDGES)), np.int64), np.zeros(signals, np.int64)
+        return RankCounts(below, sums, DocumentCounts(block))
 
     def add(self, ranked: Floats, documents: Sequence[str], *, unusual: Sequence[bool] = ()) -> None:
         """Add images by their ranks (N, signals), their documents, and whether they are unusual."""
         self.below += (ranked[:, :, None] <= np.asarray(EDGES)).sum(axis=0)
-        self.ranks += ranked.sum(axis=0)
+        self.rank_sums += in_parts(ranked).sum(axis=0)
         self.documents.add(documents)
         self.images += len(ranked)
         self.unusual.add([document for document, is_one in zip(documents, unusual, strict=False) if is_one])
+
+    def merge(self, other: "RankCounts") -> None:
+        """Add the counts of other images by the same reference."""
+        self.below += other.below
+        self.rank_sums += other.rank_sums
+        self.documents.merge(other.documents)
+        self.images += other.images
+        self.unusual.merge(other.unusual)
 
     @property
     def unusual_fraction(self) -> float:
@@ -67,14 +80,18 @@ class RankCounts:
     @property
     def shifts(self) -> Floats:
         """Return the mean rank less 0.5 of each signal."""
-        return np.asarray(self.ranks / max(self.images, 1) - 0.5, np.float64)
+        return np.asarray(self.rank_sums / ONE / max(self.images, 1) - 0.5, np.float64)
 
 
 @dataclass
 class Summary:
-    """The counts of a window, which grow by `add`; `random` draws the ranks of equal values and the sample."""
+    """The counts of a window, which grow by `add`, in whatever order; `random` draws the sample.
+
+    `seed` decides the ranks of equal values.
+    """
 
     reference: Reference
+    seed: int
     random: np.random.Generator
     counts: RankCounts
     channels: dict[str, RankCounts] = field(default_factory=dict)
@@ -83,9 +100,10 @@ class Summary:
     corrected: int = 0
     confirmed: int = 0
     """The number of corrected readings that were right as read."""
-    confidence: float = 0.0
-    """The sum of confidences; `doubt` is the sum of confidence * (1 - confidence)."""
-    doubt: float = 0.0
+    confidence_sum: int = 0
+    """The sum of confidences, in parts of ONE."""
+    doubt_sum: int = 0
+    """The sum of confidence * (1 - confidence), in parts of ONE."""
     sample: list[Observation] = field(default_factory=list)
     unusual: list[tuple[float, str]] = field(default_factory=list)
     """Unusualness and id of readings, the most unusual first."""
@@ -93,7 +111,7 @@ class Summary:
     @staticmethod
     def empty(reference: Reference, *, seed: int = 0, corrections: Mapping[str, str] = NO_CORRECTIONS) -> "Summary":
         counts = RankCounts.of_none(len(reference.quantiles), block=reference.block)
-        return Summary(reference, np.random.default_rng(seed), counts, corrections=corrections)
+        return Summary(reference, seed, np.random.default_rng(seed), counts, corrections=corrections)
 
     @staticmethod
     def of(reference: Reference, observations: Iterable[Observation], *, seed: int = 0) -> "Summary":
@@ -106,16 +124,27 @@ class Summary:
     def images(self) -> int:
         return self.counts.images
 
+    @property
+    def confidence(self) -> float:
+        """Return the sum of confidences."""
+        return self.confidence_sum / ONE
+
+    @property
+    def doubt(self) -> float:
+        """Return the sum of confidence * (1 - confidence)."""
+        return self.doubt_sum / ONE
+
     def add(self, observations: Sequence[Observation]) -> None:
-        ranked = ranked_by(self.reference, observations, self.random)
+        uniforms = row_uniforms(observations, len(self.reference.quantiles), seed=self.seed)
+        ranked = ranked_with(self.reference, observations, uniforms)
         self._keep_sample(observations)
         rule = self.reference.unusual
         unusual = rule.is_unusual(image_ranks(self.reference, ranked)) if rule else np.zeros(len(ranked), np.bool_)
         self.counts.add(ranked, [row.document for row in observations], unusual=unusual.tolist())
         self._count_channels(observations, ranked, unusual)
         confidences = np.asarray([row.confidence for row in observations])
-        self.confidence += float(confidences.sum())
-        self.doubt += float((confidences * (1 - confidences)).sum())
+        self.confidence_sum += int(in_parts(confidences).sum())
+        self.doubt_sum += int(in_parts(confidences * (1 - confidences)).sum())
         self._note_unusual(observations, unusual_of(self.reference, ranked))
         if self.corrections:
             self._compare(observations)
@@ -135,10 +164,19 @@ class Summary:
         names = np.asarray([row.channel for row in observations])
         documents = np.asarray([row.document for row in observations])
         for name in np.unique(names).tolist():
-            if name in self.channels or len(self.channels) < MAX_CHANNELS:
-                counts = self.channels.setdefault(name, RankCounts.of_none(ranked.shape[1], block=self.reference.block))
+            if counts := self.channel_counts(name):
                 own = names == name
                 counts.add(ranked[own], documents[own].tolist(), unusual=unusual[own].tolist())
+
+    def channel_counts(self, name: str) -> RankCounts | None:
+        """Return the counts of a channel, made where they are none yet; None for one too many."""
+        if name not in self.channels:
+            if len(self.channels) == MAX_CHANNELS:
+                if name > max(self.channels):
+                    return None
+                del self.channels[max(self.channels)]
+            self.channels[name] = RankCounts.of_none(len(self.reference.quantiles), block=self.reference.block)
+        return self.channels[name]
 
     def _compare(self, observations: Sequence[Observation]) -> None:
         for row in observations:
@@ -148,16 +186,25 @@ class Summary:
                 self.confirmed += check_of(row.reading_id, text) == row.check
 
     def _note_unusual(self, observations: Sequence[Observation], scores: Floats) -> None:
-        for i in np.argsort(-scores)[:UNUSUAL].tolist():
-            if observations[i].reading_id:
-                self.unusual.append((float(scores[i]), observations[i].reading_id))
-        self.unusual = heapq.nlargest(UNUSUAL, self.unusual)
+        least = self.unusual[-1][0] if len(self.unusual) == UNUSUAL else 0.0
+        likely = np.flatnonzero(scores >= least).tolist()
+        found = [(float(scores[i]), observations[i].reading_id) for i in likely if observations[i].reading_id]
+        self.unusual = heapq.nlargest(UNUSUAL, self.unusual + found)
+
+
+def in_parts(fractions: Floats) -> npt.NDArray[np.int64]:
+    """Return fractions as integers, in parts of ONE."""
+    return np.rint(fractions * ONE).astype(np.int64)
 
 
 def ranked_by(reference: Reference, observations: Sequence[Observation], rng: np.random.Generator) -> Floats:
-    """Return ranks (N, signals) in a reference."""
+    """Return ranks (N, signals) in a reference, those of equal values drawn at random."""
+    return ranked_with(reference, observations, rng.random((len(observations), len(reference.quantiles))))
+
+
+def ranked_with(reference: Reference, observations: Sequence[Observation], uniforms: Floats) -> Floats:
+    """Return ranks (N, signals) in a reference; `uniforms` (N, signals) are the places of equal values."""
     values = table(observations, tuple(reference.quantiles))
-    uniforms = rng.random(values.shape)
     columns = [
         ranks(grid, values[:, i], uniforms=uniforms[:, i]) for i, grid in enumerate(reference.quantiles.values())
     ]
