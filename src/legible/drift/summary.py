@@ -149,6 +149,18 @@ class Summary:
         if self.corrections:
             self._compare(observations)
 
+    def merge(self, other: "Summary") -> None:
+        """Add the summary of other rows by the same reference; its sample is left out."""
+        self.counts.merge(other.counts)
+        for name, counts in other.channels.items():
+            if own := self.channel_counts(name):
+                own.merge(counts)
+        self.corrected += other.corrected
+        self.confirmed += other.confirmed
+        self.confidence_sum += other.confidence_sum
+        self.doubt_sum += other.doubt_sum
+        self.unusual = heapq.nlargest(UNUSUAL, self.unusual + other.unusual)
+
     def _keep_sample(self, observations: Sequence[Observation]) -> None:
         """Keep each as likely as the others (Vitter 1985, algorithm R)."""
         places = self.random.integers(0, self.images + 1 + np.arange(len(observations)))
