@@ -34,8 +34,8 @@ export TF_CPP_MIN_LOG_LEVEL := 2
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-serve: $(LEAN)/.ready ## Serve the shipped bundle, without TensorFlow; PORT=8000 for another port than 3000
-	@$(LEAN)/legible serve $${PORT:+--port "$$PORT"}
+serve: $(LEAN)/.ready ## Serve models/bundle, without TensorFlow; PORT=8000 for another port than 3000, BUNDLE=open for models/open
+	@$${BUNDLE:+env LEGIBLE_BUNDLE="models/$$BUNDLE"} $(LEAN)/legible serve $${PORT:+--port "$$PORT"}
 
 test: $(FULL)/.ready $(ACCELERATE)/.ready ## Run all tests
 	@$(FULL)/python -m pytest $(AT_ONCE)

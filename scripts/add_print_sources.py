@@ -92,6 +92,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--root", type=Path, default=Path(), help="The project's folder.")
     parser.add_argument("--readings", type=Path, help="A folder of NAME.tsv, another reader's readings of pages.")
+    parser.add_argument("--reader", default="another recognizer", help="Who read, for the card.")
     given = parser.parse_args()
     for source in SOURCES:
         path = given.folder / source.path
@@ -105,6 +106,7 @@ def main() -> None:
             readings = given.readings / f"{source.name}.tsv" if given.readings else None
             if readings and readings.is_file():
                 path = joined(path, readings, Path(folder))
+                source = replace(source, terms=f"{source.terms}; second readings by {given.reader}")
             added = sources.add(
                 given.root,
                 kind=source.kind,

@@ -31,9 +31,19 @@ def test_what_is_there_is_listed_with_its_terms_and_options_and_the_rest_is_said
     packed(pages(tmp_path / "p", {"lines": lines}), tmp_path / "all/pages/sroie.tar")
     (tmp_path / "read").mkdir()
     (tmp_path / "read/sroie.tsv").write_text("image\tnumber\treading\tconfidence\nimages/0.png\t1\tabcdef\t0.99\n")
-    run(monkeypatch, str(tmp_path / "all"), "--root", str(tmp_path), "--readings", str(tmp_path / "read"))
+    run(
+        monkeypatch,
+        str(tmp_path / "all"),
+        "--root",
+        str(tmp_path),
+        "--readings",
+        str(tmp_path / "read"),
+        "--reader",
+        "Second",
+    )
     (listed,) = sources.listed(tmp_path)
     assert (listed.name, listed.kind, listed.options.untold, listed.open) == ("sroie", "pages", ("case",), False)
+    assert listed.terms == "research (ICDAR 2019); second readings by Second"
     assert listed.counts == {"line": 5, "damaged": 0, "left out": 1}
     assert sorted(listed.sha256) == ["readings.tsv", "sroie.tar"]
     assert "funsd: not in" in capsys.readouterr().out

@@ -45,6 +45,14 @@ def test_ink_is_never_read_as_nothing() -> None:
     assert interpret(log_probabilities((1.0, 0.0, 0.0)), AB, Calibration(), Decoding()).text == ""
 
 
+def test_a_model_that_learned_images_without_text_may_read_nothing() -> None:
+    learned = Calibration(empty_texts=True)
+    nothing = interpret(log_probabilities((0.9, 0.06, 0.04), (0.8, 0.15, 0.05)), AB, learned, Decoding(alternatives=2))
+    assert (nothing.text, nothing.confidence) == ("", pytest.approx(0.72, rel=1e-4))
+    assert nothing.alternatives[0].text == "a"
+    assert interpret(DOUBTFUL, AB, learned, Decoding()) == interpret(DOUBTFUL, AB, Calibration(), Decoding())
+
+
 def test_alternatives_come_when_asked_for_and_divide_what_is_left() -> None:
     assert interpret(DOUBTFUL, AB, Calibration(), Decoding()).alternatives == ()
     reading = interpret(DOUBTFUL, AB, Calibration(), Decoding(alternatives=3))

@@ -194,6 +194,14 @@ def test_a_model_that_is_never_right_is_calibrated_too(made: Path) -> None:
     assert max(error for group in errors for error in group.values()) < 0.05
 
 
+def test_samples_without_text_make_the_empty_text_a_reading(made: Path) -> None:
+    tune = list(Dataset.open(made / "data/dataset").samples(split="tune"))[:40]
+    recognizer, lexicon = artefact_recognizer(made / "training/artefact"), Lexicon.load(made / LEXICON)
+    assert not calibrate(recognizer, tune, lexicon).empty_texts
+    blank = dataclasses.replace(tune[0], text="", source="generated-blanks")
+    assert calibrate(recognizer, [*tune, blank], lexicon).empty_texts
+
+
 def test_figures_with_the_lexicon_stand_beside_those_without(made: Path) -> None:
     content = evaluation(made)
     assert content["with_lexicon"]["slices"].keys() == content["slices"].keys()

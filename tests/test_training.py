@@ -15,7 +15,7 @@ from conftest import drawn_word
 from PIL import Image, ImageDraw, ImageFont
 
 from legible.config import Params, PhaseParams, TrainParams, dump_params, load_params
-from legible.data.dataset import Sample, write_dataset
+from legible.data.dataset import Dataset, Sample, write_dataset
 from legible.errors import DataError, SettingsError
 from legible.training import curves, loop
 from legible.training import stage as training
@@ -344,6 +344,20 @@ def test_a_phase_added_at_the_end_finds_those_before_it_done(tmp_path: Path, mon
     for phases, averaged in (((), 1), ((FIRST, second), 1), ((FIRST, second, third), 2)):
         training.train(small_params(epochs=1, learning_rate=0.001, phases=phases, averaged=averaged), root=root)
     assert rates == [0.001, 0.0003, 0.0002]
+
+
+def test_weights_from_open_sources_alone_are_kept_before_others_come_in(tmp_path: Path) -> None:
+    root = project(tmp_path)
+    samples = list(Dataset.open(root / "data/dataset").samples())
+    free = [dataclasses.replace(one, source="generated-print", id=f"open/{one.id}") for one in samples]
+    write_dataset(root / "data/dataset", [*free, *samples], present=["generated-print", "drawn"])
+    opened, closed = ({f"{source}/word": 1.0} for source in ("generated-print", "drawn"))
+    phases = tuple(PhaseParams(**{**SHORT, "mixture": mixture}) for mixture in (opened, closed))
+    training.train(small_params(epochs=1, phases=phases), root=root)
+    kept = load_network(root / "models/open-weights")[0].get_weights()
+    first = load_network(root / "training/weights-1")[0].get_weights()
+    assert all(map(np.array_equal, kept, first))
+    assert not all(map(np.array_equal, kept, final_weights(root)))
 
 
 def test_the_result_is_the_average_of_as_many_of_the_last_phases_as_stated(tmp_path: Path) -> None:

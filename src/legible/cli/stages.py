@@ -90,6 +90,7 @@ STAGES = {
     "evaluate": ("legible.evaluation.evaluate", "read the validation split and evaluate.print with what is served."),
     "reference": ("legible.packing.reference", "the reference of the image statistics, and the calibrated drift rule."),
     "pack": ("legible.packing.pack", "all of it into models/bundle, with its card."),
+    "open-bundle": ("legible.packing.open_bundle", "a second bundle from open sources alone, in models/open."),
 }
 """Stages without options of their own: the module with the function of the same name, and what it does."""
 
@@ -99,7 +100,7 @@ def stage_command(name: str, module: str) -> Callable[[Path], None]:
 
     def command(root: Root = HERE) -> None:
         params = params_of(root)
-        getattr(import_module(module), name)(params, root=root)
+        getattr(import_module(module), name.replace("-", "_"))(params, root=root)
 
     return command
 

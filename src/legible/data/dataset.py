@@ -25,7 +25,7 @@ from legible.scores import Untold, without
 
 FORMAT = JsonFormat("data set", 1, "ingest it again", DataError)
 SHARD_BYTES = 32_000_000
-LATER = frozenset({"by_image", "terms", "open_sources", "untold", "box"})
+LATER = frozenset({"by_image", "terms", "open_sources", "chosen", "untold", "box"})
 """Fields that were added after format v1; they are left out of files in which they say nothing."""
 
 Split = Literal["train", "tune", "validation"]
@@ -81,10 +81,13 @@ class Manifest:
     """The terms of each outside source, where `ingest.terms` asks for them."""
     open_sources: Sequence[str] = field(default_factory=list)
     """Outside sources that anyone may use for any purpose, where `ingest.terms` asks for them."""
+    chosen: Sequence[str] = field(default_factory=list)
+    """The sources whose samples count, in a data set that shares its shards with a larger one; empty for all."""
 
     @property
     def fingerprint(self) -> str:
-        return hashlib.sha256(json.dumps(dict(self.shards), sort_keys=True).encode()).hexdigest()
+        identity = dict(self.shards) | ({"chosen": ",".join(self.chosen)} if self.chosen else {})
+        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
     def summary(self) -> str:
         """Return a few lines for people."""
@@ -220,7 +223,8 @@ class Dataset:
         for name in sorted(self.manifest.shards):
             if split is None or name.startswith(f"{split}-"):
                 found = _shard_samples(self.folder / name, source=source, kind=kind)
-                yield from found if context else map(cut_to_box, found)
+                chosen = (s for s in found if s.source in self.manifest.chosen) if self.manifest.chosen else found
+                yield from chosen if context else map(cut_to_box, chosen)
 
     def count(self, *, split: str | None = None, group: str | None = None) -> int:
         """Return the number of samples of a split and group (`source/kind`).

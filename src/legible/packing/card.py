@@ -11,9 +11,10 @@ from typing import Any
 
 import jinja2
 
+from legible.charset import REJECT
 from legible.config import Params
 from legible.data.dataset import Manifest as DataManifest
-from legible.data.sources import GENERATED, listed
+from legible.data.sources import GENERATED, Source, listed
 from legible.files import sha256_of, write_text
 from legible.packing.measured import SPEED, generated_only_of, speed_of
 from legible.recognition.bundle import CARD, MODEL
@@ -29,6 +30,9 @@ OWN_SOURCES = {
     "generated-strokes": "written by `legible generate` with pen paths drawn for this project",
 }
 
+PRINT = "print"
+"""What the slices of the print recipes begin with: `print`, `print-2`."""
+
 FigureTable = Mapping[str, Any]
 """What evaluation.json holds under one of its keys."""
 
@@ -41,11 +45,17 @@ def _own_terms(source: str) -> str:
     return "drawn by `legible generate` in fonts under open licences" if drawn else "not stated"
 
 
+def _stated(source: Source) -> str:
+    """Return the terms of a listed source, and what its labels do not tell, which is then no error."""
+    untold = source.options.untold
+    return source.terms + (f"; labels do not tell {' and '.join(untold)}" if untold else "")
+
+
 def write_card(folder: Path, params: Params, *, data_set: DataManifest, trained: Mapping[str, Any], root: Path) -> None:
     """Write card.md into a bundle's folder, from the figures that lie there."""
     evaluation = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
     calibration = json.loads((folder / "confidence.json").read_text(encoding="utf-8"))
-    terms = {source.name: source.terms for source in listed(root)}
+    terms = {source.name: _stated(source) for source in listed(root)}
     facts = {
         "characters": len(params.charset.characters),
         "charset": params.charset.name,
@@ -56,6 +66,8 @@ def write_card(folder: Path, params: Params, *, data_set: DataManifest, trained:
         "fingerprint": data_set.fingerprint[:SHOWN_DIGITS],
         "evaluation": evaluation,
         "samples": calibration["samples"],
+        "empty_texts": calibration.get("empty_texts", False),
+        "rejects": REJECT in params.charset.characters,
         "sources": _sources(data_set, terms),
         "speed": _speed(folder, root=root),
         "generated_only": _generated_only(params, data_set, root=root),
@@ -106,10 +118,28 @@ def _count(data_set: DataManifest, split: str, source: str) -> int:
     return sum(count for group, count in groups.items() if group.startswith(f"{source}/"))
 
 
+def _real_first(found: FigureTable) -> list[tuple[str, Any]]:
+    """Return the slices in the order of what readers ask for: other people's pictures, IAM, the print recipes, drawn.
+
+    >>> [name for name, _ in _real_first({"generated-print/word": {}, "iam/word": {}, "sroie/line": {}})]
+    ['sroie/line', 'iam/word', 'generated-print/word']
+    """
+    return sorted(found.items(), key=lambda item: (_place(item[0].partition("/")), item[0]))
+
+
+def _place(name: tuple[str, str, str]) -> int:
+    source, slash, _ = name
+    if source.startswith(GENERATED):
+        return 3
+    if not slash or source.startswith(PRINT):
+        return 2
+    return 1 if source == "iam" else 0
+
+
 def _slices(found: FigureTable) -> str:
     rows = [
         (name, row["count"], row["writers"], _with_interval(row), f"{row['cer']:.2%}", f"{row['wer']:.1%}", _error(row))
-        for name, row in found.items()
+        for name, row in _real_first(found)
     ]
     return markdown_table(("slice", "images", "writers", "exact match", "CER", "WER", "calibration error"), rows)
 
@@ -125,7 +155,7 @@ def _error(row: Mapping[str, float]) -> str:
 
 def _decoders(best_path: FigureTable, preferring: FigureTable) -> str:
     rows = []
-    for name, row in best_path.items():
+    for name, row in _real_first(best_path):
         other = preferring[name]
         plain = (_with_interval(row), f"{row['cer']:.2%}")
         rows.append((name, *plain, _with_interval(other), f"{other['cer']:.2%}", _error(other)))

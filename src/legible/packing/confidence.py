@@ -42,6 +42,8 @@ class CalibrationReport:
     plain: ModeWeights
     lexicon: ModeWeights
     errors: dict[str, dict[str, dict[str, float]]]
+    empty_texts: bool
+    """Whether some of the samples hold no text; the empty text is then a reading like any other."""
 
 
 @dataclass(frozen=True)
@@ -77,22 +79,25 @@ def calibrate(recognizer: Recognizer, samples: Sequence[Sample], lexicon: Lexico
     """Read every sample once, decode it in both ways, and fit the weights."""
     ways = {"plain": Decoding(), "lexicon": Decoding(recognizer.prior(lexicon))}
     attempts: dict[str, list[Attempt]] = {name: [] for name in ways}
+    empty_texts = any(not sample.text for sample in samples)
     for sample in tqdm(samples, desc="calibrate", unit="image"):
         logits = recognizer.logits(recognizer.preprocess(sample.image))
         for name, decoding in ways.items():
-            attempt = _attempt(recognizer, sample, logits, decoding)
+            attempt = _attempt(recognizer, sample, logits, decoding, empty_texts=empty_texts)
             attempts[name] += [attempt] if REJECT not in attempt.text else []  # such a reading has no confidence to fit
     fitted = {name: ModeWeights(fit_reading(own), fit_character(own)) for name, own in attempts.items()}
     errors = {}
     for name, own in attempts.items():
         errors[f"raw, {name}"] = errors_by_group(own, ModeWeights())
         errors[f"calibrated, {name}"] = errors_by_group(own, fitted[name])
-    return CalibrationReport(FORMAT.version, len(samples), fitted["plain"], fitted["lexicon"], errors)
+    return CalibrationReport(FORMAT.version, len(samples), fitted["plain"], fitted["lexicon"], errors, empty_texts)
 
 
-def _attempt(recognizer: Recognizer, sample: Sample, logits: npt.NDArray[np.float32], decoding: Decoding) -> Attempt:
+def _attempt(
+    recognizer: Recognizer, sample: Sample, logits: npt.NDArray[np.float32], decoding: Decoding, *, empty_texts: bool
+) -> Attempt:
     probabilities = softmax(logits)
-    candidates = search(probabilities, decoding)
+    candidates = search(probabilities, decoding, empty_texts=empty_texts)
     truth = sample.comparable(sample.text)
     text, *others = (
         recognizer.charset.decode(one.labels)

@@ -114,13 +114,16 @@ class Calibration:
 
     plain: ModeWeights = ModeWeights()
     lexicon: ModeWeights = ModeWeights()
+    empty_texts: bool = False
+    """Whether the model was trained on images without text, so that the empty text is a reading like any other."""
 
     @staticmethod
     def load(path: Path) -> "Calibration":
         """Read a confidence.json. Raise BundleError for a format that this version does not read."""
         with FORMAT.parse(path) as content:
             old = content["version"] == WITHOUT_MODES
-            return Calibration(*(_mode(_upgraded(content, name) if old else content[name]) for name in MODES))
+            plain, lexicon = (_mode(_upgraded(content, name) if old else content[name]) for name in MODES)
+            return Calibration(plain, lexicon, empty_texts=bool(content.get("empty_texts", False)))
 
 
 def _mode(content: Mapping[str, Mapping[str, float]]) -> ModeWeights:

@@ -45,7 +45,7 @@ def interpret(
     A text with the reject sign has no confidence: whatever the sign in the picture is, it is another.
     """
     probabilities = softmax(logits)
-    candidates = search(probabilities, decoding)
+    candidates = search(probabilities, decoding, empty_texts=calibration.empty_texts)
     weights = calibration.lexicon if decoding.prior else calibration.plain
     text = charset.decode(candidates[0].labels)
     found = character_probabilities(probabilities, candidates[0].labels)
@@ -74,12 +74,15 @@ def _trimmed(reading: Reading, alternatives: int) -> Reading:
     return Reading(text, reading.confidence, characters, tuple(others.values())[:alternatives])
 
 
-def search(probabilities: Probabilities, decoding: Decoding) -> list[Candidate]:
+def search(probabilities: Probabilities, decoding: Decoding, *, empty_texts: bool = False) -> list[Candidate]:
     """Return the candidates for a reading, best first; `probabilities` is (T, V).
 
-    The empty text is a candidate only where there is no other: an image with ink holds some text.
+    empty_texts: whether the model has learned what images without text look like. Else the empty text is a candidate
+    only where there is no other: to such a model an image with ink holds some text.
     """
     candidates = prefix_beam_search(probabilities, width=decoding.beam_width, prior=decoding.prior or UNIFORM)
+    if empty_texts:
+        return candidates
     return [candidate for candidate in candidates if candidate.labels] or candidates
 
 

@@ -1,8 +1,9 @@
 """The phases of a training, each with its settings, the weights it starts from and the fingerprint of its result."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from legible.config import Params, PhaseParams, TrainParams
@@ -88,6 +89,14 @@ def up_to(phases: Sequence[TrainingPhase], stop_after: str) -> list[TrainingPhas
             return list(phases[: phase.number])
     known = ", ".join(phase.name or str(phase.number) for phase in phases)
     raise SettingsError(f"--stop-after {stop_after!r} is no phase of train.phases; phases: {known}")
+
+
+def open_phases(phases: Sequence[TrainingPhase], open_sources: Collection[str]) -> list[TrainingPhase]:
+    """Return the first phases that are trained from nothing on open sources alone, as far as there are."""
+    if phases[0].starts:
+        return []
+    groups = [{group.split("/")[0] for group in phase.train.mixture} for phase in phases]
+    return list(takewhile(lambda phase: groups[phase.number - 1] <= set(open_sources), phases))
 
 
 def fingerprints(phases: Sequence[TrainingPhase], *, data_set: str, root: Path) -> list[str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from legible.config import Params
+from legible.data.chosen import open_sources
 from legible.data.dataset import Dataset, Sample
 from legible.errors import DataError
 from legible.network.loss import CTCModel
@@ -17,7 +18,7 @@ from legible.training.batches import Planner, epoch_batches
 from legible.training.checkpoint import Checkpoints, TrainingProgress
 from legible.training.checks import check_mixtures, check_phases, check_splits
 from legible.training.loop import Loaded, build_model, preprocessing_of, run_phase
-from legible.training.phases import TrainingPhase, fingerprints, last_numbers, phases_of, up_to, weights_of
+from legible.training.phases import TrainingPhase, fingerprints, last_numbers, open_phases, phases_of, up_to, weights_of
 from legible.training.preprocessing_pool import PreprocessingPool
 from legible.training.weights import average_with, save_weights
 
@@ -27,6 +28,8 @@ TUNE_SAMPLES = 2048
 """The number of samples of `tune` read after each epoch, for the curves; choices are made on all of it."""
 NEWEST = "training/weights-newest"
 """The folder that `save_newest` writes."""
+OPEN_WEIGHTS = "models/open-weights"
+"""The folder of the weights that were trained on open sources alone."""
 PEEKS = 10
 """How often a checkpoint that is being replaced is opened again, with PEEK_SECONDS between."""
 PEEK_SECONDS = 0.2
@@ -35,6 +38,7 @@ PEEK_SECONDS = 0.2
 def train(params: Params, *, root: Path, workers: int = 1, stop_after: str = "") -> None:
     """Train on root/data/dataset and write root/models/weights. A killed training continues from its checkpoint.
 
+    Where the first phases are trained on open sources alone, their weights become root/models/open-weights.
     stop_after: the name or number of a phase; the weights are then those of a recipe that ends with it.
     """
     every = phases_of(params)
@@ -43,6 +47,7 @@ def train(params: Params, *, root: Path, workers: int = 1, stop_after: str = "")
     data_set = Dataset.open(root / "data/dataset")
     check_splits(data_set.manifest, ("train", "tune"))
     check_mixtures([phase.train.mixture for phase in phases], data_set.manifest)
+    last_open = len(open_phases(every, open_sources(data_set)))
     identities = fingerprints(phases, data_set=data_set.manifest.fingerprint, root=root)
     loaded = Loaded(_split(data_set, "train", context=True), _evenly(_split(data_set, "tune"), TUNE_SAMPLES))
     for phase, identity in zip(phases, identities, strict=True):
@@ -52,6 +57,8 @@ def train(params: Params, *, root: Path, workers: int = 1, stop_after: str = "")
         checkpoints = Checkpoints(root / phase.checkpoint, identity)
         model = run_phase(phase, loaded, checkpoints, root=root, curves=curves, workers=workers)
         save_weights(model, root / phase.weights, phase.train, charset=phase.params.charset.build())
+        if phase.number == last_open and not last:
+            save_weights(model, root / OPEN_WEIGHTS, phase.train, charset=phase.params.charset.build())
     _publish(model, phases[-1], loaded.train, averaged=params.train.averaged, root=root, workers=workers)
 
 

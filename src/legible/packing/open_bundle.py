@@ -1,0 +1,57 @@
+"""Stage `open`: a second bundle, from what anyone may use for any purpose alone.
+
+Its weights are those that the training had before it met other sources (`training.phases.open_phases`); its confidence,
+figures and reference are made from samples of open sources too. Everything goes through the stages of models/bundle,
+in a folder of its own.
+"""
+
+import shutil
+from pathlib import Path
+
+from legible.config import Params
+from legible.data.chosen import choose_sources, open_sources
+from legible.data.dataset import Dataset
+from legible.errors import DataError
+from legible.evaluation.evaluate import evaluate
+from legible.files import replace_folder
+from legible.packing.confidence import confidence
+from legible.packing.lexicon import lexicon
+from legible.packing.pack import pack
+from legible.packing.reference import reference
+from legible.training.export import export
+
+WEIGHTS = "models/open-weights"
+BUNDLE = "models/open"
+FOLDER = "training/open"
+"""The folder in which the stages of the open bundle run, laid out as the project's."""
+LINKED = ("fonts", "models/measured", "data/sources.json")
+"""What the stages read besides data set and weights."""
+
+
+def open_bundle(params: Params, *, root: Path) -> None:
+    """Write root/models/open. Raise DataError where no phase was trained on open sources alone."""
+    if not (root / WEIGHTS).is_dir():
+        raise DataError(
+            f"{root / WEIGHTS}: no such folder; legible train writes it where the first of train.phases use open "
+            "sources alone and others follow"
+        )
+    data_set = Dataset.open(root / "data/dataset")
+    folder = _prepared(root)
+    choose_sources(data_set, folder / "data/dataset", open_sources(data_set))
+    for stage in (export, lexicon, confidence, evaluate, reference, pack):
+        stage(params, root=folder)
+    with replace_folder(root / BUNDLE) as fresh:
+        shutil.copytree(folder / "models/bundle", fresh, dirs_exist_ok=True)
+
+
+def _prepared(root: Path) -> Path:
+    """Return the emptied folder with copies of the weights and links to what is only read."""
+    folder = root / FOLDER
+    if folder.exists():
+        shutil.rmtree(folder)
+    shutil.copytree(root / WEIGHTS, folder / "models/weights")
+    for name in filter(lambda one: (root / one).exists(), LINKED):
+        place = folder / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to((root / name).resolve())
+    return folder
