@@ -99,20 +99,20 @@ def main() -> None:
         if not path.is_file():
             print(f"{source.name}: not in {given.folder}, left out")
             continue
-        options = source.options
+        options, terms = source.options, source.terms
         if source.name == "icdar2003-train":
             options = replace(options, leave_out_paths=photos_of_pages(given.folder))
         with tempfile.TemporaryDirectory() as folder:
             readings = given.readings / f"{source.name}.tsv" if given.readings else None
             if readings and readings.is_file():
                 path = joined(path, readings, Path(folder))
-                source = replace(source, terms=f"{source.terms}; second readings by {given.reader}")
+                terms += f"; second readings by {given.reader}"
             added = sources.add(
                 given.root,
                 kind=source.kind,
                 path=path,
                 name=source.name,
-                terms=source.terms,
+                terms=terms,
                 is_open=source.is_open,
                 options=options,
             )

@@ -118,12 +118,8 @@ def _count(data_set: DataManifest, split: str, source: str) -> int:
     return sum(count for group, count in groups.items() if group.startswith(f"{source}/"))
 
 
-def _real_first(found: FigureTable) -> list[tuple[str, Any]]:
-    """Return the slices in the order of what readers ask for: other people's pictures, IAM, the print recipes, drawn.
-
-    >>> [name for name, _ in _real_first({"generated-print/word": {}, "iam/word": {}, "sroie/line": {}})]
-    ['sroie/line', 'iam/word', 'generated-print/word']
-    """
+def real_first(found: FigureTable) -> list[tuple[str, Any]]:
+    """Return the slices in the order of what one asks for: other people's pictures, IAM, the print recipes, drawn."""
     return sorted(found.items(), key=lambda item: (_place(item[0].partition("/")), item[0]))
 
 
@@ -139,7 +135,7 @@ def _place(name: tuple[str, str, str]) -> int:
 def _slices(found: FigureTable) -> str:
     rows = [
         (name, row["count"], row["writers"], _with_interval(row), f"{row['cer']:.2%}", f"{row['wer']:.1%}", _error(row))
-        for name, row in _real_first(found)
+        for name, row in real_first(found)
     ]
     return markdown_table(("slice", "images", "writers", "exact match", "CER", "WER", "calibration error"), rows)
 
@@ -155,7 +151,7 @@ def _error(row: Mapping[str, float]) -> str:
 
 def _decoders(best_path: FigureTable, preferring: FigureTable) -> str:
     rows = []
-    for name, row in _real_first(best_path):
+    for name, row in real_first(best_path):
         other = preferring[name]
         plain = (_with_interval(row), f"{row['cer']:.2%}")
         rows.append((name, *plain, _with_interval(other), f"{other['cer']:.2%}", _error(other)))
