@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from legible.cli.app import HERE, Root, app, params_of
+from legible.cli.app import HERE, Corrections, Root, app, params_of
 from legible.errors import LegibleError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from legible.data.dataset import Sample
+    from legible.data.sources import Source
 
 data_app = typer.Typer(no_args_is_help=True, help="Outside sources of the data set (data/sources.json).")
 app.add_typer(data_app, name="data")
@@ -21,7 +22,7 @@ app.add_typer(data_app, name="data")
 
 @data_app.command("add")
 def data_add(
-    kind: Annotated[str, typer.Argument(help="iam, transcribed, pages or emnist.")],
+    kind: Annotated[str, typer.Argument(help="iam, transcribed, pages, emnist or labels.")],
     path: Annotated[Path, typer.Argument(help="The folder of the source; for transcribed and pages also a .tar.")],
     *,
     name: Annotated[str, typer.Option(help="The name of the source; else its kind or its folder's name.")] = "",
@@ -32,16 +33,34 @@ def data_add(
     option: Annotated[
         list[str] | None, typer.Option(help="An option of the source, such as untold=case; see docs/data.md.")
     ] = None,
+    images: Annotated[Path, typer.Option(help="For labels: the images that the service kept.")] = HERE / "images",
+    observations: Annotated[
+        Path, typer.Option(help="For labels: the service's observations, which know the document of an image.")
+    ] = HERE / "observations",
+    corrections: Corrections = None,
     root: Root = HERE,
 ) -> None:
     """Check a source, list it and put it under DVC. Example: legible data add iam ~/iam --terms "research only" """
-    from legible.data.labels import check_labels
     from legible.data.options import parse_options
-    from legible.data.sources import add, raw_folder
+    from legible.data.sources import add
+    from legible.labelling.add_labels import Told, add_labels
+    from legible.labelling.label_source import LabelFolders
 
     options = parse_options(option) if option else None
-    source = add(root, kind=kind, path=path, name=name, terms=terms, is_open=is_open, options=options)
-    print(f"{source.name}: {', '.join(f'{count} {what}' for what, count in source.counts.items())}")
+    if kind == "labels":
+        told = Told(name or "labels", terms, is_open, options)
+        source, made = add_labels(root, path, LabelFolders(images, observations), corrections=corrections, told=told)
+        print(made.summary())
+    else:
+        source = add(root, kind=kind, path=path, name=name, terms=terms, is_open=is_open, options=options)
+        print(f"{source.name}: {', '.join(f'{count} {what}' for what, count in source.counts.items())}")
+    _print_faults(root, source)
+
+
+def _print_faults(root: Path, source: "Source") -> None:
+    from legible.data.labels import check_labels
+    from legible.data.sources import raw_folder
+
     if (root / "params.yaml").is_file():
         for line in check_labels(source, raw_folder(root, source.name), params_of(root).charset.build()):
             print(line)

@@ -105,9 +105,10 @@ def _line_of(name: str) -> str:
 
 def _transcribed_samples(folder: Path, listed: sources.Source, params: IngestParams, tally: Tally) -> Iterator[Sample]:
     source, opened, own = listed.name, open_transcribed(folder, listed.options), Tally()
-    by_image = _noted_by_image(source, {row.writer for row in opened.rows if row.text}, params, tally)
+    undecided = {row.writer for row in opened.rows if row.text and row.split is None}
+    by_image = bool(undecided) and _noted_by_image(source, undecided, params, tally)
     for number, (row, image) in enumerate(opened.images(own)):
-        split = split_of(source, row.path if by_image else row.writer, params)
+        split = row.split or split_of(source, row.path if by_image else row.writer, params)
         yield Sample(
             id=f"{source}/{number:06}", image=image, text=row.text, writer=row.writer,
             source=source, split=split, kind=row.kind, untold=listed.options.untold,

@@ -24,7 +24,7 @@ from legible.files import JsonFormat, intact_folder, recover_folder, replace_fol
 from legible.untrusted_files import check_regular
 
 FORMAT = JsonFormat("list of sources", 1, "get it back from git", DataError)
-KINDS = ("iam", "transcribed", "pages", "emnist")
+KINDS = ("iam", "transcribed", "pages", "emnist", "labels")
 ARCHIVED = ("transcribed", "pages")
 """The kinds that may be added as one `.tar`."""
 GENERATED = "generated-"

@@ -1,4 +1,4 @@
-"""A folder of transcribed images: `index.tsv` with the columns path and text, and writer or page where known.
+"""A folder of transcribed images: `index.tsv` with the columns path and text, and writer or page and split where known.
 
 The folder, or the one `.tar` in it, holds index.tsv and the images that its paths name.
 """
@@ -6,14 +6,14 @@ The folder, or the one `.tar` in it, holds index.tsv and the images that its pat
 import csv
 import io
 import tarfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, cast, get_args
 
 from legible.arrays import GreyImage
-from legible.data.dataset import Kind, Tally
+from legible.data.dataset import Kind, Split, Tally
 from legible.data.options import SourceOptions
 from legible.errors import DataError, ImageError
 from legible.image.decode import decode
@@ -31,6 +31,8 @@ class Transcription:
     path: str
     text: str
     writer: str
+    split: Split | None = None
+    """The split that the index states; None where it states none, and a hash of the writer decides."""
 
     @property
     def kind(self) -> Kind:
@@ -115,7 +117,23 @@ def _rows(content: bytes, place: Path, options: SourceOptions) -> tuple[Transcri
             f"{place}: each row of {INDEX} needs a path in it, a tab and a text without tabs; mend "
             f"{'line' if len(faulty) == 1 else 'lines'} {', '.join(faulty[:SHOWN])}{' ...' if faulty[SHOWN:] else ''}"
         )
-    return tuple(Transcription(row["path"], options.text(row["text"]), _writer(row, options)) for _, row in numbered)
+    _check_splits({row.get("split") or "" for _, row in numbered}, place)
+    return tuple(
+        Transcription(
+            row["path"],
+            options.text(row["text"]),
+            _writer(row, options),
+            cast("Split | None", row.get("split") or None),
+        )
+        for _, row in numbered
+    )
+
+
+def _check_splits(stated: Iterable[str], place: Path) -> None:
+    unknown = sorted(set(stated) - {"", *get_args(Split)})
+    if unknown:
+        known = ", ".join(get_args(Split))
+        raise DataError(f"{place}: {INDEX} names the split {unknown[0]!r}; known: {known}, or an empty cell")
 
 
 def _text(content: bytes, place: Path) -> str:

@@ -8,7 +8,9 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
+from legible.errors import DataError
 from legible.observations.layout import FOLDER, READING_ID, time_of
+from legible.observations.row import Observation
 
 AT = re.compile(rb'"at": ?([0-9.]+)')
 SLACK_SECONDS = 60.0
@@ -17,15 +19,30 @@ SLACK_SECONDS = 60.0
 
 def is_logged(folder: Path, reading_id: str) -> bool:
     """Tell whether a log's folder holds the observation of a reading."""
+    return _line_of(folder, reading_id) is not None
+
+
+def find_row(folder: Path, reading_id: str) -> Observation | None:
+    """Return the observation of a reading; None where the log does not hold it, or holds it torn or too old."""
+    line = _line_of(folder, reading_id)
+    if line is None:
+        return None
+    try:
+        return Observation.from_json(line.decode("utf-8"))
+    except (ValueError, TypeError, DataError):
+        return None
+
+
+def _line_of(folder: Path, reading_id: str) -> bytes | None:
     if not READING_ID.fullmatch(reading_id):
-        return False
+        return None
     stem = reading_id.rpartition("-")[0]
     paths = (folder / FOLDER / f"{stem}.jsonl", *(folder / FOLDER).glob(f"{stem}.*.jsonl"))
-    return any(_holds(path, reading_id) for path in paths)
+    return next((line for path in paths if (line := _found(path, reading_id)) is not None), None)
 
 
-def _holds(path: Path, reading_id: str) -> bool:
-    """Tell whether a file holds the row of a reading, where its time is; a file that is gone holds none."""
+def _found(path: Path, reading_id: str) -> bytes | None:
+    """Return the line of a reading in a file, looked for where its time is; a file that is gone holds none."""
     with (
         suppress(FileNotFoundError, ValueError),  # ValueError: an empty file cannot be mapped; an id of no date
         path.open("rb") as file,
@@ -33,8 +50,9 @@ def _holds(path: Path, reading_id: str) -> bool:
     ):
         at = time_of(reading_id)
         first, last = _place(content, at - SLACK_SECONDS), _place(content, at + SLACK_SECONDS)
-        return content.find(f'"reading_id": "{reading_id}"'.encode(), first, _line_end(content, last)) >= 0
-    return False
+        place = content.find(f'"reading_id": "{reading_id}"'.encode(), first, _line_end(content, last))
+        return content[content.rfind(b"\n", 0, place) + 1 : _line_end(content, place)] if place >= 0 else None
+    return None
 
 
 def _place(content: mmap.mmap, at: float) -> int:
