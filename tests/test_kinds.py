@@ -13,6 +13,7 @@ from legible.config.params import PrintRecipe
 from legible.data.dataset import Tally
 from legible.data.iam import open_iam
 from legible.errors import DataError, SettingsError
+from legible.synth import samples
 from legible.synth.composition import Crop, Surroundings, compose, crop_of
 from legible.synth.faults import FAULTS, Fault, Faults, draw_faults
 from legible.synth.font_roles import ONLY, draw_font, families_by_role, fonts_of
@@ -22,7 +23,7 @@ from legible.synth.glyphs import Setting, set_line
 from legible.synth.kinds.kind import MIN_LIKENESS, likeness
 from legible.synth.kinds.registry import SAMPLE_KINDS
 from legible.synth.print_recipes import print_recipe
-from legible.synth.samples import draw_one, sources_of
+from legible.synth.samples import Job, draw_one, draw_sample, sources_of
 from legible.synth.texts.makers import Sources
 from legible.synth.texts.rare import FOREIGN, forms_by_sign
 
@@ -143,6 +144,24 @@ def test_all_kinds_are_the_same_bytes_whatever_the_processor_can_do(
         monkeypatch.setenv(name, value)
     generate(asked(words=240), root=tmp_path / "there")
     assert digest(tmp_path / "here") == digest(tmp_path / "there")
+
+
+def test_a_style_that_leaves_no_ink_is_passed_over_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    styles = 3
+    job = Job(1, "blanks", "words", styles, 0.5, 0.2, False, True, False, 1.0, LATIN, fonts())
+    before = draw_sample(job, 0)
+    inkless, original = samples.look_of(job, before.style), samples.draw_one
+
+    def draw(name: str, look: object, *rest: object, **more: object) -> object:
+        if look is inkless:
+            raise DataError("hardly any text of this charset is drawn by a thin face")
+        return original(name, look, *rest, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(samples, "draw_one", draw)
+    assert draw_sample(job, 0).style == (before.style + 1) % styles
+    monkeypatch.setattr(samples, "look_of", lambda *_: inkless)
+    with pytest.raises(DataError, match="by a thin face"):
+        draw_sample(job, 0)
 
 
 def test_boxes_of_characters_are_refused_for_kinds_that_know_none(tmp_path: Path) -> None:

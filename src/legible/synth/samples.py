@@ -28,6 +28,8 @@ from legible.synth.words import TRIES, Texts
 KINDS = ("print", "handwriting", "strokes", *SAMPLE_KINDS)
 """The kinds of samples; the position of a kind is part of the seed of its samples."""
 UNITS = ("words", "lines")
+MAX_STYLES = 10
+"""How many styles of a kind are tried for a sample before it is an error that they draw hardly any text."""
 FOREIGN_TRIES = 3
 """How often signs outside the charset are drawn until a font has them."""
 
@@ -98,13 +100,18 @@ def draw_some(
 
 
 def _draw_kind(job: Job, number: int, style: int, rng: np.random.Generator) -> Drawn:
-    """Draw a sample of a kind in the registry."""
-    kind, look, sources = SAMPLE_KINDS[job.kind], _look(job, style), _sources(job.charset)
-    text, image = draw_one(
-        job.kind, look, sources, rng, unit=job.unit, foreign=job.foreign if kind.says_anything else 0
-    )
-    height, width = image.shape
-    return Drawn(number, style, text, height, width, (), _png(image))
+    """Draw a sample of a kind in the registry, in the next style where one leaves no ink: a thin face, very small."""
+    sources, foreign = _sources(job.charset), job.foreign if SAMPLE_KINDS[job.kind].says_anything else 0
+    for own in ((style + more) % job.styles for more in range(MAX_STYLES)):
+        try:
+            look = look_of(job, own)
+            text, image = draw_one(job.kind, look, sources, rng, unit=job.unit, foreign=foreign)
+        except DataError as error:
+            failed = error
+            continue
+        height, width = image.shape
+        return Drawn(number, own, text, height, width, (), _png(image))
+    raise failed
 
 
 def draw_one(
@@ -127,7 +134,8 @@ def draw_one(
 
 
 @lru_cache(maxsize=4096)
-def _look(job: Job, number: int) -> Look:
+def look_of(job: Job, number: int) -> Look:
+    """Return the look of a style of a kind in the registry."""
     rng = np.random.default_rng([job.seed, KINDS.index(job.kind), len(UNITS), number])
     return SAMPLE_KINDS[job.kind].look(_fonts_by_role(job), rng)
 
