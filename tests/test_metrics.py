@@ -6,12 +6,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry, Histogram, generate_latest, multiprocess
 
+from legible.charset import REJECT
+from legible.config import ServiceSettings
+from legible.image.decode import Limits
+from legible.reading import Reading
+from legible.recognition.bundle import load_bundle
 from legible.service import metrics
 from legible.service.internals.of_prometheus import ManyHistogram, fold_dead_workers, locked
 from legible.service.metrics import TENTHS
+from legible.service.read_job import ReadJob
+from legible.service.telemetry import Telemetry
 
 
 def exposed(values: list[float], *, together: bool) -> bytes:
@@ -31,6 +39,20 @@ def test_values_counted_together_are_those_counted_one_by_one() -> None:
     chance = random.Random(1)
     values = [0.0, 0.1, 0.3, 1.0, 1.5, *(chance.randrange(64) / 64 for _ in range(500))]
     assert exposed(values, together=True) == exposed(values, together=False)
+
+
+def test_characters_that_the_charset_lacks_are_counted(tmp_path: Path, bundle_folder: Path) -> None:
+    settings = ServiceSettings(
+        observations_folder=str(tmp_path / "observations"), corrections_folder=str(tmp_path / "corrections")
+    )
+    telemetry = Telemetry(load_bundle(bundle_folder), settings, worker="1")
+    before = metrics.unknown_characters._value.get()  # noqa: SLF001
+    for text in (f"{REJECT}4.9{REJECT}", "plain"):
+        job = ReadJob(b"", Limits())
+        job.image, job.reading = np.full((8, 8), 255, np.uint8), Reading(text, 0.0, ())
+        telemetry.observe([job])
+    telemetry.close()
+    assert metrics.unknown_characters._value.get() - before == 2  # noqa: SLF001
 
 
 WORKER = """

@@ -43,6 +43,9 @@ prediction_signal = ManyHistogram(
     "legible_prediction_signal", "Rank of a reading's signal in the reference.", ["signal"], buckets=TENTHS
 )
 confidence = ManyHistogram("legible_confidence", "Confidence of readings.", buckets=TENTHS)
+unknown_characters = Counter(
+    "legible_unknown_characters_total", "Characters read as the replacement character: the charset lacks them."
+)
 image_pixels = ManyHistogram("legible_image_pixels", "Pixels of images as decoded.", buckets=PIXELS)
 reading_length = ManyHistogram("legible_reading_length", "Characters of readings.", buckets=LENGTHS)
 in_flight = Gauge("legible_in_flight", "Requests being read.", multiprocess_mode="livesum")

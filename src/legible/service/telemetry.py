@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from legible.arrays import GreyImage
+from legible.charset import REJECT
 from legible.config import ServiceSettings
 from legible.drift.baseline import Baseline
 from legible.drift.reference import Reference, rank
@@ -100,6 +101,7 @@ class Telemetry:
                 raise ValueError("a job that was not read cannot be observed")
             row = self._row(job, image, reading)
             self._log.put(row)
+            metrics.unknown_characters.inc(reading.text.count(REJECT))
             self._uncounted.append(row)
             if self._images and self._sampler.takes(confidence=row.confidence, unusual=self._unusual(row)):
                 self._images.put(row.reading_id, image, at=row.at)
