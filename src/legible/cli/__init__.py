@@ -12,6 +12,7 @@ from legible.cli import bulk
 from legible.cli import serve
 from legible.cli import monitoring
 from legible.cli import labelling
+from legible.cli import labels
 from legible.cli import drill
 from legible.cli import gate
 from legible.cli import data
@@ -28,6 +29,7 @@ __all__ = [
     "drill",
     "gate",
     "labelling",
+    "labels",
     "main",
     "monitoring",
     "page",
