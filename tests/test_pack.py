@@ -10,9 +10,10 @@ from kills import KilledError, killed_after
 
 from legible.config import Params, load_params
 from legible.data.dataset import Sample, write_dataset
+from legible.errors import BundleError
 from legible.packing.card import real_first
-from legible.packing.pack import PARTS, pack
-from legible.recognition.bundle import find_bundle, load_bundle
+from legible.packing.pack import PAGE_PARTS, PARTS, pack
+from legible.recognition.bundle import DETECTOR, find_bundle, load_bundle
 
 
 @pytest.fixture
@@ -75,3 +76,26 @@ def test_its_card_begins_with_other_peoples_pictures_and_ends_with_drawn_ones() 
     assert [name for name, _ in real_first(named)] == [
         "sroie/line", "iam/word", "print", "print-2/scene", "generated-print/word",
     ]  # fmt: skip
+
+
+def test_a_detector_brings_the_figures_of_pages_with_it(root: Path, params: Params) -> None:
+    for place in PAGE_PARTS.values():
+        assert not (root / place).exists()
+    (root / "models/detector").mkdir()
+    (root / PAGE_PARTS[DETECTOR]).write_bytes(b"detector")
+    with pytest.raises(BundleError, match=r"cannot pack without evaluation-pages/pages\.json"):
+        pack(params, root=root)
+    (root / "evaluation-pages").mkdir()
+    described = {"size": "base", "pieces": 57600, "drawn": 0.6, "sources": {"own": "CC BY 4.0"}}
+    (root / "models/detector/description.json").write_text(json.dumps(described))
+    groups = {"drawn/book": {"pages": 12, "cer": 0.025, "seconds": 0.5}, "own": {"pages": 3, "line_recall": 0.96}}
+    (root / PAGE_PARTS["pages.json"]).write_text(json.dumps({"version": 1, "groups": groups}))
+    (root / PAGE_PARTS["pages.jsonl"]).write_text("")
+    pack(params, root=root)
+    bundle = load_bundle(root / "models/bundle")
+    assert bundle.detector.read_bytes() == b"detector"
+    assert "trained on 57600 pieces of pages, 60% of them" in bundle.card
+    assert "| own | CC BY 4.0 |" in bundle.card
+    assert "| own | 3 | - | 96.0% | - |" in bundle.card
+    assert "| drawn/book | 12 | 2.5% | - | 0.50 |" in bundle.card
+    assert "it does not find lines" not in bundle.card

@@ -35,7 +35,7 @@ def test_lines_in_the_wrong_order_cost_characters_and_no_words() -> None:
 def test_case_counts_unless_it_is_folded() -> None:
     found = [TRUTH[0], PlacedText("second", TRUTH[1].polygon)]
     assert score_page(truth=TRUTH, found=found).character_edits == 1
-    assert score_page(truth=TRUTH, found=found, fold_case=True).character_edits == 0
+    assert score_page(truth=TRUTH, found=found, untold=["case"]).character_edits == 0
 
 
 def test_the_overlap_is_what_both_cover_over_what_either_does() -> None:

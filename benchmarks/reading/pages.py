@@ -104,7 +104,7 @@ def score_set(folder: Path, answer: dict[str, Any], *, fold_case: bool) -> dict[
     total = PageScores()
     for name, page in answer["pages"].items():
         truth = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))["lines"]
-        total += score_page(truth=placed(truth), found=placed(page["lines"]), fold_case=fold_case)
+        total += score_page(truth=placed(truth), found=placed(page["lines"]), untold=["case"] if fold_case else [])
     seconds = [page["seconds"] for page in answer["pages"].values()]
     return {
         "pages": total.pages,

@@ -88,6 +88,10 @@ STAGES = {
     "lexicon": ("legible.packing.lexicon", "the most frequent words, for readings that ask for them."),
     "confidence": ("legible.packing.confidence", "calibrate confidence on the tune split."),
     "evaluate": ("legible.evaluation.evaluate", "read the validation split and evaluate.print with what is served."),
+    "evaluate-pages": (
+        "legible.evaluation.pages",
+        "read drawn pages and those that the detector's sources hold back, with detector and recogniser.",
+    ),
     "reference": ("legible.packing.reference", "the reference of the image statistics, and the calibrated drift rule."),
     "pack": ("legible.packing.pack", "all of it into models/bundle, with its card."),
     "open-bundle": ("legible.packing.open_bundle", "a second bundle from open sources alone, in models/open."),

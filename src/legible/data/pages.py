@@ -8,6 +8,7 @@ import hashlib
 import json
 import tarfile
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
@@ -61,6 +62,10 @@ class Page:
 
     path: str
     texts: tuple[PageText, ...]
+    corners: tuple[tuple[float, float], ...] = ()
+    """The corners of the sheet in a photograph, clockwise from the top left, where they are known."""
+    complete: bool = False
+    """Whether the row says that all lines of the page are listed."""
 
     @property
     def name(self) -> str:
@@ -141,6 +146,13 @@ class PageFolder:
         if page.name in self.doubtful_pages and not (reading and reading.agrees(text.text)):
             return f"{text.kind}: on a page of wrong labels"
         return ""
+
+    def images(self, pages: Collection[str]) -> Iterator[tuple[Page, GreyImage]]:
+        """Yield the named pages that can be decoded, with their grey images."""
+        for page, content in self._contents():
+            if page.name in pages:
+                with suppress(ImageError, OSError, KeyError):
+                    yield page, decode_opened(open_image(content()))
 
     def _contents(self) -> Iterator[tuple[Page, Callable[[], bytes]]]:
         if self.place.is_dir():
@@ -231,6 +243,7 @@ def _page(row: str, place: Path, number: int, options: SourceOptions) -> Page:
         path = content["image"]
         kind: Kind = "word" if "words" in content else "line"
         texts = tuple(_text(n, one, kind, options) for n, one in enumerate(content.get(f"{kind}s", ())))
+        corners = tuple((float(x), float(y)) for x, y in content.get("corners", ()))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
             f"{place}: row {number} of {INDEX} needs an image, and lines or words with a box of four numbers and a text"
@@ -240,7 +253,7 @@ def _page(row: str, place: Path, number: int, options: SourceOptions) -> Page:
         raise DataError(
             f"{place}: row {number} of {INDEX} names {path!r}, an image outside the source; copy it into it"
         )
-    return Page(path, texts)
+    return Page(path, texts, corners, complete=bool(content.get("complete", False)))
 
 
 def _text(number: int, content: Mapping[str, Any], kind: Kind, options: SourceOptions) -> PageText:

@@ -5,14 +5,14 @@ Error rates and fractions are summed over pages.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
-from legible.scores import edit_distance
+from legible.scores import Untold, edit_distance, without
 
 MIN_OVERLAP = 0.5
 """Intersection over union from which a line counts as found."""
@@ -66,10 +66,13 @@ class PageScores:
         return _f1(self.right_lines, self.found_lines, self.lines)
 
 
-def score_page(*, truth: Sequence[PlacedText], found: Sequence[PlacedText], fold_case: bool = False) -> PageScores:
-    """Score what was found, in its order, against the true lines in theirs."""
-    true_text, found_text = (_text(lines, fold_case=fold_case) for lines in (truth, found))
-    true_words, found_words = true_text.split(), found_text.split()
+def score_page(
+    *, truth: Sequence[PlacedText], found: Sequence[PlacedText], untold: Collection[Untold] = ()
+) -> PageScores:
+    """Score what was found, in its order, against the true lines in theirs; what labels do not tell is no error."""
+    true_text, found_text = (without(_text(lines), untold) for lines in (truth, found))
+    told_in_words = set(untold) - {"spaces"}
+    true_words, found_words = (without(_text(lines), told_in_words).split() for lines in (truth, found))
     return PageScores(
         pages=1,
         characters=len(true_text),
@@ -108,9 +111,8 @@ def overlap_of(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) 
     return float(common / max(whole - common, 1e-9))
 
 
-def _text(lines: Sequence[PlacedText], *, fold_case: bool) -> str:
-    text = " ".join(" ".join(line.text for line in lines).split())
-    return text.casefold() if fold_case else text
+def _text(lines: Sequence[PlacedText]) -> str:
+    return " ".join(" ".join(line.text for line in lines).split())
 
 
 def _f1(right: int, found: int, true: int) -> float:

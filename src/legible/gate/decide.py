@@ -15,6 +15,7 @@ from legible.evaluation.evaluate import Case
 from legible.evaluation.results import Result, in_slice, read_results, slice_counts, slice_names
 from legible.gate.comparison import JUDGED_FROM, Comparison, Pair, WriterFall, compare_all, join, writers_that_fell
 from legible.gate.false_alarms import alarm_faults
+from legible.gate.pages import page_comparisons, page_faults
 from legible.gate.paired_readings import read_alone, read_by_both
 from legible.recognition.bundle import MAX_BYTES, load_bundle
 from legible.scores import calibration_error
@@ -105,8 +106,10 @@ def gate(
     comparisons = compare_all(pairs)
     reasons += [reason for comparison in comparisons for reason in _losses(comparison)]
     reasons += [*_worse_calibration(pairs), *_larger(candidate, champion), *alarm_faults(candidate, champion)]
+    pages = page_comparisons(candidate, champion)
+    reasons += page_faults(candidate, champion, pages)
     notes += map(_said_of_writer, writers_that_fell(pairs))
-    return GateVerdict(tuple(reasons), tuple(comparisons), not cases, tuple(notes), readings.not_read)
+    return GateVerdict(tuple(reasons), (*comparisons, *pages), not cases, tuple(notes), readings.not_read)
 
 
 @dataclass(frozen=True)

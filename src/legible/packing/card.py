@@ -17,7 +17,7 @@ from legible.data.dataset import Manifest as DataManifest
 from legible.data.sources import GENERATED, Source, listed
 from legible.files import sha256_of, write_text
 from legible.packing.measured import SPEED, generated_only_of, speed_of
-from legible.recognition.bundle import CARD, MODEL
+from legible.recognition.bundle import CARD, DESCRIPTION, DETECTOR, MODEL
 from legible.tables import markdown_table
 
 SHOWN_DIGITS = 12
@@ -32,6 +32,20 @@ OWN_SOURCES = {
 
 PRINT = "print"
 """What the slices of the print recipes begin with: `print`, `print-2`."""
+
+PAGE_TITLES = {
+    "cer": "CER in order",
+    "word_f1": "F1 of words",
+    "line_f1": "F1 of lines",
+    "line_recall": "recall of lines",
+    "line_precision": "precision of lines",
+    "ordered": "lines in order",
+    "upright": "set upright",
+    "corners": "corners right",
+    "invented": "with an invented line",
+    "failed": "refused",
+    "seconds": "CPU seconds",
+}
 
 FigureTable = Mapping[str, Any]
 """What evaluation.json holds under one of its keys."""
@@ -70,6 +84,7 @@ def write_card(folder: Path, params: Params, *, data_set: DataManifest, trained:
         "rejects": REJECT in params.charset.characters,
         "sources": _sources(data_set, terms),
         "speed": _speed(folder, root=root),
+        "detector": _detector(folder, root=root),
         "generated_only": _generated_only(params, data_set, root=root),
         **_tables(evaluation),
     }
@@ -201,6 +216,36 @@ def _corruptions(found: Mapping[str, list[float]]) -> str:
     severities = range(1, max(map(len, curves.values())) + 1)
     rows = [(name, *(f"{value:.1%}" for value in values)) for name, values in curves.items()]
     return markdown_table(("severity", *severities), rows)
+
+
+def _detector(folder: Path, *, root: Path) -> dict[str, Any] | None:
+    """Return what the card says of the line detector and of whole pages; None for a bundle without."""
+    if not (folder / DETECTOR).is_file():
+        return None
+    described = json.loads((root / "models/detector" / DESCRIPTION).read_text(encoding="utf-8"))
+    groups = json.loads((folder / "pages.json").read_text(encoding="utf-8"))["groups"]
+    sources = markdown_table(("source", "terms"), described["sources"].items())
+    return {
+        **described,
+        "kilobytes": (folder / DETECTOR).stat().st_size // 1000,
+        "terms": sources,
+        "figures": _pages(groups),
+    }
+
+
+def _pages(groups: FigureTable) -> str:
+    columns = {title: name for name, title in PAGE_TITLES.items() if any(name in row for row in groups.values())}
+    rows = [
+        (name, row["pages"], *(_figure(row.get(column), column) for column in columns.values()))
+        for name, row in sorted(groups.items(), key=lambda item: (item[0].startswith("drawn/"), item[0]))
+    ]
+    return markdown_table(("pages of", "pages", *columns), rows)
+
+
+def _figure(value: float | None, name: str) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.2f}" if name == "seconds" else f"{value:.1%}"
 
 
 def _speed(folder: Path, *, root: Path) -> str:

@@ -17,6 +17,7 @@ from legible.recognition.bundle import (
     CHARSET,
     CONFIDENCE,
     DESCRIPTION,
+    DETECTOR,
     FORMAT,
     LEXICON,
     LEXICON_SUFFIX,
@@ -40,11 +41,19 @@ PARTS = {
     "quality.json": "drift/quality.json",
 }
 """The files of a bundle besides the lexicon, and the stage's output that each of them is."""
+PAGE_PARTS = {
+    DETECTOR: f"models/detector/{DETECTOR}",
+    "pages.json": "evaluation-pages/pages.json",
+    "pages.jsonl": "evaluation-pages/pages.jsonl",
+}
+"""The further files of a bundle that reads whole pages: all of them where there is a detector, else none."""
 
 
 def pack(params: Params, *, root: Path) -> None:
     """Write root/models/bundle. Raise BundleError where a part is missing or the whole is too large."""
     parts = {**PARTS, f"{LEXICON}{params.lexicon.name}{LEXICON_SUFFIX}": "training/lexicon.gz"}
+    if (root / PAGE_PARTS[DETECTOR]).is_file():
+        parts |= PAGE_PARTS
     missing = [place for place in parts.values() if not (root / place).is_file()]
     if missing:
         raise BundleError(f"cannot pack without {', '.join(missing)}; run dvc repro")

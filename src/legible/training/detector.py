@@ -124,6 +124,12 @@ def restore(model: keras.Model, folder: Path, fingerprint: str) -> list[Detector
     return [DetectorEpoch(**line) for line in state["history"]]
 
 
+def epochs_done(folder: Path) -> int:
+    """Return how many epochs the checkpoint in a training's folder has; 0 where there is none."""
+    path = folder / "checkpoint" / STATE
+    return len(json.loads(path.read_text(encoding="utf-8"))["history"]) if path.is_file() else 0
+
+
 def _train_epoch(
     model: keras.Model, pool: PiecePool, recipe: DetectorParams, epoch: int, measured: Sequence[PieceBatch]
 ) -> DetectorEpoch:

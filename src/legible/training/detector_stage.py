@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -12,19 +13,23 @@ import numpy.typing as npt
 from legible.config import Params
 from legible.config.detector import DetectorParams
 from legible.data.dataset import Split
+from legible.data.sources import listed
 from legible.errors import DataError
-from legible.files import sha256_of
+from legible.files import replace_folder, sha256_of, write_text
 from legible.network.detector import DETECTORS
+from legible.recognition.bundle import DESCRIPTION, DETECTOR
 from legible.synth.fonts import find_fonts, is_unseen
 from legible.synth.generate import texts_of
 from legible.synth.pages.materials import Materials
-from legible.training.detector import train_detector
+from legible.training.detector import epochs_done, train_detector
 from legible.training.detector_batches import PieceSource, piece_pool
 from legible.training.detector_export import export_detector
 from legible.training.detector_pieces import cut_piece
 from legible.training.detector_sources import LabelledPage, labelled_pages
 
-MODEL = "detector.tflite"
+MODEL = DETECTOR
+PUBLISHED = "models/detector"
+FORMAT_VERSION = 1
 RANGE_PIECES = 96
 """The pieces of tune pages on which the ranges of int8 are found."""
 TUNE_DRAWN = 0.5
@@ -44,7 +49,8 @@ def train_line_detector(
     """Train in `folder` from the archives of `pages`; continue a run of the same parameters, fonts and archives.
 
     When all epochs are done, or `stop_after` more of them, the weights that were reached are exported to
-    folder/detector.tflite. Raise DataError for a source that is not there.
+    folder/detector.tflite; those of all epochs to root/models/detector too. Raise DataError for a source that is not
+    there.
     """
     archives = {name: archive_of(pages, name) for name in detector.sources}
     materials = _materials(params, root)
@@ -57,6 +63,25 @@ def train_line_detector(
         identity = _identity(archives, materials)
         network = train_detector(detector, pool, measured, folder=folder, pages=identity, stop_after=stop_after)
     export_detector(network, DETECTORS[detector.size], range_pieces(tune), target=folder / MODEL)
+    if epochs_done(folder) == detector.epochs:
+        publish(folder / MODEL, detector, root=root)
+
+
+def publish(model: Path, detector: DetectorParams, *, root: Path) -> None:
+    """Write root/models/detector: the model of a finished training, and what it was trained on."""
+    terms = {source.name: source.terms for source in listed(root)}
+    description = {
+        "version": FORMAT_VERSION,
+        "size": detector.size,
+        "epochs": detector.epochs,
+        "pieces": detector.epochs * detector.epoch_pages * detector.pieces,
+        "drawn": detector.drawn,
+        "sources": {name: terms.get(name, "not stated") for name in detector.sources},
+        "params": hashlib.sha256(json.dumps(dataclasses.asdict(detector), sort_keys=True).encode()).hexdigest(),
+    }
+    with replace_folder(root / PUBLISHED) as fresh:
+        shutil.copyfile(model, fresh / DETECTOR)
+        write_text(fresh / DESCRIPTION, json.dumps(description, indent=1) + "\n")
 
 
 def archive_of(pages: Path, name: str) -> Path:

@@ -1,0 +1,91 @@
+"""The pages that whole-page reading is measured on: drawn ones, and those that the detector's sources hold back."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from legible.arrays import GreyImage
+from legible.config import Params
+from legible.config.detector import Completeness, DetectorParams
+from legible.data import sources
+from legible.data.options import SourceOptions
+from legible.data.pages import Page, open_pages
+from legible.detection.geometry import PagePoints
+from legible.evaluation.page_scores import PlacedText
+from legible.scores import Untold
+from legible.synth.fonts import find_fonts, is_unseen
+from legible.synth.generate import texts_of
+from legible.synth.pages.draw import KINDS, draw_page
+from legible.synth.pages.materials import Materials
+
+DRAWN = "drawn"
+"""What the groups of drawn pages begin with: `drawn/receipt`."""
+EMPTY = f"{DRAWN}/empty"
+EACH = 12
+"""The number of drawn pages of each kind."""
+EMPTY_PAGES = 100
+"""The number of drawn pages without text, enough to see an invented line on one in a hundred."""
+SEED = 20_000
+
+
+@dataclass(frozen=True)
+class PageCase:
+    """A page and what is known of it. `lines` are in reading order, or hold words where `unit` says so."""
+
+    group: str
+    name: str
+    image: GreyImage
+    lines: tuple[PlacedText, ...]
+    unit: Literal["line", "word"] = "line"
+    untold: tuple[Untold, ...] = ()
+    complete: bool = True
+    """Whether all of the page's lines are known; else what is found beside them is no error."""
+    corners: PagePoints | None = None
+
+
+def drawn_cases(params: Params, *, root: Path, each: int = EACH, empty: int = EMPTY_PAGES) -> Iterator[PageCase]:
+    """Yield drawn pages of each kind, in families that no training saw, and pages without text."""
+    fonts = find_fonts(params.fonts, root=root, characters=params.charset.characters)
+    materials = Materials.of([font for font in fonts if is_unseen(font, params.fonts)], texts_of(params))
+    for place, kind in enumerate(KINDS):
+        for number in range(empty if f"{DRAWN}/{kind}" == EMPTY else each):
+            page = draw_page(np.random.default_rng([SEED, place, number]), materials, kind=kind)
+            lines = tuple(PlacedText(line.text, line.shape.polygon) for line in page.lines)
+            yield PageCase(f"{DRAWN}/{kind}", str(number), page.image, lines, corners=page.corners)
+
+
+def held_back_cases(detector: DetectorParams, *, root: Path) -> Iterator[PageCase]:
+    """Yield the `validation` pages of the detector's sources, of those that are here."""
+    options = {source.name: source.options for source in sources.listed(root)}
+    for name, source in detector.sources.items():
+        folder = sources.raw_folder(root, name)
+        if folder.is_dir():
+            yield from source_cases(name, folder, options.get(name, SourceOptions()), lists=source.lists)
+
+
+def source_cases(name: str, folder: Path, options: SourceOptions, *, lists: Completeness) -> Iterator[PageCase]:
+    """Yield the `validation` pages of one source."""
+    opened = open_pages(folder, options)
+    held = [page for page, split in opened.splits(name).items() if split == "validation"]
+    for page, image in opened.images(held):
+        lines = tuple(PlacedText(text.text, _polygon(text.polygon, text.box)) for text in page.texts)
+        yield dataclasses.replace(
+            PageCase(name, page.name, image, lines),
+            unit="word" if page.texts and page.texts[0].kind == "word" else "line",
+            untold=_untold(page),
+            complete=lists == "all" or page.complete,
+            corners=np.array(page.corners, float) if page.corners else None,
+        )
+
+
+def _untold(page: Page) -> tuple[Untold, ...]:
+    return tuple(sorted({one for text in page.texts for one in text.untold}))
+
+
+def _polygon(points: Sequence[tuple[float, float]], box: tuple[float, float, float, float]) -> PagePoints:
+    left, top, right, bottom = box
+    return np.array(points or [(left, top), (right, top), (right, bottom), (left, bottom)], float)
