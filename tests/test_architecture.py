@@ -21,6 +21,7 @@ FLOORS = (
         "reading",
         "sampling",
         "scores",
+        "stores",
         "tables",
     ),
     ("image", "ctc"),

@@ -6,7 +6,7 @@ import threading
 import time
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,8 +14,12 @@ from legible.cli.app import HERE, Baseline, Corrections, app
 from legible.cli.read import image_files
 from legible.errors import LegibleError
 
-Log = Annotated[Path, typer.Option(help="The service's folder of observations, or one file.")]
-LOG = HERE / "observations/v1"
+if TYPE_CHECKING:
+    from legible.observations.window import Selection
+
+Log = Annotated[str, typer.Option(help="The service's folder of observations, one file, or a store: s3://...")]
+LOG = "observations/v1"
+Since = Annotated[str, typer.Option(help="From this time on, such as 2026-11-21 or 2026-11-21T08:00.")]
 Channel = Annotated[str, typer.Option(help="Only this channel.")]
 Judge = Annotated[Path | None, typer.Option(help="The bundle whose reference decides.")]
 Kept = Annotated[Path | None, typer.Option(help="The images that the service kept, to show the most unusual.")]
@@ -28,12 +32,13 @@ def drift(
     *,
     observations: Log = LOG,
     images: Annotated[Path | None, typer.Option(help="A folder of images in place of observations.")] = None,
+    summaries: Annotated[str, typer.Option(help="What legible compact wrote, in place of observations.")] = "",
     bundle: Judge = None,
     baseline: Baseline = None,
     last: Annotated[
         int | None, typer.Option(min=1, help="The newest N observations; 1000, or all with --since.")
     ] = None,
-    since: Annotated[str, typer.Option(help="From this time on, such as 2026-11-21 or 2026-11-21T08:00.")] = "",
+    since: Since = "",
     channel: Channel = "",
     corrections: Corrections = None,
     kept: Kept = None,
@@ -46,8 +51,8 @@ def drift(
     Example: legible drift --last 1000 --report reports/drift.html
     """
     from legible.monitoring.check import LAST, ReportTarget, Standard, check, check_rows
+    from legible.monitoring.compact import check_summaries
     from legible.monitoring.image_files import ImageFiles
-    from legible.observations.window import Selection
     from legible.recognition.bundle import find_bundle
 
     standard = Standard(bundle or find_bundle(), baseline, corrections, kept)
@@ -60,17 +65,48 @@ def drift(
         made = check_rows(pictures.observations(at=time.time()), standard, at=time.time(), target=target)
         for path in pictures.skipped:
             print(f"legible: {path} is no image that can be read; skipped", file=sys.stderr)
+    elif summaries:
+        asked = {"last": last, "corrections": corrections, "kept": kept, "report": report, "workspace": workspace}
+        if given := [f"--{option}" for option, value in asked.items() if value]:
+            raise LegibleError(f"{', '.join(given)} need rows, and summaries hold none; leave them out")
+        made = check_summaries(summaries, standard, at=time.time(), selection=_selection(since, channel))
     else:
         made = check(
             observations,
             standard,
             at=time.time(),
-            selection=Selection(since=_seconds(since) if since else -math.inf, channel=channel or None),
+            selection=_selection(since, channel),
             last=last or (None if since else LAST),
             target=target,
         )
     print(made.to_json() if as_json else made.screen())
     raise typer.Exit(made.exit_code)
+
+
+@app.command()
+def compact(
+    *,
+    observations: Log = LOG,
+    summaries: Annotated[str, typer.Option(help="The folder or prefix to write to.")] = "summaries",
+    since: Since = "",
+    bundle: Judge = None,
+    baseline: Baseline = None,
+    corrections: Corrections = None,
+) -> None:
+    """Summarise observations by the hour, for legible drift --summaries. Example: legible compact --since 2026-11-21
+
+    An hour is summarised when it is over, and again when more of its rows have come.
+    """
+    from legible.monitoring.check import Standard
+    from legible.monitoring.compact import compact as run
+    from legible.recognition.bundle import find_bundle
+
+    standard = Standard(bundle or find_bundle(), baseline, corrections)
+    earliest = _seconds(since) if since else -math.inf
+    report = run(observations, standard, summaries, at=time.time(), since=earliest)
+    print(f"{summaries}: {report.images} images of {report.written} hours summarised; {report.up_to_date} up to date")
+    if report.left_alone:
+        print(f"left alone, as observations that they count are gone: {', '.join(report.left_alone)}")
 
 
 @app.command()
@@ -100,6 +136,12 @@ def rebase(
     for line in tally.screen():
         print(line)
     print(f"{out}: the normal of {made.images} observations; legible drift --baseline {out}")
+
+
+def _selection(since: str, channel: str) -> "Selection":
+    from legible.observations.window import Selection
+
+    return Selection(since=_seconds(since) if since else -math.inf, channel=channel or None)
 
 
 def _seconds(text: str) -> float:

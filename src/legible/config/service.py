@@ -79,6 +79,14 @@ class ServiceSettings(Section):
     observations_retention_days: PositiveInt = 30
     observations_retention_bytes: NonNegativeInt = 1_000_000_000
     """About the largest sum of all workers' files; the oldest go first."""
+    observations_store: str = ""
+    """Where observations go beside the folder, as Parquet by the hour: `s3://bucket/observations`, or a folder."""
+    observations_collector: str = ""
+    """The OpenTelemetry collector that observations go to beside the folder: `http://collector:4318`."""
+    observations_send_seconds: PositiveFloat = 60.0
+    """The longest that an observation waits for others to be sent with."""
+    observations_max_waiting: PositiveInt = 20_000
+    """The most observations of one worker that wait for a store or collector; more are lost and counted."""
     document_key: str = ""
     """The key of the digests of documents and senders, equal in all replicas; empty: a file beside the observations."""
     keep_images: Fraction = 0.0

@@ -53,7 +53,7 @@ NO_REPORT = ReportTarget()
 
 
 def check(
-    observations: Path,
+    observations: Path | str,
     standard: Standard,
     *,
     at: float,
@@ -85,17 +85,43 @@ def check_rows(
     target: ReportTarget = NO_REPORT,
 ) -> Check:
     """Decide on these observations, in one pass, in memory that does not grow with them."""
-    texts = read_corrections(standard.corrections) if standard.corrections else NO_CORRECTIONS
-    by_bundle = Summary.empty(Reference.load(standard.bundle), corrections=texts)
-    baseline = Baseline.load(standard.baseline, bundle=standard.bundle_id) if standard.baseline else None
-    by_baseline = Summary.empty(baseline.reference) if baseline else by_bundle
+    window = CountedWindow.empty(standard)
     tally = tally or WindowTally()
-    statistics = {name for side in (by_bundle, by_baseline) for name in side.reference.known["image"].quantiles}
-    for chunk in chunks(measured(observations, statistics, tally=tally)):
-        by_bundle.add(chunk)
-        if baseline:
-            by_baseline.add(chunk)
-    verdict = judge(by_baseline)
+    for chunk in chunks(measured(observations, window.statistics, tally=tally)):
+        window.by_bundle.add(chunk)
+        if window.baseline:
+            window.by_baseline.add(chunk)
+    return conclude(window, standard, at=at, tally=tally, target=target)
+
+
+@dataclass(frozen=True)
+class CountedWindow:
+    """A window in counts, by the reference of the bundle and, where there is one, by the baseline's; else it is one."""
+
+    by_bundle: Summary
+    by_baseline: Summary
+    baseline: Baseline | None
+
+    @staticmethod
+    def empty(standard: Standard) -> "CountedWindow":
+        texts = read_corrections(standard.corrections) if standard.corrections else NO_CORRECTIONS
+        by_bundle = Summary.empty(Reference.load(standard.bundle), corrections=texts)
+        baseline = Baseline.load(standard.baseline, bundle=standard.bundle_id) if standard.baseline else None
+        return CountedWindow(by_bundle, Summary.empty(baseline.reference) if baseline else by_bundle, baseline)
+
+    @property
+    def statistics(self) -> set[str]:
+        """Return the statistics that its rows have to have."""
+        sides = (self.by_bundle, self.by_baseline)
+        return {name for side in sides for name in side.reference.known["image"].quantiles}
+
+
+def conclude(
+    window: CountedWindow, standard: Standard, *, at: float, tally: WindowTally, target: ReportTarget = NO_REPORT
+) -> Check:
+    """Decide on a window that is counted, say what it looks like and costs, and draw the report."""
+    by_bundle, baseline = window.by_bundle, window.baseline
+    verdict = judge(window.by_baseline)
     signatures = Signatures.load(standard.bundle, signals=tuple(by_bundle.reference.quantiles))
     unusual = tuple(reading_id for _, reading_id in by_bundle.unusual)
     pictures = _pictures(standard, unusual)
@@ -162,7 +188,7 @@ def _estimate(bundle: Path, signatures: Signatures | None, summary: Summary) -> 
 
 
 def rebase(
-    observations: Path,
+    observations: Path | str,
     standard: Standard,
     *,
     at: float,

@@ -7,6 +7,8 @@ from pathlib import Path
 
 FOLDER = "v1"
 """The version of the folder's layout; rows have a version of their own."""
+HOUR_FOLDER = "hour="
+"""Before the hour in the name of a folder of one hour, as DuckDB and Hive have it."""
 HOUR_FORMAT = "%Y%m%dT%H"
 READING_ID = re.compile(r"[0-9]{8}T[0-9]{2}-[0-9]{1,20}-[0-9a-f]{12}")
 HOUR_SECONDS, PARTS_OF_HOUR = 3600, 0x10000

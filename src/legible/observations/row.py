@@ -80,11 +80,11 @@ class Observation:
                 "install the legible that wrote it"
             )
         row = Observation(**fields)
-        if not row._is_sound():
+        if not row.is_sound():
             raise ValueError("no observation")
         return row
 
-    def _is_sound(self) -> bool:
+    def is_sound(self) -> bool:
         """Tell whether its numbers are numbers; raises TypeError where they cannot be added."""
         names = (self.channel, self.reading_id, self.document, self.sender)
         if not (all(isinstance(name, str) for name in names) and isinstance(self.statistics, dict)):

@@ -1,19 +1,20 @@
-"""Reading a log back: a selection of its rows, streamed hour by hour, or the newest of them."""
+"""Reading a log back: a selection of its rows, streamed hour by hour, or the newest of them; from whatever files."""
 
 import dataclasses
 import math
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from legible.errors import DataError
-from legible.observations.layout import FOLDER, hour, hour_of
+from legible.observations.columns import read_parquet
+from legible.observations.hours import COLUMNS, TELEMETRY, HourFiles, hours_newest_first
+from legible.observations.lines import bodies, lines
 from legible.observations.row import Observation, OlderRowError
+from legible.stores import store_of
 
 LONGEST_LINE = 100_000
-"""A longer line, in characters, is no row and is not held in memory."""
+"""A longer line, in bytes, is no row and is not held in memory."""
 
 
 @dataclass
@@ -67,11 +68,16 @@ class Selection:
 EVERYTHING = Selection()
 
 
-def stream(path: Path, selection: Selection = EVERYTHING, *, tally: WindowTally) -> Iterator[Observation]:
-    """Yield the selected observations of a file, or of a log's folder, hour by hour, one at a time."""
-    for files in reversed(list(_newest_first(path, selection.since))):
-        for file in files:
-            yield from _selected(file, selection, tally)
+def stream(path: Path | str, selection: Selection = EVERYTHING, *, tally: WindowTally) -> Iterator[Observation]:
+    """Yield the selected observations of a file, or of a log's folder or prefix, hour by hour, one at a time."""
+    for hour in reversed(list(hours_newest_first(path, since=selection.since))):
+        yield from stream_files(hour, selection, tally=tally)
+
+
+def stream_files(hour: HourFiles, selection: Selection, *, tally: WindowTally) -> Iterator[Observation]:
+    """Yield the selected observations of one hour's files."""
+    for file, _ in hour.files:
+        yield from _selected(file, selection, tally)
 
 
 def measured(observations: Iterable[Observation], names: Iterable[str], *, tally: WindowTally) -> Iterator[Observation]:
@@ -84,7 +90,9 @@ def measured(observations: Iterable[Observation], names: Iterable[str], *, tally
             tally.unmeasured += 1
 
 
-def newest(path: Path, selection: Selection = EVERYTHING, *, last: int, tally: WindowTally) -> Iterator[Observation]:
+def newest(
+    path: Path | str, selection: Selection = EVERYTHING, *, last: int, tally: WindowTally
+) -> Iterator[Observation]:
     """Yield the newest selected observations, in no order, at most `last` of them.
 
     The files are read twice, for the times and then for the rows, so that memory holds times alone.
@@ -92,9 +100,8 @@ def newest(path: Path, selection: Selection = EVERYTHING, *, last: int, tally: W
     if last < 1:
         return
     times: list[float] = []
-    for files in _newest_first(path, selection.since):
-        for file in files:
-            times += [row.at for row in _selected(file, selection, WindowTally())]
+    for hour in hours_newest_first(path, since=selection.since):
+        times += [row.at for row in stream_files(hour, selection, tally=WindowTally())]
         if len(times) >= last:
             break
     times.sort()
@@ -117,49 +124,51 @@ class ObservationWindow:
     torn: int
 
 
-def read_back(path: Path, *, last: int | None = None, since: float = -math.inf) -> ObservationWindow:
+def read_back(path: Path | str, *, last: int | None = None, since: float = -math.inf) -> ObservationWindow:
     """Return the last observations of a file, or of a log's folder, made at `since` or later."""
     tally, selection = WindowTally(), Selection(since)
     rows = stream(path, selection, tally=tally) if last is None else newest(path, selection, last=last, tally=tally)
     return ObservationWindow(tuple(sorted(rows, key=lambda row: row.at)), tally.torn)
 
 
-def _newest_first(path: Path, since: float) -> Iterator[list[Path]]:
-    """Yield the files of each hour, of all workers together, the newest hour first."""
-    if path.is_file():
-        yield [path]
-        return
-    folder = path if path.name == FOLDER else path / FOLDER
-    if not folder.is_dir():
-        raise DataError(
-            f"{path}: no file or folder of observations (such a folder holds {FOLDER}/); name the service's"
-        )
-    by_hour = defaultdict(list)
-    for file in sorted(folder.glob("*.jsonl")):
-        by_hour[hour_of(file)].append(file)
-    earliest = hour(since) if math.isfinite(since) else ""
-    for name in sorted(by_hour, reverse=True):
-        if name >= earliest:
-            yield by_hour[name]
-
-
-def _selected(path: Path, selection: Selection, tally: WindowTally) -> Iterator[Observation]:
+def _selected(address: str, selection: Selection, tally: WindowTally) -> Iterator[Observation]:
     try:
-        file = path.open(encoding="utf-8", errors="replace")
+        for row in _rows(address, selection, tally):
+            if selection.takes(row, tally):
+                yield row
     except FileNotFoundError:  # it was too old to be retained, since the folder was listed
         return
-    with file:
-        for line in iter(partial(file.readline, LONGEST_LINE), ""):
-            if line.isspace():
-                continue
-            try:
-                row = Observation.from_json(line)
-            except DataError as error:
-                raise DataError(f"{path}: {error}") from error
-            except OlderRowError:
-                tally.older += 1
-            except (ValueError, TypeError, RecursionError, OverflowError):
-                tally.torn += 1
+
+
+def _rows(address: str, selection: Selection, tally: WindowTally) -> Iterator[Observation]:
+    """Yield the rows of a file. Raise DataError, naming it, for a newer format and for a damaged Parquet file."""
+    with store_of(address).open(address) as file:
+        try:
+            if address.endswith(COLUMNS):
+                yield from _sound(read_parquet(file, channel=selection.channel), tally)
+            elif address.endswith(TELEMETRY):
+                yield from _parsed(bodies(file), tally)
             else:
-                if selection.takes(row, tally):
-                    yield row
+                yield from _parsed(lines(file, max_bytes=LONGEST_LINE), tally)
+        except DataError as error:
+            raise DataError(f"{address}: {error}") from error
+
+
+def _sound(rows: Iterable[Observation], tally: WindowTally) -> Iterator[Observation]:
+    for row in rows:
+        if row.is_sound():
+            yield row
+        else:
+            tally.torn += 1
+
+
+def _parsed(texts: Iterable[str], tally: WindowTally) -> Iterator[Observation]:
+    for text in texts:
+        try:
+            row = Observation.from_json(text)
+        except OlderRowError:
+            tally.older += 1
+        except (ValueError, TypeError, RecursionError, OverflowError):
+            tally.torn += 1
+        else:
+            yield row

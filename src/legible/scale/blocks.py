@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from legible.batched import batched
 from legible.errors import DataError, SettingsError
-from legible.scale.stores import Store, store_errors, store_of
+from legible.stores import Store, store_errors, store_of
 
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 BLOCK_IMAGES = 256

@@ -11,8 +11,8 @@ from tqdm import tqdm
 from legible.errors import SettingsError
 from legible.scale.engines import read_here, read_on_ray
 from legible.scale.plan import REPORT, BulkJob, BulkPlan, make_plan, only_driver, plan_images
-from legible.scale.stores import store_errors, store_of
 from legible.scale.worker import Part
+from legible.stores import store_errors, store_of
 
 ENGINES = ("local", "ray")
 

@@ -9,14 +9,14 @@ import os
 import socket
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import legible
 from legible.errors import DataError, SettingsError
 from legible.scale.blocks import ImageBlock, list_blocks
-from legible.scale.stores import Store, store_errors, store_of
+from legible.stores import Store, store_errors, store_of
 
 FORMAT_VERSION = 1
 PLAN, DRIVER, REPORT = "plan.jsonl", "driver.json", "report.json"
@@ -56,7 +56,7 @@ class BulkPlan:
     def missing(self, output: str) -> list[ImageBlock]:
         """Return the blocks without a part in the output, in order."""
         with store_errors(output):
-            there = store_of(output).names(output)
+            there = store_of(output).sizes(output)
         return [block for block in self.blocks if self.job.part_name(block.number) not in there]
 
 
@@ -64,7 +64,7 @@ def make_plan(job: BulkJob, output: str) -> BulkPlan:
     """Return the plan that is stored in the output, or a new one."""
     store, address = store_of(output), f"{output.rstrip('/')}/{PLAN}"
     with store_errors(output):
-        names = store.names(output) - {DRIVER}
+        names = store.sizes(output).keys() - {DRIVER}
         if PLAN in names:
             return _same_plan(_read_plan(store, address), job, output)
         if names:
@@ -146,10 +146,8 @@ def _is_dead(store: Store, address: str) -> bool:
 
 def _renew(store: Store, address: str, own: bytes, ended: threading.Event) -> None:
     while not ended.wait(RENEWED_SECONDS):
-        try:
+        with suppress(DataError), store_errors(address):  # the next part that is written says so
             store.write(address, own)
-        except OSError:  # the next part that is written says so
-            continue
 
 
 def plan_images(blocks: Sequence[ImageBlock]) -> int:

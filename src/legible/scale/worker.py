@@ -17,7 +17,7 @@ from legible.recognition.decoding import Decoding
 from legible.recognition.recognizer import STEP_IMAGES, Recognizer
 from legible.scale.blocks import ImageBlock, block_images
 from legible.scale.plan import BulkJob
-from legible.scale.stores import store_errors, store_of
+from legible.stores import store_errors, store_of
 
 
 @dataclass(frozen=True)

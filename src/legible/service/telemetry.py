@@ -21,6 +21,7 @@ from legible.observations.log import RowLog
 from legible.observations.lookup import is_logged
 from legible.observations.origin import digest, shared_key
 from legible.observations.row import Observation, observe
+from legible.observations.sending import BatchSender, CollectorDestination, Destination, ParquetDestination
 from legible.reading import Reading
 from legible.recognition.bundle import Bundle
 from legible.service import metrics
@@ -59,6 +60,15 @@ class Telemetry:
             retention_bytes=settings.observations_retention_bytes,
             on_lost=metrics.observations_dropped.inc,
         )
+        self._senders = [
+            BatchSender(
+                destination,
+                every_seconds=settings.observations_send_seconds,
+                max_waiting=settings.observations_max_waiting,
+                on_lost=metrics.observations_dropped.inc,
+            )
+            for destination in destinations(settings, worker=worker)
+        ]
         self._corrections = RowLog(
             Path(settings.corrections_folder),
             worker=worker,
@@ -102,6 +112,8 @@ class Telemetry:
             row = self._row(job, image, reading)
             self._log.put(row)
             metrics.unknown_characters.inc(reading.text.count(REJECT))
+            for sender in self._senders:
+                sender.put(row)
             self._uncounted.append(row)
             if self._images and self._sampler.takes(confidence=row.confidence, unusual=self._unusual(row)):
                 self._images.put(row.reading_id, image, at=row.at)
@@ -149,7 +161,7 @@ class Telemetry:
 
     def close(self) -> None:
         self.count()
-        for log in (self._log, self._corrections, self._images):
+        for log in (self._log, *self._senders, self._corrections, self._images):
             if log:
                 log.close(timeout_seconds=2.0)
 
@@ -183,9 +195,20 @@ def image_log(settings: ServiceSettings) -> ImageLog:
     )
 
 
+def destinations(settings: ServiceSettings, *, worker: str) -> list[Destination]:
+    """Return where observations are sent. Raise SettingsError for what is no store or collector."""
+    found: list[Destination] = []
+    if settings.observations_store:
+        found.append(ParquetDestination(settings.observations_store, worker=worker))
+    if settings.observations_collector:
+        found.append(CollectorDestination(settings.observations_collector))
+    return found
+
+
 def check(settings: ServiceSettings, bundle: Bundle) -> None:
     """Raise SettingsError or BundleError where no worker can start with these settings."""
     ImageSampler(settings.keep_images, random.Random())
+    destinations(settings, worker="none")
     _baseline(settings.baseline, bundle)
 
 

@@ -1,4 +1,4 @@
-"""The stores of images and readings: folders of this machine, and object stores by fsspec (`s3://`, `gs://`)."""
+"""The stores of images, readings and observations: folders of this machine, and object stores (`s3://`, `gs://`)."""
 
 import os
 import time
@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from legible.errors import DataError, SettingsError
+
+CLIENTS = ("aiobotocore", "aiohttp", "botocore", "gcsfs", "google")
+"""Libraries whose own exceptions reach us where a store cannot be asked at all: no key, no network."""
 
 
 class Store(Protocol):
@@ -29,8 +32,16 @@ class Store(Protocol):
         """Write a file where there is none; whether this was so. Object stores may let two at once succeed."""
         ...
 
-    def names(self, folder: str) -> frozenset[str]:
-        """Return the names of the files in a folder; none where there is no such folder."""
+    def is_file(self, address: str) -> bool:
+        """Tell whether there is a file, of this very name."""
+        ...
+
+    def is_folder(self, address: str) -> bool:
+        """Tell whether there is a folder; in an object store, something under the prefix."""
+        ...
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Return the names in a folder with their bytes; none where there is no such folder."""
         ...
 
     def age_seconds(self, address: str) -> float | None:
@@ -72,8 +83,18 @@ class LocalStore:
             return False
         return True
 
-    def names(self, folder: str) -> frozenset[str]:
-        return frozenset(path.name for path in Path(folder).iterdir()) if Path(folder).is_dir() else frozenset()
+    def is_file(self, address: str) -> bool:
+        return Path(address).is_file()
+
+    def is_folder(self, address: str) -> bool:
+        return Path(address).is_dir()
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        if not Path(folder).is_dir():
+            return {}
+        with os.scandir(folder) as entries:
+            found = ((entry.name, _size(entry)) for entry in entries)
+            return {name: size for name, size in found if size is not None}
 
     def age_seconds(self, address: str) -> float | None:
         try:
@@ -111,11 +132,20 @@ class ObjectStore:
         self.write(address, content)
         return True
 
-    def names(self, folder: str) -> frozenset[str]:
+    def is_file(self, address: str) -> bool:
+        self._files.invalidate_cache()
+        return bool(self._files.isfile(address))
+
+    def is_folder(self, address: str) -> bool:
+        self._files.invalidate_cache()
+        return bool(self._files.isdir(address))
+
+    def sizes(self, folder: str) -> dict[str, int]:
         self._files.invalidate_cache()
         if not self._files.exists(folder):
-            return frozenset()
-        return frozenset(path.rsplit("/", 1)[-1] for path in self._files.ls(folder, detail=False))
+            return {}
+        entries = self._files.ls(folder, detail=True)
+        return {entry["name"].rstrip("/").rsplit("/", 1)[-1]: int(entry["size"] or 0) for entry in entries}
 
     def age_seconds(self, address: str) -> float | None:
         self._files.invalidate_cache()
@@ -128,6 +158,13 @@ class ObjectStore:
     def remove(self, address: str) -> None:
         if self._files.exists(address):
             self._files.rm_file(address)
+
+
+def _size(entry: "os.DirEntry[str]") -> int | None:
+    try:
+        return entry.stat().st_size
+    except FileNotFoundError:  # another process has just deleted it
+        return None
 
 
 def store_of(address: str) -> Store:
@@ -152,5 +189,12 @@ def store_errors(address: str) -> Iterator[None]:
         raise DataError(f"{address}: no right to read or write there ({error}); ask for it, or name another") from error
     except FileNotFoundError as error:
         raise DataError(f"{address}: nothing there ({error}); name a file or folder that is there") from error
-    except OSError as error:
+    except Exception as error:
+        if not is_store_error(error):
+            raise
         raise DataError(f"{address}: {error}; run again, it goes on where it was") from error
+
+
+def is_store_error(error: Exception) -> bool:
+    """Tell whether an error is one of a store: of the system, or of a client's library behind fsspec."""
+    return isinstance(error, OSError) or type(error).__module__.partition(".")[0] in CLIENTS

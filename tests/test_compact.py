@@ -1,0 +1,166 @@
+"""Drift from rows, from Parquet and from summaries by the hour: one verdict, to the last digit."""
+
+import dataclasses
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import PROJECT
+from reference_rows import HOUR, MONDAY, rows_like
+
+from legible.drift import hourly, summary
+from legible.errors import DataError
+from legible.monitoring.check import Standard, check
+from legible.monitoring.compact import check_summaries, compact
+from legible.observations.layout import FOLDER, hour
+from legible.observations.row import Observation
+from legible.observations.sending import ParquetDestination
+from legible.observations.window import Selection
+
+AT = MONDAY + 24 * HOUR
+SHIPPED = Standard(PROJECT / "models/bundle")
+
+
+def write_rows(folder: Path, rows: list[Observation], *, worker: str = "1") -> None:
+    """Write rows as the service does: a file of lines for each hour."""
+    (folder / FOLDER).mkdir(parents=True, exist_ok=True)
+    for row in rows:
+        with (folder / FOLDER / f"{hour(row.at)}-{worker}.jsonl").open("a", encoding="utf-8") as file:
+            file.write(f"{row.to_json()}\n")
+
+
+def said(made: Any) -> dict[str, Any]:
+    """All that a check says, but for what only rows have."""
+    told = json.loads(made.to_json())
+    return {name: value for name, value in told.items() if name not in ("report", "report_rows")}
+
+
+def test_rows_parquet_and_summaries_have_one_verdict(tmp_path: Path) -> None:
+    """Windows of twelve hours, nine and three, of all traffic and of a channel; one shifts, one comes in documents."""
+    outcomes = set()
+    for seed in range(3):
+        rows = rows_like(360, seed=seed, seconds=120, shift=0.12 * (seed == 1), documents=60 * (seed == 2))
+        place = tmp_path / str(seed)
+        write_rows(place / "rows", rows)
+        ParquetDestination(str(place / "columns"), worker="1").send(rows, number=1)
+        compact(place / "rows", SHIPPED, str(place / "summaries"), at=AT)
+        for since in (MONDAY, MONDAY + 3 * HOUR, MONDAY + 9 * HOUR):
+            for channel in (None, "mobile"):
+                selection = Selection(since=since, channel=channel)
+                by_rows = check(place / "rows", SHIPPED, at=AT, selection=selection, last=None)
+                by_columns = check(place / "columns", SHIPPED, at=AT, selection=selection, last=None)
+                by_hours = check_summaries(str(place / "summaries"), SHIPPED, at=AT, selection=selection)
+                assert said(by_rows) == said(by_columns) == said(by_hours)
+                outcomes.add(by_rows.verdict.outcome)
+    assert len(outcomes) == 3  # drift, no drift, too few
+
+
+def test_a_baseline_has_summaries_of_its_own(tmp_path: Path) -> None:
+    shutil.copytree(SHIPPED.bundle, tmp_path / "bundle", ignore=shutil.ignore_patterns("*.tflite", "manifest.json"))
+    bundle = Standard(tmp_path / "bundle")
+    rows = rows_like(120, seed=4)
+    write_rows(tmp_path, rows)
+    compact(tmp_path, bundle, str(tmp_path / "summaries"), at=AT)
+    content = json.loads((tmp_path / "bundle/drift.json").read_text())
+    (tmp_path / "bundle/drift.json").write_text(json.dumps({**content, "block": 2}))
+    with pytest.raises(DataError, match=r"only by [0-9a-f]{12}; run legible compact"):
+        check_summaries(str(tmp_path / "summaries"), bundle, at=AT)
+
+
+def test_hours_that_are_not_over_wait_and_late_rows_are_counted(tmp_path: Path) -> None:
+    rows = rows_like(150, seed=5)  # two and a half hours
+    write_rows(tmp_path, rows[:100])
+    write_rows(tmp_path, rows[120:])
+    now = MONDAY + 2.5 * HOUR
+    first = compact(tmp_path, SHIPPED, str(tmp_path / "s"), at=now)
+    assert (first.written, first.images) == (2, 100)
+    again = compact(tmp_path, SHIPPED, str(tmp_path / "s"), at=now)
+    assert (again.written, again.up_to_date) == (0, 2)
+    write_rows(tmp_path, rows[100:120], worker="2")
+    late = compact(tmp_path, SHIPPED, str(tmp_path / "s"), at=AT)
+    assert (late.written, late.images, late.up_to_date) == (2, 90, 1)
+    assert check_summaries(str(tmp_path / "s"), SHIPPED, at=AT).verdict.images == 150
+
+
+def test_a_summary_stays_where_its_rows_are_gone_and_is_left_alone_where_some_are(tmp_path: Path) -> None:
+    rows = rows_like(120, seed=6)
+    write_rows(tmp_path, rows)
+    compact(tmp_path, SHIPPED, str(tmp_path / "s"), at=AT)
+    (tmp_path / FOLDER / "20261123T00-1.jsonl").unlink()
+    assert compact(tmp_path, SHIPPED, str(tmp_path / "s"), at=AT).up_to_date == 1
+    write_rows(tmp_path, rows[:3], worker="2")
+    assert compact(tmp_path, SHIPPED, str(tmp_path / "s"), at=AT).left_alone == ["20261123T00"]
+    assert check_summaries(str(tmp_path / "s"), SHIPPED, at=AT).verdict.images == 120
+
+
+def test_what_is_left_out_is_said_by_summaries_too(tmp_path: Path) -> None:
+    rows = rows_like(60, seed=7)
+    write_rows(tmp_path, [dataclasses.replace(row, bundle="another" * (i < 4)) for i, row in enumerate(rows)])
+    with (tmp_path / FOLDER / "20261123T00-1.jsonl").open("a") as file:
+        file.write("{torn\n")
+    compact(tmp_path, SHIPPED, str(tmp_path / "s"), at=AT)
+    assert (
+        check_summaries(str(tmp_path / "s"), SHIPPED, at=AT).tally == check(tmp_path, SHIPPED, at=AT, last=None).tally
+    )
+
+
+def test_more_channels_than_are_told_apart_count_in_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(summary, "MAX_CHANNELS", 3)
+    monkeypatch.setattr(hourly, "MAX_CHANNELS", 3)
+    rows = [dataclasses.replace(row, channel=f"c{i % 7}") for i, row in enumerate(rows_like(140, seed=8))]
+    write_rows(tmp_path, rows[::-1])
+    compact(tmp_path, SHIPPED, str(tmp_path / "s"), at=AT)
+    by_rows, by_hours = check(tmp_path, SHIPPED, at=AT, last=None), check_summaries(str(tmp_path / "s"), SHIPPED, at=AT)
+    assert said(by_rows) == said(by_hours)
+    assert check_summaries(str(tmp_path / "s"), SHIPPED, at=AT, selection=Selection(channel="c1")).verdict.images == 20
+    with pytest.raises(DataError, match="not told apart"):
+        check_summaries(str(tmp_path / "s"), SHIPPED, at=AT, selection=Selection(channel="c5"))
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 no", "cut", "of another kind"])
+def test_a_damaged_summary_is_named_in_one_line(tmp_path: Path, damage: bytes | str) -> None:
+    write_rows(tmp_path, rows_like(60, seed=9))
+    compact(tmp_path, SHIPPED, str(tmp_path / "s"), at=AT)
+    (file,) = (tmp_path / "s").rglob("*.npz")
+    if damage == "cut":
+        file.write_bytes(file.read_bytes()[:-500])
+    elif damage == "of another kind":
+        np.savez(file, header=np.frombuffer(b'{"version": 1}', np.uint8))
+    else:
+        file.write_bytes(damage if isinstance(damage, bytes) else b"")
+    with pytest.raises(DataError, match=r"20261123T00\.npz: damaged summary"):
+        check_summaries(str(tmp_path / "s"), SHIPPED, at=AT)
+
+
+def test_a_newer_summary_is_refused_by_its_version(tmp_path: Path) -> None:
+    write_rows(tmp_path, rows_like(60, seed=9))
+    compact(tmp_path, SHIPPED, str(tmp_path / "s"), at=AT)
+    (file,) = (tmp_path / "s").rglob("*.npz")
+    np.savez(file, header=np.frombuffer(b'{"version": 99}', np.uint8))
+    with pytest.raises(DataError, match="format 99 is not 1"):
+        check_summaries(str(tmp_path / "s"), SHIPPED, at=AT)
+
+
+def test_a_time_within_an_hour_is_no_beginning_for_summaries(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="full hour"):
+        check_summaries(str(tmp_path), SHIPPED, at=AT, selection=Selection(since=MONDAY + 1800))
+
+
+@pytest.mark.slow
+def test_the_commands_summarise_and_judge(tmp_path: Path) -> None:
+    write_rows(tmp_path, rows_like(120, seed=10, start=1_700_000_000 - 1_700_000_000 % HOUR))
+
+    def run(*command: str) -> subprocess.CompletedProcess[str]:
+        whole = [sys.executable, "-m", "legible", *command, "--summaries", str(tmp_path / "s")]
+        return subprocess.run(whole, capture_output=True, text=True, check=False)
+
+    made = run("compact", "--observations", str(tmp_path))
+    assert made.stdout == f"{tmp_path / 's'}: 120 images of 2 hours summarised; 0 up to date\n"
+    assert json.loads(run("drift", "--json").stdout)["images"] == 120
+    refused = run("drift", "--report", "x.html")
+    assert (refused.returncode, "--report need rows" in refused.stderr) == (3, True)
