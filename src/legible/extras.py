@@ -9,7 +9,7 @@ EXTRAS: Mapping[str, str] = {
     "monitor": "evidently pandas pyarrow rapidfuzz",
     "train": "yaml keras tensorflow dvc dvclive faker fontTools jinja2 scipy sklearn uharfbuzz wordfreq",
     "accelerate": "jax",
-    "scale": "ray fsspec",
+    "scale": "ray fsspec s3fs",
     "lambda": "mangum",
 }
 """The modules that each extra brings, by the extra that is named for them: the first that holds one."""
