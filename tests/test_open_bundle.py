@@ -88,7 +88,7 @@ def test_without_open_weights_it_says_which_recipe_writes_them(tmp_path: Path) -
 def test_the_open_bundle_reads_and_knows_no_other_source(tmp_path: Path, print_face: Path) -> None:
     data_set_of(tmp_path / "data/dataset", print_face, each=40)
     (tmp_path / "data/sources.json").write_text('{"version": 1, "sources": []}')
-    shutil.copytree(PROJECT / "models/weights", tmp_path / "models/open-weights")
+    shutil.copytree(PROJECT / "models/weights", tmp_path / "models/weights/open")
     open_bundle(load_params(PROJECT / "params.yaml", PROJECT / "params/tiny.yaml"), root=tmp_path)
     bundle = load_bundle(tmp_path / "models/open")
     assert set(bundle.manifest.sources) == {"generated-print", "letters"}

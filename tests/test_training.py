@@ -354,7 +354,7 @@ def test_weights_from_open_sources_alone_are_kept_before_others_come_in(tmp_path
     opened, closed = ({f"{source}/word": 1.0} for source in ("generated-print", "drawn"))
     phases = tuple(PhaseParams(**{**SHORT, "mixture": mixture}) for mixture in (opened, closed))
     training.train(small_params(epochs=1, phases=phases), root=root)
-    kept = load_network(root / "models/open-weights")[0].get_weights()
+    kept = load_network(root / "models/weights/open")[0].get_weights()
     first = load_network(root / "training/weights-1")[0].get_weights()
     assert all(map(np.array_equal, kept, first))
     assert not all(map(np.array_equal, kept, final_weights(root)))

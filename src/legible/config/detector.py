@@ -5,7 +5,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from legible.config.checked import Fraction, NonNegativeFloat, PositiveFloat, PositiveInt, Section, from_plain
+from legible.config.checked import (
+    Fraction,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Section,
+    from_plain,
+)
 from legible.errors import SettingsError
 
 Completeness = Literal["all", "some", "corners"]
@@ -43,6 +51,10 @@ class DetectorParams(Section):
     tune_pages: PositiveInt = 24
     """The number of pages, drawn and of the tune splits, on which the loss is measured after each epoch."""
     seed: int = 1
+    validation_pages: NonNegativeInt = 12
+    """The number of drawn pages of each kind that `legible evaluate-pages` reads, beside the sources' own."""
+    empty_pages: NonNegativeInt = 100
+    """The number of drawn pages without text among them."""
 
     def __post_init__(self) -> None:
         if self.side % 32:

@@ -25,10 +25,6 @@ from legible.synth.pages.materials import Materials
 DRAWN = "drawn"
 """What the groups of drawn pages begin with: `drawn/receipt`."""
 EMPTY = f"{DRAWN}/empty"
-EACH = 12
-"""The number of drawn pages of each kind."""
-EMPTY_PAGES = 100
-"""The number of drawn pages without text, enough to see an invented line on one in a hundred."""
 SEED = 20_000
 
 
@@ -47,7 +43,7 @@ class PageCase:
     corners: PagePoints | None = None
 
 
-def drawn_cases(params: Params, *, root: Path, each: int = EACH, empty: int = EMPTY_PAGES) -> Iterator[PageCase]:
+def drawn_cases(params: Params, *, root: Path, each: int, empty: int) -> Iterator[PageCase]:
     """Yield drawn pages of each kind, in families that no training saw, and pages without text."""
     fonts = find_fonts(params.fonts, root=root, characters=params.charset.characters)
     materials = Materials.of([font for font in fonts if is_unseen(font, params.fonts)], texts_of(params))

@@ -62,7 +62,8 @@ def evaluate_pages(params: Params, *, root: Path) -> None:
     recognizer = artefact_recognizer(root / "training/artefact", calibration=calibration)
     detector = load_detector_params(root / "params/detector.yaml")
     reader = PageReader(recognizer, LineDetector(root / "models/detector" / DETECTOR), options=PageOptions(seconds=0))
-    cases = (*drawn_cases(params, root=root), *held_back_cases(detector, root=root))
+    each, empty = detector.validation_pages, detector.empty_pages
+    cases = (*drawn_cases(params, root=root, each=each, empty=empty), *held_back_cases(detector, root=root))
     rows = [row_of(case, reader) for case in tqdm(cases, desc="pages", unit="page")]
     folder = root / FOLDER
     folder.mkdir(parents=True, exist_ok=True)

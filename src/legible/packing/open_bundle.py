@@ -20,7 +20,7 @@ from legible.packing.pack import pack
 from legible.packing.reference import reference
 from legible.training.export import export
 
-WEIGHTS = "models/open-weights"
+WEIGHTS = "models/weights/open"
 BUNDLE = "models/open"
 FOLDER = "training/open"
 """The folder in which the stages of the open bundle run, laid out as the project's."""
@@ -29,19 +29,25 @@ LINKED = ("fonts", "models/measured", "data/sources.json")
 
 
 def open_bundle(params: Params, *, root: Path) -> None:
-    """Write root/models/open. Raise DataError where no phase was trained on open sources alone."""
+    """Write root/models/open: root/models/bundle itself where all its sources are open.
+
+    Raise DataError where no phase was trained on open sources alone.
+    """
     if not (root / WEIGHTS).is_dir():
         raise DataError(
             f"{root / WEIGHTS}: no such folder; legible train writes it where the first of train.phases use open "
-            "sources alone and others follow"
+            "sources alone. Without such phases take the stage open-bundle out of dvc.yaml"
         )
     data_set = Dataset.open(root / "data/dataset")
-    folder = _prepared(root)
-    choose_sources(data_set, folder / "data/dataset", open_sources(data_set))
-    for stage in (export, lexicon, confidence, evaluate, reference, pack):
-        stage(params, root=folder)
+    made = root / "models/bundle"
+    if set(opened := open_sources(data_set)) != set(data_set.manifest.present):
+        folder = _prepared(root)
+        choose_sources(data_set, folder / "data/dataset", opened)
+        for stage in (export, lexicon, confidence, evaluate, reference, pack):
+            stage(params, root=folder)
+        made = folder / "models/bundle"
     with replace_folder(root / BUNDLE) as fresh:
-        shutil.copytree(folder / "models/bundle", fresh, dirs_exist_ok=True)
+        shutil.copytree(made, fresh, dirs_exist_ok=True)
 
 
 def _prepared(root: Path) -> Path:

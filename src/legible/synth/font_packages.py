@@ -22,15 +22,19 @@ CUTS = {
 }
 """The files taken from a package of whole fonts, where it has them, and what they are called here."""
 SEGMENT_CUTS = {"Regular": "400-normal", "Bold": "700-normal", "Light": "300-normal", "Italic": "400-italic"}
+ALWAYS = ("fonts/files", "fonts/more/files")
+"""The outputs of the stage."""
 LICENCES = ("LICENSE", "LICENSE_FONT", "DSEG-LICENSE.txt")
 
 
 def install_fonts(params: Params, *, root: Path) -> None:
     """Run `npm ci` beside each of `fonts.folders` that has a package.json there, and fill the folder anew.
 
-    `fonts/files` is made in any case. A folder without a package.json beside it belongs to the user and is left alone.
+    The stage's outputs, `fonts/files` and `fonts/more/files`, are made in any case. A folder without a package.json
+    beside it belongs to the user and is left alone.
     """
-    _emptied(root / "fonts/files")
+    for folder in ALWAYS:
+        _emptied(root / folder)
     for folder in params.fonts.folders:
         place = root / folder
         if (place.parent / "package.json").is_file():

@@ -27,6 +27,8 @@ from legible.training.detector_batches import UNTOUCHED, PieceBatch, PiecePool
 
 WEIGHTS = "detector.weights.h5"
 STATE = "state.json"
+NOT_TRAINED = ("validation_pages", "empty_pages")
+"""The parameters that only say what is measured."""
 WARMUP = 0.03
 """The fraction of a training over which its learning rate rises."""
 
@@ -74,7 +76,8 @@ def train_detector(
 
 def fingerprint_of(recipe: DetectorParams, pages: str) -> str:
     """Return a hash of the parameters, of what the pages are, and of the backend."""
-    decisive = {**dataclasses.asdict(recipe), "pages": pages, "backend": keras.backend.backend()}
+    trained = {name: value for name, value in dataclasses.asdict(recipe).items() if name not in NOT_TRAINED}
+    decisive = {**trained, "pages": pages, "backend": keras.backend.backend()}
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
 

@@ -20,7 +20,7 @@ from legible.training.checks import check_mixtures, check_phases, check_splits
 from legible.training.loop import Loaded, build_model, preprocessing_of, run_phase
 from legible.training.phases import TrainingPhase, fingerprints, last_numbers, open_phases, phases_of, up_to, weights_of
 from legible.training.preprocessing_pool import PreprocessingPool
-from legible.training.weights import average_with, save_weights
+from legible.training.weights import average_with, copy_weights, save_weights
 
 BATCH_NORM_SAMPLES = 4096
 """The number of samples of `train` from which the moving averages of averaged weights are computed."""
@@ -28,7 +28,7 @@ TUNE_SAMPLES = 2048
 """The number of samples of `tune` read after each epoch, for the curves; choices are made on all of it."""
 NEWEST = "training/weights-newest"
 """The folder that `save_newest` writes."""
-OPEN_WEIGHTS = "models/open-weights"
+OPEN_WEIGHTS = "models/weights/open"
 """The folder of the weights that were trained on open sources alone."""
 PEEKS = 10
 """How often a checkpoint that is being replaced is opened again, with PEEK_SECONDS between."""
@@ -38,7 +38,7 @@ PEEK_SECONDS = 0.2
 def train(params: Params, *, root: Path, workers: int = 1, stop_after: str = "") -> None:
     """Train on root/data/dataset and write root/models/weights. A killed training continues from its checkpoint.
 
-    Where the first phases are trained on open sources alone, their weights become root/models/open-weights.
+    Where the first phases are trained on open sources alone, their weights become root/models/weights/open.
     stop_after: the name or number of a phase; the weights are then those of a recipe that ends with it.
     """
     every = phases_of(params)
@@ -57,9 +57,10 @@ def train(params: Params, *, root: Path, workers: int = 1, stop_after: str = "")
         checkpoints = Checkpoints(root / phase.checkpoint, identity)
         model = run_phase(phase, loaded, checkpoints, root=root, curves=curves, workers=workers)
         save_weights(model, root / phase.weights, phase.train, charset=phase.params.charset.build())
-        if phase.number == last_open and not last:
-            save_weights(model, root / OPEN_WEIGHTS, phase.train, charset=phase.params.charset.build())
     _publish(model, phases[-1], loaded.train, averaged=params.train.averaged, root=root, workers=workers)
+    if last_open:
+        opened = "models/weights" if last_open >= len(phases) else weights_of(last_open)
+        copy_weights(root / opened, root / OPEN_WEIGHTS)
 
 
 def _publish(

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,6 +62,13 @@ def load_network(folder: Path) -> tuple[CTCModel, Description, Charset]:
     model = build_network(size_named(description.size), labels=charset.size, height=description.height)
     model.load_weights(folder / WEIGHTS)
     return model, description, charset
+
+
+def copy_weights(folder: Path, target: Path) -> None:
+    """Copy the three files of a folder of weights, without the folders in it."""
+    with replace_folder(target) as fresh:
+        for path in filter(Path.is_file, folder.iterdir()):
+            shutil.copyfile(path, fresh / path.name)
 
 
 def sum_of_weights(folder: Path) -> str:
