@@ -10,7 +10,7 @@ import pytest
 from conftest import PROJECT, drawn_word
 
 from legible.config import Params, PhaseParams, load_params
-from legible.data.chosen import choose_sources, open_sources
+from legible.data.chosen import choose_sources, closed_sources, open_sources
 from legible.data.dataset import Dataset, Sample, Tally, write_dataset
 from legible.errors import DataError
 from legible.packing.open_bundle import open_bundle
@@ -42,7 +42,7 @@ def data_set_of(folder: Path, face: Path, *, each: int) -> Dataset:
 
 def test_chosen_sources_share_the_shards_and_nothing_else_is_in_them(tmp_path: Path, print_face: Path) -> None:
     whole = data_set_of(tmp_path / "whole", print_face, each=3)
-    assert open_sources(whole) == ["generated-print", "letters"]
+    assert (open_sources(whole), closed_sources(whole)) == (["generated-print", "letters"], ["iam"])
     part = choose_sources(whole, tmp_path / "part", open_sources(whole))
     assert {one.source for one in part.samples()} == {"generated-print", "letters"}
     assert [one.id for one in part.samples()] == [one.id for one in whole.samples() if one.source != "iam"]
@@ -73,10 +73,11 @@ def params_with(*mixtures: dict[str, float], start_from: str = "") -> Params:
         (params_with({"generated-print/word": 1}, {"iam/word": 1}, {"letters/word": 1}), 1),
         (params_with({"iam/word": 1}, {"letters/word": 1}), 0),
         (params_with({"letters/word": 1}, {"iam/word": 1}, start_from="models/weights"), 0),
+        (params_with({"letters/word": 1, "not-here/word": 1}), 1),
     ],
 )
 def test_open_phases_end_where_another_source_comes_in(params: Params, count: int) -> None:
-    assert len(open_phases(phases_of(params), ["generated-print", "letters"])) == count
+    assert len(open_phases(phases_of(params), ["iam"])) == count
 
 
 def test_without_open_weights_it_says_which_recipe_writes_them(tmp_path: Path) -> None:

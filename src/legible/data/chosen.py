@@ -19,6 +19,11 @@ def open_sources(data_set: Dataset) -> list[str]:
     ]
 
 
+def closed_sources(data_set: Dataset) -> list[str]:
+    """Return the sources that are here and not open."""
+    return sorted(set(data_set.manifest.present) - set(open_sources(data_set)))
+
+
 def choose_sources(data_set: Dataset, folder: Path, sources: Sequence[str]) -> Dataset:
     """Write a data set of some sources into a folder: links to the shards, and a manifest of what is chosen.
 

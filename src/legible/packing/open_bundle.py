@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 
 from legible.config import Params
-from legible.data.chosen import choose_sources, open_sources
+from legible.data.chosen import choose_sources, closed_sources, open_sources
 from legible.data.dataset import Dataset
 from legible.errors import DataError
 from legible.evaluation.evaluate import evaluate
@@ -40,9 +40,9 @@ def open_bundle(params: Params, *, root: Path) -> None:
         )
     data_set = Dataset.open(root / "data/dataset")
     made = root / "models/bundle"
-    if set(opened := open_sources(data_set)) != set(data_set.manifest.present):
+    if closed_sources(data_set):
         folder = _prepared(root)
-        choose_sources(data_set, folder / "data/dataset", opened)
+        choose_sources(data_set, folder / "data/dataset", open_sources(data_set))
         for stage in (export, lexicon, confidence, evaluate, reference, pack):
             stage(params, root=folder)
         made = folder / "models/bundle"

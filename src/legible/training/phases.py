@@ -91,12 +91,12 @@ def up_to(phases: Sequence[TrainingPhase], stop_after: str) -> list[TrainingPhas
     raise SettingsError(f"--stop-after {stop_after!r} is no phase of train.phases; phases: {known}")
 
 
-def open_phases(phases: Sequence[TrainingPhase], open_sources: Collection[str]) -> list[TrainingPhase]:
-    """Return the first phases that are trained from nothing on open sources alone, as far as there are."""
+def open_phases(phases: Sequence[TrainingPhase], closed_sources: Collection[str]) -> list[TrainingPhase]:
+    """Return the first phases that are trained from nothing and on none of the closed sources, as far as there are."""
     if phases[0].starts:
         return []
     groups = [{group.split("/")[0] for group in phase.train.mixture} for phase in phases]
-    return list(takewhile(lambda phase: groups[phase.number - 1] <= set(open_sources), phases))
+    return list(takewhile(lambda phase: not groups[phase.number - 1] & set(closed_sources), phases))
 
 
 def fingerprints(phases: Sequence[TrainingPhase], *, data_set: str, root: Path) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from legible.config import Params
-from legible.data.chosen import open_sources
+from legible.data.chosen import closed_sources
 from legible.data.dataset import Dataset, Sample
 from legible.errors import DataError
 from legible.network.loss import CTCModel
@@ -47,7 +47,7 @@ def train(params: Params, *, root: Path, workers: int = 1, stop_after: str = "")
     data_set = Dataset.open(root / "data/dataset")
     check_splits(data_set.manifest, ("train", "tune"))
     check_mixtures([phase.train.mixture for phase in phases], data_set.manifest)
-    last_open = len(open_phases(every, open_sources(data_set)))
+    last_open = len(open_phases(every, closed_sources(data_set)))
     identities = fingerprints(phases, data_set=data_set.manifest.fingerprint, root=root)
     loaded = Loaded(_split(data_set, "train", context=True), _evenly(_split(data_set, "tune"), TUNE_SAMPLES))
     for phase, identity in zip(phases, identities, strict=True):
