@@ -80,9 +80,12 @@ def test_open_phases_end_where_another_source_comes_in(params: Params, count: in
     assert len(open_phases(phases_of(params), ["iam"])) == count
 
 
-def test_without_open_weights_it_says_which_recipe_writes_them(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"train\.phases"):
-        open_bundle(params_with({"iam/word": 1}), root=tmp_path)
+def test_without_open_weights_it_is_empty_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "models/open").mkdir(parents=True)
+    (tmp_path / "models/open/former").write_text("")
+    open_bundle(params_with({"iam/word": 1}), root=tmp_path)
+    assert "no phase was trained on open sources alone; models/open is empty" in capsys.readouterr().err
+    assert list((tmp_path / "models/open").iterdir()) == []
 
 
 @pytest.mark.slow

@@ -6,12 +6,14 @@ in a folder of its own.
 """
 
 import shutil
+import sys
 from pathlib import Path
+
+from tqdm import tqdm
 
 from legible.config import Params
 from legible.data.chosen import choose_sources, closed_sources, open_sources
 from legible.data.dataset import Dataset
-from legible.errors import DataError
 from legible.evaluation.evaluate import evaluate
 from legible.files import replace_folder
 from legible.packing.confidence import confidence
@@ -31,23 +33,25 @@ LINKED = ("fonts", "models/measured", "data/sources.json")
 def open_bundle(params: Params, *, root: Path) -> None:
     """Write root/models/open: root/models/bundle itself where all its sources are open.
 
-    Raise DataError where no phase was trained on open sources alone.
+    It is empty, and that is said, where no phase was trained on open sources alone.
     """
-    if not (root / WEIGHTS).is_dir():
-        raise DataError(
-            f"{root / WEIGHTS}: no such folder; legible train writes it where the first of train.phases use open "
-            "sources alone. Without such phases take the stage open-bundle out of dvc.yaml"
-        )
-    data_set = Dataset.open(root / "data/dataset")
-    made = root / "models/bundle"
-    if closed_sources(data_set):
-        folder = _prepared(root)
-        choose_sources(data_set, folder / "data/dataset", open_sources(data_set))
-        for stage in (export, lexicon, confidence, evaluate, reference, pack):
-            stage(params, root=folder)
-        made = folder / "models/bundle"
     with replace_folder(root / BUNDLE) as fresh:
-        shutil.copytree(made, fresh, dirs_exist_ok=True)
+        if (root / WEIGHTS).is_dir():
+            shutil.copytree(_made(params, root), fresh, dirs_exist_ok=True)
+        else:
+            tqdm.write(f"open-bundle: no phase was trained on open sources alone; {BUNDLE} is empty", file=sys.stderr)
+
+
+def _made(params: Params, root: Path) -> Path:
+    """Return the folder of the bundle, which the stages before it have made, or make now."""
+    data_set = Dataset.open(root / "data/dataset")
+    if not closed_sources(data_set):
+        return root / "models/bundle"
+    folder = _prepared(root)
+    choose_sources(data_set, folder / "data/dataset", open_sources(data_set))
+    for stage in (export, lexicon, confidence, evaluate, reference, pack):
+        stage(params, root=folder)
+    return folder / "models/bundle"
 
 
 def _prepared(root: Path) -> Path:
