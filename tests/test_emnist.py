@@ -7,7 +7,7 @@ import pytest
 from legible.config import load_params
 from legible.data import sources
 from legible.data.dataset import Dataset
-from legible.data.emnist import open_emnist, paste
+from legible.data.emnist import Composition, open_emnist, paste
 from legible.data.idx import read_idx
 from legible.data.ingest import ingest
 from legible.errors import DataError
@@ -99,21 +99,21 @@ def test_qmnist_tells_the_writer(tmp_path: Path) -> None:
     (file,) = open_emnist(tmp_path)
     assert file.texts == ("1", "2", "3")
     assert file.writers == ("train-00007", "train-00009", "train-00007")
-    for pasted in paste(file, ratio=5.0, seed=1):
+    for pasted in paste(file, Composition(5.0), seed=1):
         allowed = "2 " if pasted.writer == "train-00009" else "13 "
         assert set(pasted.text) <= set(allowed)
 
 
 def test_pasted_words_show_their_characters_in_order(tmp_path: Path) -> None:
     (_, train) = open_emnist(mnist(tmp_path))
-    pasted = [p for p in paste(train, ratio=1.0, seed=1) if len(p.text) > 1]
+    pasted = [p for p in paste(train, Composition(1.0), seed=1) if len(p.text) > 1]
     assert {p.kind for p in pasted} == {"word", "line"}
     assert all((" " in p.text) == (p.kind == "line") for p in pasted)
     assert sum(len(p.text.replace(" ", "")) for p in pasted) >= len(train.texts)
     word = next(p for p in pasted if p.kind == "word")
     stems = np.flatnonzero(np.diff((word.image[6] > 0).astype(int), prepend=0) == 1)
     assert len(stems) == len(word.text)
-    assert len({p.id for p in paste(train, ratio=1.0, seed=1)}) == len(list(paste(train, ratio=1.0, seed=1)))
+    assert len({p.id for p in paste(train, Composition(1.0), seed=1)}) == len(list(paste(train, Composition(1.0), seed=1)))
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_images_of_the_least_size_are_pasted(tmp_path: Path) -> None:
     write_idx(tmp_path / "train-images-idx3-ubyte", np.ones((2, 5, 5), np.uint8))
     write_idx(tmp_path / "train-labels-idx1-ubyte", np.ones(2, np.uint8))
     (file,) = open_emnist(tmp_path)
-    assert any(len(pasted.text) > 1 for pasted in paste(file, ratio=5.0, seed=1))
+    assert any(len(pasted.text) > 1 for pasted in paste(file, Composition(5.0), seed=1))
 
 
 def test_an_added_set_becomes_a_source_of_the_data_set(tmp_path: Path) -> None:

@@ -86,6 +86,10 @@ class IngestParams(Section):
     """
     leave_out: tuple[str, ...] = ()
     """Listed sources that are not taken."""
+    pasted_lines: Fraction = 0.2
+    """The fraction of lines among the samples pasted of an EMNIST source; 0 where the charset has no space."""
+    pasted_gap: Fraction = 0.2
+    """Gaps between pasted characters are narrower than this fraction of their height."""
 
 
 Dropout = Annotated[float, Ge(0), Le(MAX_DROPOUT)]

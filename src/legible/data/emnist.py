@@ -3,6 +3,7 @@
 EMNIST stores images transposed; they are turned upright here. QMNIST's labels tell the writer, the others do not.
 """
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,8 +25,6 @@ WORD = (2, 8)
 """The smallest and greatest number of characters of a composed word."""
 LINE = (2, 5)
 """The smallest and greatest number of words of a composed line."""
-LINES = 0.2
-"""The fraction of composed samples that are lines."""
 MERGED = ("balanced", "bymerge")
 """EMNIST's sets in which capitals and small letters of similar shape are one class."""
 QMNIST_CLASS, QMNIST_WRITER = 0, 2
@@ -72,20 +71,29 @@ def open_emnist(folder: Path) -> list[CharacterFile]:
     return [_open(path, match["set"], match["part"]) for path, match in files]
 
 
-def paste(file: CharacterFile, *, ratio: float, seed: int) -> Iterator[Pasted]:
-    """Yield each character, then words and lines composed of characters of one writer.
+@dataclass(frozen=True)
+class Composition:
+    """How many words and lines are composed of the characters of a file, and how."""
 
-    The composed samples use `ratio` times as many characters as there are.
-    """
+    ratio: float
+    """The number of characters in composed samples, for each character of the file."""
+    lines: float = 0.2
+    """The fraction of composed samples that are lines of several words."""
+    gap: float = 0.2
+    """The gaps between the characters of a sample are narrower than this fraction of their height."""
+
+
+def paste(file: CharacterFile, composition: Composition, *, seed: int) -> Iterator[Pasted]:
+    """Yield each character, then words and lines composed of characters of one writer."""
     for number, (image, text, writer) in enumerate(zip(file.images, file.texts, file.writers, strict=True)):
         yield Pasted(f"{file.name}/{number:06}", image, text, writer, "word", file.split)
     rng = np.random.default_rng([seed, len(file.texts)])
     for writer, places in _by_writer(file.writers).items():
         taken, number = 0, 0
-        while taken < ratio * len(places):
-            count = int(rng.integers(LINE[0], LINE[1] + 1)) if rng.random() < LINES else 1
+        while taken < composition.ratio * len(places):
+            count = int(rng.integers(LINE[0], LINE[1] + 1)) if rng.random() < composition.lines else 1
             words = [rng.choice(places, int(rng.integers(WORD[0], WORD[1] + 1))) for _ in range(count)]
-            yield _pasted(file, words, writer, rng, number=number)
+            yield _pasted(file, words, writer, rng, number=number, max_gap=composition.gap)
             taken, number = taken + sum(len(word) for word in words), number + 1
 
 
@@ -167,10 +175,16 @@ def _by_writer(writers: Sequence[str]) -> dict[str, npt.NDArray[np.int64]]:
 
 
 def _pasted(
-    file: CharacterFile, words: Sequence[npt.NDArray[np.int64]], writer: str, rng: np.random.Generator, *, number: int
+    file: CharacterFile,
+    words: Sequence[npt.NDArray[np.int64]],
+    writer: str,
+    rng: np.random.Generator,
+    *,
+    number: int,
+    max_gap: float,
 ) -> Pasted:
     height = file.images.shape[1]
-    gap, pieces = int(rng.integers(0, height // 5)), []
+    gap, pieces = int(rng.integers(0, max(math.floor(height * max_gap + 1e-9), 1))), []
     for place, word in enumerate(words):
         if place:
             pieces.append(np.zeros((height, int(height * rng.uniform(0.5, 1.0))), np.uint8))

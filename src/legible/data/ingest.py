@@ -13,7 +13,7 @@ from legible.charset import Charset
 from legible.config import IngestParams, Params
 from legible.data import sources
 from legible.data.dataset import Manifest, Sample, Split, Tally, write_dataset
-from legible.data.emnist import open_emnist, paste
+from legible.data.emnist import Composition, open_emnist, paste
 from legible.data.iam import IamFolder, join_handwritten, open_iam
 from legible.data.pages import open_pages
 from legible.data.transcribed import open_transcribed
@@ -139,8 +139,10 @@ def _add_tally(tally: Tally, source: str, own: Tally) -> None:
 
 
 def _pasted_samples(folder: Path, source: str, params: Params) -> Iterator[Sample]:
+    own = params.ingest
+    composition = Composition(own.pasted_share, lines=own.pasted_lines, gap=own.pasted_gap)
     for file in open_emnist(folder):
-        for pasted in paste(file, ratio=params.ingest.pasted_share, seed=params.seed):
+        for pasted in paste(file, composition, seed=params.seed):
             split = split_of(source, pasted.writer, params.ingest, official=pasted.split or "train")
             yield Sample(
                 id=f"{source}/{pasted.id}", image=pasted.image, text=pasted.text, writer=pasted.writer,

@@ -38,6 +38,7 @@ class NetworkSize:
 
 ZOO = {
     "micro": NetworkSize((4, 8, 12, 16, 16), units=20, temporal_blocks=1, kernel=5, expansion=1, parameters=9_861),
+    "mini": NetworkSize((16, 32, 48, 64, 64), 64, temporal_blocks=2, kernel=5, expansion=1, parameters=124_721),
     "small": NetworkSize((12, 24, 48, 64, 80), 128, temporal_blocks=3, kernel=7, expansion=1, parameters=244_989),
     "base": NetworkSize((24, 48, 96, 128, 192), 256, temporal_blocks=4, kernel=9, expansion=1, parameters=1_147_993),
 }
