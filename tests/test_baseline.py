@@ -20,7 +20,7 @@ from legible.monitoring.check import Standard, check, rebase
 from legible.observations.row import Observation, write_observations
 from legible.observations.window import Selection, WindowTally
 from legible.recognition.bundle import load_bundle, read_manifest
-from legible.service.telemetry import Telemetry
+from legible.service.telemetry import check as check_service
 
 NOW = START + 5000
 
@@ -108,7 +108,7 @@ def test_a_folder_without_a_baseline_or_with_a_damaged_one_is_an_error_of_one_li
 
 def test_a_service_refuses_the_baseline_of_another_bundle(normal: Path, bundle_folder: Path) -> None:
     with pytest.raises(BundleError, match="run legible rebase again"):
-        Telemetry(load_bundle(bundle_folder), ServiceSettings(baseline=str(normal / "baseline")), worker="1")
+        check_service(ServiceSettings(baseline=str(normal / "baseline")), load_bundle(bundle_folder))
 
 
 @pytest.mark.slow
@@ -126,9 +126,9 @@ def test_the_metrics_of_a_service_compare_with_its_baseline(tmp_path: Path, bund
                 assert httpx.post(f"{address}/read", files={"image": png(image)}).status_code == 200
             text = httpx.get(f"{address}/metrics").text
         found[name] = (
-            sample(text, 'legible_drift_constant{kind="image"}'),
-            sample(text, 'legible_image_statistic_bucket{le="0.1",statistic="brightness"}'),
-            sample(text, "legible_reference_confidence"),
+            sample(text, 'legible_drift_constant{kind="image",model="default"}'),
+            sample(text, 'legible_image_statistic_bucket{le="0.1",model="default",statistic="brightness"}'),
+            sample(text, 'legible_reference_confidence{model="default"}'),
         )
     (c, darkest, confidence), (own_c, own_darkest, own_confidence) = found.values()
     assert c == pytest.approx(trained.rules["image"].c)

@@ -113,7 +113,9 @@ def test_pasted_words_show_their_characters_in_order(tmp_path: Path) -> None:
     word = next(p for p in pasted if p.kind == "word")
     stems = np.flatnonzero(np.diff((word.image[6] > 0).astype(int), prepend=0) == 1)
     assert len(stems) == len(word.text)
-    assert len({p.id for p in paste(train, Composition(1.0), seed=1)}) == len(list(paste(train, Composition(1.0), seed=1)))
+    assert len({p.id for p in paste(train, Composition(1.0), seed=1)}) == len(
+        list(paste(train, Composition(1.0), seed=1))
+    )
 
 
 @pytest.mark.parametrize(

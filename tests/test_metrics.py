@@ -19,6 +19,7 @@ from legible.service import metrics
 from legible.service.internals.of_prometheus import ManyHistogram, fold_dead_workers, locked
 from legible.service.metrics import TENTHS
 from legible.service.read_job import ReadJob
+from legible.service.service_logs import ServiceLogs
 from legible.service.telemetry import Telemetry
 
 
@@ -45,14 +46,16 @@ def test_characters_that_the_charset_lacks_are_counted(tmp_path: Path, bundle_fo
     settings = ServiceSettings(
         observations_folder=str(tmp_path / "observations"), corrections_folder=str(tmp_path / "corrections")
     )
-    telemetry = Telemetry(load_bundle(bundle_folder), settings, worker="1")
-    before = metrics.unknown_characters._value.get()  # noqa: SLF001
+    logs = ServiceLogs(settings, worker="1")
+    telemetry = Telemetry(load_bundle(bundle_folder), settings, logs, model="counted")
+    counter = metrics.unknown_characters.labels("counted")
+    before = counter._value.get()  # noqa: SLF001
     for text in (f"{REJECT}4.9{REJECT}", "plain"):
         job = ReadJob(b"", Limits())
         job.image, job.reading = np.full((8, 8), 255, np.uint8), Reading(text, 0.0, ())
         telemetry.observe([job])
-    telemetry.close()
-    assert metrics.unknown_characters._value.get() - before == 2  # noqa: SLF001
+    logs.close()
+    assert counter._value.get() - before == 2  # noqa: SLF001
 
 
 WORKER = """

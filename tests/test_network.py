@@ -40,7 +40,7 @@ def test_the_zoo_states_its_parameters(name: str) -> None:
 
 
 def test_an_unknown_size_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(SettingsError, match="'huge'; sizes: micro, small, base"):
+    with pytest.raises(SettingsError, match="'huge'; sizes: micro, mini, small, base"):
         size_named("huge")
 
 

@@ -16,14 +16,12 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from legible.config import ServiceSettings
-from legible.recognition.bundle import load_bundle
 from legible.service import metrics
 from legible.service.answers import CODES
 from legible.service.api import Api
 from legible.service.app import build_app
+from legible.service.models import open_models
 from legible.service.openapi import describe
-from legible.service.telemetry import Telemetry
-from legible.service.worker import Worker
 
 TRUE = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
@@ -31,10 +29,15 @@ TRUE = [not_a_server_error, status_code_conformance, content_type_conformance, r
 @pytest.fixture(scope="module")
 def description(tmp_path_factory: pytest.TempPathFactory, bundle_folder: Path) -> BaseSchema:
     folder = str(tmp_path_factory.mktemp("openapi"))
-    own = ServiceSettings(observations_folder=folder, corrections_folder=folder, feedback=True, request_log=False)
+    own = ServiceSettings(
+        bundles=(f"english={bundle_folder}",),
+        observations_folder=folder,
+        corrections_folder=folder,
+        feedback=True,
+        request_log=False,
+    )
     api = Api(own)
-    bundle = load_bundle(bundle_folder)
-    api.start(Worker(bundle, own, worker="1"), Telemetry(bundle, own, worker="1"))
+    api.start(open_models(own, worker="1"))
     return schemathesis.openapi.from_asgi("/openapi.json", build_app(api))
 
 

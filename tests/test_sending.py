@@ -21,7 +21,7 @@ from legible.observations.lines import to_request
 from legible.observations.row import Observation
 from legible.observations.sending import BatchSender, CollectorDestination, ParquetDestination
 from legible.observations.window import WindowTally, read_back, stream
-from legible.service.telemetry import destinations
+from legible.service.service_logs import destinations
 
 
 class Unsteady:

@@ -195,17 +195,17 @@ def test_readings_errors_latency_and_ranks_are_counted(
     service.post("/read", files={"image": word("count", print_face)}, data={"channel": "mobile"})
     service.post("/read", files={"image": b"no image"})
     service.get("/no/such/path/as/a/label")
-    wait_until(lambda: float(counts(service)['legible_readings_total{channel="mobile"}']) >= 1)
+    wait_until(lambda: float(counts(service)['legible_readings_total{channel="mobile",model="default"}']) >= 1)
     lines = counts(service)
     assert float(lines['legible_errors_total{reason="not_an_image"}']) >= 1
     assert float(lines['legible_request_seconds_count{route="/read"}']) >= 1
     for name in Reference.load(bundle_folder).known["image"].quantiles:
-        assert float(lines[f'legible_image_statistic_count{{statistic="{name}"}}']) >= 1
+        assert float(lines[f'legible_image_statistic_count{{model="default",statistic="{name}"}}']) >= 1
     for name in Reference.load(bundle_folder).known["prediction"].quantiles:
-        assert float(lines[f'legible_prediction_signal_count{{signal="{name}"}}']) >= 1
+        assert float(lines[f'legible_prediction_signal_count{{model="default",signal="{name}"}}']) >= 1
     for kind in ("image", "prediction"):
-        assert float(lines[f'legible_drift_smallest_window{{kind="{kind}"}}']) == 50
-    assert 0 < float(lines["legible_reference_confidence"]) < 1
+        assert float(lines[f'legible_drift_smallest_window{{kind="{kind}",model="default"}}']) == 50
+    assert 0 < float(lines['legible_reference_confidence{model="default"}']) < 1
     assert "no/such/path" not in str(lines)
 
 

@@ -37,6 +37,7 @@ from legible.reading import Reading
 from legible.recognition.bundle import load_bundle
 from legible.recognition.recognizer import STEP_IMAGES, Recognizer
 from legible.service.read_job import Origin, ReadJob
+from legible.service.service_logs import ServiceLogs
 from legible.service.telemetry import Telemetry
 
 HERE = Path(__file__).parent
@@ -264,13 +265,16 @@ def watching(
     before, after = [], []
     for _ in range(rounds):
         with tempfile.TemporaryDirectory() as folder:
-            telemetry = Telemetry(load_bundle(bundle), ServiceSettings(observations_folder=folder), worker="1")
+            settings = ServiceSettings(observations_folder=folder)
+            logs = ServiceLogs(settings, worker="1")
+            telemetry = Telemetry(load_bundle(bundle), settings, logs)
             start = time.process_time()
             jobs = [job_of(sample, reading) for sample, reading in zip(samples, readings, strict=True)]
             answered = time.process_time()
             for some in batched(jobs, STEP_IMAGES):
                 telemetry.observe(some)
-            telemetry.close()  # when the log is written
+            telemetry.count()
+            logs.close()  # when the log is written
             after.append(time.process_time() - answered)
             before.append(answered - start)
     milliseconds = 1000 / len(samples)

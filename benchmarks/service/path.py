@@ -29,6 +29,7 @@ from legible.recognition.recognizer import STEP_IMAGES, Recognizer
 from legible.service.api import Api
 from legible.service.app import build_app
 from legible.service.read_job import PLAIN, Origin, ReadJob
+from legible.service.service_logs import ServiceLogs
 from legible.service.telemetry import Telemetry
 from legible.service.worker import Worker
 
@@ -65,7 +66,8 @@ def parts(folder: Path, count: int) -> Iterator[tuple[str, float]]:
     settings = ServiceSettings(observations_folder=str(folder / "observations"), request_log=False)
     bundle = load_bundle(PROJECT / "models/bundle")
     name = str(os.getpid())
-    worker, telemetry = Worker(bundle, settings, worker=name), Telemetry(bundle, settings, worker=name)
+    logs = ServiceLogs(settings, worker=name)
+    worker, telemetry = Worker(bundle, settings, worker=name), Telemetry(bundle, settings, logs)
     recognizer = Recognizer.from_bundle(bundle)
     images = [decode(image) for image in IMAGES]
     columns = [recognizer.preprocess(image) for image in images]
@@ -91,7 +93,7 @@ def parts(folder: Path, count: int) -> Iterator[tuple[str, float]]:
         milliseconds_of(lambda _: observe_anew(telemetry, taken), IMAGES, count // len(jobs)) / len(jobs),
     )
     yield "  metrics of it, of those that come in 0.2 s", milliseconds_of(lambda _: telemetry.count(), jobs, 1) / count
-    telemetry.close()
+    logs.close()
 
 
 def read_jobs(worker: Worker, images: Sequence[bytes]) -> Sequence[ReadJob]:

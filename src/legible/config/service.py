@@ -18,7 +18,7 @@ from legible.config.checked import (
 from legible.errors import SettingsError
 
 ENVIRONMENT_PREFIX = "LEGIBLE_"
-KEYS = frozenset({"keys", "keys_file", "metrics_keys"})
+KEYS = frozenset({"keys", "keys_file", "metrics_keys", "reload_keys"})
 """Settings that close something; empty ones would leave it open."""
 OTHER_VARIABLES = frozenset(
     {
@@ -38,6 +38,12 @@ OTHER_VARIABLES = frozenset(
 class ServiceSettings(Section):
     """The settings of a running service; each field is overridden by `LEGIBLE_<FIELD>` in the environment."""
 
+    bundles: tuple[str, ...] = ()
+    """`name=folder` of each bundle that is served, the default first; without any it is the one of LEGIBLE_BUNDLE."""
+    lazy_bundles: bool = False
+    """Whether a bundle other than the default is opened when it is first asked for; all are checked at the start."""
+    reload_keys: tuple[str, ...] = ()
+    """`name:sha256` of the keys that may replace a bundle by `/models/NAME/reload`; without any nobody may."""
     max_image_bytes: PositiveInt = 10_000_000
     max_body_bytes: PositiveInt = 50_000_000
     """The largest body of a request; more is refused while it arrives."""
@@ -96,7 +102,8 @@ class ServiceSettings(Section):
     images_retention_bytes: NonNegativeInt = 500_000_000
     """About the largest sum of all workers' images; the oldest go first."""
     baseline: str = ""
-    """The folder that `legible rebase` wrote: metrics then compare with this deployment's normal, not the bundle's."""
+    """The folder that `legible rebase` wrote, or `name=folder` of each model, comma-separated: metrics then compare
+    with this deployment's normal, not the bundle's."""
     feedback: bool = False
     """Whether `/feedback` takes corrections."""
     corrections_folder: str = "corrections"

@@ -26,8 +26,10 @@ HISTOGRAMS = {
 TIMEOUT_SECONDS = 10.0
 NO_CAUSE = ""
 
-RankBucket = tuple[str, str, str]
-"""A bucket: kind, signal and edge."""
+Judged = tuple[str, str]
+"""What a drift rule is of: a kind of signals, and the model whose reference decides."""
+RankBucket = tuple[Judged, str, str]
+"""A bucket: what its rule is of, signal and edge."""
 
 
 class UnavailableError(LegibleError):
@@ -69,12 +71,12 @@ class MetricsDetector(DriftDetector):
         counts, gauges = self._read()
         ranks = Counter({sample: counts[sample] - self._before[sample] for sample in counts})
         try:
-            return any(_drifts(kind, ranks, gauges) for kind, _ in HISTOGRAMS.values())
+            return any(_drifts(judged, ranks, gauges) for judged in {bucket[0] for bucket in ranks})
         except KeyError as error:
             raise UnavailableError(f"{self._address}/metrics lacks {error}; use the service's own legible") from error
 
-    def _read(self) -> tuple[Counter[RankBucket], dict[tuple[str, str], float]]:
-        """Return cumulated counts of ranks, and the constants of the rules by name and kind."""
+    def _read(self) -> tuple[Counter[RankBucket], dict[tuple[str, Judged], float]]:
+        """Return cumulated counts of ranks, and the constants of the rules by name, kind and model."""
         answer = _get(f"{self._address}/metrics", headers=self._headers)
         counts: Counter[RankBucket] = Counter()
         gauges = {}
@@ -82,24 +84,26 @@ class MetricsDetector(DriftDetector):
             kind, label = HISTOGRAMS.get(family.name, ("", ""))
             for sample in family.samples:
                 if kind and sample.name.endswith("_bucket"):
-                    counts[kind, sample.labels[label], sample.labels["le"]] = int(sample.value)
+                    counts[(kind, sample.labels["model"]), sample.labels[label], sample.labels["le"]] = int(
+                        sample.value
+                    )
                 elif "kind" in sample.labels:
-                    gauges[sample.name, sample.labels["kind"]] = sample.value
+                    gauges[sample.name, (sample.labels["kind"], sample.labels["model"])] = sample.value
         if not counts:
             raise UnavailableError(f"{self._address}/metrics counts no ranks; is it legible that answers?")
         return counts, gauges
 
 
-def _drifts(kind: str, ranks: Counter[RankBucket], gauges: dict[tuple[str, str], float]) -> bool:
+def _drifts(judged: Judged, ranks: Counter[RankBucket], gauges: dict[tuple[str, Judged], float]) -> bool:
     """Tell whether a signal's KS is above c * sqrt(1/n + 1/m), and n not below the smallest window."""
     c, m, smallest = (
-        gauges[f"legible_drift_{name}", kind] for name in ("constant", "reference_size", "smallest_window")
+        gauges[f"legible_drift_{name}", judged] for name in ("constant", "reference_size", "smallest_window")
     )
-    for signal in {signal for k, signal, _ in ranks if k == kind}:
-        n = ranks[kind, signal, "+Inf"]
+    for signal in {signal for own, signal, _ in ranks if own == judged}:
+        n = ranks[judged, signal, "+Inf"]
         if n < smallest:
             continue
-        ks = max(abs(ranks[kind, signal, str(edge)] / n - edge) for edge in EDGES)
+        ks = max(abs(ranks[judged, signal, str(edge)] / n - edge) for edge in EDGES)
         if ks > c * math.sqrt(1 / n + 1 / m):
             return True
     return False

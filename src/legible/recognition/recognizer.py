@@ -63,7 +63,7 @@ class Recognizer:
         normalization: int = DEFAULT,
         workers: int = 1,
     ) -> None:
-        self._model = model
+        self._model = model.read_bytes()  # the file may be replaced before another thread opens it
         self.charset = charset
         self._calibration = calibration or Calibration()
         self._normalization = normalization
@@ -152,7 +152,7 @@ class Recognizer:
         """Return this thread's interpreter; the first call in a thread makes it."""
         own = self._here().local
         if not hasattr(own, "runner"):
-            interpreter = Interpreter(str(self._model), num_threads=1)
+            interpreter = Interpreter(model_content=self._model, num_threads=1)
             own.runner = interpreter.get_signature_runner()
         return own.runner
 

@@ -15,6 +15,7 @@ CODES = {
     401: ("missing_key", "wrong_key"),
     404: ("not_found",),
     408: ("too_slow",),
+    409: ("bundle_refused",),
     413: ("too_large",),
     415: ("unsupported_format",),
     429: ("busy",),
@@ -45,7 +46,8 @@ class ReadingAnswer(TypedDict):
         Annotated[Literal["page"], Field(description="the image is plainly a page of many lines; send lines or words")]
     ]
     reading_id: str
-    bundle: Annotated[str, Field(description="twelve digits that name the model")]
+    bundle: Annotated[str, Field(description="twelve digits that name the bundle that read it")]
+    model: NotRequired[Annotated[str, Field(description="the name of that bundle, where several are served")]]
 
 
 class ErrorDetail(TypedDict):
@@ -63,6 +65,33 @@ class BatchAnswer(TypedDict):
     """A reading or an error for each image, in order."""
 
     readings: list[ReadingAnswer | ErrorAnswer]
+
+
+class ServedModelAnswer(TypedDict):
+    """A bundle that is served."""
+
+    name: str
+    default: Annotated[bool, Field(description="whether it reads where a request names no model")]
+    bundle: str
+    charset: Annotated[str, Field(description="the name of its charset")]
+    characters: str
+    lexicons: list[str]
+    exact_match: Annotated[dict[str, float], Field(description="of each slice of its own evaluation")]
+    card: Annotated[str, Field(description="where its card is")]
+    is_open: Annotated[bool, Field(description="whether it is opened; else the first request opens it")]
+
+
+class ModelsAnswer(TypedDict):
+    """The bundles that are served, the default first."""
+
+    models: list[ServedModelAnswer]
+
+
+class ReloadAnswer(TypedDict):
+    """A model after its bundle was loaded again."""
+
+    name: str
+    bundle: str
 
 
 class CorrectionAnswer(TypedDict):

@@ -15,24 +15,25 @@ from legible.config import ServiceSettings
 from legible.errors import ImageError
 from legible.image.statistics import measure
 from legible.recognition.decoding import Decoding
-from legible.recognition.recognizer import STEP_IMAGES
 from legible.service import metrics
 from legible.service.answers import BatchAnswer, ErrorAnswer, ReadingAnswer, reading_answer
-from legible.service.batching import BatchQueue, EventLoopQueue, batches
+from legible.service.batching import batches
 from legible.service.held_images import HeldImages, Hold, HoldingResponse
 from legible.service.line_writer import LineWriter
 from legible.service.middleware.concurrency_limit import Slots
 from legible.service.middleware.request_log import RequestLog
+from legible.service.models import ModelRegistry, ServedModel
 from legible.service.read_job import ReadJob, sum_of_pixels
 from legible.service.refusals import busy_response, count_error, error_answer, error_response
 from legible.service.requests import ReadOptions, correction_of, read_options
-from legible.service.telemetry import MAX_CORRECTIONS, Corrected, Telemetry
+from legible.service.service_logs import MAX_CORRECTIONS, Corrected, ServiceLogs
+from legible.service.telemetry import Telemetry
 from legible.service.uploads import uploaded
 from legible.service.worker import Worker
 
 READ, READ_BATCH, FEEDBACK = "/read", "/read_batch", "/feedback"
 ROUTES = (READ, READ_BATCH, FEEDBACK)
-PATHS = (*ROUTES, "/", "/page/settings.json", "/page/{name}", "/metrics", "/openapi.json", "/card", "/docs")
+PATHS = (*ROUTES, "/", "/page/settings.json", "/page/{name}", "/metrics", "/openapi.json", "/models", "/card", "/docs")
 SECONDS_TO_OBSERVED = (0.0, 0.1, 0.3, 0.6)
 """The pauses in seconds between the looks for the observation of a reading that is corrected."""
 SECONDS_TO_COUNTED = 0.2
@@ -46,7 +47,7 @@ HELD_REQUESTS = 2
 
 
 class Api:
-    """The handlers over one worker and its telemetry, which `start` sets."""
+    """The handlers over the models of one worker process, which `start` sets."""
 
     def __init__(self, settings: ServiceSettings) -> None:
         self.settings = settings
@@ -55,51 +56,66 @@ class Api:
         self.slots = Slots(settings.max_in_flight, level=metrics.in_flight.set)
         self.request_log = RequestLog(self.lines.write, paths=PATHS) if settings.request_log else None
         self._held = HeldImages(HELD_REQUESTS * settings.max_pixels)
-        self._worker: Worker | None = None
+        self._models: ModelRegistry | None = None
+        self._uncounted: set[ServedModel] = set()
         self._counting: asyncio.TimerHandle | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="reader")
         self._correcting = ThreadPoolExecutor(1, thread_name_prefix="corrections")  # apart from what is read
 
-    def start(self, worker: Worker, telemetry: Telemetry) -> None:
-        metrics.prepare(channels=(), routes=ROUTES, statistics=(), signals=())
-        self._worker = worker
-        self.telemetry = telemetry
-        event_loop = EventLoopQueue()
-        self._reading = BatchQueue(event_loop, worker.read)
-        self._observing = BatchQueue(
-            event_loop, telemetry.observe, max_items=2 * STEP_IMAGES
-        )  # more than is read between
+    def start(self, models: ModelRegistry) -> None:
+        metrics.prepare(routes=ROUTES)
+        self._models = models
 
     @property
     def is_ready(self) -> bool:
-        return self._worker is not None and not self.is_draining
+        return self._models is not None and not self.is_draining
+
+    @property
+    def models(self) -> ModelRegistry:
+        if self._models is None:
+            raise HTTPException(503, "the model is being loaded; ask /readyz")
+        return self._models
+
+    @property
+    def logs(self) -> ServiceLogs:
+        return self.models.logs
 
     @property
     def worker(self) -> Worker:
-        if self._worker is None:
-            raise HTTPException(503, "the model is being loaded; ask /readyz")
-        return self._worker
+        """The worker of the default model."""
+        return self._default.worker
+
+    @property
+    def telemetry(self) -> Telemetry:
+        """The telemetry of the default model."""
+        return self._default.telemetry
+
+    @property
+    def _default(self) -> ServedModel:
+        return self.models.open(self.models.default)
 
     async def read(self, request: Request) -> Response:
-        options = self._options(request)
-        jobs = await self._jobs(request, options, field="image", max_images=1)
-        hold = await self._read(jobs)
+        model = await self.model_of(request)
+        options = self._options(request, model)
+        jobs = await self._jobs(request, model, options, field="image", max_images=1)
+        hold = await self._read(model, jobs)
         (job,) = jobs
         if job.error is not None:
             hold.release()
             count_error(job.error.code)
             return error_response(job.error.status, job.error.code, str(job.error))
-        answer = self._answer(job, options)
+        answer = self._answer(job, model, options)
         if options.statistics and "error" not in answer:
             answer["statistics"] = await self._measured(job, hold)
-        return self._observed_after(answer, jobs, hold)
+        return self._observed_after(answer, model, jobs, hold)
 
     async def read_batch(self, request: Request) -> Response:
-        options = self._options(request)
-        jobs = await self._jobs(request, options, field="images", max_images=self.settings.max_batch_images)
-        hold = await self._read(jobs)
-        answer: BatchAnswer = {"readings": [self._answer(job, options) for job in jobs]}
-        return self._observed_after(answer, [job for job in jobs if job.error is None], hold)
+        model = await self.model_of(request)
+        options = self._options(request, model)
+        jobs = await self._jobs(request, model, options, field="images", max_images=self.settings.max_batch_images)
+        hold = await self._read(model, jobs)
+        answer: BatchAnswer = {"readings": [self._answer(job, model, options) for job in jobs]}
+        return self._observed_after(answer, model, [job for job in jobs if job.error is None], hold)
 
     async def feedback(self, request: Request) -> Response:
         if not self.settings.feedback:
@@ -109,7 +125,7 @@ class Api:
         for pause in SECONDS_TO_OBSERVED:  # the observation is written after the answer to the reading
             await asyncio.sleep(pause)
             outcome = await asyncio.get_running_loop().run_in_executor(
-                self._correcting, self.telemetry.correct, reading_id, text
+                self._correcting, self.logs.correct, reading_id, text
             )
             if outcome is not Corrected.UNKNOWN:
                 break
@@ -122,20 +138,32 @@ class Api:
         return busy_response(often if outcome is Corrected.TOO_OFTEN else "too many corrections at a time")
 
     async def exposition(self, _: Request) -> Response:
-        if self._worker is not None:
-            self._count()
+        self._count()
         return Response(metrics.exposition(), media_type=metrics.CONTENT_TYPE)
 
-    def _options(self, request: Request) -> ReadOptions:
-        return read_options(request, self.settings, lexicons=self.worker.lexicons)
+    async def model_of(self, request: Request) -> ServedModel:
+        """Return the model that a request names, as it is served by now. Raise a 404 for one that is not served."""
+        models = self.models
+        name = request.query_params.get("model") or models.default
+        if name not in models.names:
+            raise HTTPException(404, f"no model {name[:80]!r}; there: {', '.join(models.names)}")
+        if models.is_behind:
+            await self.in_thread(models.catch_up)
+        model: ServedModel = models.get(name) or await self.in_thread(models.open, name)
+        return model
 
-    async def _jobs(self, request: Request, options: ReadOptions, *, field: str, max_images: int) -> list[ReadJob]:
-        decoding = await self._decoding(options)
+    def _options(self, request: Request, model: ServedModel) -> ReadOptions:
+        return read_options(request, self.settings, lexicons=model.worker.lexicons)
+
+    async def _jobs(
+        self, request: Request, model: ServedModel, options: ReadOptions, *, field: str, max_images: int
+    ) -> list[ReadJob]:
+        decoding = await self._decoding(model, options)
         images, fields = await uploaded(request, field=field, max_images=max_images)
         told = {name: fields.get(name, "") for name in ("channel", "document", "sender")}
-        return self.worker.jobs(images, decoding=decoding, origin=self.telemetry.origin(**told))
+        return model.worker.jobs(images, decoding=decoding, origin=self.logs.origin(**told))
 
-    async def _read(self, jobs: Sequence[ReadJob]) -> Hold:
+    async def _read(self, model: ServedModel, jobs: Sequence[ReadJob]) -> Hold:
         """Read the jobs of a request, once there is room for all their images; return the hold on it."""
         pixels = sum(job.pixels for job in jobs if job.is_quick)
         slow = [job for job in jobs if not job.is_quick]
@@ -144,11 +172,11 @@ class Api:
         hold = await self._held.take(min(pixels, self.settings.max_pixels))
         try:
             for batch in batches(jobs, alone=lambda job: not job.is_quick):
-                await self._observing.until_at_most(MAX_UNOBSERVED)
+                await model.observing.until_at_most(MAX_UNOBSERVED)
                 if batch[0].is_quick:
-                    await self._reading.do(batch)
+                    await model.reading.do(batch)
                 else:
-                    await self.in_thread(self.worker.read, batch)
+                    await self.in_thread(model.worker.read, batch)
         except BaseException:
             hold.release()
             raise
@@ -162,13 +190,13 @@ class Api:
             raise
         return found
 
-    async def _decoding(self, options: ReadOptions) -> Decoding:
+    async def _decoding(self, model: ServedModel, options: ReadOptions) -> Decoding:
         """Return how to decode; a lexicon may have to be loaded, in the thread."""
-        find = partial(self.worker.decoding, lexicon=options.lexicon, alternatives=options.alternatives)
+        find = partial(model.worker.decoding, lexicon=options.lexicon, alternatives=options.alternatives)
         found: Decoding = await self.in_thread(find) if options.lexicon else find()
         return found
 
-    def _answer(self, job: ReadJob, options: ReadOptions) -> ReadingAnswer | ErrorAnswer:
+    def _answer(self, job: ReadJob, model: ServedModel, options: ReadOptions) -> ReadingAnswer | ErrorAnswer:
         if job.reading is None:
             error = job.error or ImageError("the image was not read")
             count_error(error.code)
@@ -176,31 +204,34 @@ class Api:
         answer = reading_answer(
             job.reading,
             reading_id=job.reading_id,
-            bundle=self.worker.bundle_id,
+            bundle=model.worker.bundle_id,
             accept=options.accept,
             with_alternatives=options.alternatives > 0,
         )
+        if len(self.models.names) > 1:
+            answer["model"] = model.name
         if job.is_page:
             answer["hint"] = "page"
         return answer
 
     def _observed_after(
-        self, answer: ReadingAnswer | ErrorAnswer | BatchAnswer, jobs: Sequence[ReadJob], hold: Hold
+        self, answer: ReadingAnswer | ErrorAnswer | BatchAnswer, model: ServedModel, jobs: Sequence[ReadJob], hold: Hold
     ) -> Response:
         """Return the answer; after it is sent the jobs are observed, and soon counted with those of others."""
 
         async def observe() -> None:
             for batch in batches(jobs, alone=lambda job: not job.is_quick):
                 if batch[0].is_quick:
-                    await self._observing.do(batch)
+                    await model.observing.do(batch)
                 else:
-                    await self.in_thread(self.telemetry.observe, batch)
-            self._count_soon()
+                    await self.in_thread(model.telemetry.observe, batch)
+            self._count_soon(model)
 
         return HoldingResponse(answer, observe=BackgroundTask(observe), hold=hold)
 
-    def _count_soon(self) -> None:
-        if self.telemetry.uncounted >= MAX_UNCOUNTED:
+    def _count_soon(self, model: ServedModel) -> None:
+        self._uncounted.add(model)
+        if model.telemetry.uncounted >= MAX_UNCOUNTED:
             self._count()
         elif self._counting is None:
             self._counting = asyncio.get_running_loop().call_later(SECONDS_TO_COUNTED, self._count)
@@ -209,7 +240,13 @@ class Api:
         if self._counting is not None:
             self._counting.cancel()
             self._counting = None
-        self.telemetry.count()
+        while self._uncounted:
+            self._uncounted.pop().telemetry.count()
+
+    def close(self) -> None:
+        """Count what is not counted, and write what is still in the logs' queues."""
+        self._count()
+        self.logs.close()
 
     async def in_thread(self, call: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)

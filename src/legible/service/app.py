@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -27,6 +27,8 @@ from legible.service.middleware.concurrency_limit import ConcurrencyLimitMiddlew
 from legible.service.middleware.drain import DrainMiddleware
 from legible.service.middleware.key import KeyMiddleware
 from legible.service.middleware.request_log import RequestLogMiddleware
+from legible.service.model_api import ModelApi
+from legible.service.models import folders_of
 from legible.service.openapi import DOCS_PAGE, describe
 from legible.service.refusals import count_error, error_response
 
@@ -37,6 +39,7 @@ PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
+RELOAD = "/models/{name}/reload"
 HUNG_UP = 499
 """The status in the request log, as proxies write it, of a caller who hung up; never sent."""
 HTTP_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed"}
@@ -59,7 +62,7 @@ def build_app(api: Api) -> ASGIApp:
         Route("/page/{name}", lambda request: page_file(request.path_params["name"]), methods=["GET"]),
         Route("/metrics", api.exposition, methods=["GET"]),
         Route("/openapi.json", lambda _: JSONResponse(description()), methods=["GET"]),
-        Route("/card", lambda _: PlainTextResponse(api.worker.card), methods=["GET"]),
+        *model_routes(api),
         Route("/docs", lambda _: HTMLResponse(DOCS_PAGE), methods=["GET"]),
         *(label_routes(api, correction_limit) if settings.label_keys else ()),
     ]
@@ -68,6 +71,17 @@ def build_app(api: Api) -> ASGIApp:
     app = Starlette(routes=routes, middleware=middleware, exception_handlers=handlers)
     app.router.redirect_slashes = False  # a redirect would name whatever host the caller named, and repeat key and body
     return app
+
+
+def model_routes(api: Api) -> list[Route]:
+    """Return the calls about the models; nobody may replace one where no key for that is set."""
+    calls = ModelApi(api)
+    reload = [Route(RELOAD, calls.reload, methods=["POST"])] if api.settings.reload_keys else []
+    return [
+        Route("/models", calls.models, methods=["GET"]),
+        Route("/card", calls.card, methods=["GET"]),
+        *reload,
+    ]
 
 
 def label_routes(api: Api, limit: Middleware) -> list[Route]:
@@ -92,7 +106,10 @@ def admission_of(api: Api, app: ASGIApp) -> AdmissionControl:
 def middleware_of(api: Api) -> list[Middleware]:
     """Return the middleware, outermost first: what costs least to refuse is refused first."""
     settings = api.settings
-    rings = dict.fromkeys(ROUTES, reading_keys(settings)) | {"/metrics": KeyRing.of(settings.metrics_keys)}
+    rings = dict.fromkeys((*ROUTES, "/models"), reading_keys(settings)) | {
+        "/metrics": KeyRing.of(settings.metrics_keys)
+    }
+    rings |= reload_rings(settings)
     cors = Middleware(
         CORSMiddleware, allow_origins=settings.cors_origins, allow_methods=["GET", "POST"],
         allow_headers=["Authorization", "X-API-Key", "X-Request-ID"], expose_headers=["X-Request-ID", "Retry-After"],
@@ -105,6 +122,12 @@ def middleware_of(api: Api) -> list[Middleware]:
         Middleware(ConcurrencyLimitMiddleware, slots=api.slots, paths=ROUTES, count=count_error),
         body_limit(settings, max_bytes=settings.max_body_bytes),
     ]
+
+
+def reload_rings(settings: ServiceSettings) -> dict[str, KeyRing]:
+    """Return the keys that open the call to reload of each model."""
+    ring = KeyRing.of(settings.reload_keys)
+    return {RELOAD.format(name=name): ring for name in folders_of(settings)} if ring else {}
 
 
 def body_limit(settings: ServiceSettings, *, max_bytes: int) -> Middleware:

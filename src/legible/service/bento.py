@@ -1,4 +1,4 @@
-"""The application as a BentoML service: one worker process a core, each with one recognizer."""
+"""The application as a BentoML service: one worker process a core, each with all bundles."""
 
 import os
 import resource
@@ -12,16 +12,14 @@ from starlette.types import Receive, Scope, Send
 
 from legible.config import ServiceSettings
 from legible.errors import SettingsError
-from legible.recognition.bundle import find_bundle, load_bundle
 from legible.service import http_protocol, metrics
 from legible.service.api import Api
 from legible.service.app import admission_of, build_app
 from legible.service.connections import Connections, limits_of
 from legible.service.internals.of_bentoml import exports_spans
 from legible.service.line_writer import LineWriter, queue_output
+from legible.service.models import open_models
 from legible.service.parent import end_with_parent
-from legible.service.telemetry import Telemetry
-from legible.service.worker import Worker
 
 OTHER_OPEN_FILES = 150
 """The open files of a worker beside its connections: libraries, logs, metrics, and some to spare."""
@@ -77,8 +75,7 @@ class Legible:
         queue_output(api.lines, errors)
         end_with_parent()
         connections.allow(allow_open_files() - OTHER_OPEN_FILES)
-        bundle, name = load_bundle(find_bundle()), worker_name()
-        api.start(Worker(bundle, api.settings, worker=name), Telemetry(bundle, api.settings, worker=name))
+        api.start(open_models(api.settings, worker=worker_name()))
         admission.is_open = not exports_spans()
 
     async def __is_ready__(self) -> bool:
@@ -98,7 +95,7 @@ class Legible:
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def close(self) -> None:
-        """Write what is still in the log's queue."""
-        api.telemetry.close()
+        """Write what is still in the queues of the logs."""
+        api.close()
         for lines in (api.lines, errors):
             lines.close(timeout_seconds=1.0)

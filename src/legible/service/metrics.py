@@ -29,75 +29,94 @@ PIXELS = (1e3, 1e4, 1e5, 1e6, 1e7)
 LENGTHS = (1, 2, 4, 8, 16, 32, 64, 128)
 REASONS = ("not_an_image", "damaged_image", "too_large", "unsupported_format", "bad_request", "not_found",
            "method_not_allowed", "missing_key", "wrong_key", "too_slow", "busy", "disconnected",
-           "internal")  # fmt: skip
+           "internal", "bundle_refused")  # fmt: skip
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 
-readings = Counter("legible_readings_total", "Images read.", ["channel"])
+readings = Counter("legible_readings_total", "Images read.", ["channel", "model"])
 errors = Counter("legible_errors_total", "Images or requests refused.", ["reason"])
 request_seconds = Histogram("legible_request_seconds", "From the request to its answer.", ["route"], buckets=SECONDS)
 image_statistic = ManyHistogram(
-    "legible_image_statistic", "Rank of an image statistic in the reference.", ["statistic"], buckets=TENTHS
+    "legible_image_statistic", "Rank of an image statistic in the reference.", ["statistic", "model"], buckets=TENTHS
 )
 prediction_signal = ManyHistogram(
-    "legible_prediction_signal", "Rank of a reading's signal in the reference.", ["signal"], buckets=TENTHS
+    "legible_prediction_signal", "Rank of a reading's signal in the reference.", ["signal", "model"], buckets=TENTHS
 )
-confidence = ManyHistogram("legible_confidence", "Confidence of readings.", buckets=TENTHS)
+confidence = ManyHistogram("legible_confidence", "Confidence of readings.", ["model"], buckets=TENTHS)
 unknown_characters = Counter(
-    "legible_unknown_characters_total", "Characters read as the replacement character: the charset lacks them."
+    "legible_unknown_characters_total",
+    "Characters read as the replacement character: the charset lacks them.",
+    ["model"],
 )
-image_pixels = ManyHistogram("legible_image_pixels", "Pixels of images as decoded.", buckets=PIXELS)
-reading_length = ManyHistogram("legible_reading_length", "Characters of readings.", buckets=LENGTHS)
+image_pixels = ManyHistogram("legible_image_pixels", "Pixels of images as decoded.", ["model"], buckets=PIXELS)
+reading_length = ManyHistogram("legible_reading_length", "Characters of readings.", ["model"], buckets=LENGTHS)
 in_flight = Gauge("legible_in_flight", "Requests being read.", multiprocess_mode="livesum")
 observations_dropped = Counter("legible_observations_dropped_total", "Observations that were not written.")
 images_dropped = Counter("legible_images_dropped_total", "Images that were to be kept, and were not written.")
 log_lines_dropped = Counter("legible_log_lines_dropped_total", "Lines of the log that were not written.")
 corrections_dropped = Counter("legible_corrections_dropped_total", "Corrections that were not written.")
-drift_constant = Gauge("legible_drift_constant", "c of the drift rule.", ["kind"], multiprocess_mode="max")
-drift_reference_size = Gauge("legible_drift_reference_size", "m of the drift rule.", ["kind"], multiprocess_mode="max")
+drift_constant = Gauge("legible_drift_constant", "c of the drift rule.", ["kind", "model"], multiprocess_mode="max")
+drift_reference_size = Gauge(
+    "legible_drift_reference_size", "m of the drift rule.", ["kind", "model"], multiprocess_mode="max"
+)
 drift_smallest_window = Gauge(
-    "legible_drift_smallest_window", "Images below which there is no verdict.", ["kind"], multiprocess_mode="max"
+    "legible_drift_smallest_window",
+    "Images below which there is no verdict.",
+    ["kind", "model"],
+    multiprocess_mode="max",
 )
 reference_confidence = Gauge(
-    "legible_reference_confidence", "Mean confidence in the reference.", multiprocess_mode="max"
+    "legible_reference_confidence", "Mean confidence in the reference.", ["model"], multiprocess_mode="max"
 )
 reference_confidence_deviation = Gauge(
-    "legible_reference_confidence_deviation", "Its standard deviation from reading to reading.", multiprocess_mode="max"
+    "legible_reference_confidence_deviation",
+    "Its standard deviation from reading to reading.",
+    ["model"],
+    multiprocess_mode="max",
 )
-bundle_info = Gauge("legible_bundle_info", "1 for the bundle that is served.", ["bundle"], multiprocess_mode="max")
+bundle_info = Gauge(
+    "legible_bundle_info",
+    "1 for a bundle that is served, 0 for one that it has replaced.",
+    ["bundle", "model"],
+    multiprocess_mode="max",
+)
 
 
-def prepare(
-    *, channels: Iterable[str], routes: Iterable[str], statistics: Iterable[str], signals: Iterable[str]
-) -> None:
-    """Make every label child, at zero."""
-    for channel in channels:
-        readings.labels(channel)
+def prepare(*, routes: Iterable[str]) -> None:
+    """Make the label children that no model has, at zero."""
     for reason in REASONS:
         errors.labels(reason)
     for route in routes:
         request_seconds.labels(route)
+
+
+def prepare_model(model: str, *, channels: Iterable[str], statistics: Iterable[str], signals: Iterable[str]) -> None:
+    """Make every label child of a model, at zero."""
+    for channel in channels:
+        readings.labels(channel, model)
     for statistic in statistics:
-        image_statistic.labels(statistic)
+        image_statistic.labels(statistic, model)
     for signal in signals:
-        prediction_signal.labels(signal)
+        prediction_signal.labels(signal, model)
+    for metric in (confidence, image_pixels, reading_length, unknown_characters):
+        metric.labels(model)
 
 
-def state_bundle(bundle: str, reference: Reference) -> None:
-    """Set the gauges of the bundle that is served, and of its reference's confidence."""
-    bundle_info.labels(bundle).set(1)
+def state_bundle(model: str, bundle: str, reference: Reference) -> None:
+    """Set the gauges of the bundle that a model is served by, and of its reference's confidence."""
+    bundle_info.labels(bundle, model).set(1)
     edges = reference.quantiles["confidence"]
     cells = (edges[1:] + edges[:-1]) / 2  # of equal probability
-    reference_confidence.set(cells.mean())
-    reference_confidence_deviation.set(cells.std())
+    reference_confidence.labels(model).set(cells.mean())
+    reference_confidence_deviation.labels(model).set(cells.std())
 
 
-def state_rules(rules: Mapping[SignalKind, Rule], *, smallest_window: int) -> None:
+def state_rules(model: str, rules: Mapping[SignalKind, Rule], *, smallest_window: int) -> None:
     """Set the gauges of the drift rules' constants."""
     for kind, rule in rules.items():
-        drift_constant.labels(kind).set(rule.c)
-        drift_reference_size.labels(kind).set(rule.m)
-        drift_smallest_window.labels(kind).set(smallest_window)
+        drift_constant.labels(kind, model).set(rule.c)
+        drift_reference_size.labels(kind, model).set(rule.m)
+        drift_smallest_window.labels(kind, model).set(smallest_window)
 
 
 class Exposition:

@@ -7,7 +7,15 @@ from pydantic import TypeAdapter
 
 import legible
 from legible.config import ServiceSettings
-from legible.service.answers import CODES, BatchAnswer, CorrectionAnswer, ErrorAnswer, ReadingAnswer
+from legible.service.answers import (
+    CODES,
+    BatchAnswer,
+    CorrectionAnswer,
+    ErrorAnswer,
+    ModelsAnswer,
+    ReadingAnswer,
+    ReloadAnswer,
+)
 from legible.service.requests import MAX_ALTERNATIVES, MAX_CORRECTION_LENGTH
 
 ERRORS = {
@@ -19,6 +27,7 @@ ERRORS = {
     429: "too many requests at a time; Retry-After says when to come again",
     431: "too many bytes of address and headers",
 }
+NO_MODEL = {404: "no such model; the message lists those that are served"}
 HEADERS = {
     401: {"WWW-Authenticate": {"schema": {"type": "string"}}},
     429: {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}},
@@ -39,7 +48,8 @@ DOCS_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>legib
 <p><code>POST /read_batch</code>: several in <code>images</code>; a reading or an error for each, in order.
 <pre>curl -F images=@a.png -F images=@b.png localhost:3000/read_batch</pre>
 <p>Both take the field <code>channel</code>, and in the query <code>accept=0.95</code>, the confidence from which a
-reading is accepted, <code>lexicon=english</code> to prefer words, <code>alternatives=3</code> for other texts.
+reading is accepted, <code>lexicon=english</code> to prefer words, <code>alternatives=3</code> for other texts,
+<code>model=digits</code> for another of the bundles that <a href="/models">/models</a> lists.
 All of it, errors included: <a href="/openapi.json">OpenAPI</a>. Also <code>GET /</code>, the page;
 <code>/metrics</code>, <code>/livez</code>, <code>/readyz</code>.
 </html>"""
@@ -51,6 +61,9 @@ PUBLISHED = {
     "ErrorAnswer": "Error",
     "BatchAnswer": "Batch",
     "CorrectionAnswer": "Correction",
+    "ServedModelAnswer": "Model",
+    "ModelsAnswer": "Models",
+    "ReloadAnswer": "Reload",
 }
 """The names of the schemas, from which clients in other languages name their types."""
 
@@ -64,6 +77,8 @@ def describe(settings: ServiceSettings) -> dict[str, Any]:
             "/read": {"post": _read_one(settings)},
             "/read_batch": {"post": _read_many(settings)},
             "/feedback": {"post": _feedback()},
+            "/models": {"get": _models()},
+            **({"/models/{name}/reload": {"post": _reload()}} if settings.reload_keys else {}),
             "/metrics": {"get": _metrics(settings)},
             "/livez": {"get": _health("livez", "Does the process live?", {"200": "it does"})},
             "/readyz": {"get": _health("readyz", "Does it read?", {"200": "it does", "503": "not yet, or draining"})},
@@ -84,7 +99,7 @@ def _read_one(settings: ServiceSettings) -> dict[str, Any]:
         "operationId": "read",
         "summary": "Read one image",
         **_upload("image", _image(settings), settings),
-        "responses": {"200": _content("the reading", "ReadingAnswer", EXAMPLE)} | _errors(),
+        "responses": {"200": _content("the reading", "ReadingAnswer", EXAMPLE)} | _errors(NO_MODEL),
     }
 
 
@@ -98,7 +113,7 @@ def _read_many(settings: ServiceSettings) -> dict[str, Any]:
         "summary": f"Read up to {most} images",
         **_upload("images", images, settings),
         "responses": {"200": _content("a reading or an error for each image, in order", "BatchAnswer", example)}
-        | _errors(),
+        | _errors(NO_MODEL),
     }
 
 
@@ -142,6 +157,7 @@ def _options(settings: ServiceSettings) -> list[dict[str, Any]]:
         _option("accept", "from which confidence on a reading is accepted", accept),
         _option("statistics", "whether to send the statistics of the image", {"enum": ["0", "1"], "default": "0"}),
         _option("lexicon", "one of the bundle, such as `english`, whose words are preferred", {"type": "string"}),
+        _option("model", "the name of the bundle that reads (`/models`); else the first one", {"type": "string"}),
         _option("alternatives", "how many other texts to send, likeliest first", alternatives),
     ]
 
@@ -167,6 +183,40 @@ def _feedback() -> dict[str, Any]:
         "summary": "Say what a reading should have been",
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
         "responses": {"202": kept} | _errors(refused),
+    }
+
+
+def _models() -> dict[str, Any]:
+    example = {
+        "name": "english", "default": True, "bundle": EXAMPLE["bundle"], "charset": "latin-96", "characters": "abc",
+        "lexicons": ["english"], "exact_match": {"print": 0.97}, "card": "/card?model=english", "is_open": True,
+    }  # fmt: skip
+    return {
+        "operationId": "models",
+        "summary": "List the bundles that are served",
+        "responses": {
+            "200": _content("the bundles, the default first", "ModelsAnswer", {"models": [example]}),
+            "401": _refusal(401, ERRORS[401]),
+        },
+    }
+
+
+def _reload() -> dict[str, Any]:
+    name = {"name": "name", "in": "path", "required": True, "schema": {"type": "string"}}
+    refusals = {
+        401: "a key of its own is needed",
+        404: NO_MODEL[404],
+        409: "the bundle in its folder cannot be served; the former one goes on",
+    }
+    return {
+        "operationId": "reload",
+        "summary": "Replace a model by the bundle that its folder holds now",
+        "parameters": [name],
+        "security": _security(needed=True),
+        "responses": {
+            "200": _content("replaced", "ReloadAnswer", {"name": "english", "bundle": EXAMPLE["bundle"]}),
+            **{str(status): _refusal(status, meaning) for status, meaning in refusals.items()},
+        },
     }
 
 
@@ -210,7 +260,7 @@ def _error_example(code: str, message: str) -> dict[str, Any]:
 def _schemas() -> dict[str, Any]:
     """Return the schemas of the types that the handlers answer with, and of their parts, by their published names."""
     schemas: dict[str, Any] = {}
-    for answer in (ReadingAnswer, BatchAnswer, CorrectionAnswer, ErrorAnswer):
+    for answer in (ReadingAnswer, BatchAnswer, CorrectionAnswer, ModelsAnswer, ReloadAnswer, ErrorAnswer):
         schema = TypeAdapter(answer).json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
         schemas |= schema.pop("$defs", {}) | {answer.__name__: schema}
     text = json.dumps(schemas)

@@ -38,7 +38,7 @@ class ReadOptions:
     """The number of alternatives that are sent."""
 
 
-QUERY = ("accept", "alternatives", "lexicon", "statistics")
+QUERY = ("accept", "alternatives", "lexicon", "model", "statistics")
 
 
 def read_options(request: Request, settings: ServiceSettings, *, lexicons: Sequence[str]) -> ReadOptions:

@@ -13,8 +13,9 @@ from subprocess import Popen
 
 from legible.config import ServiceSettings
 from legible.errors import BundleError
-from legible.recognition.bundle import find_bundle, load_bundle
-from legible.service.keys import reading_keys
+from legible.recognition.bundle import load_bundle
+from legible.service.keys import KeyRing, reading_keys
+from legible.service.models import folders_of
 from legible.service.parent import SERVE_PID
 from legible.service.telemetry import check
 
@@ -33,7 +34,9 @@ def run(*, host: str, port: int, workers: int) -> None:
     worker that finds it out is started again and again.
     """
     settings = ServiceSettings.from_environment()
-    check(settings, load_bundle(find_bundle()))
+    for name, folder in folders_of(settings).items():
+        check(settings, load_bundle(folder), model=name)
+    KeyRing.of(settings.reload_keys)
     reading_keys(settings)
     with tempfile.TemporaryDirectory(prefix="legible-metrics-") as metrics:
         code, signals = _serve(host=host, port=port, workers=workers, metrics=metrics)

@@ -16,11 +16,9 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
 from legible.config import ServiceSettings
-from legible.recognition.bundle import find_bundle, load_bundle
 from legible.service.api import Api
 from legible.service.app import build_app
-from legible.service.telemetry import Telemetry
-from legible.service.worker import Worker
+from legible.service.models import open_models
 
 Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 """A function from an event (REST or HTTP API, its body base64 or not) and a context to API Gateway's answer."""
@@ -28,8 +26,7 @@ Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 def make_handler(settings: ServiceSettings) -> Handler:
     api = Api(settings)
-    bundle, name = load_bundle(find_bundle()), f"{os.getpid()}{secrets.randbelow(10**9):09d}"
-    api.start(Worker(bundle, settings, worker=name), Telemetry(bundle, settings, worker=name))
+    api.start(open_models(settings, worker=f"{os.getpid()}{secrets.randbelow(10**9):09d}"))
     return Mangum(cast("Any", with_health(api)), lifespan="off")
 
 

@@ -1,0 +1,67 @@
+"""The calls about the models: the list of those that are served, the card of one, and its replacement."""
+
+import json
+from typing import Any
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from legible.errors import LegibleError
+from legible.recognition.bundle import Bundle
+from legible.service.answers import ModelsAnswer, ServedModelAnswer
+from legible.service.api import Api
+from legible.service.refusals import count_error, error_response
+
+FIGURES = "evaluation.json"
+
+
+class ModelApi:
+    """The handlers of these calls."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+
+    async def models(self, _: Request) -> Response:
+        """Answer the models that are served, the default first."""
+        answer: ModelsAnswer = {"models": [self._described(name) for name in self._api.models.names]}
+        return JSONResponse(answer)
+
+    async def card(self, request: Request) -> Response:
+        model = await self._api.model_of(request)
+        return PlainTextResponse(model.worker.card)
+
+    async def reload(self, request: Request) -> Response:
+        """Replace a model by the bundle that its folder holds now; 409 for one that cannot be served."""
+        name, models = request.path_params["name"], self._api.models
+        if name not in models.names:
+            raise HTTPException(404, f"no model {name[:80]!r}; there: {', '.join(models.names)}")
+        try:
+            bundle: Bundle = await self._api.in_thread(models.reload, name)
+        except LegibleError as error:
+            count_error("bundle_refused")
+            message = f"{error}; bundle {models.bundle(name).id} goes on"
+            return error_response(409, "bundle_refused", message)
+        return JSONResponse({"name": name, "bundle": bundle.id})
+
+    def _described(self, name: str) -> ServedModelAnswer:
+        bundle = self._api.models.bundle(name)
+        return {
+            "name": name,
+            "default": name == self._api.models.default,
+            "bundle": bundle.id,
+            "charset": bundle.charset.name,
+            "characters": bundle.charset.characters,
+            "lexicons": list(bundle.lexicons),
+            "exact_match": exact_match_of(bundle),
+            "card": f"/card?model={name}",
+            "is_open": self._api.models.get(name) is not None,
+        }
+
+
+def exact_match_of(bundle: Bundle) -> dict[str, float]:
+    """Return the exact match of each slice that the bundle was evaluated on; nothing where it holds no figures."""
+    if FIGURES not in bundle.manifest.files:
+        return {}
+    content: dict[str, Any] = json.loads((bundle.folder / FIGURES).read_text(encoding="utf-8"))
+    return {name: float(row["exact_match"]) for name, row in content["slices"].items()}

@@ -1,0 +1,140 @@
+"""The bundles of one worker process by name: opened at the start or when first asked for, and replaced while it reads.
+
+A request keeps the model that it began with, so a replaced one ends what it has begun, and then is let go.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+from legible.config import ServiceSettings
+from legible.errors import BundleError, LegibleError, SettingsError
+from legible.recognition.bundle import Bundle, load_bundle
+from legible.recognition.named_bundles import named_bundles
+from legible.recognition.recognizer import STEP_IMAGES
+from legible.service import metrics
+from legible.service.batching import BatchQueue, EventLoopQueue
+from legible.service.reload_board import ReloadBoard
+from legible.service.service_logs import ServiceLogs
+from legible.service.telemetry import Telemetry
+from legible.service.worker import Worker
+
+log = logging.getLogger(__name__)
+
+
+class ServedModel:
+    """One bundle in service: its worker, its telemetry, and the queues of the work of both."""
+
+    def __init__(self, name: str, worker: Worker, telemetry: Telemetry, event_loop: EventLoopQueue) -> None:
+        self.name = name
+        self.worker = worker
+        self.telemetry = telemetry
+        self.reading = BatchQueue(event_loop, worker.read)
+        self.observing = BatchQueue(
+            event_loop, telemetry.observe, max_items=2 * STEP_IMAGES
+        )  # more than is read between
+
+
+class ModelRegistry:
+    """The models that are served, by name; the first is the default."""
+
+    def __init__(
+        self,
+        folders: Mapping[str, Path],
+        settings: ServiceSettings,
+        logs: ServiceLogs,
+        *,
+        worker: str,
+        board: ReloadBoard | None = None,
+    ) -> None:
+        """Check all bundles, and open them, or with `settings.lazy_bundles` the default one alone."""
+        self.names = tuple(folders)
+        self.default = self.names[0]
+        self.logs = logs
+        self._folders = dict(folders)
+        self._settings = settings
+        self._worker_name = worker
+        self._board = board or ReloadBoard(None)
+        self._event_loop = EventLoopQueue()
+        self._changing = threading.Lock()
+        self._bundles = {name: load_bundle(folder) for name, folder in folders.items()}
+        self._models: dict[str, ServedModel] = {}
+        for name in self.names[:1] if settings.lazy_bundles else self.names:
+            self.open(name)
+
+    def get(self, name: str) -> ServedModel | None:
+        """Return a model; None for one that was not asked for yet."""
+        return self._models.get(name)
+
+    def bundle(self, name: str) -> Bundle:
+        return self._bundles[name]
+
+    def open(self, name: str) -> ServedModel:
+        """Return a model, and open its bundle where that was not done."""
+        with self._changing:
+            if name not in self._models:
+                self._put(self._served(name, self._bundles[name]), self._bundles[name])
+            return self._models[name]
+
+    def reload(self, name: str) -> Bundle:
+        """Replace a model by the bundle that its folder holds now, in all workers, and return that.
+
+        Raise BundleError or SettingsError for a bundle that cannot be served; then the former one goes on.
+        """
+        with self._changing:
+            bundle = self._reload(name)
+        self._board.announce(name, bundle.id)
+        return bundle
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether another worker has replaced a bundle since the last look."""
+        return self._board.has_news
+
+    def catch_up(self) -> None:
+        """Replace the models that another worker has replaced; one that fails here goes on as it is."""
+        with self._changing:
+            for name, bundle_id in self._board.news().items():
+                if name in self._bundles and self._bundles[name].id != bundle_id:
+                    try:
+                        self._reload(name)
+                    except LegibleError as error:
+                        log.error("model %s: %s; bundle %s goes on", name, error, self._bundles[name].id)  # noqa: TRY400
+
+    def _reload(self, name: str) -> Bundle:
+        former, bundle = self._bundles[name], load_bundle(self._folders[name])
+        if bundle.id != former.id:
+            self._put(self._served(name, bundle), bundle)
+            metrics.bundle_info.labels(former.id, name).set(0)
+        return bundle
+
+    def _put(self, model: ServedModel, bundle: Bundle) -> None:
+        model.telemetry.state()
+        self._bundles[model.name], self._models[model.name] = bundle, model
+
+    def _served(self, name: str, bundle: Bundle) -> ServedModel:
+        """Return a bundle opened. What it reads with is shared with the models that serve the same bundle."""
+        twin = next((model for model in self._models.values() if model.worker.bundle_id == bundle.id), None)
+        try:
+            worker = twin.worker if twin else Worker(bundle, self._settings, worker=self._worker_name)
+            telemetry = Telemetry(bundle, self._settings, self.logs, model=name)
+        except (BundleError, SettingsError):
+            raise
+        except (LegibleError, ValueError, RuntimeError, OSError, KeyError) as error:
+            raise BundleError(f"{bundle.folder}: the bundle cannot be opened ({error}); pack it again") from error
+        return ServedModel(name, worker, telemetry, self._event_loop)
+
+
+def folders_of(settings: ServiceSettings) -> dict[str, Path]:
+    """Return the folder of each model that these settings serve."""
+    return named_bundles(settings.bundles, single=os.environ.get("LEGIBLE_BUNDLE", ""))
+
+
+def open_models(settings: ServiceSettings, *, worker: str) -> ModelRegistry:
+    """Open the models of one worker process."""
+    board = ReloadBoard.of_service()  # before the bundles: what is replaced meanwhile is news
+    return ModelRegistry(
+        folders_of(settings), settings, ServiceLogs(settings, worker=worker), worker=worker, board=board
+    )

@@ -1,0 +1,124 @@
+"""What a worker writes to disk for all its bundles: observations, corrections, and the images that are kept."""
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+from enum import Enum, auto
+from pathlib import Path
+
+from legible.arrays import GreyImage
+from legible.config import ServiceSettings
+from legible.observations.corrections import Correction
+from legible.observations.image_log import ImageLog, ImageSampler
+from legible.observations.log import RowLog
+from legible.observations.lookup import is_logged
+from legible.observations.origin import digest, shared_key
+from legible.observations.row import Observation
+from legible.observations.sending import BatchSender, CollectorDestination, Destination, ParquetDestination
+from legible.service import metrics
+from legible.service.read_job import Origin
+
+DEFAULT_CHANNEL = "default"
+OTHER = "other"
+"""The channel of callers who name a channel that is not listed."""
+MAX_CORRECTIONS = 10
+"""The most corrections of one reading."""
+MAX_REMEMBERED = 10_000
+"""The most readings whose corrections a worker counts."""
+
+
+class Corrected(Enum):
+    """The fate of a correction."""
+
+    KEPT = auto()
+    UNKNOWN = auto()
+    """No such reading is logged."""
+    NO_ROOM = auto()
+    TOO_OFTEN = auto()
+
+
+class ServiceLogs:
+    """The logs of one worker. The rows of all its bundles are in one log, and each row names its bundle."""
+
+    def __init__(self, settings: ServiceSettings, *, worker: str) -> None:
+        self._observations_folder = Path(settings.observations_folder)
+        self._observations = RowLog(
+            self._observations_folder,
+            worker=worker,
+            queue_size=settings.observations_queue,
+            retention_days=settings.observations_retention_days,
+            retention_bytes=settings.observations_retention_bytes,
+            on_lost=metrics.observations_dropped.inc,
+        )
+        self._senders = [
+            BatchSender(
+                destination,
+                every_seconds=settings.observations_send_seconds,
+                max_waiting=settings.observations_max_waiting,
+                on_lost=metrics.observations_dropped.inc,
+            )
+            for destination in destinations(settings, worker=worker)
+        ]
+        self._corrections = RowLog(
+            Path(settings.corrections_folder),
+            worker=worker,
+            queue_size=settings.observations_queue,
+            retention_days=None,
+            on_lost=metrics.corrections_dropped.inc,
+        )
+        self._corrected: Counter[str] = Counter()
+        self._sampler = ImageSampler(settings.keep_images, random.Random())
+        self._images = image_log(settings) if settings.keep_images else None
+        self._channels = frozenset(settings.channels)
+        self._key = settings.document_key.encode() or shared_key(self._observations_folder)
+
+    def origin(self, *, channel: str = "", document: str = "", sender: str = "") -> Origin:
+        """Return the origin that is counted for what a caller named: a known channel, and digests."""
+        named = channel or DEFAULT_CHANNEL
+        known = named if named in self._channels else OTHER
+        return Origin(known, digest(document, self._key), digest(sender, self._key))
+
+    def put(self, row: Observation, image: GreyImage, *, unusual: Callable[[Observation], float]) -> None:
+        """Write a row, and perhaps keep its image; `unusual` says how far it lies from its bundle's reference."""
+        for log in (self._observations, *self._senders):
+            log.put(row)
+        if self._images and self._sampler.takes(confidence=row.confidence, unusual=unusual(row)):
+            self._images.put(row.reading_id, image, at=row.at)
+
+    def correct(self, reading_id: str, text: str) -> Corrected:
+        """Keep what a reading should have been."""
+        if self._corrected[reading_id] >= MAX_CORRECTIONS:
+            return Corrected.TOO_OFTEN
+        if not is_logged(self._observations_folder, reading_id):
+            return Corrected.UNKNOWN
+        if not self._corrections.put(Correction(round(time.time(), 3), reading_id, text)):
+            return Corrected.NO_ROOM
+        self._corrected[reading_id] += 1
+        if len(self._corrected) > MAX_REMEMBERED:
+            self._corrected.pop(next(iter(self._corrected)))
+        return Corrected.KEPT
+
+    def close(self) -> None:
+        for log in (self._observations, *self._senders, self._corrections, self._images):
+            if log:
+                log.close(timeout_seconds=2.0)
+
+
+def image_log(settings: ServiceSettings) -> ImageLog:
+    return ImageLog(
+        Path(settings.images_folder),
+        retention_days=settings.images_retention_days,
+        retention_bytes=settings.images_retention_bytes,
+        on_lost=metrics.images_dropped.inc,
+    )
+
+
+def destinations(settings: ServiceSettings, *, worker: str) -> list[Destination]:
+    """Return where observations are sent. Raise SettingsError for what is no store or collector."""
+    found: list[Destination] = []
+    if settings.observations_store:
+        found.append(ParquetDestination(settings.observations_store, worker=worker))
+    if settings.observations_collector:
+        found.append(CollectorDestination(settings.observations_collector))
+    return found

@@ -1,0 +1,260 @@
+"""Several bundles in one service: their names, their readings, and their replacement while it reads."""
+
+import asyncio
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from bundle_variants import less_confident, other_letters, variant
+from conftest import PROJECT
+from serving import served
+
+from legible.config import ServiceSettings
+from legible.errors import BundleError, SettingsError
+from legible.recognition.bundle import read_manifest
+from legible.recognition.named_bundles import DEFAULT, named_bundles
+from legible.service.api import Api
+from legible.service.app import build_app
+from legible.service.keys import entry
+from legible.service.models import open_models
+
+KEY = "a key for tests"
+IMAGES = tuple((PROJECT / "examples" / name).read_bytes() for name in ("word.png", "line.png"))
+Call = Callable[[httpx.AsyncClient], Any]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory, bundle_folder: Path) -> dict[str, Path]:
+    """Three bundles that answer differently: the shipped one, one of other letters, one of less confidence."""
+    place = tmp_path_factory.mktemp("bundles")
+    return {
+        "english": bundle_folder,
+        "rotated": variant(bundle_folder, place / "rotated", {"charset.json": other_letters}),
+        "careful": variant(bundle_folder, place / "careful", {"confidence.json": less_confident}),
+    }
+
+
+def entries(folders: Mapping[str, Path]) -> tuple[str, ...]:
+    return tuple(f"{name}={folder}" for name, folder in folders.items())
+
+
+def settings_for(folders: Mapping[str, Path], logs: Path, **more: Any) -> ServiceSettings:
+    own = {"observations_folder": str(logs / "observations"), "corrections_folder": str(logs / "corrections")}
+    return ServiceSettings(bundles=entries(folders), request_log=False, **own, **more)
+
+
+def asked(own: ServiceSettings, call: Call) -> Any:
+    """Make calls to a service in this process."""
+    api = Api(own)
+    api.start(open_models(own, worker="1"))
+
+    async def ask() -> Any:
+        transport = httpx.ASGITransport(build_app(api))
+        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+            return await call(client)
+
+    try:
+        return asyncio.run(ask())
+    finally:
+        api.close()
+
+
+async def read(client: httpx.AsyncClient, model: str = "", image: bytes = IMAGES[0]) -> httpx.Response:
+    return await client.post("/read", params={"model": model} if model else {}, files={"image": image})
+
+
+def essence(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what two services must agree on: all but the names of reading and model."""
+    return {name: value for name, value in answer.items() if name not in ("reading_id", "model")}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (["english"], "'english' is no NAME=FOLDER"),
+        (["english="], "'english=' is no NAME=FOLDER"),
+        (["a/b=models/bundle"], "'a/b' cannot name a bundle; at most 40 small letters"),
+        (["数字=models/bundle"], "'数字' cannot name a bundle"),
+        (["\uff41=models/bundle"], "cannot name a bundle"),  # a full-width letter
+        (["a+b=models/bundle"], "'a+b' cannot name a bundle"),  # that is how two are named that vote
+        (["a=x", "b=y", "a=z"], "'a' names two bundles"),
+    ],
+)
+def test_bundles_that_cannot_be_told_apart_are_refused_in_one_line(given: list[str], said: str) -> None:
+    with pytest.raises(SettingsError, match=r"^LEGIBLE_BUNDLES: ") as caught:
+        named_bundles(given)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_one_way_of_naming_bundles_at_a_time() -> None:
+    with pytest.raises(SettingsError, match="LEGIBLE_BUNDLE is set too, to 'models/other'"):
+        named_bundles(["a=models/bundle"], single="models/other")
+
+
+def test_without_names_there_is_the_bundle_that_is_found() -> None:
+    assert list(named_bundles([])) == [DEFAULT]
+
+
+def test_an_unknown_model_is_a_404_that_names_those_there_are(folders: dict[str, Path], tmp_path: Path) -> None:
+    own = settings_for({"english": folders["english"]}, tmp_path)
+    answer = asked(own, lambda client: read(client, "../../etc"))
+    assert answer.status_code == 404
+    assert answer.json()["error"]["message"].startswith("no model '../../etc'; there: english;")
+
+
+def test_a_lazy_bundle_is_checked_at_the_start_and_opened_by_the_first_request(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    async def calls(client: httpx.AsyncClient) -> list[list[bool]]:
+        before = (await client.get("/models")).json()["models"]
+        assert (await read(client, "rotated")).json()["model"] == "rotated"
+        after = (await client.get("/models")).json()["models"]
+        return [[model["is_open"] for model in models] for models in (before, after)]
+
+    two = {name: folders[name] for name in ("english", "rotated")}
+    assert asked(settings_for(two, tmp_path, lazy_bundles=True), calls) == [[True, False], [True, True]]
+    broken = tmp_path / "broken"
+    shutil.copytree(folders["rotated"], broken)
+    (broken / "model.tflite").write_bytes(b"no model")
+    with pytest.raises(BundleError, match=r"model\.tflite is not as packed"):
+        open_models(settings_for({**two, "broken": broken}, tmp_path, lazy_bundles=True), worker="1")
+
+
+def test_a_reload_needs_a_key_of_its_own(folders: dict[str, Path], tmp_path: Path) -> None:
+    async def call(client: httpx.AsyncClient) -> list[int]:
+        keys = [{}, {"X-API-Key": "another"}, {"X-API-Key": KEY}]
+        return [(await client.post("/models/english/reload", headers=key)).status_code for key in keys]
+
+    one = {"english": folders["english"]}
+    assert asked(settings_for(one, tmp_path, reload_keys=(entry("ops", KEY),)), call) == [401, 401, 200]
+    assert asked(settings_for(one, tmp_path), call) == [404, 404, 404]
+
+
+@pytest.fixture(scope="module")
+def service(folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """Two workers with all three bundles; `changing` is a copy of the shipped one that the tests replace."""
+    place = tmp_path_factory.mktemp("service")
+    changing = variant(folders["english"], place / "changing", {})
+    variables = {
+        "LEGIBLE_BUNDLES": ",".join(entries({**folders, "changing": changing})),
+        "LEGIBLE_RELOAD_KEYS": entry("ops", KEY),
+        "LEGIBLE_WORKERS": "2",
+        "LEGIBLE_FEEDBACK": "1",
+    }
+    with (
+        served(place, **variables) as address,
+        httpx.Client(base_url=address, timeout=60, headers={"X-API-Key": KEY}) as client,
+    ):
+        yield client
+
+
+def reading(client: httpx.Client, model: str = "", image: bytes = IMAGES[0]) -> dict[str, Any]:
+    query = {"model": model} if model else {}
+    answer: dict[str, Any] = client.post("/read", params=query, files={"image": image}).raise_for_status().json()
+    return answer
+
+
+@pytest.mark.slow
+def test_each_reads_bit_for_bit_as_it_does_alone(
+    service: httpx.Client, folders: dict[str, Path], tmp_path: Path
+) -> None:
+    together = {name: [essence(reading(service, name, image)) for image in IMAGES] for name in folders}
+    for name, folder in folders.items():
+        alone = {"observations_folder": str(tmp_path), "corrections_folder": str(tmp_path), "request_log": False}
+
+        async def calls(client: httpx.AsyncClient) -> list[dict[str, Any]]:
+            return [essence((await read(client, image=image)).json()) for image in IMAGES]
+
+        assert together[name] == asked(ServiceSettings(bundles=(f"{name}={folder}",), **alone), calls)  # type: ignore[arg-type]
+    texts = {name: answers[0]["text"] for name, answers in together.items()}
+    assert texts["english"] == texts["careful"] == "Hamburg"
+    assert texts["rotated"] == "Hnzohet"
+    assert together["careful"][0]["confidence"] < together["english"][0]["confidence"]
+    assert essence(reading(service)) == together["english"][0]
+
+
+@pytest.mark.slow
+def test_they_are_listed_with_charset_card_and_figures(service: httpx.Client, folders: dict[str, Path]) -> None:
+    first, *others = service.get("/models").raise_for_status().json()["models"]
+    assert (first["name"], first["default"], first["is_open"]) == ("english", True, True)
+    assert [model["name"] for model in others] == ["rotated", "careful", "changing"]
+    assert first["bundle"] == read_manifest(folders["english"]).bundle_id
+    assert first["exact_match"]["print"] > 0.9
+    assert "Model card" in service.get(first["card"]).text
+    assert set(first["characters"]) == set(others[0]["characters"])
+
+
+@pytest.mark.slow
+def test_each_has_metrics_of_its_own(service: httpx.Client) -> None:
+    for name in ("english", "rotated"):
+        reading(service, name)
+    text = service.get("/metrics").text
+    for name in ("english", "rotated", "careful", "changing"):
+        assert f'legible_drift_constant{{kind="image",model="{name}"}}' in text
+        assert f'legible_image_statistic_bucket{{le="0.1",model="{name}",statistic="entropy"}}' in text
+    models = {part.split('model="')[1].split('"')[0] for part in text.splitlines() if 'model="' in part}
+    assert models == {"english", "rotated", "careful", "changing"}  # what callers name is no label
+
+
+@pytest.mark.slow
+def test_a_correction_of_any_of_them_is_kept(service: httpx.Client) -> None:
+    sent = {"reading_id": reading(service, "rotated")["reading_id"], "text": "Hamburg"}
+    assert service.post("/feedback", json=sent).status_code == 202
+
+
+@pytest.mark.slow
+def test_a_broken_bundle_is_refused_and_the_former_one_goes_on(
+    service: httpx.Client, folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    changing = Path(next(tmp_path_factory.getbasetemp().glob("service*/changing")))
+    former = reading(service, "changing")
+    (changing / "model.tflite").write_bytes(b"no model")
+    answer = service.post("/models/changing/reload")
+    assert answer.status_code == 409
+    assert "model.tflite is not as packed" in answer.json()["error"]["message"]
+    assert f"bundle {former['bundle']} goes on" in answer.json()["error"]["message"]
+    assert essence(reading(service, "changing")) == essence(former)
+    variant(folders["english"], changing, {})
+    assert service.post("/models/nobody/reload").status_code == 404
+
+
+@pytest.mark.slow
+def test_twenty_reloads_under_load_lose_no_request(
+    service: httpx.Client, folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    changing = Path(next(tmp_path_factory.getbasetemp().glob("service*/changing")))
+    texts = {"english": "Hamburg", "rotated": "Hnzohet"}
+    by_bundle = {read_manifest(folders[name]).bundle_id: text for name, text in texts.items()}
+    stop, wrong, count = threading.Event(), [], [0, 0]
+
+    def load(number: int) -> None:
+        with httpx.Client(base_url=service.base_url, timeout=60) as client:
+            while not stop.is_set():
+                answer = client.post("/read?model=changing", files={"image": IMAGES[0]})
+                count[number] += 1
+                found = answer.json()
+                if answer.status_code != 200 or by_bundle.get(found["bundle"]) != found["text"]:
+                    wrong.append(answer.text)
+
+    callers = [threading.Thread(target=load, args=(number,)) for number in range(2)]
+    for caller in callers:
+        caller.start()
+    try:
+        for number in range(20):
+            name = list(texts)[(number + 1) % 2]
+            variant(folders[name], changing, {})
+            replaced = service.post("/models/changing/reload").raise_for_status().json()
+            assert by_bundle[replaced["bundle"]] == texts[name]
+            for _ in range(4):  # whichever worker answers
+                assert reading(service, "changing")["bundle"] == replaced["bundle"]
+    finally:
+        stop.set()
+        for caller in callers:
+            caller.join()
+    assert not wrong
+    assert min(count) > 20
