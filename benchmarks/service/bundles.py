@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-import httpx
 import _support  # noqa: F401
+import httpx
 from load import upload
 from rows import IMAGES
 from serving import PROJECT, Service, started
