@@ -81,8 +81,9 @@ class ServiceLogs:
 
     def put(self, row: Observation, image: GreyImage, *, unusual: Callable[[Observation], float]) -> None:
         """Write a row, and perhaps keep its image; `unusual` says how far it lies from its bundle's reference."""
-        for log in (self._observations, *self._senders):
-            log.put(row)
+        self._observations.put(row)
+        for sender in self._senders:
+            sender.put(row)
         if self._images and self._sampler.takes(confidence=row.confidence, unusual=unusual(row)):
             self._images.put(row.reading_id, image, at=row.at)
 
