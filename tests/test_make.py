@@ -48,7 +48,7 @@ def program(folder: Path, name: str, script: str = SAYS) -> None:
 
 
 def make(folder: Path, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
-    ready = (argument for name in ("FULL", "GPU") for argument in (f"{name}=bin", "-o", "bin/.ready"))
+    ready = (argument for name in ("FULL", "gpu") for argument in (f"{name}=bin", "-o", "bin/.ready"))
     environment = {**os.environ, "PATH": f"{folder / 'bin'}:{os.environ['PATH']}", **variables}
     environment["GIT_CONFIG_GLOBAL"] = os.devnull
     return subprocess.run(
@@ -80,7 +80,7 @@ def test_a_value_of_the_environment_is_taken_as_it_is(project: Path, target: str
     program(project, "legible")
     program(project, "dvc")
     hostile = f"$(shell touch {project}/pwned)`touch {project}/pwned`none"
-    done = make(project, "STORE=bin", target, **{variable: hostile})
+    done = make(project, "store=bin", target, **{variable: hostile})
     assert hostile in done.stdout
     assert not (project / "pwned").exists()
 
@@ -186,7 +186,7 @@ def pipeline(project: Path) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize("settings", ["", "seed=2"])
 def test_on_a_gpu_the_training_alone_runs_in_its_environment(pipeline: Path, settings: str) -> None:
-    done = make(pipeline, "GPU=gpu", "-o", "gpu/.ready", "retrain-gpu", SETTINGS=settings)
+    done = make(pipeline, "gpu=gpu", "-o", "gpu/.ready", "retrain-gpu", SETTINGS=settings)
     assert done.returncode == 0, done.stdout + done.stderr
     assert (pipeline / "ran.txt").read_text().splitlines() == [
         "ingest in bin, its own backend",
@@ -208,7 +208,7 @@ def test_an_experiment_is_kept_by_its_name_and_leaves_the_checkout_alone(pipelin
 @pytest.mark.slow
 def test_without_a_gpu_nothing_is_run(pipeline: Path) -> None:
     program(pipeline, "../gpu/python", "#!/bin/sh\nexit 1\n")
-    done = make(pipeline, "GPU=gpu", "-o", "gpu/.ready", "retrain-gpu")
+    done = make(pipeline, "gpu=gpu", "-o", "gpu/.ready", "retrain-gpu")
     assert done.returncode != 0
     assert "JAX sees no GPU here" in done.stderr
     assert not (pipeline / "ran.txt").exists()

@@ -48,7 +48,7 @@ def run(folder: Path, *command: str, code: int = 0) -> str:
 
 
 def make(folder: Path, *arguments: str, code: int = 0) -> str:
-    return run(folder, "make", "-s", f"FULL={BIN}", f"STORE={BIN}", "-o", f"{BIN}/.ready", *arguments, code=code)
+    return run(folder, "make", "-s", f"FULL={BIN}", f"store={BIN}", "-o", f"{BIN}/.ready", *arguments, code=code)
 
 
 def commit(folder: Path, message: str) -> None:
