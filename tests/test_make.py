@@ -218,6 +218,7 @@ ADDS = """#!/bin/sh
 case $1 in
   params) echo "seed: 1";;
   data) echo "legible $*"; test ! -f fails || exit 3; mkdir -p work/finetune/data/raw/own;;
+  before-after) echo "legible $*";;
   train) mkdir -p models/weights; echo "from $(cat start/model.weights.h5)" | tee models/weights/model.weights.h5;;
 esac
 """
@@ -231,7 +232,7 @@ case $1 in init) mkdir .dvc;; esac
 def tuned(project: Path) -> Path:
     """A project with weights, and two folders that somebody transcribed."""
     for name in ("dvc.yaml", "params.yaml", "fonts/package.json", "fonts/package-lock.json", "fonts/.npmrc",
-                 "models/weights/model.weights.h5", "models/measured/a.json",
+                 "models/weights/model.weights.h5", "models/measured/a.json", "models/bundle/manifest.json",
                  "a/index.tsv", "b/letters.tar"):  # fmt: skip
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         (project / name).write_text("first")
@@ -253,7 +254,19 @@ def test_a_fine_tuning_takes_the_folder_that_is_named_each_time(tuned: Path) -> 
         done = make(tuned, "finetune", FOLDER=folder)
         assert done.returncode == 0, done.stderr
         assert added(done) == [folder]
-        assert done.stdout.endswith("dvc repro\n")
+        assert "dvc repro\n\nlegible before-after work/finetune/before work/finetune\n" in done.stdout
+
+
+def test_a_fine_tuning_ends_with_the_bundle_how_to_serve_it_and_how_to_judge_it(tuned: Path) -> None:
+    done = make(tuned, "finetune", FOLDER="a")
+    assert "legible data rehearse . --root work/finetune" in done.stdout
+    for said in (
+        "work/finetune/models/bundle",
+        "LEGIBLE_BUNDLE=work/finetune/models/bundle legible serve",
+        "legible gate --bundle work/finetune --champion models/bundle",
+    ):
+        assert said in done.stdout
+    assert (tuned / "work/finetune/before-after.md").read_text().startswith("legible before-after")
 
 
 def test_a_fine_tuning_whose_source_could_not_be_added_trains_on_nothing_and_adds_it_the_next_time(tuned: Path) -> None:

@@ -54,8 +54,8 @@ def digits(number: int, *, split: str) -> Sample:
 def small_params(*, epochs: int, **changes: object) -> Params:
     params = load_params(PROJECT / "params.yaml", PROJECT / "params/tiny.yaml")
     train = dataclasses.replace(
-        params.train, size="micro", epochs=epochs, batch_columns=2048, mixture={"drawn/word": 1.0},
-        **{"epoch_samples": 96, **changes},  # type: ignore[arg-type]
+        params.train, size="micro", epochs=epochs, batch_columns=2048,
+        **{"epoch_samples": 96, "mixture": {"drawn/word": 1.0}, **changes},  # type: ignore[arg-type]
     )  # fmt: skip
     return dataclasses.replace(params, train=train)
 
@@ -293,6 +293,35 @@ def test_fine_tuning_starts_from_the_given_weights(trained_at_once: Path, tmp_pa
     training.train(small_params(epochs=1, start_from=start, learning_rate=1e-9, averaging=0.0), root=root)
     for before, after in zip(final_weights(trained_at_once)[:1], final_weights(root)[:1], strict=True):
         assert np.allclose(before, after, atol=1e-4)
+
+
+def test_a_fine_tuning_stops_between_its_start_and_its_end_where_it_forgets_less_than_a_point(
+    trained_at_once: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "tuned"
+    own = [dataclasses.replace(digits(n, split="train"), source="own", id=f"own/{n}") for n in range(30)]
+    samples = [
+        digits(n, split=split) for n, split in [*((n, "train") for n in range(60)), *((n, "tune") for n in range(90))]
+    ]
+    tune = [dataclasses.replace(sample, source="own", split="tune", id=f"{sample.id}/tune") for sample in own[:8]]
+    write_dataset(root / "data/dataset", [*samples, *own, *tune], present=["drawn", "own"])
+    shutil.copytree(trained_at_once / "models/weights", root / "start")
+    params = small_params(
+        epochs=1, mixture={"drawn/word": 1.0, "own/word": 1.0}, start_from="start", own=("own",),
+        interpolation=(0.25, 0.5), learning_rate=0.05,
+    )  # fmt: skip
+    training.train(params, root=root)
+    content = json.loads((root / "training/interpolation.json").read_text())
+    assert [trial["fraction"] for trial in content["trials"]] == [0.0, 0.25, 0.5]
+    assert list(content["trials"][0]["others"]) == ["drawn/word"]
+    start, _, _ = load_network(root / "start")
+    end, _, _ = load_network(root / "training/weights-1")
+    between = [
+        (1 - content["chosen"]) * a + content["chosen"] * b
+        for a, b in zip(start.get_weights(), end.get_weights(), strict=True)
+    ]
+    for ours, theirs in zip(final_weights(root), between, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
 def test_two_phases_of_one_training_equal_two_trainings(trained_at_once: Path, tmp_path: Path) -> None:

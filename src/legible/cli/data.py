@@ -74,6 +74,20 @@ def data_drop(name: str, root: Root = HERE) -> None:
     drop(root, name)
 
 
+@data_app.command("rehearse")
+def data_rehearse(
+    project: Annotated[Path, typer.Argument(help="The project whose sources are rehearsed.")], *, root: Root
+) -> None:
+    """List a project's sources in another one, by links. Example: legible data rehearse . --root work/finetune"""
+    from legible.data.rehearsal import rehearse
+
+    found = rehearse(project, root)
+    if found.here:
+        print(f"rehearsed: {', '.join(found.here)}")
+    if found.absent:
+        print(f"not here, so that it is not rehearsed: {', '.join(found.absent)}")
+
+
 @data_app.command("list")
 def data_list(root: Root = HERE) -> None:
     """Print the listed sources, and whether each is here."""

@@ -165,6 +165,14 @@ class TrainParams(Section):
     start_with: tuple[str, ...] = ()
     """Further folders of weights of the same size; the first phase starts from the average of all."""
 
+    interpolation: tuple[Fraction, ...] = ()
+    """Ways from the start to the trained weights, 0 to 1; that which reads `tune` best is the result (WiSE-FT).
+
+    No group that the start was trained on may lose more than a point; the groups of `own` are to gain.
+    """
+    own: tuple[str, ...] = ()
+    """The sources that a fine-tuning is for; all others stand for what the start can read already."""
+
     @property
     def paired(self) -> bool:
         """Whether each image is trained on in two views."""

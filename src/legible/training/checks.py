@@ -25,6 +25,11 @@ def check_phases(params: Params, phases: Sequence[TrainingPhase]) -> None:
     """Raise SettingsError for the first setting with which a phase cannot be trained."""
     if params.train.start_with and not params.train.start_from:
         raise SettingsError("train.start_with is for further weights beside those of train.start_from; name these")
+    if params.train.interpolation and not (params.train.start_from and params.train.own):
+        raise SettingsError(
+            "train.interpolation is between the weights of train.start_from and those of a training to "
+            "train.own; name both"
+        )
     _check_names(params.train.phases)
     for phase in phases:
         _check(phase.train, _placed(params.train.phases, phase.number))

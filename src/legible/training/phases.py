@@ -72,7 +72,7 @@ def with_overlay(train: TrainParams, overlay: PhaseParams) -> TrainParams:
     """Return the settings of the section, overlaid with those that the phase states."""
     values = {field.name: getattr(overlay, field.name) for field in dataclasses.fields(overlay)}
     stated = {n: v for n, v in values.items() if v is not None and n not in OF_THE_PHASE_ITSELF}
-    return dataclasses.replace(train, phases=(), mixtures={}, averaged=1, **stated)
+    return dataclasses.replace(train, phases=(), mixtures={}, averaged=1, interpolation=(), own=(), **stated)
 
 
 def last_numbers(last: int, count: int) -> tuple[int, ...]:

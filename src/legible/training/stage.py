@@ -17,6 +17,7 @@ from legible.network.normalization import update_batch_norm
 from legible.training.batches import Planner, epoch_batches
 from legible.training.checkpoint import Checkpoints, TrainingProgress
 from legible.training.checks import check_mixtures, check_phases, check_splits
+from legible.training.interpolation import interpolate
 from legible.training.loop import Loaded, build_model, preprocessing_of, run_phase
 from legible.training.phases import TrainingPhase, fingerprints, last_numbers, open_phases, phases_of, up_to, weights_of
 from legible.training.preprocessing_pool import PreprocessingPool
@@ -57,6 +58,8 @@ def train(params: Params, *, root: Path, workers: int = 1, stop_after: str = "")
         checkpoints = Checkpoints(root / phase.checkpoint, identity)
         model = run_phase(phase, loaded, checkpoints, root=root, curves=curves, workers=workers)
         save_weights(model, root / phase.weights, phase.train, charset=phase.params.charset.build())
+    if params.train.interpolation:
+        interpolate(model, phases, _split(data_set, "tune"), params, root=root)
     _publish(model, phases[-1], loaded.train, averaged=params.train.averaged, root=root, workers=workers)
     if last_open:
         opened = "models/weights" if last_open >= len(phases) else weights_of(last_open)

@@ -1,0 +1,38 @@
+"""The sources of one project in another, for a fine-tuning that rehearses what its start was trained on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from legible.data.sources import FORMAT, listed, raw_folder
+
+
+@dataclass(frozen=True)
+class Rehearsed:
+    """The names of the sources that are rehearsed, and of those whose files are not here."""
+
+    here: tuple[str, ...]
+    absent: tuple[str, ...]
+
+
+def rehearse(project: Path, into: Path) -> Rehearsed:
+    """List the sources of a project in another one, by links to their files.
+
+    What the other project lists and holds itself stays as it is. Of two sources with one name its own counts.
+    """
+    own = [source for source in listed(into) if not (into / "data/raw" / source.name).is_symlink()]
+    others = [source for source in listed(project) if source.name not in {one.name for one in own}]
+    here = [source for source in others if raw_folder(project, source.name).is_dir()]
+    for source in here:
+        _link(raw_folder(project, source.name).resolve(), into / "data/raw" / source.name)
+    if own or here:
+        FORMAT.save(into / "data/sources.json", {"sources": [source.stated() for source in (*own, *here)]})
+    names = tuple(source.name for source in here)
+    return Rehearsed(names, tuple(source.name for source in others if source.name not in names))
+
+
+def _link(folder: Path, link: Path) -> None:
+    link.parent.mkdir(parents=True, exist_ok=True)
+    fresh = link.with_name(f".{link.name}.new")
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(folder)
+    fresh.replace(link)
