@@ -149,11 +149,17 @@ def test_a_driver_that_was_killed_holds_nothing(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize("kept", ["within the first image", "within a header", "between members"])
 def test_a_shard_that_is_cut_off_is_named_before_anything_is_read(
-    folder: Path, tmp_path: Path, bundle_folder: Path
+    folder: Path, tmp_path: Path, bundle_folder: Path, kept: str
 ) -> None:
     shard = folder / "shard-000.tar"
-    shard.write_bytes(shard.read_bytes()[:700])
+    with tarfile.open(shard) as tar:
+        second = tar.getmembers()[1]
+    size = {"within the first image": 700, "within a header": second.offset + 100, "between members": second.offset}[
+        kept
+    ]
+    shard.write_bytes(shard.read_bytes()[:size])
     with pytest.raises(DataError, match=r"shard-000\.tar: .*fetch"):
         read_bulk(job(folder, bundle_folder), str(tmp_path / "out"), bundle=str(bundle_folder))
     assert not list((tmp_path / "out").glob("*"))

@@ -47,7 +47,7 @@ def compact(
     window = CountedWindow.empty(standard)
     compaction = _Compaction(standard, window, _places(summaries, standard, window))
     hours = reversed(list(hours_newest_first(observations, since=since)))
-    for files in tqdm(list(hours), desc="compact", unit="hour", file=sys.stderr):
+    for files in tqdm(list(hours), desc="compact", unit="hour", file=sys.stderr, delay=2):
         if not files.hour:
             raise DataError(f"{observations}: its files do not tell their hour; name a folder that holds {FOLDER}/")
         if files.hour < hour(at - GRACE_SECONDS):

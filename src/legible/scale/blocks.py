@@ -79,8 +79,16 @@ def _tar_members(store: Store, address: str) -> Iterator[tuple[str, int, int]]:
                     raise DataError(f"{address}: cut off in {member.name}; fetch the archive anew")
                 if member.isreg() and member.name.lower().endswith(IMAGES):
                     yield member.name, member.offset_data, member.size
+            file.seek(archive.offset)
+            if not is_end_of_archive(file.read(tarfile.BLOCKSIZE)):
+                raise DataError(f"{address}: cut off, there is no end of the archive; fetch it anew")
     except tarfile.TarError as error:
         raise DataError(f"{address}: no tar archive, or a damaged one ({error}); fetch it anew") from error
+
+
+def is_end_of_archive(block: bytes) -> bool:
+    """Tell whether a block of an archive is its end; tarfile takes a file that is cut between members for whole."""
+    return block == bytes(tarfile.BLOCKSIZE)
 
 
 def _row_groups(store: Store, address: str) -> Iterator[Group]:
