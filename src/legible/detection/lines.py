@@ -4,7 +4,8 @@ The page is scaled so that its letters are about as high as those that the netwo
 where the network finds them higher or lower.
 """
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -69,6 +70,23 @@ class Piece:
     def height(self) -> float:
         return float(np.median(self.lower - self.upper))
 
+    @cached_property
+    def slope(self) -> float:
+        """The slope of its middle, or 0 where it is too short to tell."""
+        if self.x[-1] - self.x[0] < 4 * self.height:
+            return 0.0
+        return float(np.polyfit(self.x, (self.upper + self.lower) / 2, 1)[0])
+
+    @cached_property
+    def first(self) -> tuple[float, float]:
+        """The middle, x and y, of its first columns."""
+        return float(self.x[0]), float((self.upper[:4] + self.lower[:4]).mean() / 2)
+
+    @cached_property
+    def last(self) -> tuple[float, float]:
+        """The middle, x and y, of its last columns."""
+        return float(self.x[-1]), float((self.upper[-4:] + self.lower[-4:]).mean() / 2)
+
 
 def find_lines(detector: Detector, image: GreyImage, *, factor: float | None = None) -> list[FoundLine]:
     """Return the lines of a page (H, W), from the top; `factor` scales it first, where it is known."""
@@ -112,18 +130,23 @@ def estimated_line_height(image: GreyImage) -> float:
 def pieces_of(maps: PageMaps) -> list[Piece]:
     """Return the cores of a page, each of them one line or a part of one."""
     core = np.where(maps.gap > 0.6, maps.core * 0.5, maps.core)  # noqa: PLR2004
-    return list(_pieces(maps, core, np.ones(core.shape, bool), level=0))
+    return list(_pieces(maps, core, (0, 0), np.ones(core.shape, bool), level=0))
 
 
 def joined(pieces: Sequence[Piece], maps: PageMaps) -> list[Piece]:
     """Return the pieces that follow each other on one line put together, unless the maps see a gap between them."""
-    rest = sorted(pieces, key=lambda piece: piece.x[0])
+    row = sorted(pieces, key=lambda piece: piece.x[0])
+    starts = [float(piece.x[0]) for piece in row]
+    taken: set[int] = set()
     whole: list[Piece] = []
-    while rest:
-        piece = rest.pop(0)
-        while (following := _following(piece, rest, maps.gap)) is not None:
-            rest = [other for other in rest if other is not following]
-            piece = _together(piece, following)
+    for number, first in enumerate(row):
+        if number in taken:
+            continue
+        taken.add(number)
+        piece = first
+        while (following := _following(piece, row, starts, taken, maps.gap)) is not None:
+            taken.add(following)
+            piece = _together(piece, row[following])
         whole.append(piece)
     return whole
 
@@ -171,21 +194,23 @@ def _ink(image: GreyImage) -> npt.NDArray[np.uint8]:
     return np.asarray(chosen, np.uint8)
 
 
-def _pieces(maps: PageMaps, core: Map, within: npt.NDArray[np.bool_], *, level: int) -> Iterator[Piece]:
+def _pieces(
+    maps: PageMaps, core: Map, corner: tuple[int, int], within: npt.NDArray[np.bool_], *, level: int
+) -> Iterator[Piece]:
+    """Yield the pieces of a mask whose top left cell is at `corner`, (row, column)."""
+    region = np.s_[corner[0] : corner[0] + within.shape[0], corner[1] : corner[1] + within.shape[1]]
     count, labels, stats, _ = cv2.connectedComponentsWithStats(
-        ((core > THRESHOLDS[level]) & within).astype(np.uint8), connectivity=8
+        ((core[region] > THRESHOLDS[level]) & within).astype(np.uint8), connectivity=8
     )
     for label in range(1, count):
         if stats[label, cv2.CC_STAT_AREA] < MIN_CELLS:
             continue
         left, top, width, height = stats[label, :4].tolist()
-        part = np.s_[top : top + height, left : left + width]
-        own = labels[part] == label
-        piece = _piece(maps, part, own)
+        own = labels[top : top + height, left : left + width] == label
+        top, left = top + corner[0], left + corner[1]
+        piece = _piece(maps, np.s_[top : top + height, left : left + width], own)
         if _is_double(piece, own) and level + 1 < len(THRESHOLDS):
-            inner = np.zeros(core.shape, bool)
-            inner[part] = own
-            parts = list(_pieces(maps, core, inner, level=level + 1))
+            parts = list(_pieces(maps, core, (top, left), own, level=level + 1))
             if parts:
                 yield from parts
                 continue
@@ -210,15 +235,15 @@ def _is_double(piece: Piece, own: npt.NDArray[np.bool_]) -> bool:
     return float(thick.mean()) > 0.3 or float(apart.mean()) > 0.1  # noqa: PLR2004
 
 
-def _following(piece: Piece, others: Sequence[Piece], gap: Map) -> Piece | None:
-    """Return the nearest piece that goes on where this one ends."""
-    high = piece.height
-    near = [
-        other
-        for other in others
-        if -0.5 * high < other.x[0] - piece.x[-1] < (JOIN_GAP + 2 * CORE_INSET) * high and _continues(piece, other, gap)
-    ]
-    return min(near, key=lambda other: float(other.x[0]), default=None)
+def _following(
+    piece: Piece, row: Sequence[Piece], starts: Sequence[float], taken: Container[int], gap: Map
+) -> int | None:
+    """Return the number of the nearest piece that goes on where this one ends; `starts` are those of `row`, sorted."""
+    high, end = piece.height, float(piece.x[-1])
+    first = bisect_right(starts, end - 0.5 * high)
+    last = bisect_left(starts, end + (JOIN_GAP + 2 * CORE_INSET) * high)
+    near = (number for number in range(first, last) if number not in taken)
+    return next((number for number in near if _continues(piece, row[number], gap)), None)
 
 
 def _continues(piece: Piece, other: Piece, gap: Map) -> bool:
@@ -226,29 +251,15 @@ def _continues(piece: Piece, other: Piece, gap: Map) -> bool:
     heights = sorted((piece.height, other.height))
     if heights[1] > 1.7 * heights[0]:
         return False
-    end, start = _end(piece, last=True), _end(other, last=False)
-    if abs(start[1] - end[1] - _slope(piece, other) * (start[0] - end[0])) > 0.35 * heights[1]:
+    end, start = piece.last, other.first
+    longer = max(piece, other, key=lambda one: one.x[-1] - one.x[0])
+    if abs(start[1] - end[1] - longer.slope * (start[0] - end[0])) > 0.35 * heights[1]:
         return False
     steps = max(int(abs(start[0] - end[0]) / STRIDE), 1)
     x = np.linspace(end[0], start[0], steps + 1) / STRIDE
     y = np.linspace(end[1], start[1], steps + 1) / STRIDE
     rows, columns = np.clip(y.astype(int), 0, gap.shape[0] - 1), np.clip(x.astype(int), 0, gap.shape[1] - 1)
     return float(gap[rows, columns].max()) < MAX_JOIN_GAP_PROBABILITY
-
-
-def _slope(piece: Piece, other: Piece) -> float:
-    """Return the slope of the longer of two pieces, or 0 where both are too short to tell."""
-    longer = max(piece, other, key=lambda one: one.x[-1] - one.x[0])
-    if longer.x[-1] - longer.x[0] < 4 * longer.height:
-        return 0.0
-    return float(np.polyfit(longer.x, (longer.upper + longer.lower) / 2, 1)[0])
-
-
-def _end(piece: Piece, *, last: bool) -> tuple[float, float]:
-    """Return the middle of a piece's last or first few columns."""
-    part = slice(-4, None) if last else slice(0, 4)
-    y = (piece.upper[part] + piece.lower[part]) / 2
-    return float(piece.x[-1] if last else piece.x[0]), float(y.mean())
 
 
 def _together(piece: Piece, other: Piece) -> Piece:
