@@ -10,6 +10,7 @@ import pypdfium2 as pdfium
 import pytest
 
 from legible.pages.formats import ALTO, PAGE, to_alto, to_hocr, to_json, to_page_xml, to_text
+from legible.pages.from_json import ReadingError, document_of
 from legible.pages.open import Document
 from legible.pages.result import BlockResult, DocumentResult, LineResult, PageResult, Polygon, WordResult
 from legible.pages.searchable import searchable_pdf, with_text
@@ -54,6 +55,51 @@ def test_json_has_every_line_in_order_with_its_place() -> None:
     assert lines[0]["polygon"] == [[100, 100], [420, 100], [420, 130], [100, 130]]
     assert pages[0]["size"] == [800, 600]
     assert [word["text"] for word in lines[3]["words"]] == ["Fresh", "milk"]
+
+
+def test_json_is_read_back_as_it_was_written() -> None:
+    assert document_of(to_json(DOCUMENT).encode()) == DOCUMENT
+
+
+def test_a_corrected_line_has_words_along_its_polygon() -> None:
+    content = json.loads(to_json(DOCUMENT))
+    content["pages"][0]["blocks"][0]["lines"][0]["text"] = "Another title"
+    line = document_of(json.dumps(content).encode()).pages[0].lines[0]
+    assert line.text == "Another title"
+    assert [word.text for word in line.words] == ["Another", "title"]
+    first, second = (word.box for word in line.words)
+    assert first[0] == pytest.approx(100, abs=4)
+    assert second[2] == pytest.approx(420, abs=4)
+    assert 100 < first[2] < second[0] < 420
+    assert first[1::2] == pytest.approx((100, 130), abs=1)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("pages",), []), (("pages",), 3), (("pages", 0, "number"), 2), (("pages", 0, "size"), [0, 9]),
+        (("pages", 0, "size"), None), (("pages", 0, "blocks"), "text"), (("pages", 0, "angle"), "NaN"),
+        (("pages", 0, "outline"), [[1]]), (("pages", 0, "blocks", 0, "lines", 0, "text"), 7),
+        (("pages", 0, "blocks", 0, "lines", 0, "text"), "\ud800"),
+        (("pages", 0, "blocks", 0, "lines", 0, "polygon"), [[1, 2], [3, 4]]),
+        (("pages", 0, "blocks", 0, "lines", 0, "polygon"), [[1, 2], [3, 4], [5, 6], [7, 1e300]]),
+        (("pages", 0, "blocks", 0, "lines", 0, "confidence"), "sure"),
+    ],
+)  # fmt: skip
+def test_json_of_anything_else_is_refused(place: tuple[str | int, ...], value: object) -> None:
+    content = json.loads(to_json(DOCUMENT))
+    parent = content
+    for step in place[:-1]:
+        parent = parent[step]
+    parent[place[-1]] = value
+    with pytest.raises(ReadingError):
+        document_of(json.dumps(content).encode())
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"\xff", b"[" * 100_000])
+def test_what_is_no_json_of_a_document_is_refused(content: bytes) -> None:
+    with pytest.raises(ReadingError):
+        document_of(content)
 
 
 def test_hocr_gives_the_words_back_with_their_boxes() -> None:

@@ -12,8 +12,9 @@ from truth_detector import TruthDetector
 
 from legible.detection.geometry import LineShape, moved_points
 from legible.detection.lines import FoundLine
+from legible.pages.clock import PageTimeoutError
 from legible.pages.open import OpenedPage
-from legible.pages.read import CrowdedPageError, PageOptions, PageReader, PageTimeoutError, is_text, leveled
+from legible.pages.read import CrowdedPageError, PageOptions, PageReader, is_text, leveled
 from legible.pages.text_layer import LayerLine, LayerWord
 from legible.pages.words import expected_breaks, word_spans
 from legible.reading import Character, Reading

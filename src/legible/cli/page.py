@@ -27,16 +27,14 @@ def page(
     """Read whole pages. Exit code 1: some could not be read. Example: legible page scan.pdf --format pdf --output ."""
     from tqdm import tqdm
 
-    from legible.detection.detector import LineDetector
-    from legible.pages.read import PageOptions, PageReader
+    from legible.pages.read import PageOptions
+    from legible.pages.shipped import open_reader
     from legible.recognition.bundle import find_bundle, load_bundle
-    from legible.recognition.recognizer import Recognizer
 
     if output is None and (form is PageFormat.pdf or len(paths) > 1):
         raise SettingsError("several files, or a PDF, do not go to stdout; name a folder by --output")
     opened = load_bundle(bundle or find_bundle())
-    options = PageOptions(seconds=seconds)
-    reader = PageReader(Recognizer.from_bundle(opened), LineDetector(detector or opened.detector), options=options)
+    reader = open_reader(opened, detector=detector, options=PageOptions(seconds=seconds))
     failures = 0
     for path in tqdm(paths, desc="read", unit="file", disable=len(paths) == 1):
         try:

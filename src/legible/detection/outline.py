@@ -51,9 +51,9 @@ def outline_of(sheet: Map) -> Outline | None:
     if not MIN_AREA < mask.mean() < MAX_AREA:
         return None
     corners = _quadrangle(mask)
-    if corners is None or not _is_plausible(corners):
+    if corners is None or not is_plausible(corners):
         return None
-    return Outline(_clockwise(corners), _fit(mask, corners))
+    return Outline(clockwise(corners), _fit(mask, corners))
 
 
 def flattened(image: GreyImage, corners: PagePoints) -> tuple[GreyImage, Matrix]:
@@ -126,7 +126,7 @@ def _meeting(first: tuple[PagePoints, PagePoints], second: tuple[PagePoints, Pag
     return np.asarray(p + along * u)
 
 
-def _clockwise(corners: PagePoints) -> PagePoints:
+def clockwise(corners: PagePoints) -> PagePoints:
     """Return the corners clockwise (y goes down), from the one nearest to the top left on."""
     center = corners.mean(axis=0)
     order = np.argsort(np.arctan2(*(corners - center).T[::-1]))
@@ -134,7 +134,7 @@ def _clockwise(corners: PagePoints) -> PagePoints:
     return np.roll(ring, -int(ring.sum(axis=1).argmin()), axis=0)
 
 
-def _is_plausible(corners: PagePoints) -> bool:
+def is_plausible(corners: PagePoints) -> bool:
     sides = np.linalg.norm(corners - np.roll(corners, -1, axis=0), axis=1)
     if sides.min() < 1:
         return False

@@ -35,7 +35,10 @@ def page_as_dict(page: PageResult) -> dict[str, Any]:
         "angle": round(page.angle, 2),
         "turns": page.turns,
         "source": page.source,
-        "blocks": [{"lines": [_line_as_dict(line) for line in block.lines]} for block in page.blocks],
+        "blocks": [
+            {"lines": [_line_as_dict(line, number) for number, row in enumerate(block.rows) for line in row]}
+            for block in page.blocks
+        ],
     }
 
 
@@ -105,10 +108,12 @@ def to_page_xml(page: PageResult, *, file_name: str = "", created: datetime | No
     return _document(root)
 
 
-def _line_as_dict(line: LineResult) -> dict[str, Any]:
+def _line_as_dict(line: LineResult, row: int) -> dict[str, Any]:
     return {
         "text": line.text,
         "confidence": round(line.confidence, 4),
+        **({"reading_id": line.reading_id} if line.reading_id else {}),
+        "row": row,
         "polygon": _rounded(line.polygon),
         "words": [
             {"text": word.text, "confidence": round(word.confidence, 4), "polygon": _rounded(word.polygon)}

@@ -4,6 +4,7 @@ Its lines are found, straightened and read by the same recognizer as single word
 order, and their places are those in the image as it was sent.
 """
 
+import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from legible.detection.orientation import Evidence, best_turn, evidence_of, skew
 from legible.detection.outline import find_outline, flattened
 from legible.detection.straighten import cut_line, page_polygon
 from legible.errors import ImageError
+from legible.pages.clock import PageClock, naming_page
+from legible.pages.corners import sheet_corners
 from legible.pages.open import Document, OpenedPage, PageLimits
 from legible.pages.result import BlockResult, DocumentResult, LineResult, PageResult, Polygon, WordResult
 from legible.pages.text_layer import LayerLine
@@ -40,13 +43,8 @@ MIN_TRUST_ALONE = 0.5
 FEW_CHARACTERS = 2
 READ_TOGETHER = 16
 """The number of lines that are read between two looks at the clock."""
-
-
-class PageTimeoutError(ImageError):
-    """The page took longer than it may."""
-
-    code = "page_timeout"
-    status = 408
+ObserveLine = Callable[[GreyImage, Reading], str]
+"""A function that is called with the straightened image and the reading of each line, and returns the reading's id."""
 
 
 class CrowdedPageError(ImageError):
@@ -90,11 +88,13 @@ class PageReader:
         *,
         options: PageOptions | None = None,
         clock: Callable[[], float] = time.monotonic,
+        observe: ObserveLine = lambda *_: "",
     ) -> None:
         self._recognizer = recognizer
         self._detector = detector
         self._options = options or PageOptions()
         self._clock = clock
+        self._observe = observe
 
     def read(self, data: bytes) -> DocumentResult:
         """Return the text of a file. Raise ImageError, or the subclass that says why."""
@@ -102,16 +102,23 @@ class PageReader:
 
     def read_each(self, data: bytes) -> Iterator[PageResult]:
         """Yield each page of a file as soon as it is read."""
-        for page in Document(data, limits=self._options.limits).pages():
-            yield self.read_opened(page)
+        document = Document(data, limits=self._options.limits)
+        for page in document.pages():
+            with naming_page(page.number, of=document.page_count):
+                result = self.read_opened(page)
+            yield result
 
-    def read_opened(self, page: OpenedPage) -> PageResult:
-        """Return the text of one page."""
+    def read_opened(self, page: OpenedPage, *, corners: Polygon = (), seconds: float | None = None) -> PageResult:
+        """Return the text of one page.
+
+        corners: the four of the sheet, where they are known. seconds: where less time is left than the options give.
+        """
         height, width = page.image.shape
-        if page.layer and self._options.keep_text:
+        if page.layer and self._options.keep_text and not corners:
             blocks = layer_blocks(page.layer)
             return PageResult(page.number, width, height, blocks, source="text layer", dpi=page.dpi)
-        upright, blocks = self._read_image(page.image)
+        clock = PageClock(self._options.seconds if seconds is None else seconds, self._clock)
+        upright, blocks = self._read_image(page.image, corners, clock)
         return PageResult(
             page.number,
             width,
@@ -123,32 +130,40 @@ class PageReader:
             dpi=page.dpi,
         )
 
-    def _read_image(self, image: GreyImage) -> tuple[Upright, tuple[BlockResult, ...]]:
-        deadline = self._clock() + self._options.seconds if self._options.seconds else np.inf
-        upright = self._upright(image, deadline)
-        lines = list(self._read_lines(upright, deadline))
+    def _read_image(
+        self, image: GreyImage, corners: Polygon, clock: PageClock
+    ) -> tuple[Upright, tuple[BlockResult, ...]]:
+        upright = self._flat(image, corners, clock) if corners else self._upright(image, clock)
+        lines = list(self._read_lines(upright, clock))
         shapes = [line.shape for line, _ in lines]
         blocks = []
         for block in reading_order(shapes):
-            rows = [tuple(_line_result(upright, *lines[number]) for number in row) for row in block.rows]
+            rows = [tuple(self._line_result(upright, *lines[number]) for number in row) for row in block.rows]
             blocks.append(BlockResult(tuple(rows)))
         return upright, tuple(blocks)
 
-    def _upright(self, image: GreyImage, deadline: float) -> Upright:
+    def _flat(self, image: GreyImage, corners: Polygon, clock: PageClock) -> Upright:
+        """Return the sheet between four known corners, upright and level."""
+        ring = sheet_corners(corners, image)
+        sheet, back = flattened(image, ring)
+        upright = self._upright(sheet, clock, find_sheet=False)
+        return dataclasses.replace(upright, back=back @ upright.back, outline=_polygon(ring))
+
+    def _upright(self, image: GreyImage, clock: PageClock, *, find_sheet: bool = True) -> Upright:
         """Return the page upright and level, and flat where its corners are certain."""
         looks: dict[int, Upright] = {}
 
         def evidence(turn: int) -> Evidence:
-            self._check_time(deadline)
-            looks[turn] = self._look(image, turn)
+            clock.check()
+            looks[turn] = self._look(image, turn, find_sheet=find_sheet and self._options.find_sheet)
             return self._evidence(looks[turn])
 
         return looks[best_turn(evidence)]
 
-    def _look(self, image: GreyImage, turn: int) -> Upright:
+    def _look(self, image: GreyImage, turn: int, *, find_sheet: bool) -> Upright:
         sheet, back = turned(image, turn), turned_back(turn, shape=(image.shape[0], image.shape[1]))
         outline: Polygon = ()
-        if self._options.find_sheet:
+        if find_sheet:
             found = find_outline(self._detector, sheet)
             if found is not None and found.is_sure:
                 outline = _polygon(moved_points(found.corners, back))
@@ -173,19 +188,24 @@ class PageReader:
         elongations = [line.shape.length / line.shape.height for line in look.lines]
         return evidence_of(sure, [len(reading.text) for reading in readings], elongations)
 
-    def _read_lines(self, upright: Upright, deadline: float) -> Iterator[tuple[FoundLine, Reading]]:
+    def _read_lines(self, upright: Upright, clock: PageClock) -> Iterator[tuple[FoundLine, Reading]]:
         """Yield the lines that hold text, with their readings."""
         for start in range(0, len(upright.lines), READ_TOGETHER):
-            self._check_time(deadline)
+            clock.check()
             some = upright.lines[start : start + READ_TOGETHER]
             readings = self._recognizer.read([cut_line(upright.image, line.shape) for line in some])
             yield from ((line, reading) for line, reading in zip(some, readings, strict=True) if is_text(line, reading))
 
-    def _check_time(self, deadline: float) -> None:
-        if self._clock() > deadline:
-            raise PageTimeoutError(
-                f"the page was not read within {self._options.seconds:g} seconds; send a smaller picture, or its parts"
-            )
+    def _line_result(self, upright: Upright, line: FoundLine, reading: Reading) -> LineResult:
+        image = cut_line(upright.image, line.shape)
+        spans = word_spans(image, reading.text)
+        words = []
+        for text, span, sure in zip(reading.text.split(), spans, _word_confidences(reading), strict=True):
+            place = moved_points(page_polygon(line.shape, *span), upright.back)
+            words.append(WordResult(text, sure, _polygon(place)))
+        polygon = _polygon(moved_points(line.shape.polygon, upright.back))
+        reading_id = self._observe(image, reading)
+        return LineResult(reading.text.strip(), reading.confidence, polygon, tuple(words), reading_id)
 
 
 def is_text(line: FoundLine, reading: Reading) -> bool:
@@ -225,16 +245,6 @@ def layer_blocks(lines: Sequence[LayerLine]) -> tuple[BlockResult, ...]:
 def _layer_line(line: LayerLine) -> LineResult:
     words = tuple(WordResult(word.text, 1.0, _box_polygon(word.box)) for word in line.words)
     return LineResult(line.text, 1.0, _box_polygon(line.box), words)
-
-
-def _line_result(upright: Upright, line: FoundLine, reading: Reading) -> LineResult:
-    polygon = _polygon(moved_points(line.shape.polygon, upright.back))
-    spans = word_spans(cut_line(upright.image, line.shape), reading.text)
-    words = []
-    for text, span, sure in zip(reading.text.split(), spans, _word_confidences(reading), strict=True):
-        place = moved_points(page_polygon(line.shape, *span), upright.back)
-        words.append(WordResult(text, sure, _polygon(place)))
-    return LineResult(reading.text.strip(), reading.confidence, polygon, tuple(words))
 
 
 def _word_confidences(reading: Reading) -> list[float]:

@@ -1,6 +1,6 @@
 """The answer for a document: pages, blocks, lines and words, with their places in the image as it was sent."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
@@ -21,6 +21,18 @@ class PageFormat(StrEnum):
     pdf = "pdf"
 
 
+MEDIA_TYPES: Mapping[PageFormat, str] = {
+    PageFormat.json: "application/json",
+    PageFormat.text: "text/plain; charset=utf-8",
+    PageFormat.hocr: "application/xhtml+xml",
+    PageFormat.alto: "application/xml",
+    PageFormat.page: "application/xml",
+    PageFormat.pdf: "application/pdf",
+}
+ZIP = "application/zip"
+"""The media type of several files, one for each page."""
+
+
 @dataclass(frozen=True)
 class WordResult:
     """A word of a line. `confidence` is the probability that all of it is right."""
@@ -37,12 +49,13 @@ class WordResult:
 
 @dataclass(frozen=True)
 class LineResult:
-    """A line of a page."""
+    """A line of a page. `reading_id` names its observation, where it was observed."""
 
     text: str
     confidence: float
     polygon: Polygon
     words: tuple[WordResult, ...]
+    reading_id: str = ""
 
     @property
     def box(self) -> tuple[float, float, float, float]:
@@ -71,7 +84,7 @@ class PageResult:
     """A page: the size of its image in pixels, its orientation, and its blocks in reading order.
 
     angle: degrees, clockwise, by which its text leans. turns: quarter turns, counter-clockwise, that make it upright.
-    outline: the corners of the sheet in a photograph, else None. source: whether the text was read from the image, or
+    outline: the corners of the sheet in a photograph, else none. source: whether the text was read from the image, or
     taken from a born-digital PDF. dpi: the resolution of a rendered page, else None.
     """
 

@@ -1,13 +1,13 @@
-"""`legible.read_page`: one document with the bundle that is here, opened once."""
+"""Readers of pages from a bundle, and `legible.read_page`: one document with the bundle that is here, opened once."""
 
 import threading
 from functools import cache
 from pathlib import Path
 
 from legible.detection.detector import LineDetector
-from legible.pages.read import PageReader
+from legible.pages.read import ObserveLine, PageOptions, PageReader
 from legible.pages.result import DocumentResult
-from legible.recognition.bundle import find_bundle, load_bundle
+from legible.recognition.bundle import Bundle, find_bundle, load_bundle
 from legible.recognition.recognizer import Recognizer
 
 _opening = threading.Lock()
@@ -24,7 +24,21 @@ def read_page(document: str | Path | bytes) -> DocumentResult:
     return reader.read(data)
 
 
+def open_reader(
+    bundle: Bundle,
+    *,
+    detector: Path | None = None,
+    options: PageOptions | None = None,
+    observe: ObserveLine = lambda *_: "",
+) -> PageReader:
+    """Return a reader of pages with a bundle's models. detector: the model of another line detector.
+
+    Raise BundleError for a bundle without a line detector.
+    """
+    found = LineDetector(detector or bundle.detector)
+    return PageReader(Recognizer.from_bundle(bundle), found, options=options, observe=observe)
+
+
 @cache
 def _reader() -> PageReader:
-    bundle = load_bundle(find_bundle())
-    return PageReader(Recognizer.from_bundle(bundle), LineDetector(bundle.detector))
+    return open_reader(load_bundle(find_bundle()))
