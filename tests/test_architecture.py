@@ -15,6 +15,7 @@ FLOORS = (
         "arrays",
         "batched",
         "image_input",
+        "remote_pages",
         "files",
         "config",
         "charset",

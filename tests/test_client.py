@@ -13,6 +13,7 @@ from PIL import Image
 
 from legible import client as module
 from legible.client import Client, Guess, RemoteReading, ServiceError
+from legible.remote_pages import RemoteDocument, RemoteLine, RemotePage, RemoteWord
 
 READING = {
     "text": "a",
@@ -203,3 +204,61 @@ def test_fields_that_are_new_are_left_alone() -> None:
     newer = {**READING, "characters": characters, "language": "en", "hint": "page"}
     reading = client(lambda _: httpx.Response(200, json=newer)).read(b"x")
     assert (reading.characters, reading.hint) == ((Guess("a", 0.9),), "page")
+
+
+BOX = [[1, 2], [9, 2], [9, 5], [1, 5]]
+PLACE = ((1.0, 2.0), (9.0, 2.0), (9.0, 5.0), (1.0, 5.0))
+LINE = {
+    "text": "a line", "confidence": 0.9, "accepted": True, "reading_id": "r", "row": 0, "polygon": BOX,
+    "words": [{"text": "a", "confidence": 0.9, "polygon": BOX}], "new": 1,
+}  # fmt: skip
+PAGE = {
+    "number": 1, "size": [10, 20], "outline": BOX, "angle": 0.5, "turns": 1, "source": "image",
+    "blocks": [{"lines": [LINE]}, {"lines": []}],
+}  # fmt: skip
+DOCUMENT = {"pages": [PAGE], "bundle": "b"}
+
+
+def test_a_document_comes_back_with_its_lines_and_words() -> None:
+    seen: list[httpx.Request] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return httpx.Response(200, json=DOCUMENT)
+
+    found = client(handle).read_page(b"scan", corners=PLACE, document="invoice")
+    line = RemoteLine(
+        "a line", 0.9, accepted=True, polygon=PLACE, words=(RemoteWord("a", 0.9, PLACE),), block=0, row=0,
+        reading_id="r",
+    )  # fmt: skip
+    assert found == RemoteDocument((RemotePage(1, (10, 20), PLACE, 0.5, 1, "image", (line,)),), "b")
+    assert found.text == "a line"
+    (request,) = seen
+    assert request.url.path == "/read_page"
+    assert dict(request.url.params) == {"corners": "1,2,9,2,9,5,1,5", "format": "json"}
+    assert b"invoice" in request.content
+
+
+def test_a_document_in_another_format_comes_back_as_its_bytes() -> None:
+    def handle(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=b"%PDF-" + request.url.params["format"].encode())
+
+    assert client(handle).read_page(b"scan", form="pdf") == b"%PDF-pdf"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [{}, [], "text", {**DOCUMENT, "pages": 3}, {**DOCUMENT, "pages": [{**PAGE, "size": [1, 2, 3]}]},
+     {**DOCUMENT, "pages": [{**PAGE, "blocks": [{"lines": [{**LINE, "confidence": "high"}]}]}]}],
+)  # fmt: skip
+def test_a_document_of_another_shape_is_an_error_of_ours(content: object) -> None:
+    with pytest.raises(ServiceError, match="bad_answer"):
+        client(lambda _: httpx.Response(200, json=content)).read_page(b"x")
+
+
+def test_a_refused_document_is_an_error_with_its_code(pauses: list[float]) -> None:
+    refusal = {"error": {"code": "locked", "message": "the PDF is locked"}}
+    with pytest.raises(ServiceError, match="locked") as caught:
+        client(lambda _: httpx.Response(400, json=refusal)).read_page(b"x", form="pdf")
+    assert caught.value.code == "locked"
+    assert pauses == []

@@ -12,11 +12,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Literal, Self, overload
 
 from legible.batched import batched
 from legible.extras import missing_extra
 from legible.image_input import ImageInput, image_file
+from legible.remote_pages import RemoteDocument, remote_document
 
 try:
     import httpx
@@ -87,7 +88,7 @@ class Client:
         The options are accept, lexicon, alternatives, channel, document and sender. Raise ServiceError where it is
         refused.
         """
-        found = _one(self._read("/read", [("image", image)], options))
+        found = _one(_json(self._read("/read", [("image", image)], options)))
         if isinstance(found, ServiceError):
             raise found
         return found
@@ -107,7 +108,7 @@ class Client:
 
     def _read_some(self, images: list[ImageInput], options: dict[str, Any]) -> list[RemoteReading | ServiceError]:
         try:
-            content = self._read("/read_batch", [("images", image) for image in images], options)
+            content = _json(self._read("/read_batch", [("images", image) for image in images], options))
         except ServiceError as error:
             if error.code != "too_large":
                 raise
@@ -120,6 +121,24 @@ class Client:
             found = len(rows) if isinstance(rows, list) else "no"
             raise _bad_answer(f"{found} readings of {len(images)} images")
         return [_one(row) for row in rows]
+
+    @overload
+    def read_page(self, file: ImageInput, *, form: Literal["json"] = ..., **options: Any) -> RemoteDocument: ...
+
+    @overload
+    def read_page(
+        self, file: ImageInput, *, form: Literal["text", "hocr", "alto", "page", "pdf"], **options: Any
+    ) -> bytes: ...
+
+    def read_page(self, file: ImageInput, *, form: str = "json", **options: Any) -> RemoteDocument | bytes:
+        """Read a document of whole pages: a picture, TIFF or PDF; return its pages, or the file of another format.
+
+        The options are accept, corners (four points), document and sender. Raise ServiceError where it is refused.
+        """
+        if options.get("corners"):
+            options["corners"] = ",".join(f"{number:g}" for corner in options["corners"] for number in corner)
+        answer = self._read("/read_page", [("image", file)], {**options, "format": form})
+        return _document(_json(answer)) if form == "json" else answer.content
 
     def correct(self, reading_id: str, text: str) -> None:
         """Say what a reading should have been."""
@@ -136,14 +155,14 @@ class Client:
     ) -> None:
         self.close()
 
-    def _read(self, path: str, images: list[tuple[str, ImageInput]], options: dict[str, Any]) -> Any:
+    def _read(self, path: str, images: list[tuple[str, ImageInput]], options: dict[str, Any]) -> httpx.Response:
         data = {name: options[name] for name in ORIGIN if options.get(name)}
         params = {name: value for name, value in options.items() if name not in ORIGIN}
         files = [(field, image_file(image)) for field, image in images]
         return self._send(path, files=files, data=data, params=params)
 
-    def _send(self, path: str, **request: Any) -> Any:
-        """Return the content of the answer; retry where the service is full, draining, or gone for a moment."""
+    def _send(self, path: str, **request: Any) -> httpx.Response:
+        """Return the answer; retry where the service is full, draining, or gone for a moment."""
         for number in range(1, self._tries + 1):
             last = number == self._tries
             try:
@@ -158,10 +177,7 @@ class Client:
             time.sleep(_pause(answer.headers.get("retry-after"), number))
         if not answer.is_success:
             raise _refusal(answer)
-        try:
-            return answer.json()
-        except ValueError as error:
-            raise _bad_answer("it is no JSON") from error
+        return answer
 
     def _answer(self, path: str, request: dict[str, Any]) -> httpx.Response:
         """Return the answer, read within limits of bytes and time: what a server sends may never end."""
@@ -176,6 +192,13 @@ class Client:
                     raise httpx.ReadTimeout(f"the answer took more than {self._timeout_seconds:g} s")
         headers = [(name, value) for name, value in answer.headers.raw if name.lower() in KEPT_HEADERS]
         return httpx.Response(answer.status_code, headers=headers, content=bytes(content))
+
+
+def _json(answer: httpx.Response) -> Any:
+    try:
+        return answer.json()
+    except ValueError as error:
+        raise _bad_answer("it is no JSON") from error
 
 
 def _pause(said: str | None, number: int) -> float:
@@ -213,6 +236,13 @@ def _one(content: Any) -> RemoteReading | ServiceError:
     """Return the reading or the error of one image; fields that are new are left alone."""
     try:
         return _error(content) if "error" in content else _reading(content)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _bad_answer(f"{type(error).__name__} {error}") from error
+
+
+def _document(content: Any) -> RemoteDocument:
+    try:
+        return remote_document(content)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise _bad_answer(f"{type(error).__name__} {error}") from error
 
