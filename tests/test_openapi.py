@@ -17,7 +17,7 @@ from schemathesis.specs.openapi.checks import (
 
 from legible.config import ServiceSettings
 from legible.service import metrics
-from legible.service.answers import CODES
+from legible.service.answers import CODES, PAGE_CODES
 from legible.service.api import Api
 from legible.service.app import build_app
 from legible.service.models import open_models
@@ -43,7 +43,7 @@ def description(tmp_path_factory: pytest.TempPathFactory, bundle_folder: Path) -
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["right", "wrong"])
-@pytest.mark.parametrize("path", ["/read", "/read_batch", "/feedback"])
+@pytest.mark.parametrize("path", ["/read", "/read_batch", "/read_page", "/feedback"])
 def test_what_is_described_is_answered_as_described(description: BaseSchema, path: str, mode: GenerationMode) -> None:
     @given(description[path]["POST"].as_strategy(generation_mode=mode))
     @settings(max_examples=20, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -67,7 +67,7 @@ def test_the_limits_are_those_of_the_settings() -> None:
 
 
 def test_each_error_is_counted_under_its_code() -> None:
-    assert {code for codes in CODES.values() for code in codes} <= set(metrics.REASONS)
+    assert {code for codes in (*CODES.values(), *PAGE_CODES.values()) for code in codes} <= set(metrics.REASONS)
 
 
 def test_no_address_leads_to_another(tmp_path: Path) -> None:

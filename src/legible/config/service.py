@@ -55,6 +55,20 @@ class ServiceSettings(Section):
     max_batch_images: PositiveInt = 64
     max_in_flight: PositiveInt = 32
     """The most reading requests at a time in one worker; more are refused with 429 and Retry-After."""
+    detector: str = ""
+    """The model of a line detector for `/read_page`; else the bundle's."""
+    max_document_bytes: PositiveInt = 40_000_000
+    """The largest file of pages; `max_body_bytes` holds too."""
+    max_document_pages: PositiveInt = 100
+    max_page_pixels: PositiveInt = 40_000_000
+    page_seconds: PositiveFloat = 20.0
+    """The time in which one page has to be read."""
+    document_seconds: PositiveFloat = 45.0
+    """The time in which all pages of a document have to be read once it has arrived, its wait for others included."""
+    max_page_requests: PositiveInt = 4
+    """The most documents at a time in one worker, one that is read and others that wait; more are refused with 429."""
+    max_page_memory_bytes: PositiveInt = 2_000_000_000
+    """The most memory that the process which reads pages may take for itself."""
     max_connections: PositiveInt = 2000
     """The most connections of one worker, fewer where the machine allows fewer open files; the longest idle is closed
     for a new one."""

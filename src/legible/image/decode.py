@@ -128,6 +128,8 @@ def _unidentified(data: bytes) -> ImageError:
     name = next((name for start, name in known.items() if data.startswith(start)), None)
     if data[4:8] == b"ftyp":
         name = "HEIF or AVIF"
+    if name == "PDF":
+        return UnsupportedFormatError("a PDF is read as whole pages: by /read_page, or legible page")
     if name:
         return UnsupportedFormatError(f"{name} is not read; send PNG, JPEG, WebP, TIFF or BMP")
     return ImageError("this is not an image; send the bytes of a PNG, JPEG, WebP, TIFF or BMP file")

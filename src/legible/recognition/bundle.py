@@ -74,9 +74,13 @@ class Bundle:
         return self.folder / MODEL
 
     @property
+    def has_detector(self) -> bool:
+        return DETECTOR in self.manifest.files
+
+    @property
     def detector(self) -> Path:
         """The line detector's model. Raise BundleError for a bundle that holds none."""
-        if DETECTOR not in self.manifest.files:
+        if not self.has_detector:
             raise BundleError(f"bundle {self.id} holds no line detector ({DETECTOR}); take one that does, or name one")
         return self.folder / DETECTOR
 

@@ -6,7 +6,7 @@ nothing, or a service under ten times its load does little else.
 """
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -20,16 +20,16 @@ ODD = frozenset({b"origin", b"expect"})
 
 
 class AdmissionControl:
-    """Admission control, closed until `is_open` is set; then it promises a slot to each request that it lets
-    through.
+    """Admission control, closed until `is_open` is set; then it promises a slot to each request that it lets through.
+
+    slots: those of each path that it leads to.
     """
 
     def __init__(
         self,
         app: ASGIApp,
         *,
-        slots: Slots,
-        paths: Collection[str],
+        slots: Mapping[str, Slots],
         count: Count,
         request_log: RequestLog | None,
         is_draining: Callable[[], bool],
@@ -37,17 +37,18 @@ class AdmissionControl:
         self.app = app
         self.is_open = False
         self._slots = slots
-        self._paths = frozenset(path.encode() for path in paths)
+        self._slots_of_urls = {path.encode(): of_path for path, of_path in slots.items()}
         self._count = count
         self._request_log = request_log
         self._is_draining = is_draining
 
     def leads_to(self, url: bytes) -> bool:
-        return self.is_open and url.partition(b"?")[0] in self._paths
+        return self.is_open and url.partition(b"?")[0] in self._slots_of_urls
 
     def refusal(self, url: bytes, headers: Headers) -> bytes | None:
         """Return a 429, or None for a request that may come in."""
-        if not self._slots.are_taken or self._is_draining() or any(name in ODD for name, _ in headers):
+        slots = self._slots_of(url)
+        if not slots.are_taken or self._is_draining() or any(name in ODD for name, _ in headers):
             return None
         began = time.perf_counter()
         self._count("busy")
@@ -58,12 +59,15 @@ class AdmissionControl:
             lines["x-request-id"] = request_id
             asked_for = {"method": "POST", "path": url.partition(b"?")[0].decode()}
             self._request_log.note(request_id, asked_for, status=429, seconds=time.perf_counter() - began)
-        return error_bytes(429, "busy", self._slots.refusal, headers=lines)
+        return error_bytes(429, "busy", slots.refusal, headers=lines)
 
-    def promise(self) -> None:
+    def promise(self, url: bytes) -> None:
         """Promise a slot, which calling the application takes."""
-        self._slots.promised += 1
+        self._slots_of(url).promised += 1
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._slots.promised -= 1  # the middleware asks for it before anything else is heard
+        self._slots[scope["path"]].promised -= 1  # the middleware asks for it before anything else is heard
         await self.app(scope, receive, send)
+
+    def _slots_of(self, url: bytes) -> Slots:
+        return self._slots_of_urls[url.partition(b"?")[0]]

@@ -22,7 +22,14 @@ CODES = {
     431: ("too_large",),
 }
 """The codes of errors by status."""
-_CODES = sorted({code for codes in CODES.values() for code in codes})
+PAGE_CODES = {
+    400: ("locked", "bad_corners"),
+    404: ("no_detector",),
+    413: ("too_many_pages", "page_timeout"),
+    422: ("crowded_page", "page_failed"),
+}
+"""The codes of errors that only `/read_page` answers with."""
+_CODES = sorted({code for codes in (*CODES.values(), *PAGE_CODES.values()) for code in codes})
 Chance = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -43,7 +50,7 @@ class ReadingAnswer(TypedDict):
     alternatives: NotRequired[Annotated[list[TextChance], Field(description="where they were asked for")]]
     statistics: NotRequired[Annotated[dict[str, float], Field(description="where they were asked for")]]
     hint: NotRequired[
-        Annotated[Literal["page"], Field(description="the image is plainly a page of many lines; send lines or words")]
+        Annotated[Literal["page"], Field(description="the image is plainly a page of lines; send it to `/read_page`")]
     ]
     reading_id: str
     bundle: Annotated[str, Field(description="twelve digits that name the bundle that read it")]

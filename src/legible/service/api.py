@@ -31,8 +31,8 @@ from legible.service.telemetry import Telemetry
 from legible.service.uploads import uploaded
 from legible.service.worker import Worker
 
-READ, READ_BATCH, FEEDBACK = "/read", "/read_batch", "/feedback"
-ROUTES = (READ, READ_BATCH, FEEDBACK)
+READ, READ_BATCH, READ_PAGE, FEEDBACK = "/read", "/read_batch", "/read_page", "/feedback"
+ROUTES = (READ, READ_BATCH, READ_PAGE, FEEDBACK)
 PATHS = (*ROUTES, "/", "/page/settings.json", "/page/{name}", "/metrics", "/openapi.json", "/models", "/card", "/docs")
 SECONDS_TO_OBSERVED = (0.0, 0.1, 0.3, 0.6)
 """The pauses in seconds between the looks for the observation of a reading that is corrected."""

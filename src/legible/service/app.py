@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 from legible.config import ServiceSettings
 from legible.service import metrics
 from legible.service.admission import AdmissionControl
-from legible.service.api import FEEDBACK, READ, READ_BATCH, ROUTES, Api
+from legible.service.api import FEEDBACK, READ, READ_BATCH, READ_PAGE, ROUTES, Api
 from legible.service.keys import KeyRing, reading_keys
 from legible.service.label_api import LabelApi
 from legible.service.middleware.body_limit import BodyLimitMiddleware
@@ -30,6 +30,7 @@ from legible.service.middleware.request_log import RequestLogMiddleware
 from legible.service.model_api import ModelApi
 from legible.service.models import folders_of
 from legible.service.openapi import DOCS_PAGE, describe
+from legible.service.page_api import PageApi
 from legible.service.refusals import count_error, error_response
 
 PAGE = Path(__file__).parent / "page"
@@ -40,6 +41,8 @@ PAGE_POLICY = (
     "frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 )
 RELOAD = "/models/{name}/reload"
+SECONDS_TO_ANSWER = 2.0
+"""The time for what a document's answer takes beside its body and its reading."""
 HUNG_UP = 499
 """The status in the request log, as proxies write it, of a caller who hung up; never sent."""
 HTTP_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed"}
@@ -47,8 +50,9 @@ HTTP_CODES = {400: "bad_request", 404: "not_found", 405: "method_not_allowed"}
 Handler = Callable[[Request], Awaitable[Response]]
 
 
-def build_app(api: Api) -> ASGIApp:
+def build_app(api: Api, pages: PageApi | None = None) -> ASGIApp:
     """Return all routes behind their middleware."""
+    pages = pages or PageApi(api)
     settings = api.settings
     description = cache(lambda: describe(settings))
     correction_limit = body_limit(settings, max_bytes=MAX_JSON_BYTES)
@@ -56,9 +60,10 @@ def build_app(api: Api) -> ASGIApp:
     routes = [
         Route(READ, timed(READ, api.read, allowed), methods=["POST"]),
         Route(READ_BATCH, timed(READ_BATCH, api.read_batch, allowed), methods=["POST"]),
+        Route(READ_PAGE, timed(READ_PAGE, pages.read_page, seconds_of_document(settings)), methods=["POST"]),
         Route(FEEDBACK, timed(FEEDBACK, api.feedback, allowed), methods=["POST"], middleware=[correction_limit]),
         Route("/", lambda _: page_file("index.html"), methods=["GET"]),
-        Route("/page/settings.json", lambda _: JSONResponse(page_settings(api)), methods=["GET"]),
+        Route("/page/settings.json", lambda _: JSONResponse(page_settings(api, pages)), methods=["GET"]),
         Route("/page/{name}", lambda request: page_file(request.path_params["name"]), methods=["GET"]),
         Route("/metrics", api.exposition, methods=["GET"]),
         Route("/openapi.json", lambda _: JSONResponse(description()), methods=["GET"]),
@@ -66,7 +71,7 @@ def build_app(api: Api) -> ASGIApp:
         Route("/docs", lambda _: HTMLResponse(DOCS_PAGE), methods=["GET"]),
         *(label_routes(api, correction_limit) if settings.label_keys else ()),
     ]
-    middleware = middleware_of(api)
+    middleware = middleware_of(api, pages)
     handlers = {HTTPException: on_http_error, ClientDisconnect: on_disconnect, Exception: on_fault}
     app = Starlette(routes=routes, middleware=middleware, exception_handlers=handlers)
     app.router.redirect_slashes = False  # a redirect would name whatever host the caller named, and repeat key and body
@@ -96,14 +101,19 @@ def label_routes(api: Api, limit: Middleware) -> list[Route]:
     ]
 
 
-def admission_of(api: Api, app: ASGIApp) -> AdmissionControl:
+def admission_of(api: Api, pages: PageApi, app: ASGIApp) -> AdmissionControl:
     return AdmissionControl(
-        app, slots=api.slots, paths=(READ, READ_BATCH), count=count_error, request_log=api.request_log,
-        is_draining=lambda: api.is_draining,
+        app, slots={READ: api.slots, READ_BATCH: api.slots, READ_PAGE: pages.slots}, count=count_error,
+        request_log=api.request_log, is_draining=lambda: api.is_draining,
     )  # fmt: skip
 
 
-def middleware_of(api: Api) -> list[Middleware]:
+def seconds_of_document(settings: ServiceSettings) -> float:
+    """Return the time in which a document has to be answered, its body included."""
+    return settings.body_seconds + settings.document_seconds + SECONDS_TO_ANSWER
+
+
+def middleware_of(api: Api, pages: PageApi) -> list[Middleware]:
     """Return the middleware, outermost first: what costs least to refuse is refused first."""
     settings = api.settings
     rings = dict.fromkeys((*ROUTES, "/models"), reading_keys(settings)) | {
@@ -119,7 +129,8 @@ def middleware_of(api: Api) -> list[Middleware]:
         *([cors] if settings.cors_origins else []),
         Middleware(DrainMiddleware, is_draining=lambda: api.is_draining),
         *([Middleware(KeyMiddleware, rings=rings, count=count_error)] if any(rings.values()) else []),
-        Middleware(ConcurrencyLimitMiddleware, slots=api.slots, paths=ROUTES, count=count_error),
+        Middleware(ConcurrencyLimitMiddleware, slots=api.slots, paths=(READ, READ_BATCH, FEEDBACK), count=count_error),
+        Middleware(ConcurrencyLimitMiddleware, slots=pages.slots, paths=(READ_PAGE,), count=count_error),
         body_limit(settings, max_bytes=settings.max_body_bytes),
     ]
 
@@ -137,9 +148,9 @@ def body_limit(settings: ServiceSettings, *, max_bytes: int) -> Middleware:
     )  # fmt: skip
 
 
-def page_settings(api: Api) -> dict[str, Any]:
-    """Return what the page offers: whether it takes corrections, and the lexicons."""
-    return {"feedback": api.settings.feedback, "lexicons": api.worker.lexicons}
+def page_settings(api: Api, pages: PageApi) -> dict[str, Any]:
+    """Return what the page offers: whether it takes corrections and reads whole pages, and the lexicons."""
+    return {"feedback": api.settings.feedback, "pages": pages.is_available, "lexicons": api.worker.lexicons}
 
 
 def page_file(name: str) -> Response:

@@ -1,5 +1,6 @@
 """The application as a BentoML service: one worker process a core, each with all bundles."""
 
+import math
 import os
 import resource
 import secrets
@@ -14,11 +15,12 @@ from legible.config import ServiceSettings
 from legible.errors import SettingsError
 from legible.service import http_protocol, metrics
 from legible.service.api import Api
-from legible.service.app import admission_of, build_app
+from legible.service.app import admission_of, build_app, seconds_of_document
 from legible.service.connections import Connections, limits_of
 from legible.service.internals.of_bentoml import exports_spans
 from legible.service.line_writer import LineWriter, queue_output
 from legible.service.models import open_models
+from legible.service.page_api import PageApi
 from legible.service.parent import end_with_parent
 
 OTHER_OPEN_FILES = 150
@@ -27,8 +29,9 @@ WORKERS = "LEGIBLE_WORKERS"
 """The variable of the number of worker processes, which BentoML wants at import."""
 
 api = Api(ServiceSettings.from_environment())
-app = build_app(api)
-admission = admission_of(api, app)
+pages = PageApi(api)
+app = build_app(api, pages)
+admission = admission_of(api, pages, app)
 errors = LineWriter(2, on_lost=metrics.log_lines_dropped.inc)
 connections = Connections(limits_of(api.settings))
 http_protocol.install(admission, connections)
@@ -63,13 +66,13 @@ def allow_open_files() -> int:
 @bentoml.service(
     name="legible",
     workers=worker_count(),
-    traffic={"timeout": 60},
+    traffic={"timeout": max(60, math.ceil(seconds_of_document(api.settings)) + 5)},
     metrics={"enabled": False},
     logging={"access": {"enabled": False}},  # the application's own line says more and less
 )
 @bentoml.asgi_app(whole, path="/")
 class Legible:
-    """Reads pictures of words and lines."""
+    """Reads pictures of words, lines and pages."""
 
     def __init__(self) -> None:
         queue_output(api.lines, errors)
@@ -96,6 +99,7 @@ class Legible:
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def close(self) -> None:
         """Write what is still in the queues of the logs."""
+        pages.close()
         api.close()
         for lines in (api.lines, errors):
             lines.close(timeout_seconds=1.0)

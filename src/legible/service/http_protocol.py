@@ -166,7 +166,7 @@ class LimitedHttpProtocol(OpenHttpProtocol):
         is_plain = self.parser.get_method() == b"POST" and self.parser.get_http_version() == "1.1"
         refusal = admission.refusal(self.url, self.headers) if is_plain and self.parser.should_keep_alive() else None
         if refusal is None:
-            admission.promise()
+            admission.promise(self.url)
             return False
         status_line, _, rest = refusal.partition(b"\r\n")
         self.transport.write(status_line + b"\r\n" + self.own_header_lines() + rest)

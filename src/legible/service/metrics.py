@@ -27,8 +27,12 @@ SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 TENTHS = tuple(i / 10 for i in range(1, 10))
 PIXELS = (1e3, 1e4, 1e5, 1e6, 1e7)
 LENGTHS = (1, 2, 4, 8, 16, 32, 64, 128)
+PAGE_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0)
+LINE_COUNTS = (0, 1, 5, 10, 20, 50, 100, 200, 500, 1000)
+TILTS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 REASONS = ("not_an_image", "damaged_image", "too_large", "unsupported_format", "bad_request", "not_found",
            "method_not_allowed", "missing_key", "wrong_key", "too_slow", "busy", "disconnected",
+           "locked", "bad_corners", "no_detector", "too_many_pages", "page_timeout", "crowded_page", "page_failed",
            "internal", "bundle_refused")  # fmt: skip
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -51,6 +55,14 @@ unknown_characters = Counter(
 image_pixels = ManyHistogram("legible_image_pixels", "Pixels of images as decoded.", ["model"], buckets=PIXELS)
 reading_length = ManyHistogram("legible_reading_length", "Characters of readings.", ["model"], buckets=LENGTHS)
 in_flight = Gauge("legible_in_flight", "Requests being read.", multiprocess_mode="livesum")
+pages = Counter("legible_pages_total", "Pages read, by where their text comes from.", ["source"])
+page_seconds = Histogram("legible_page_seconds", "Time that reading a page took.", buckets=PAGE_SECONDS)
+page_lines = Histogram("legible_page_lines", "Lines found on a page.", buckets=LINE_COUNTS)
+page_confidence = Histogram("legible_page_confidence", "Mean confidence of a page's lines.", buckets=TENTHS)
+page_tilt = Histogram("legible_page_tilt_degrees", "Degrees by which a page's text leaned.", buckets=TILTS)
+pages_turned = Counter("legible_pages_turned_total", "Pages that lay on a side or upside down.")
+documents_in_flight = Gauge("legible_documents_in_flight", "Documents being read.", multiprocess_mode="livesum")
+page_processes_ended = Counter("legible_page_processes_ended_total", "Page processes that ended.", ["reason"])
 observations_dropped = Counter("legible_observations_dropped_total", "Observations that were not written.")
 images_dropped = Counter("legible_images_dropped_total", "Images that were to be kept, and were not written.")
 log_lines_dropped = Counter("legible_log_lines_dropped_total", "Lines of the log that were not written.")

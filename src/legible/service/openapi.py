@@ -8,7 +8,6 @@ from pydantic import TypeAdapter
 import legible
 from legible.config import ServiceSettings
 from legible.service.answers import (
-    CODES,
     BatchAnswer,
     CorrectionAnswer,
     ErrorAnswer,
@@ -16,22 +15,12 @@ from legible.service.answers import (
     ReadingAnswer,
     ReloadAnswer,
 )
+from legible.service.openapi_pages import read_page
+from legible.service.openapi_parts import ERRORS, NO_MODEL, PUBLISHED, content, error_example, errors, option, refusal
+from legible.service.page_types import DocumentAnswer
 from legible.service.requests import MAX_ALTERNATIVES, MAX_CORRECTION_LENGTH
 
-ERRORS = {
-    400: "not an image, a damaged one, or a wrong request",
-    401: "no key, or a wrong one, where the service has keys",
-    408: "the body did not arrive in time",
-    413: "too many bytes or pixels",
-    415: "a format outside PNG, JPEG, WebP, TIFF and BMP",
-    429: "too many requests at a time; Retry-After says when to come again",
-    431: "too many bytes of address and headers",
-}
-NO_MODEL = {404: "no such model; the message lists those that are served"}
-HEADERS = {
-    401: {"WWW-Authenticate": {"schema": {"type": "string"}}},
-    429: {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}},
-}
+ANSWERS = (ReadingAnswer, BatchAnswer, DocumentAnswer, CorrectionAnswer, ModelsAnswer, ReloadAnswer, ErrorAnswer)
 EXAMPLE: dict[str, Any] = {
     "text": "Hamburg",
     "confidence": 0.97,
@@ -50,22 +39,12 @@ DOCS_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>legib
 <p>Both take the field <code>channel</code>, and in the query <code>accept=0.95</code>, the confidence from which a
 reading is accepted, <code>lexicon=english</code> to prefer words, <code>alternatives=3</code> for other texts,
 <code>model=digits</code> for another of the bundles that <a href="/models">/models</a> lists.
-All of it, errors included: <a href="/openapi.json">OpenAPI</a>. Also <code>GET /</code>, the page;
+<p><code>POST /read_page</code>: a picture, TIFF or PDF of whole pages in <code>image</code>;
+<code>format=text</code>, <code>hocr</code>, <code>alto</code>, <code>page</code> or <code>pdf</code> in place of JSON.
+<pre>curl -F image=@scan.pdf "localhost:3000/read_page?format=text"</pre>
+<p>All of it, errors included: <a href="/openapi.json">OpenAPI</a>. Also <code>GET /</code>, the page;
 <code>/metrics</code>, <code>/livez</code>, <code>/readyz</code>.
 </html>"""
-
-
-PUBLISHED = {
-    "ReadingAnswer": "Reading",
-    "TextChance": "Character",
-    "ErrorAnswer": "Error",
-    "BatchAnswer": "Batch",
-    "CorrectionAnswer": "Correction",
-    "ServedModelAnswer": "Model",
-    "ModelsAnswer": "Models",
-    "ReloadAnswer": "Reload",
-}
-"""The names of the schemas, from which clients in other languages name their types."""
 
 
 def describe(settings: ServiceSettings) -> dict[str, Any]:
@@ -76,6 +55,7 @@ def describe(settings: ServiceSettings) -> dict[str, Any]:
         "paths": {
             "/read": {"post": _read_one(settings)},
             "/read_batch": {"post": _read_many(settings)},
+            "/read_page": {"post": read_page(settings)},
             "/feedback": {"post": _feedback()},
             "/models": {"get": _models()},
             **({"/models/{name}/reload": {"post": _reload()}} if settings.reload_keys else {}),
@@ -99,21 +79,21 @@ def _read_one(settings: ServiceSettings) -> dict[str, Any]:
         "operationId": "read",
         "summary": "Read one image",
         **_upload("image", _image(settings), settings),
-        "responses": {"200": _content("the reading", "ReadingAnswer", EXAMPLE)} | _errors(NO_MODEL),
+        "responses": {"200": content("the reading", "ReadingAnswer", EXAMPLE)} | errors(NO_MODEL),
     }
 
 
 def _read_many(settings: ServiceSettings) -> dict[str, Any]:
     most = settings.max_batch_images
     images = {"type": "array", "items": _image(settings), "minItems": 1, "maxItems": most}
-    damaged = _error_example("damaged_image", "the PNG image is damaged; save it anew and send it again")
+    damaged = error_example("damaged_image", "the PNG image is damaged; save it anew and send it again")
     example = {"readings": [EXAMPLE, damaged]}
     return {
         "operationId": "read_batch",
         "summary": f"Read up to {most} images",
         **_upload("images", images, settings),
-        "responses": {"200": _content("a reading or an error for each image, in order", "BatchAnswer", example)}
-        | _errors(NO_MODEL),
+        "responses": {"200": content("a reading or an error for each image, in order", "BatchAnswer", example)}
+        | errors(NO_MODEL),
     }
 
 
@@ -141,12 +121,12 @@ def _upload(field: str, files: dict[str, Any], settings: ServiceSettings) -> dic
     fields = {field: files, "channel": channel, "document": document, "sender": sender}
     body = {"type": "object", "required": [field], "properties": fields}
     kinds = "image/png, image/jpeg, image/webp, image/tiff, image/bmp"
-    content = {"schema": body, "encoding": {field: {"contentType": kinds}}}
+    form = {"schema": body, "encoding": {field: {"contentType": kinds}}}
     return {
         "description": f"The request may have {settings.max_body_bytes} bytes, which have to arrive within "
         f"{settings.body_seconds:g} seconds. Addresses of images are not fetched.",
         "parameters": _options(settings),
-        "requestBody": {"required": True, "content": {"multipart/form-data": content}},
+        "requestBody": {"required": True, "content": {"multipart/form-data": form}},
     }
 
 
@@ -154,16 +134,12 @@ def _options(settings: ServiceSettings) -> list[dict[str, Any]]:
     accept = {"type": "number", "minimum": 0, "maximum": 1, "default": settings.accept}
     alternatives = {"type": "integer", "minimum": 0, "maximum": MAX_ALTERNATIVES, "default": 0}
     return [
-        _option("accept", "from which confidence on a reading is accepted", accept),
-        _option("statistics", "whether to send the statistics of the image", {"enum": ["0", "1"], "default": "0"}),
-        _option("lexicon", "one of the bundle, such as `english`, whose words are preferred", {"type": "string"}),
-        _option("model", "the name of the bundle that reads (`/models`); else the first one", {"type": "string"}),
-        _option("alternatives", "how many other texts to send, likeliest first", alternatives),
+        option("accept", "from which confidence on a reading is accepted", accept),
+        option("statistics", "whether to send the statistics of the image", {"enum": ["0", "1"], "default": "0"}),
+        option("lexicon", "one of the bundle, such as `english`, whose words are preferred", {"type": "string"}),
+        option("model", "the name of the bundle that reads (`/models`); else the first one", {"type": "string"}),
+        option("alternatives", "how many other texts to send, likeliest first", alternatives),
     ]
-
-
-def _option(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"name": name, "in": "query", "description": description, "schema": schema}
 
 
 def _feedback() -> dict[str, Any]:
@@ -176,13 +152,13 @@ def _feedback() -> dict[str, Any]:
         },
         "example": {"reading_id": EXAMPLE["reading_id"], "text": "Homburg"},
     }
-    kept = _content("kept", "CorrectionAnswer", {"reading_id": EXAMPLE["reading_id"]})
+    kept = content("kept", "CorrectionAnswer", {"reading_id": EXAMPLE["reading_id"]})
     refused = {404: "no such reading, or corrections are switched off"}
     return {
         "operationId": "feedback",
         "summary": "Say what a reading should have been",
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
-        "responses": {"202": kept} | _errors(refused),
+        "responses": {"202": kept} | errors(refused),
     }
 
 
@@ -195,8 +171,8 @@ def _models() -> dict[str, Any]:
         "operationId": "models",
         "summary": "List the bundles that are served",
         "responses": {
-            "200": _content("the bundles, the default first", "ModelsAnswer", {"models": [example]}),
-            "401": _refusal(401, ERRORS[401]),
+            "200": content("the bundles, the default first", "ModelsAnswer", {"models": [example]}),
+            "401": refusal(401, ERRORS[401]),
         },
     }
 
@@ -214,15 +190,15 @@ def _reload() -> dict[str, Any]:
         "parameters": [name],
         "security": _security(needed=True),
         "responses": {
-            "200": _content("replaced", "ReloadAnswer", {"name": "english", "bundle": EXAMPLE["bundle"]}),
-            **{str(status): _refusal(status, meaning) for status, meaning in refusals.items()},
+            "200": content("replaced", "ReloadAnswer", {"name": "english", "bundle": EXAMPLE["bundle"]}),
+            **{str(status): refusal(status, meaning) for status, meaning in refusals.items()},
         },
     }
 
 
 def _metrics(settings: ServiceSettings) -> dict[str, Any]:
     text = {"description": "in Prometheus' format", "content": {"text/plain": {"schema": {"type": "string"}}}}
-    refused = {"401": _refusal(401, "a key of its own is needed")} if settings.metrics_keys else {}
+    refused = {"401": refusal(401, "a key of its own is needed")} if settings.metrics_keys else {}
     return {
         "operationId": "metrics",
         "summary": "What the service counts",
@@ -241,26 +217,18 @@ def _health(name: str, summary: str, answers: dict[str, str]) -> dict[str, Any]:
     return {"operationId": name, "summary": summary, "security": [], "responses": responses}
 
 
-def _errors(more: dict[int, str] | None = None) -> dict[str, Any]:
-    meanings = sorted({**ERRORS, **(more or {})}.items())
-    return {str(status): _refusal(status, meaning) for status, meaning in meanings}
-
-
-def _refusal(status: int, meaning: str) -> dict[str, Any]:
-    examples = {code: {"value": _error_example(code, meaning)} for code in CODES[status]}
-    content = {"application/json": {"schema": _schema("ErrorAnswer"), "examples": examples}}
-    headers = {"headers": HEADERS[status]} if status in HEADERS else {}
-    return {"description": meaning, "content": content, **headers}
-
-
-def _error_example(code: str, message: str) -> dict[str, Any]:
-    return {"error": {"code": code, "message": message}}
-
-
 def _schemas() -> dict[str, Any]:
     """Return the schemas of the types that the handlers answer with, and of their parts, by their published names."""
     schemas: dict[str, Any] = {}
-    for answer in (ReadingAnswer, BatchAnswer, CorrectionAnswer, ModelsAnswer, ReloadAnswer, ErrorAnswer):
+    for answer in (
+        ReadingAnswer,
+        BatchAnswer,
+        DocumentAnswer,
+        CorrectionAnswer,
+        ModelsAnswer,
+        ReloadAnswer,
+        ErrorAnswer,
+    ):
         schema = TypeAdapter(answer).json_schema(ref_template="#/components/schemas/{model}", mode="serialization")
         schemas |= schema.pop("$defs", {}) | {answer.__name__: schema}
     text = json.dumps(schemas)
@@ -268,12 +236,3 @@ def _schemas() -> dict[str, Any]:
         text = text.replace(f'"{name}"', f'"{published}"').replace(f'/{name}"', f'/{published}"')
     named: dict[str, Any] = json.loads(text)
     return named
-
-
-def _schema(name: str) -> dict[str, str]:
-    return {"$ref": f"#/components/schemas/{PUBLISHED.get(name, name)}"}
-
-
-def _content(description: str, schema: str, example: dict[str, Any]) -> dict[str, Any]:
-    content = {"schema": _schema(schema), "example": example}
-    return {"description": description, "content": {"application/json": content}}

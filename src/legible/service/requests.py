@@ -1,6 +1,7 @@
 """The requests of callers: options of a query, corrections in JSON (images: `uploads`). Whatever is wrong is a 400."""
 
 import json
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,7 +11,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from legible.config import ServiceSettings
+from legible.pages.result import PageFormat
 
+CORNERS = 4
 MAX_ALTERNATIVES = 10
 MAX_CORRECTION_LENGTH = 1000
 """The most characters of a correction."""
@@ -58,6 +61,49 @@ def read_options(request: Request, settings: ServiceSettings, *, lexicons: Seque
         lexicon=lexicon,
         alternatives=_number(query.get("alternatives"), "alternatives", default=0, maximum=MAX_ALTERNATIVES),
     )
+
+
+@dataclass(frozen=True)
+class DocumentOptions:
+    """The query of a request to read pages."""
+
+    form: PageFormat
+    accept: float
+    """The confidence from which on a line is accepted."""
+    pictures: bool
+    """Whether the JSON holds a picture of each page."""
+    corners: tuple[tuple[float, float], ...]
+    """The corners of the sheet in a photograph; empty where they are to be found."""
+
+
+DOCUMENT_QUERY = ("accept", "corners", "format", "model", "pictures")
+
+
+def document_options(request: Request, settings: ServiceSettings) -> DocumentOptions:
+    """Return the options; raises BadRequestError for one that is unknown or out of its range."""
+    query = request.query_params
+    unknown = sorted(set(query) - set(DOCUMENT_QUERY))
+    if unknown:
+        raise BadRequestError(f"unknown option {', '.join(unknown)}; known: {', '.join(DOCUMENT_QUERY)}")
+    if query.get("pictures", "0") not in ("0", "1"):
+        raise BadRequestError(f"pictures is {query['pictures']!r}; it needs 1 or 0")
+    form = query.get("format", "json")
+    if form not in list(PageFormat):
+        raise BadRequestError(f"format is {form!r}; there: {', '.join(PageFormat)}")
+    accept = _number(query.get("accept"), "accept", default=float(settings.accept), maximum=1.0)
+    corners = _corners(query.get("corners", ""))
+    return DocumentOptions(PageFormat(form), accept, pictures=query.get("pictures") == "1", corners=corners)
+
+
+def _corners(said: str) -> tuple[tuple[float, float], ...]:
+    """Return the points of `x,y,x,y,x,y,x,y`."""
+    if not said:
+        return ()
+    with suppress(ValueError):
+        numbers = [float(number) for number in said.split(",")]
+        if len(numbers) == 2 * CORNERS and all(map(math.isfinite, numbers)):
+            return tuple(zip(numbers[::2], numbers[1::2], strict=True))
+    raise BadRequestError(f"corners is {said[:80]!r}; it needs eight numbers, x and y of each: 10,10,90,12,88,99,9,98")
 
 
 def _number(said: str | None, name: str, *, default: Number, maximum: Number) -> Number:

@@ -16,6 +16,7 @@ from legible.errors import BundleError
 from legible.recognition.bundle import load_bundle
 from legible.service.keys import KeyRing, reading_keys
 from legible.service.models import folders_of
+from legible.service.page_api import check_detector
 from legible.service.parent import SERVE_PID
 from legible.service.telemetry import check
 
@@ -36,6 +37,7 @@ def run(*, host: str, port: int, workers: int) -> None:
     settings = ServiceSettings.from_environment()
     for name, folder in folders_of(settings).items():
         check(settings, load_bundle(folder), model=name)
+    check_detector(settings)
     KeyRing.of(settings.reload_keys)
     reading_keys(settings)
     with tempfile.TemporaryDirectory(prefix="legible-metrics-") as metrics:

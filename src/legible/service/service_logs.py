@@ -22,6 +22,8 @@ from legible.service.read_job import Origin
 DEFAULT_CHANNEL = "default"
 OTHER = "other"
 """The channel of callers who name a channel that is not listed."""
+PAGE = "page"
+"""The channel of the lines of pages."""
 MAX_CORRECTIONS = 10
 """The most corrections of one reading."""
 MAX_REMEMBERED = 10_000
@@ -77,15 +79,23 @@ class ServiceLogs:
         """Return the origin that is counted for what a caller named: a known channel, and digests."""
         named = channel or DEFAULT_CHANNEL
         known = named if named in self._channels else OTHER
-        return Origin(known, digest(document, self._key), digest(sender, self._key))
+        return Origin(known, self.digest(document), self.digest(sender))
+
+    def digest(self, name: str) -> str:
+        """Return the digest by which rows name a document or a sender."""
+        return digest(name, self._key)
 
     def put(self, row: Observation, image: GreyImage, *, unusual: Callable[[Observation], float]) -> None:
         """Write a row, and perhaps keep its image; `unusual` says how far it lies from its bundle's reference."""
+        self.put_row(row)
+        if self._images and self._sampler.takes(confidence=row.confidence, unusual=unusual(row)):
+            self._images.put(row.reading_id, image, at=row.at)
+
+    def put_row(self, row: Observation) -> None:
+        """Write a row whose image is not here."""
         self._observations.put(row)
         for sender in self._senders:
             sender.put(row)
-        if self._images and self._sampler.takes(confidence=row.confidence, unusual=unusual(row)):
-            self._images.put(row.reading_id, image, at=row.at)
 
     def correct(self, reading_id: str, text: str) -> Corrected:
         """Keep what a reading should have been."""

@@ -20,7 +20,7 @@ from legible.recognition.bundle import Bundle
 from legible.recognition.named_bundles import DEFAULT
 from legible.service import metrics
 from legible.service.read_job import ReadJob
-from legible.service.service_logs import OTHER, ServiceLogs, destinations
+from legible.service.service_logs import OTHER, PAGE, ServiceLogs, destinations
 
 
 class Telemetry:
@@ -33,7 +33,7 @@ class Telemetry:
         self._random = random.Random()  # breaks ties of ranks, nothing else
         self._trained = Reference.load(bundle.folder)
         self._reference = _baseline(settings.baseline, bundle, model) or self._trained
-        self._channels = (*settings.channels, OTHER)
+        self._channels = (*settings.channels, OTHER, PAGE)
         self._uncounted: deque[Observation] = deque()
 
     def state(self) -> None:

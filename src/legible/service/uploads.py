@@ -1,5 +1,8 @@
 """Images and fields of a multipart form, in memory alone: an upload never waits for a disk, nor fills one."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
@@ -19,17 +22,37 @@ class _InMemoryParser(MultiPartParser):
     spool_max_size = MEMORY
 
 
+@dataclass(frozen=True)
+class UploadedForm:
+    """The files of a field, files of other fields by name, and texts by name."""
+
+    images: list[bytes]
+    others: dict[str, bytes]
+    texts: dict[str, str]
+
+
 async def uploaded(request: Request, *, field: str, max_images: int) -> tuple[list[bytes], dict[str, str]]:
     """Return the images in a field, and the texts of the others; raises BadRequestError for another form."""
-    form = await _form(request, field=field, max_images=max_images)
+    form = await uploaded_form(request, field=field, max_images=max_images)
+    return form.images, form.texts
+
+
+async def uploaded_form(request: Request, *, field: str, max_images: int, others: Sequence[str] = ()) -> UploadedForm:
+    """Return a form with the images in a field, and one file in each of the `others` that are there.
+
+    Raise BadRequestError for another form.
+    """
+    form = await _form(request, field=field, max_files=max_images + len(others) + 1)
     try:
         texts = {name: value for name, value in form.items() if isinstance(value, str)}
-        return await image_bytes(form, field=field, max_images=max_images), texts
+        images = await image_bytes(form, field=field, max_images=max_images)
+        files = {name: value for name in others if isinstance(value := form.get(name), UploadFile)}
+        return UploadedForm(images, {name: await file.read() for name, file in files.items()}, texts)
     finally:
         await form.close()
 
 
-async def _form(request: Request, *, field: str, max_images: int) -> FormData:
+async def _form(request: Request, *, field: str, max_files: int) -> FormData:
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     charset = options.get(b"charset", b"").decode("latin-1").lower()
     if kind != b"multipart/form-data":
@@ -42,7 +65,7 @@ async def _form(request: Request, *, field: str, max_images: int) -> FormData:
     parser = _InMemoryParser(
         Headers({"content-type": f'multipart/form-data; boundary="{boundary}"'}),
         request.stream(),
-        max_files=max_images + 1,
+        max_files=max_files,
         max_fields=MAX_FIELDS,
         max_part_size=MAX_FIELD_BYTES,
     )

@@ -25,8 +25,8 @@ class Worker:
         self.card = bundle.card
         self.lexicons = bundle.lexicons
         self.characters = bundle.charset.characters
-        self._worker = worker
-        self._bundle = bundle
+        self.name = worker
+        self.bundle = bundle
         self._recognizer = Recognizer.from_bundle(bundle)
         self._priors: dict[str, LexiconPrior] = {}
         self._limits = Limits(settings.max_image_bytes, settings.max_pixels, settings.max_decode_bytes)
@@ -47,10 +47,10 @@ class Worker:
         readings = self._recognizer.read(images, decoding=jobs[0].decoding)
         for job, image, reading in zip(readable, images, readings, strict=True):
             job.is_page = reading.confidence < PAGE_CONFIDENCE and looks_like_page(image)
-            job.reading, job.reading_id, job.at = reading, new_reading_id(at, self._worker), at
+            job.reading, job.reading_id, job.at = reading, new_reading_id(at, self.name), at
         return jobs
 
     def _prior(self, lexicon: str) -> LexiconPrior:
         if lexicon not in self._priors:
-            self._priors[lexicon] = self._recognizer.prior(self._bundle.lexicon(lexicon))
+            self._priors[lexicon] = self._recognizer.prior(self.bundle.lexicon(lexicon))
         return self._priors[lexicon]
