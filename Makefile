@@ -44,6 +44,8 @@ tiny: $(FULL)/.ready ## Rehearse the whole pipeline in a scratch folder, in abou
 	@sh scripts/tiny
 finetune: $(FULL)/.ready ## Fine-tune the shipped weights to a transcribed folder: FOLDER=letters INTO=work/finetune TERMS="CC BY 4.0"
 	@sh scripts/finetune
+respond: $(FULL)/.ready ## Answer drift: an issue, images to label, a candidate, a pull request; STEP=watch, SERVICE=folder, ISSUES=github
+	@$(FULL)/legible respond "$${STEP:-all}" --issues "$${ISSUES:-reports/issues}" --observations "$${SERVICE:-.}/observations" --images "$${SERVICE:-.}/images" --labels "$${SERVICE:-.}/labels"
 
 retrain: $(FULL)/.ready ## Data to bundle, as params.yaml says; SETTINGS="train.epochs=40" changes it first
 	@sh scripts/dvc-with-settings

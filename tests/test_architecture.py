@@ -32,7 +32,7 @@ FLOORS = (
     ("evaluation", "labelling"),
     ("packing", "gate", "service"),
     ("monitoring", "client"),
-    ("scale",),
+    ("scale", "respond"),
     ("drill",),
     ("cli",),
 )

@@ -21,7 +21,9 @@ needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reas
 @needs_systemd
 def test_systemd_takes_the_units(tmp_path: Path) -> None:
     for path in (PROJECT / "deploy/systemd").iterdir():
-        unit = path.read_text().replace("/opt/legible/.venv-monitor/bin/legible", str(LEGIBLE))
+        unit = path.read_text()
+        for environment in (".venv-monitor", ".venv"):
+            unit = unit.replace(f"/opt/legible/{environment}/bin/legible", str(LEGIBLE))
         (tmp_path / path.name).write_text(unit.replace("User=legible\n", ""))
     ran = subprocess.run(
         ["systemd-analyze", "verify", "--man=no", *tmp_path.iterdir()], capture_output=True, text=True, check=False

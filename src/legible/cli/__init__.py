@@ -13,6 +13,7 @@ from legible.cli import serve
 from legible.cli import monitoring
 from legible.cli import labelling
 from legible.cli import labels
+from legible.cli import respond
 from legible.cli import drill
 from legible.cli import gate
 from legible.cli import data
@@ -34,6 +35,7 @@ __all__ = [
     "monitoring",
     "page",
     "read",
+    "respond",
     "serve",
     "stages",
 ]

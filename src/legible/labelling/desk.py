@@ -1,6 +1,7 @@
 """The label queue of a running service: which image comes next for which labeller, and what was said about it.
 
-Of the kept images the least confident and the most unusual come first, in turn. A tenth, chosen by the digest of its
+Of the kept images those that `legible respond` asks for come first, and then the least confident and the most unusual,
+in turn. A tenth, chosen by the digest of its
 id, is blind: every labeller sees these, so that they tell how well labellers agree, and what the model gets right of
 all that is kept. Every tenth image that is handed out is a blind one.
 """
@@ -13,6 +14,7 @@ from typing import Literal
 
 from legible.errors import LegibleError
 from legible.labelling.labels import Label, LabelBook, LabelLog, LabelVerdict, faults_of, read_rows
+from legible.labelling.wanted import load_wanted
 from legible.observations.image_log import kept_image, kept_images
 from legible.observations.layout import FOLDER
 
@@ -76,13 +78,16 @@ class LabelDesk:
         self._seen: dict[str, Seen] = {}
         self._sizes: tuple[tuple[str, int], ...] = ()
         self._read = LabelBook({}, {})
+        self._wanted: frozenset[str] = frozenset()
 
     def refresh(self, *, limit: int) -> int:
         """Look at kept images that are new, at most `limit` of them; return how many are left to look at."""
         ids = {path.stem: path for path in kept_images(self._images)}
+        self._wanted = load_wanted(self._labels)
         for gone in self._seen.keys() - ids.keys():
             del self._seen[gone]
         new = [(name, path) for name, path in ids.items() if name not in self._seen]
+        new.sort(key=lambda one: one[0] not in self._wanted)
         for name, path in new[:limit]:
             seen = self._see(path)
             if seen is not None:
@@ -164,7 +169,10 @@ class LabelDesk:
         return [name for name in self._seen if name not in own and (is_blind(name) or name not in decided)]
 
     def _most_wanted(self, names: Iterable[str], turn: int) -> str:
-        """Return the least confident image on even turns, the most unusual one on odd turns."""
+        """Return an image that is asked for, else the least confident on even turns, the most unusual on odd ones."""
+        names = list(names)
+        if asked := [name for name in names if name in self._wanted]:
+            return min(asked, key=_digest)
         if turn % 2:
             return max(names, key=lambda name: (self._seen[name].unusual, name))
         return min(names, key=lambda name: (self._seen[name].confidence, name))

@@ -1,0 +1,28 @@
+"""The readings that are to be labelled first: `wanted.json` beside the labels, written by `legible respond`."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from legible.errors import DataError
+from legible.files import JsonFormat
+
+FORMAT = JsonFormat("list of wanted labels", 1, "run legible respond queue again", DataError)
+FILE = "wanted.json"
+
+
+def save_wanted(labels: Path, readings: Iterable[str]) -> None:
+    """Write the list where it differs from the one that is there."""
+    wanted = sorted(readings)
+    if wanted == sorted(load_wanted(labels)):
+        return
+    labels.mkdir(mode=0o700, parents=True, exist_ok=True)
+    FORMAT.save(labels / FILE, {"readings": wanted})
+
+
+def load_wanted(labels: Path) -> frozenset[str]:
+    """Return the reading ids; none where nothing is asked for."""
+    path = labels / FILE
+    if not path.is_file():
+        return frozenset()
+    with FORMAT.parse(path) as content:
+        return frozenset(str(reading) for reading in content["readings"])

@@ -1,0 +1,107 @@
+"""From enough labels to a candidate that was judged: `data add labels`, `make finetune`, `legible gate`."""
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from legible.data.sources import raw_folder
+from legible.data.transcribed import INDEX
+from legible.errors import DataError, LegibleError
+from legible.files import write_text
+from legible.labelling.add_labels import add_labels
+from legible.labelling.label_source import LabelFolders, read_index
+from legible.recognition.bundle import MANIFEST, read_manifest
+
+SOURCE = "labels"
+REFUSED = 1
+VERDICT = "verdict.md"
+COUNT = "labelled-images"
+"""The file in a candidate's project with the number of images it was made of."""
+
+
+@dataclass(frozen=True)
+class TunedBundle:
+    """A candidate: the project that made it, whether the gate passed it, and the comparison in Markdown."""
+
+    project: Path
+    passed: bool
+    comparison: str
+
+    @property
+    def bundle(self) -> Path:
+        return self.project / "models/bundle"
+
+    @property
+    def bundle_id(self) -> str:
+        return read_manifest(self.bundle).bundle_id
+
+
+def labels_of(root: Path, labels: Path, folders: LabelFolders) -> int:
+    """Bring the source of labels up to date, and return how many of its images may be trained on."""
+    try:
+        add_labels(root, labels, folders)
+    except DataError:
+        if not read_index(raw_folder(root, SOURCE)):
+            return 0
+    return trainable(root)
+
+
+def trainable(root: Path) -> int:
+    """Return how many labelled images may be trained on: those that are not held out."""
+    return sum(row.split != "validation" for row in read_index(raw_folder(root, SOURCE)))
+
+
+def is_due(root: Path, work: Path, *, images: int, min_labels: int) -> bool:
+    """Tell whether there are so many more labelled images than the last candidate was made of; a begun one goes on."""
+    if (work / fingerprint(root)).is_dir():
+        return True
+    former = [int(path.read_text(encoding="ascii")) for path in work.glob(f"*/{COUNT}")]
+    return images - max(former, default=0) >= min_labels
+
+
+def make_candidate(root: Path, *, work: Path, command: Sequence[str] = ("make", "-s", "finetune")) -> TunedBundle:
+    """Fine-tune the shipped weights to the labels, judge the bundle beside the shipped one, and return both.
+
+    The same labels and weights give the same project, which is made once; a killed one goes on.
+    """
+    into = work / fingerprint(root)
+    into.mkdir(parents=True, exist_ok=True)
+    write_text(into / COUNT, str(trainable(root)))
+    if not (into / "models/bundle" / MANIFEST).is_file() or not (into / "before-after.md").is_file():
+        folder = raw_folder(root, SOURCE).resolve()
+        _run(command, root, {"FOLDER": str(folder), "INTO": str(into.resolve()), "TERMS": "labels of this service"})
+    if not (into / VERDICT).is_file():
+        _judge(root, into)
+    verdict = (into / VERDICT).read_text(encoding="utf-8")
+    table = (into / "before-after.md").read_text(encoding="utf-8")
+    return TunedBundle(into, "**Gate: " in verdict and "refused" not in verdict.splitlines()[0], f"{verdict}\n{table}")
+
+
+def fingerprint(root: Path) -> str:
+    """Return a name for what a candidate is made of: the labels and the weights that it starts from."""
+    parts = [raw_folder(root, SOURCE) / INDEX, *sorted((root / "models/weights").glob("*"))]
+    sums = "".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in parts)
+    return hashlib.sha256(sums.encode()).hexdigest()[:12]
+
+
+def _judge(root: Path, into: Path) -> None:
+    command = [
+        sys.executable, "-m", "legible", "gate", "--bundle", str(into), "--champion", str(root / "models/bundle"),
+        "--root", str(root), "--format", "markdown",
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode not in (0, REFUSED):
+        raise LegibleError(f"the gate could not judge {into}: {done.stderr.strip()[-500:]}")
+    write_text(into / VERDICT, done.stdout)
+
+
+def _run(command: Sequence[str], root: Path, settings: Mapping[str, str]) -> None:
+    done = subprocess.run(  # noqa: S603
+        command, cwd=root, env={**os.environ, **settings}, stdout=sys.stderr, check=False
+    )
+    if done.returncode:
+        raise LegibleError(f"{' '.join(command)} ended with {done.returncode}; run it again, it goes on where it was")

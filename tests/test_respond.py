@@ -1,0 +1,253 @@
+"""From drift to a proposed candidate: one issue, images to label, a bundle that was judged, a branch; each once.
+
+With a real git remote and a real DVC remote, both folders; only the training is a stand-in, which takes the shipped
+bundle for the fine-tuned one.
+"""
+
+import dataclasses
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import PROJECT
+from PIL import Image
+
+from legible.errors import LegibleError
+from legible.labelling.desk import LabelDesk, Seen, is_blind
+from legible.labelling.labels import Label, LabelLog
+from legible.labelling.wanted import load_wanted, save_wanted
+from legible.observations.layout import hour
+from legible.observations.row import observe
+from legible.reading import Reading
+from legible.respond.candidate import COUNT, fingerprint, is_due
+from legible.respond.fill import fill_queue
+from legible.respond.issues import FolderIssues, GitHubIssues
+from legible.respond.proposal import pull_request_on_github
+from legible.respond.run import Response, respond
+from legible.respond.steps import Step
+from legible.respond.watch import Alarm, report_alarms
+
+AT = 1_794_999_601.0
+TILL = Alarm("till", "What people send has changed", "drift: unlike training", "0123456789ab")
+
+
+def reading_id(number: int) -> str:
+    return f"{hour(AT)}-1-{number:012x}"
+
+
+def send(folder: Path, number: int, channel: str) -> None:
+    """Keep an image of noise, which no bundle was trained on, and its observation."""
+    image = np.random.default_rng(number).integers(0, 256, (24, 60)).astype(np.uint8)
+    path = folder / "images/v1" / hour(AT) / f"{reading_id(number)}.png"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).save(path)
+    row = observe(
+        image, Reading("x", 0.1, ()), channel=channel, at=AT, reading_id=reading_id(number), document=f"{number // 2}"
+    )
+    rows = folder / "observations/v1" / f"{hour(AT)}-1.jsonl"
+    rows.parent.mkdir(parents=True, exist_ok=True)
+    with rows.open("a") as file:
+        file.write(row.to_json() + "\n")
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Path:
+    for number in range(60):
+        send(tmp_path / "service", number, "till" if number % 2 else "desk")
+    return tmp_path / "service"
+
+
+def fill(service: Path, *found: Alarm, most: int = 10) -> int:
+    return fill_queue(
+        list(found),
+        images=service / "images",
+        observations=service / "observations",
+        labels=service / "labels",
+        most=most,
+    )
+
+
+def test_an_alarm_has_one_issue_however_often_it_is_found(tmp_path: Path) -> None:
+    tracker = FolderIssues(tmp_path / "issues")
+    again = dataclasses.replace(TILL, report="drift: unlike training, worse")
+    assert report_alarms([TILL], tracker) == report_alarms([again], tracker)
+    (issue,) = (tmp_path / "issues").iterdir()
+    assert issue.name == "drift-channel-till-bundle-0123456789ab.md"
+    assert "unlike training, worse" in issue.read_text()
+    assert len(report_alarms([TILL, dataclasses.replace(TILL, channel="desk")], tracker)) == 2
+
+
+class Hub:
+    """GitHub's command line: what it was asked, and the issues that are open."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[str]] = []
+        self.open: list[dict[str, object]] = []
+
+    def __call__(self, arguments: Sequence[str], text: str) -> str:
+        self.asked.append([*arguments[:2]])
+        if arguments[:2] == ["issue", "list"]:
+            return json.dumps(self.open)
+        if arguments[:2] == ["issue", "create"]:
+            self.open.append({"number": 7, "title": arguments[3], "url": "https://example.org/7", "body": text})
+            return "https://example.org/7\n"
+        if arguments[:2] == ["issue", "edit"]:
+            self.open[0]["body"] = text
+        return ""
+
+
+def test_on_github_an_open_issue_is_brought_up_to_date_and_no_second_one_is_opened() -> None:
+    hub = Hub()
+    places = [GitHubIssues(hub).report("Drift: channel till", body) for body in ("first", "second")]
+    assert places == ["https://example.org/7"] * 2
+    assert [issue["body"] for issue in hub.open] == ["second"]
+    assert hub.asked.count(["issue", "create"]) == 1
+
+
+def test_a_pull_request_has_the_comparison_as_its_text(tmp_path: Path) -> None:
+    hub = Hub()
+    pull_request_on_github("candidate-0123456789ab", tmp_path / "comparison.md", gh=hub)
+    assert hub.asked == [["pr", "create"]]
+
+
+def test_without_gh_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(LegibleError, match="gh is not installed; issues may also be files: --issues FOLDER"):
+        GitHubIssues().report("Drift", "body")
+
+
+def test_labels_are_asked_for_of_the_channel_that_drifted_alone_and_twice_for_the_same(service: Path) -> None:
+    assert fill(service, TILL) == 10
+    asked = load_wanted(service / "labels")
+    assert asked <= {reading_id(number) for number in range(1, 60, 2)}
+    assert fill(service, TILL) == 10
+    assert load_wanted(service / "labels") == asked
+
+
+def test_what_is_asked_for_is_handed_out_first(service: Path) -> None:
+    desk = LabelDesk(
+        images=service / "images",
+        labels=service / "labels",
+        worker="1",
+        bundle="b",
+        see=lambda path: Seen("x", int(path.stem[-3:], 16) / 1000, 0.0),
+    )
+    wanted = [name for name in map(reading_id, range(60)) if not is_blind(name)][-3:]
+    save_wanted(service / "labels", wanted)
+    desk.refresh(limit=1000)
+    handed = []
+    for turn in range(4):
+        item = desk.next("ann")
+        assert item is not None
+        handed.append(item.reading_id)
+        desk.label(labeller="ann", reading_id=item.reading_id, verdict="skip", text="", revision=0, at=AT + turn)
+    assert set(handed[:3]) == set(wanted)
+    assert handed[3] not in wanted
+
+
+def test_a_list_that_is_the_same_is_not_written_again(tmp_path: Path) -> None:
+    save_wanted(tmp_path, ["b", "a"])
+    before = (tmp_path / "wanted.json").stat().st_ino
+    save_wanted(tmp_path, ["a", "b"])
+    assert (tmp_path / "wanted.json").stat().st_ino == before
+
+
+def test_a_candidate_is_due_by_labels_that_the_last_one_had_not(tmp_path: Path) -> None:
+    (tmp_path / "data/raw/labels").mkdir(parents=True)
+    (tmp_path / "data/raw/labels/index.tsv").write_text("first")
+    work = tmp_path / "work"
+    assert not is_due(tmp_path, work, images=99, min_labels=100)
+    assert is_due(tmp_path, work, images=100, min_labels=100)
+    (work / "former").mkdir(parents=True)
+    (work / "former" / COUNT).write_text("100")
+    assert not is_due(tmp_path, work, images=199, min_labels=100)
+    assert is_due(tmp_path, work, images=200, min_labels=100)
+    (work / fingerprint(tmp_path)).mkdir()  # begun: a killed one goes on
+    assert is_due(tmp_path, work, images=0, min_labels=100)
+
+
+def run(folder: Path, *command: str) -> str:
+    git = {f"GIT_{who}_{what}": "legible@localhost" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+    environment = {**os.environ, **git, "DO_NOT_TRACK": "1", "GIT_CONFIG_GLOBAL": os.devnull}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+MAKEFILE = """finetune:
+\t@test -f "$$FOLDER/index.tsv" && echo tuned >> tuned.txt
+\t@mkdir -p "$$INTO/models" && cp -r models/bundle models/weights "$$INTO/models/" && cp params.yaml "$$INTO/"
+\t@echo "| slice | before | after |" > "$$INTO/before-after.md"
+"""
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A project with a git remote and a DVC remote."""
+    root = tmp_path / "project"
+    (root / "models/weights").mkdir(parents=True)
+    (root / "models/weights/model.weights.h5").write_text("weights")
+    shutil.copytree(PROJECT / "models/bundle", root / "models/bundle")
+    shutil.copyfile(PROJECT / "params.yaml", root / "params.yaml")
+    (root / "Makefile").write_text(MAKEFILE)
+    (root / ".gitignore").write_text("/work/\n/tuned.txt\n/reports/\n/data/raw/*\n!/data/raw/*.dvc\n")
+    run(tmp_path, "git", "init", "-q", "--bare", "hub.git")
+    run(root, "git", "init", "-q")
+    run(root, sys.executable, "-m", "dvc", "init", "-q")
+    run(root, sys.executable, "-m", "dvc", "remote", "add", "-q", "-d", "store", str(tmp_path / "store"))
+    run(root, "git", "remote", "add", "origin", str(tmp_path / "hub.git"))
+    run(root, "git", "add", "-A")
+    run(root, "git", "commit", "-q", "-m", "first")
+    run(root, "git", "push", "-q", "origin", "HEAD:main")
+    return root
+
+
+@pytest.mark.slow
+def test_each_step_is_done_once_and_nothing_is_promoted(service: Path, root: Path, tmp_path: Path) -> None:
+    asked = Response(
+        root, root / "models/bundle", service / "observations", service / "images", service / "labels",
+        str(tmp_path / "issues"), root / "work/respond", last=1000, min_exact_match=0.0, most=40, min_labels=5,
+    )  # fmt: skip
+
+    def lines(step: Step = Step.all_steps) -> str:
+        return "\n".join(respond(asked, step, at=time.time()))
+
+    first = lines()
+    assert "Drift: all channels" in first  # both channels are noise
+    assert "asked for labels of 40 images" in first
+    assert "0 labelled images to train on" in first
+    log = LabelLog(service / "labels", worker="1")
+    for name in sorted(load_wanted(service / "labels")):
+        log.append(Label(AT, name, "ann", "text", "noise", "chosen", "x", 0.1, "b"))
+
+    second = lines()
+    bundle = next(line for line in second.splitlines() if "passed the gate" in line).split()[1]
+    assert f"proposed: branch candidate-{bundle}" in second
+    third = lines()
+    assert f"proposed already: branch candidate-{bundle}" in third
+    assert (root / "tuned.txt").read_text() == "tuned\n"
+    assert len(list((tmp_path / "issues").glob("drift-*"))) == 1
+
+    there = run(tmp_path, "git", "clone", "-q", "-b", f"candidate-{bundle}", str(tmp_path / "hub.git"), "there")
+    del there
+    place = tmp_path / "there/models/candidates" / bundle
+    assert "| slice | before | after |" in (place / "comparison.md").read_text()
+    assert (place / "bundle/model.tflite").is_file()
+    assert not (place / "weights").exists()  # under DVC, and on its remote
+    run(tmp_path / "there", sys.executable, "-m", "dvc", "pull", "-q", f"models/candidates/{bundle}/weights.dvc")
+    assert (place / "weights/model.weights.h5").read_text() == "weights"
+    assert (tmp_path / "issues" / f"candidate-{bundle}.md").is_file()
+    assert run(root, "git", "rev-parse", "HEAD") == run(tmp_path, "git", "-C", "hub.git", "rev-parse", "main")
+    assert run(root, "git", "worktree", "list").count("\n") == 1
+
+    shadowed = dataclasses.replace(asked, shadow=tmp_path / "bundles")
+    (line,) = [line for line in respond(shadowed, Step.propose, at=time.time()) if line.startswith("shadow")]
+    assert (tmp_path / "bundles" / f"candidate-{bundle}" / "manifest.json").is_file()
+    assert line.endswith(f"candidate-{bundle}")
