@@ -85,8 +85,8 @@ class Client:
     def read(self, image: ImageInput, **options: Any) -> RemoteReading:
         """Read one image: a path, bytes, an open file, a PIL image or an array.
 
-        The options are accept, lexicon, alternatives, channel, document and sender. Raise ServiceError where it is
-        refused.
+        The options are accept, lexicon, alternatives, model, channel, document and sender. Raise ServiceError where it
+        is refused.
         """
         found = _one(_json(self._read("/read", [("image", image)], options)))
         if isinstance(found, ServiceError):
@@ -143,6 +143,14 @@ class Client:
     def correct(self, reading_id: str, text: str) -> None:
         """Say what a reading should have been."""
         self._send("/feedback", json={"reading_id": reading_id, "text": text})
+
+    def reload(self, model: str = "default") -> str:
+        """Replace a model by the bundle that its folder holds now, and return the id of that bundle."""
+        content = self._send(f"/models/{model}/reload")
+        try:
+            return str(content["bundle"])
+        except (KeyError, TypeError) as error:
+            raise _bad_answer(f"{type(error).__name__} {error}") from error
 
     def close(self) -> None:
         self._http.close()

@@ -16,6 +16,7 @@ from legible.cli import labels
 from legible.cli import respond
 from legible.cli import drill
 from legible.cli import gate
+from legible.cli import candidate
 from legible.cli import data
 from legible.cli import stages
 from legible.cli import detector
@@ -25,6 +26,7 @@ __all__ = [
     "ALL_CORES",
     "app",
     "bulk",
+    "candidate",
     "data",
     "detector",
     "drill",

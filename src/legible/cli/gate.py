@@ -20,7 +20,7 @@ class Output(StrEnum):
     json = "json"
 
 
-def _gate_cases(root: Path) -> "list[Case]":
+def gate_cases(root: Path) -> "list[Case]":
     """Return the validation images and the print recipe; an empty list where there is no data set."""
     from legible.data.dataset import Dataset
     from legible.evaluation.evaluate import print_cases, validation_cases
@@ -59,7 +59,7 @@ def gate(
 
     place = candidate_place(bundle, root=root)
     with champion_folder(champion, root=root) as folder:
-        cases = [] if recorded else _gate_cases(place.project)
+        cases = [] if recorded else gate_cases(place.project)
         verdict = judge(place.bundle, folder, floors=params_of(place.project).pack.floors, cases=cases)
         figures = figures_beside(place.bundle, folder) if folder is not None and output == Output.markdown else ""
     if deploy:
@@ -87,7 +87,7 @@ def before_after(
     from legible.gate.layout import candidate_place
 
     place = candidate_place(after, root=root)
-    cases = _gate_cases(place.project)
+    cases = gate_cases(place.project)
     if not cases:
         raise DataError(f"{place.project}/data/dataset is not here; both bundles read its images: legible ingest")
     print(table(before_and_after(before, place.bundle, cases, own=own or params_of(place.project).train.own)))

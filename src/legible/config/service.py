@@ -44,6 +44,13 @@ class ServiceSettings(Section):
     """Whether a bundle other than the default is opened when it is first asked for; all are checked at the start."""
     reload_keys: tuple[str, ...] = ()
     """`name:sha256` of the keys that may replace a bundle by `/models/NAME/reload`; without any nobody may."""
+    candidate: str = ""
+    """The name of a bundle that is compared with the default one."""
+    shadow: Fraction = 0.0
+    """The fraction of requests that the candidate reads too, after the answer; what it reads is never sent."""
+    shadow_folder: str = "shadow"
+    canary: Fraction = 0.0
+    """The fraction of requests that the candidate answers."""
     max_image_bytes: PositiveInt = 10_000_000
     max_body_bytes: PositiveInt = 50_000_000
     """The largest body of a request; more is refused while it arrives."""

@@ -1,7 +1,8 @@
 """The handlers of the calls: an upload becomes jobs, the jobs are read, and their readings are answered."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+import secrets
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -18,6 +19,7 @@ from legible.recognition.decoding import Decoding
 from legible.service import metrics
 from legible.service.answers import BatchAnswer, ErrorAnswer, ReadingAnswer, reading_answer
 from legible.service.batching import batches
+from legible.service.candidate import Shadow, TrafficSplit
 from legible.service.held_images import HeldImages, Hold, HoldingResponse
 from legible.service.line_writer import LineWriter
 from legible.service.middleware.concurrency_limit import Slots
@@ -46,6 +48,10 @@ HELD_REQUESTS = 2
 """The requests of the most pixels whose decoded images may be held at a time."""
 
 
+Follow = Callable[[Sequence[ReadJob]], Awaitable[None]]
+"""A function that has the images of an answered request read in the shadow."""
+
+
 class Api:
     """The handlers over the models of one worker process, which `start` sets."""
 
@@ -64,6 +70,8 @@ class Api:
 
     def start(self, models: ModelRegistry) -> None:
         metrics.prepare(routes=ROUTES)
+        self._split = TrafficSplit.of(self.settings, models.names)
+        self._shadow = Shadow(self.settings, worker=models.worker_name) if self.settings.shadow else None
         self._models = models
 
     @property
@@ -107,7 +115,7 @@ class Api:
         answer = self._answer(job, model, options)
         if options.statistics and "error" not in answer:
             answer["statistics"] = await self._measured(job, hold)
-        return self._observed_after(answer, model, jobs, hold)
+        return self._observed_after(answer, model, jobs, hold, follow=self._follower(request, model, options))
 
     async def read_batch(self, request: Request) -> Response:
         model = await self.model_of(request)
@@ -115,7 +123,8 @@ class Api:
         jobs = await self._jobs(request, model, options, field="images", max_images=self.settings.max_batch_images)
         hold = await self._read(model, jobs)
         answer: BatchAnswer = {"readings": [self._answer(job, model, options) for job in jobs]}
-        return self._observed_after(answer, model, [job for job in jobs if job.error is None], hold)
+        read = [job for job in jobs if job.error is None]
+        return self._observed_after(answer, model, read, hold, follow=self._follower(request, model, options))
 
     async def feedback(self, request: Request) -> Response:
         if not self.settings.feedback:
@@ -142,9 +151,13 @@ class Api:
         return Response(metrics.exposition(), media_type=metrics.CONTENT_TYPE)
 
     async def model_of(self, request: Request) -> ServedModel:
-        """Return the model that a request names, as it is served by now. Raise a 404 for one that is not served."""
+        """Return the model that a request names, as it is served by now, else a canary or the default.
+
+        Raise a 404 for one that is not served.
+        """
         models = self.models
-        name = request.query_params.get("model") or models.default
+        canary = self._split.candidate if self._split.is_canary(request_id_of(request)) else ""
+        name = request.query_params.get("model") or canary or models.default
         if name not in models.names:
             raise HTTPException(404, f"no model {name[:80]!r}; there: {', '.join(models.names)}")
         if models.is_behind:
@@ -214,12 +227,28 @@ class Api:
             answer["hint"] = "page"
         return answer
 
+    def _follower(self, request: Request, model: ServedModel, options: ReadOptions) -> Follow | None:
+        """Return what has a request read in the shadow too; None for one that is not."""
+        shadow = self._shadow
+        if shadow is None or model.name != self.models.default or not self._split.is_shadowed(request_id_of(request)):
+            return None
+        candidate = self.models.open(self._split.candidate)
+        return partial(shadow.follow, model=model, candidate=candidate, lexicon=options.lexicon, run=self.in_thread)
+
     def _observed_after(
-        self, answer: ReadingAnswer | ErrorAnswer | BatchAnswer, model: ServedModel, jobs: Sequence[ReadJob], hold: Hold
+        self,
+        answer: ReadingAnswer | ErrorAnswer | BatchAnswer,
+        model: ServedModel,
+        jobs: Sequence[ReadJob],
+        hold: Hold,
+        *,
+        follow: Follow | None,
     ) -> Response:
-        """Return the answer; after it is sent the jobs are observed, and soon counted with those of others."""
+        """Return the answer. After it is sent the jobs go where `follow` leads, and are observed and soon counted."""
 
         async def observe() -> None:
+            if follow is not None:
+                await follow(jobs)
             for batch in batches(jobs, alone=lambda job: not job.is_quick):
                 if batch[0].is_quick:
                     await model.observing.do(batch)
@@ -247,6 +276,14 @@ class Api:
         """Count what is not counted, and write what is still in the logs' queues."""
         self._count()
         self.logs.close()
+        if self._shadow:
+            self._shadow.close()
 
     async def in_thread(self, call: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)
+
+
+def request_id_of(request: Request) -> str:
+    """Return the id of a request: that in the log, else the caller's, else a random one."""
+    logged = request.scope.get("state", {}).get("request_id")
+    return str(logged or request.headers.get("x-request-id") or secrets.token_hex(8))

@@ -54,6 +54,15 @@ unknown_characters = Counter(
 )
 image_pixels = ManyHistogram("legible_image_pixels", "Pixels of images as decoded.", ["model"], buckets=PIXELS)
 reading_length = ManyHistogram("legible_reading_length", "Characters of readings.", ["model"], buckets=LENGTHS)
+shadow_readings = Counter(
+    "legible_shadow_readings_total", "Images that a candidate read in the shadow.", ["model", "outcome"]
+)
+shadow_confidence = ManyHistogram(
+    "legible_shadow_confidence", "Confidence of its readings in the shadow.", ["model"], buckets=TENTHS
+)
+shadow_seconds = Histogram(
+    "legible_shadow_seconds", "Seconds of reading one image in the shadow.", ["model"], buckets=SECONDS
+)
 in_flight = Gauge("legible_in_flight", "Requests being read.", multiprocess_mode="livesum")
 pages = Counter("legible_pages_total", "Pages read, by where their text comes from.", ["source"])
 page_seconds = Histogram("legible_page_seconds", "Time that reading a page took.", buckets=PAGE_SECONDS)
@@ -112,6 +121,14 @@ def prepare_model(model: str, *, channels: Iterable[str], statistics: Iterable[s
         prediction_signal.labels(signal, model)
     for metric in (confidence, image_pixels, reading_length, unknown_characters):
         metric.labels(model)
+
+
+def prepare_shadow(model: str) -> None:
+    """Make the label children of a candidate that reads in the shadow, at zero."""
+    for outcome in ("same", "other", "failed", "skipped"):
+        shadow_readings.labels(model, outcome)
+    shadow_confidence.labels(model)
+    shadow_seconds.labels(model)
 
 
 def state_bundle(model: str, bundle: str, reference: Reference) -> None:

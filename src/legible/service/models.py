@@ -55,14 +55,16 @@ class ModelRegistry:
         self.logs = logs
         self._folders = dict(folders)
         self._settings = settings
-        self._worker_name = worker
+        self.worker_name = worker
         self._board = board or ReloadBoard(None)
         self._event_loop = EventLoopQueue()
         self._changing = threading.Lock()
         self._bundles = {name: load_bundle(folder) for name, folder in folders.items()}
         self._models: dict[str, ServedModel] = {}
-        for name in self.names[:1] if settings.lazy_bundles else self.names:
-            self.open(name)
+        early = {self.default, settings.candidate} if settings.lazy_bundles else set(self.names)
+        for name in self.names:
+            if name in early:
+                self.open(name)
 
     def get(self, name: str) -> ServedModel | None:
         """Return a model; None for one that was not asked for yet."""
@@ -118,7 +120,7 @@ class ModelRegistry:
         """Return a bundle opened. What it reads with is shared with the models that serve the same bundle."""
         twin = next((model for model in self._models.values() if model.worker.bundle_id == bundle.id), None)
         try:
-            worker = twin.worker if twin else Worker(bundle, self._settings, worker=self._worker_name)
+            worker = twin.worker if twin else Worker(bundle, self._settings, worker=self.worker_name)
             telemetry = Telemetry(bundle, self._settings, self.logs, model=name)
         except (BundleError, SettingsError):
             raise

@@ -74,6 +74,8 @@ class ReadJob:
         self.reading_id = ""
         self.at = 0.0
         """When it was read, in Unix seconds."""
+        self.seconds = 0.0
+        """How long reading it took, an equal part of the time of those that were read with it."""
         self.is_page = False
         """Whether it is plainly a page, and hardly readable as a line."""
         self.error: ImageError | None = None

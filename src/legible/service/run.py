@@ -14,6 +14,7 @@ from subprocess import Popen
 from legible.config import ServiceSettings
 from legible.errors import BundleError
 from legible.recognition.bundle import load_bundle
+from legible.service.candidate import TrafficSplit
 from legible.service.keys import KeyRing, reading_keys
 from legible.service.models import folders_of
 from legible.service.page_api import check_detector
@@ -35,7 +36,9 @@ def run(*, host: str, port: int, workers: int) -> None:
     worker that finds it out is started again and again.
     """
     settings = ServiceSettings.from_environment()
-    for name, folder in folders_of(settings).items():
+    folders = folders_of(settings)
+    TrafficSplit.of(settings, tuple(folders))
+    for name, folder in folders.items():
         check(settings, load_bundle(folder), model=name)
     check_detector(settings)
     KeyRing.of(settings.reload_keys)

@@ -3,11 +3,13 @@
 import time
 from collections.abc import Iterable, Sequence
 
+from legible.arrays import GreyImage
 from legible.config import ServiceSettings
 from legible.ctc.lexicon import LexiconPrior
 from legible.image.decode import Limits
 from legible.image.page_hint import looks_like_page
 from legible.observations.layout import new_reading_id
+from legible.reading import Reading
 from legible.recognition.bundle import Bundle
 from legible.recognition.decoding import Decoding
 from legible.recognition.recognizer import Recognizer
@@ -42,13 +44,18 @@ class Worker:
     def read(self, jobs: Sequence[ReadJob]) -> Sequence[ReadJob]:
         """Give each job, all with one decoding, its reading or the error in its place."""
         readable = [job for job in jobs if job.decode() is not None]
-        at = time.time()
+        at, started = time.time(), time.perf_counter()
         images = [job.image for job in readable if job.image is not None]
         readings = self._recognizer.read(images, decoding=jobs[0].decoding)
+        seconds = (time.perf_counter() - started) / max(len(readable), 1)
         for job, image, reading in zip(readable, images, readings, strict=True):
             job.is_page = reading.confidence < PAGE_CONFIDENCE and looks_like_page(image)
-            job.reading, job.reading_id, job.at = reading, new_reading_id(at, self.name), at
+            job.reading, job.reading_id, job.at, job.seconds = reading, new_reading_id(at, self.name), at, seconds
         return jobs
+
+    def read_image(self, image: GreyImage, decoding: Decoding) -> Reading:
+        """Read one decoded image."""
+        return self._recognizer.read([image], decoding=decoding)[0]
 
     def _prior(self, lexicon: str) -> LexiconPrior:
         if lexicon not in self._priors:

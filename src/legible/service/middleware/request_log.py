@@ -44,7 +44,10 @@ class RequestLog:
 
 
 class RequestLogMiddleware:
-    """Writes each request to the log, and returns its X-Request-ID, the caller's or a new one, with the answer."""
+    """Writes each request to the log, and returns its X-Request-ID, the caller's or a new one, with the answer.
+
+    The id is in the request's state as `request_id`.
+    """
 
     def __init__(self, app: ASGIApp, *, request_log: RequestLog) -> None:
         self.app = app
@@ -55,6 +58,7 @@ class RequestLogMiddleware:
             await self.app(scope, receive, send)
             return
         request_id = self.request_log.request_id(Headers(scope=scope).get("x-request-id", ""))
+        scope.setdefault("state", {})["request_id"] = request_id
         started = time.perf_counter()
         status = 500
         answered = False

@@ -1,0 +1,260 @@
+"""A candidate in the shadow, as a canary, promoted and brought back."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import httpx
+import numpy as np
+import pytest
+from bundle_variants import less_confident, other_letters, variant
+from conftest import drawn_word
+from prometheus_client import REGISTRY
+from test_models import IMAGES, asked, read, settings_for
+from typer.testing import CliRunner
+
+from legible.cli import app
+from legible.config import ServiceSettings
+from legible.errors import BundleError, DataError, SettingsError
+from legible.gate.promotion import former_of, promote, roll_back
+from legible.gate.shadow import ShadowOutcome, judge_shadow
+from legible.observations.row import check_of
+from legible.observations.shadow import ShadowRow, ShadowTally, TimedReading, compared, read_shadow
+from legible.reading import Reading
+from legible.recognition.bundle import load_bundle, read_manifest
+from legible.recognition.recognizer import Recognizer
+from legible.service.candidate import TrafficSplit, place_of
+
+WORDS = ("Hamburg", "reading", "letters", "station", "quickly", "margins", "another", "printed", "January", "2026")
+
+
+def row(number: int, *, agrees: bool = True, confidence: float = 0.9, candidate: float = 0.9) -> ShadowRow:
+    name = f"20261121T08-1-{number:012x}"
+    texts = ("one", "one" if agrees else "two")
+    readings = [Reading(text, value, ()) for text, value in zip(texts, (confidence, candidate), strict=True)]
+    champion, other = (TimedReading(one, "ab", 0.001) for one in readings)
+    return compared(name, champion, TimedReading(other.reading, "cd", 0.002), at=float(number))
+
+
+def test_a_row_survives_its_line_and_holds_no_text() -> None:
+    made = row(3, agrees=False)
+    assert ShadowRow.from_json(made.to_json()) == made
+    assert "one" not in made.to_json().replace("reading_id", "")
+    with pytest.raises(DataError, match="shadow format 9 is not 1"):
+        ShadowRow.from_json(made.to_json().replace('"version": 1', '"version": 9'))
+
+
+def test_torn_lines_are_counted_and_a_missing_folder_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no shadow log here"):
+        list(read_shadow(tmp_path, tally=ShadowTally()))
+    (tmp_path / "v1").mkdir()
+    lines = [row(1).to_json(), '{"version": 1, "at"', "[]", row(2).to_json()]
+    (tmp_path / "v1/20261121T08-1.jsonl").write_text("\n".join(lines))
+    tally = ShadowTally()
+    assert [found.at for found in read_shadow(tmp_path, tally=tally)] == [1.0, 2.0]
+    assert tally.torn == 2
+
+
+def test_few_images_are_not_judged() -> None:
+    rows = [row(n, agrees=False, candidate=0.1) for n in range(99)]
+    assert judge_shadow(rows, {}).outcome is ShadowOutcome.TOO_FEW
+    assert judge_shadow([*rows, row(99, agrees=False, candidate=0.1)], {}).outcome is not ShadowOutcome.TOO_FEW
+    with pytest.raises(DataError, match="no reading in the shadow by bundle ef"):
+        judge_shadow(rows, {}, candidate="ef")
+
+
+def test_less_confidence_in_the_same_texts_is_no_loss() -> None:
+    rows = [row(n, candidate=0.3) for n in range(500)]
+    assert judge_shadow(rows, {}).outcome is ShadowOutcome.NO_DIFFERENCE
+    assert judge_shadow(rows, {}).gain == 0
+
+
+def test_corrections_decide_against_what_confidence_says() -> None:
+    rows = [row(n, agrees=n >= 40, candidate=0.99) for n in range(200)]
+    assert judge_shadow(rows, {}).outcome is ShadowOutcome.BETTER
+    said = judge_shadow(rows, {one.reading_id: "one" for one in rows[:12]})
+    assert (said.by_confidence, said.by_corrections, said.outcome) == (
+        ShadowOutcome.BETTER,
+        ShadowOutcome.WORSE,
+        ShadowOutcome.WORSE,
+    )
+    assert (said.corrected, said.candidate_right) == (12, 0)
+    few = judge_shadow(rows, {one.reading_id: "one" for one in rows[:6]})
+    assert (few.by_corrections, few.outcome) == (ShadowOutcome.TOO_FEW, ShadowOutcome.BETTER)
+    neither = judge_shadow(rows, {one.reading_id: "three" for one in rows[:30]})
+    assert neither.corrected <= 2  # a byte takes one text in 256 for another
+
+
+def test_only_the_newest_pair_of_bundles_is_judged() -> None:
+    former = [ShadowRow(**{**vars(row(n, agrees=False)), "candidate": "old"}) for n in range(300)]
+    rows = [*former, *(row(n + 1000) for n in range(100))]
+    assert judge_shadow(rows, {}).images == 100
+    assert judge_shadow(rows, {}, candidate="old").disagreements == 300
+
+
+@pytest.fixture(scope="module")
+def readings(bundle_folder: Path, print_face: Path) -> list[tuple[Reading, Reading]]:
+    """What the shipped bundle reads of 500 noisy words, and of the same at half their resolution and with more noise:
+    a candidate that sees less, and says so by its confidence.
+    """
+    rng = np.random.default_rng(5)
+    recognizer = Recognizer.open(bundle_folder)
+
+    def noisy(image: np.ndarray, level: float) -> np.ndarray:
+        return np.clip(image + rng.normal(0, level, image.shape), 0, 255).astype(np.uint8)
+
+    pairs = []
+    for number in range(500):
+        clean = drawn_word(WORDS[number % len(WORDS)] + str(number % 37), print_face, size=18 + number % 9)
+        small = cv2.resize(clean, (clean.shape[1] // 3, clean.shape[0] // 3), interpolation=cv2.INTER_AREA)
+        champion, candidate = recognizer.read([noisy(clean, 60), noisy(np.asarray(small), 30)])
+        pairs.append((champion, candidate))
+    return pairs
+
+
+def rows_of(pairs: Sequence[tuple[Reading, Reading]], *, prefix: int = 0) -> list[ShadowRow]:
+    return [
+        compared(
+            f"20261121T08-1-{prefix + n:012x}", TimedReading(a, "ab", 0.001), TimedReading(b, "cd", 0.001), at=float(n)
+        )
+        for n, (a, b) in enumerate(pairs)
+    ]
+
+
+@pytest.mark.slow
+def test_a_candidate_that_sees_less_is_called_worse_within_500_images(readings: list[tuple[Reading, Reading]]) -> None:
+    verdict = judge_shadow(rows_of(readings), {})
+    assert verdict.disagreements > 50
+    assert verdict.outcome is ShadowOutcome.WORSE
+    assert "verdict: worse" in verdict.screen()
+    better = judge_shadow(rows_of([(b, a) for a, b in readings]), {})
+    assert better.outcome is ShadowOutcome.BETTER
+
+
+@pytest.mark.slow
+def test_a_candidate_that_is_no_worse_is_called_so_at_most_twice_in_100_tries(
+    readings: list[tuple[Reading, Reading]],
+) -> None:
+    """Each image is given to the two by lot, so that neither is better, though they disagree on many."""
+    rng = np.random.default_rng(7)
+    called = []
+    for _ in range(100):
+        chosen = [readings[place] for place in rng.integers(0, len(readings), 500)]
+        pairs = [(b, a) if swapped else (a, b) for (a, b), swapped in zip(chosen, rng.random(500) < 0.5, strict=True)]
+        called.append(judge_shadow(rows_of(pairs), {}).outcome)
+    assert called.count(ShadowOutcome.WORSE) <= 2
+    identical = [judge_shadow(rows_of([(a, a) for a, _ in readings]), {}).outcome for _ in range(100)]
+    assert identical.count(ShadowOutcome.WORSE) == 0
+
+
+def test_the_split_needs_a_candidate_that_is_served() -> None:
+    with pytest.raises(SettingsError, match="name it in LEGIBLE_CANDIDATE"):
+        TrafficSplit.of(ServiceSettings(shadow=0.5), ("default",))
+    with pytest.raises(SettingsError, match="not the first: new"):
+        TrafficSplit.of(ServiceSettings(candidate="english"), ("english", "new"))
+
+
+def test_fractions_of_requests_are_taken_by_their_ids_and_apart_from_each_other() -> None:
+    split = TrafficSplit("new", shadow=0.5, canary=0.1)
+    names = [f"request-{number}" for number in range(4000)]
+    canaries = {name for name in names if split.is_canary(name)}
+    shadowed = {name for name in names if split.is_shadowed(name)}
+    assert 0.08 < len(canaries) / 4000 < 0.12
+    assert 0.45 < len(shadowed) / 4000 < 0.55
+    assert 0.35 < len(canaries & shadowed) / len(canaries) < 0.65
+    assert canaries == {name for name in names if split.is_canary(name)}
+
+
+def counted(outcome: str) -> float:
+    labels = {"model": "new", "outcome": outcome}
+    return REGISTRY.get_sample_value("legible_shadow_readings_total", labels) or 0.0
+
+
+def test_the_shadow_is_logged_and_never_sent_and_a_canary_is_named(bundle_folder: Path, tmp_path: Path) -> None:
+    folders = {
+        "english": bundle_folder,
+        "new": variant(bundle_folder, tmp_path / "new", {"charset.json": other_letters}),
+    }
+    log = tmp_path / "shadow"
+    more: dict[str, Any] = {"candidate": "new", "shadow": 1.0, "canary": 0.3, "shadow_folder": str(log)}
+    names = [f"request-{number}" for number in range(12)]
+
+    before = counted("other")
+
+    async def calls(client: httpx.AsyncClient) -> tuple[dict[str, dict[str, Any]], dict[str, Any]]:
+        answers = {}
+        for name in names:
+            sent = await client.post("/read", files={"image": IMAGES[0]}, headers={"X-Request-ID": name})
+            answers[name] = sent.json()
+        named = (await read(client, "english")).json()
+        return answers, named
+
+    answers, named = asked(settings_for(folders, tmp_path, **more), calls)
+    for name, answer in answers.items():
+        is_canary = place_of(name, purpose="canary") < 0.3
+        assert (answer["model"], answer["text"]) == (("new", "Hnzohet") if is_canary else ("english", "Hamburg"))
+    assert named["model"] == "english"
+    rows = list(read_shadow(log, tally=ShadowTally()))
+    by_champion = {a["reading_id"] for a in (*answers.values(), named) if a["model"] == "english"}
+    assert len(answers) + 1 - len(by_champion) > 0
+    assert {one.reading_id for one in rows} == by_champion
+    for one in rows:
+        assert not one.agrees
+        assert one.check == check_of(one.reading_id, "Hamburg")
+        assert one.candidate_check == check_of(one.reading_id, "Hnzohet")
+        assert one.seconds > 0
+        assert one.candidate_seconds > 0
+    assert counted("other") - before == len(rows)
+
+
+def test_a_shadow_that_fails_changes_no_answer(bundle_folder: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    folders = {"english": bundle_folder, "new": variant(bundle_folder, tmp_path / "new", {})}
+    more: dict[str, Any] = {"candidate": "new", "shadow": 1.0, "shadow_folder": str(tmp_path / "shadow")}
+    monkeypatch.setattr("legible.service.worker.Worker.read_image", lambda *_: 1 / 0)
+
+    before = counted("failed")
+    answer = asked(settings_for(folders, tmp_path, **more), read)
+    assert answer.json()["text"] == "Hamburg"
+    assert counted("failed") - before == 1
+
+
+def test_a_promotion_keeps_the_former_bundle_and_a_rollback_brings_it_back(bundle_folder: Path, tmp_path: Path) -> None:
+    champion = variant(bundle_folder, tmp_path / "champion", {})
+    candidate = variant(bundle_folder, tmp_path / "candidate", {"confidence.json": less_confident})
+    old, new = (read_manifest(folder).bundle_id for folder in (champion, candidate))
+    assert promote(candidate, champion).id == new
+    assert load_bundle(former_of(champion)).id == old
+    assert roll_back(champion).id == old
+    assert load_bundle(former_of(champion)).id == new
+    assert load_bundle(candidate).id == new
+    (candidate / "model.tflite").write_bytes(b"no model")
+    with pytest.raises(BundleError, match="not as packed"):
+        promote(candidate, champion)
+    assert load_bundle(champion).id == old
+    with pytest.raises(BundleError, match="no former bundle here"):
+        roll_back(candidate)
+
+
+@pytest.mark.slow
+def test_the_gate_is_asked_before_a_promotion(bundle_folder: Path, tmp_path: Path) -> None:
+    champion = variant(bundle_folder, tmp_path / "champion", {})
+
+    def all_wrong(text: str) -> str:
+        rows = [json.loads(line) for line in text.splitlines()]
+        return "\n".join(json.dumps({**one, "distance": 3}) if "sample" in one else json.dumps(one) for one in rows)
+
+    worse = variant(bundle_folder, tmp_path / "worse", {"results.jsonl": all_wrong})
+    root = ["--root", str(bundle_folder.parents[1])]
+    refused = CliRunner().invoke(app, ["promote", str(worse), "--champion", str(champion), *root])
+    assert refused.exit_code == 1
+    assert "refused" in refused.output
+    assert not former_of(champion).exists()
+    alike = variant(bundle_folder, tmp_path / "alike", {"confidence.json": less_confident})
+    passed = CliRunner().invoke(app, ["promote", str(alike), "--champion", str(champion), *root])
+    assert passed.exit_code == 0, passed.output
+    assert load_bundle(champion).id == load_bundle(alike).id
+    back = CliRunner().invoke(app, ["rollback", "--champion", str(champion)])
+    assert back.exit_code == 0
+    assert load_bundle(champion).id == load_bundle(bundle_folder).id
