@@ -1,6 +1,6 @@
 """Measure how a bundle reads the test digits of MNIST or of another set of idx files, one by one and in lines.
 
-python benchmarks/reading/digits.py FOLDER --bundle models/digits; in FOLDER are t10k-images-idx3-ubyte.gz and its labels.
+python benchmarks/reading/digits.py FOLDER --bundle models/digits; FOLDER holds t10k-images-idx3-ubyte.gz and labels.
 Lines are pasted of test digits drawn with a fixed seed: `frames` are their whole images side by side, as distributed;
 `close` are cut out at their ink, with one gap of 0 to 5 pixels to a line.
 """
