@@ -13,6 +13,7 @@ from bundle_variants import less_confident, other_letters, variant
 from conftest import PROJECT
 from serving import served
 
+from legible.client import Client, ServiceError
 from legible.config import ServiceSettings
 from legible.errors import BundleError, SettingsError
 from legible.recognition.bundle import read_manifest
@@ -205,6 +206,15 @@ def test_each_has_metrics_of_its_own(service: httpx.Client) -> None:
 def test_a_correction_of_any_of_them_is_kept(service: httpx.Client) -> None:
     sent = {"reading_id": reading(service, "rotated")["reading_id"], "text": "Hamburg"}
     assert service.post("/feedback", json=sent).status_code == 202
+
+
+@pytest.mark.slow
+def test_the_python_client_names_a_model_and_replaces_one(service: httpx.Client) -> None:
+    with Client(str(service.base_url), key=KEY) as client:
+        assert client.read(IMAGES[0], model="rotated").text == "Hnzohet"
+        assert client.reload("english") == client.read(IMAGES[0]).bundle
+        with pytest.raises(ServiceError, match="no model 'nobody'"):
+            client.reload("nobody")
 
 
 @pytest.mark.slow

@@ -146,7 +146,7 @@ class Client:
 
     def reload(self, model: str = "default") -> str:
         """Replace a model by the bundle that its folder holds now, and return the id of that bundle."""
-        content = self._send(f"/models/{model}/reload")
+        content = _json(self._send(f"/models/{model}/reload"))
         try:
             return str(content["bundle"])
         except (KeyError, TypeError) as error:
