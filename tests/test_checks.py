@@ -71,7 +71,7 @@ def test_values_that_nothing_can_be_trained_with(name: str, value: float, reason
         ({"averaging": 2.0}, "params.train.averaging is 2.0; it needs to be at most 0.999999"),
         ({"averaged": -3}, "params.train.averaged is -3; it needs to be at least 1"),
         ({"normalization": 9}, "train.normalization is 9; it needs to be 1 to 3"),
-        ({"size": "huge"}, "train.size is 'huge'; sizes: micro, small, base"),
+        ({"size": "huge"}, "train.size is 'huge'; sizes: micro, mini, small, base"),
         ({"start_with": ("there",)}, "train.start_with is for further weights beside those of train.start_from"),
         ({"mixture": {"iam/word": -1.0}}, "params.train.mixture.iam/word is -1.0; it needs to be at least 0"),
         ({"mixture": {"iam/word": 0.0}}, "train.mixture gives no group any weight"),

@@ -83,8 +83,9 @@ def test_a_detector_brings_the_figures_of_pages_with_it(root: Path, params: Para
         assert not (root / place).exists()
     (root / "models/detector").mkdir()
     (root / PAGE_PARTS[DETECTOR]).write_bytes(b"detector")
-    with pytest.raises(BundleError, match=r"cannot pack without evaluation-pages/pages\.json"):
+    with pytest.raises(BundleError, match=r"without training/page-confidence\.json, evaluation-pages/pages"):
         pack(params, root=root)
+    (root / PAGE_PARTS["page-confidence.json"]).write_text("{}")
     (root / "evaluation-pages").mkdir()
     described = {"size": "base", "pieces": 57600, "drawn": 0.6, "sources": {"own": "CC BY 4.0"}}
     (root / "models/detector/description.json").write_text(json.dumps(described))

@@ -14,8 +14,9 @@ from legible.detection.geometry import LineShape, moved_points
 from legible.detection.lines import FoundLine
 from legible.pages.clock import PageTimeoutError
 from legible.pages.open import OpenedPage
-from legible.pages.read import CrowdedPageError, PageOptions, PageReader, is_text, leveled
+from legible.pages.read import CrowdedPageError, PageOptions, PageReader, leveled
 from legible.pages.text_layer import LayerLine, LayerWord
+from legible.pages.trust import LineTrust
 from legible.pages.words import expected_breaks, word_spans
 from legible.reading import Character, Reading
 from legible.recognition.bundle import load_bundle
@@ -124,7 +125,7 @@ def test_detector_and_reading_decide_together_what_is_text(
     expected: bool,  # noqa: FBT001
 ) -> None:
     line = FoundLine(LineShape.from_box(0, 0, 100, 20), score)
-    assert is_text(line, reading(text, confidence)) is expected
+    assert LineTrust().is_text(line, reading(text, confidence), usual_height=20.0) is expected
 
 
 def test_a_leveled_page_keeps_all_of_itself_and_knows_the_way_back() -> None:

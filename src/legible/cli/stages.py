@@ -88,6 +88,10 @@ STAGES = {
     "lexicon": ("legible.packing.lexicon", "the most frequent words, for readings that ask for them."),
     "confidence": ("legible.packing.confidence", "calibrate confidence on the tune split."),
     "evaluate": ("legible.evaluation.evaluate", "read the validation split and evaluate.print with what is served."),
+    "page-confidence": (
+        "legible.packing.page_confidence",
+        "calibrate which found lines are text, and how sure lines of pages are, on tune pages.",
+    ),
     "evaluate-pages": (
         "legible.evaluation.pages",
         "read drawn pages and those that the detector's sources hold back, with detector and recogniser.",

@@ -12,6 +12,7 @@ from legible.arrays import GreyImage
 from legible.config import Params
 from legible.config.detector import Completeness, DetectorParams
 from legible.data import sources
+from legible.data.dataset import Split
 from legible.data.options import SourceOptions
 from legible.data.pages import Page, open_pages
 from legible.detection.geometry import PagePoints
@@ -25,7 +26,7 @@ from legible.synth.pages.materials import Materials
 DRAWN = "drawn"
 """What the groups of drawn pages begin with: `drawn/receipt`."""
 EMPTY = f"{DRAWN}/empty"
-SEED = 20_000
+SEEDS: dict[Split, int] = {"validation": 20_000, "tune": 30_000}
 
 
 @dataclass(frozen=True)
@@ -43,30 +44,35 @@ class PageCase:
     corners: PagePoints | None = None
 
 
-def drawn_cases(params: Params, *, root: Path, each: int, empty: int) -> Iterator[PageCase]:
-    """Yield drawn pages of each kind, in families that no training saw, and pages without text."""
+def drawn_cases(
+    params: Params, *, root: Path, each: int, empty: int, split: Split = "validation"
+) -> Iterator[PageCase]:
+    """Yield drawn pages of each kind, and pages without text; of `validation` in families that no training saw."""
     fonts = find_fonts(params.fonts, root=root, characters=params.charset.characters)
-    materials = Materials.of([font for font in fonts if is_unseen(font, params.fonts)], texts_of(params))
+    chosen = [font for font in fonts if is_unseen(font, params.fonts) == (split == "validation")]
+    materials = Materials.of(chosen, texts_of(params))
     for place, kind in enumerate(KINDS):
         for number in range(empty if f"{DRAWN}/{kind}" == EMPTY else each):
-            page = draw_page(np.random.default_rng([SEED, place, number]), materials, kind=kind)
+            page = draw_page(np.random.default_rng([SEEDS[split], place, number]), materials, kind=kind)
             lines = tuple(PlacedText(line.text, line.shape.polygon) for line in page.lines)
             yield PageCase(f"{DRAWN}/{kind}", str(number), page.image, lines, corners=page.corners)
 
 
-def held_back_cases(detector: DetectorParams, *, root: Path) -> Iterator[PageCase]:
-    """Yield the `validation` pages of the detector's sources, of those that are here."""
+def held_back_cases(detector: DetectorParams, *, root: Path, split: Split = "validation") -> Iterator[PageCase]:
+    """Yield the pages of a split of the detector's sources, of those that are here."""
     options = {source.name: source.options for source in sources.listed(root)}
     for name, source in detector.sources.items():
         folder = sources.raw_folder(root, name)
         if folder.is_dir():
-            yield from source_cases(name, folder, options.get(name, SourceOptions()), lists=source.lists)
+            yield from source_cases(name, folder, options.get(name, SourceOptions()), lists=source.lists, split=split)
 
 
-def source_cases(name: str, folder: Path, options: SourceOptions, *, lists: Completeness) -> Iterator[PageCase]:
-    """Yield the `validation` pages of one source."""
+def source_cases(
+    name: str, folder: Path, options: SourceOptions, *, lists: Completeness, split: Split = "validation"
+) -> Iterator[PageCase]:
+    """Yield the pages of a split of one source."""
     opened = open_pages(folder, options)
-    held = [page for page, split in opened.splits(name).items() if split == "validation"]
+    held = [page for page, own in opened.splits(name).items() if own == split]
     for page, image in opened.images(held):
         lines = tuple(PlacedText(text.text, _polygon(text.polygon, text.box)) for text in page.texts)
         yield dataclasses.replace(

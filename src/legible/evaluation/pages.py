@@ -22,7 +22,8 @@ from legible.files import write_text
 from legible.pages.open import OpenedPage
 from legible.pages.read import PageOptions, PageReader
 from legible.pages.result import PageResult
-from legible.recognition.bundle import DETECTOR
+from legible.pages.trust import LineTrust
+from legible.recognition.bundle import DETECTOR, PAGE_CONFIDENCE
 from legible.recognition.calibration import Calibration
 from legible.recognition.recognizer import artefact_recognizer
 
@@ -61,7 +62,9 @@ def evaluate_pages(params: Params, *, root: Path) -> None:
     calibration = Calibration.load(root / "training/confidence.json")
     recognizer = artefact_recognizer(root / "training/artefact", calibration=calibration)
     detector = load_detector_params(root / "params/detector.yaml")
-    reader = PageReader(recognizer, LineDetector(root / "models/detector" / DETECTOR), options=PageOptions(seconds=0))
+    trust = LineTrust.load(root / "training" / PAGE_CONFIDENCE)
+    model = LineDetector(root / "models/detector" / DETECTOR)
+    reader = PageReader(recognizer, model, options=PageOptions(seconds=0), trust=trust)
     each, empty = detector.validation_pages, detector.empty_pages
     cases = (*drawn_cases(params, root=root, each=each, empty=empty), *held_back_cases(detector, root=root))
     rows = [row_of(case, reader) for case in tqdm(cases, desc="pages", unit="page")]

@@ -118,7 +118,7 @@ def fit_reading(attempts: Sequence[Attempt]) -> ReadingWeights:
     """Fit the weights under which whether the best candidates are right is likeliest."""
     groups = [attempt.group for attempt in attempts]
     inputs = np.array([features(attempt.candidates, attempt.probabilities, attempt.text) for attempt in attempts])
-    weights = ReadingWeights(*_logistic(inputs, [attempt.right for attempt in attempts], _group_weights(groups)))
+    weights = ReadingWeights(*fit_logistic(inputs, [attempt.right for attempt in attempts], group_weights(groups)))
     elsewhere, by_length = _fit_elsewhere([attempt for attempt in attempts if not attempt.right])
     return replace(weights, elsewhere=elsewhere, elsewhere_length=by_length)
 
@@ -128,8 +128,8 @@ def _fit_elsewhere(wrong: Sequence[Attempt]) -> tuple[float, float]:
     if not wrong:
         return logit(0.5), 0.0
     lengths = np.array([[math.log1p(len(attempt.candidates[0].labels))] for attempt in wrong])
-    groups = _group_weights([attempt.group for attempt in wrong])
-    bias, length = _logistic(lengths, [attempt.elsewhere for attempt in wrong], groups)
+    groups = group_weights([attempt.group for attempt in wrong])
+    bias, length = fit_logistic(lengths, [attempt.elsewhere for attempt in wrong], groups)
     return bias, length
 
 
@@ -139,10 +139,10 @@ def fit_character(attempts: Sequence[Attempt]) -> CharacterWeights:
     right = [one for attempt in attempts for one in attempt.spelled]
     if not right:
         return CharacterWeights()
-    return CharacterWeights(*_logistic(inputs, right, np.ones(len(right))))
+    return CharacterWeights(*fit_logistic(inputs, right, np.ones(len(right))))
 
 
-def _logistic(inputs: Floats, right: Sequence[bool], weights: Floats) -> list[float]:
+def fit_logistic(inputs: Floats, right: Sequence[bool], weights: Floats) -> list[float]:
     """Fit the bias and weights of a standardised logistic regression, stated for the inputs as they are.
 
     Each row stands as right and as wrong with the weights of Platt's targets, so that none is ever certain.
@@ -162,7 +162,7 @@ def _logistic(inputs: Floats, right: Sequence[bool], weights: Floats) -> list[fl
     return [round(float(weight), 4) for weight in (model.intercept_[0] - slopes @ center, *slopes)]
 
 
-def _group_weights(groups: Sequence[str]) -> Floats:
+def group_weights(groups: Sequence[str]) -> Floats:
     """Return weights whose sums are equal for each group, and whose mean is 1."""
     names, places, counts = np.unique(np.array(groups), return_inverse=True, return_counts=True)
     return np.asarray(len(groups) / len(names) / counts[places], np.float64)

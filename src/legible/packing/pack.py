@@ -24,6 +24,7 @@ from legible.recognition.bundle import (
     MANIFEST,
     MAX_BYTES,
     MODEL,
+    PAGE_CONFIDENCE,
     BundleManifest,
 )
 
@@ -43,6 +44,7 @@ PARTS = {
 """The files of a bundle besides the lexicon, and the stage's output that each of them is."""
 PAGE_PARTS = {
     DETECTOR: f"models/detector/{DETECTOR}",
+    PAGE_CONFIDENCE: f"training/{PAGE_CONFIDENCE}",
     "pages.json": "evaluation-pages/pages.json",
     "pages.jsonl": "evaluation-pages/pages.jsonl",
 }

@@ -26,6 +26,7 @@ from legible.pages.corners import sheet_corners
 from legible.pages.open import Document, OpenedPage, PageLimits
 from legible.pages.result import BlockResult, DocumentResult, LineResult, PageResult, Polygon, WordResult
 from legible.pages.text_layer import LayerLine
+from legible.pages.trust import UNFITTED, LineTrust, mean_confidence, usual_height
 from legible.pages.words import word_spans
 from legible.reading import Reading
 from legible.recognition.recognizer import Recognizer
@@ -36,11 +37,6 @@ MAX_LINES = 3000
 """The most lines of a page; thousands of specks would take minutes and hold no text."""
 MIN_TILT_DEGREES = 1.0
 """A smaller tilt of the page is left to the straightening of each line."""
-MIN_TRUST = 0.25
-"""The least product of a line's detection score and the mean confidence of its characters; below it is no line."""
-MIN_TRUST_ALONE = 0.5
-"""The same for one or two characters, which any mark may look like."""
-FEW_CHARACTERS = 2
 READ_TOGETHER = 16
 """The number of lines that are read between two looks at the clock."""
 ObserveLine = Callable[[GreyImage, Reading], str]
@@ -89,12 +85,14 @@ class PageReader:
         options: PageOptions | None = None,
         clock: Callable[[], float] = time.monotonic,
         observe: ObserveLine = lambda *_: "",
+        trust: LineTrust = UNFITTED,
     ) -> None:
         self._recognizer = recognizer
         self._detector = detector
         self._options = options or PageOptions()
         self._clock = clock
         self._observe = observe
+        self._trust = trust
 
     def read(self, data: bytes) -> DocumentResult:
         """Return the text of a file. Raise ImageError, or the subclass that says why."""
@@ -134,13 +132,19 @@ class PageReader:
         self, image: GreyImage, corners: Polygon, clock: PageClock
     ) -> tuple[Upright, tuple[BlockResult, ...]]:
         upright = self._flat(image, corners, clock) if corners else self._upright(image, clock)
-        lines = list(self._read_lines(upright, clock))
-        shapes = [line.shape for line, _ in lines]
+        found, usual = list(self._read_lines(upright, clock)), usual_height(upright.lines)
+        lines = [(line, reading) for line, reading in found if self._trust.is_text(line, reading, usual_height=usual)]
         blocks = []
-        for block in reading_order(shapes):
+        for block in reading_order([line.shape for line, _ in lines]):
             rows = [tuple(self._line_result(upright, *lines[number]) for number in row) for row in block.rows]
             blocks.append(BlockResult(tuple(rows)))
         return upright, tuple(blocks)
+
+    def candidates(self, image: GreyImage) -> tuple[Upright, list[tuple[FoundLine, Reading]]]:
+        """Return the upright page and every line that was found on it with its reading, also what may be no text."""
+        clock = PageClock(self._options.seconds, self._clock)
+        upright = self._upright(image, clock)
+        return upright, list(self._read_lines(upright, clock))
 
     def _flat(self, image: GreyImage, corners: Polygon, clock: PageClock) -> Upright:
         """Return the sheet between four known corners, upright and level."""
@@ -184,17 +188,17 @@ class PageReader:
         """Return how well the longest lines read."""
         longest = sorted(look.lines, key=lambda line: -line.shape.length)[:ASKED_LINES]
         readings = self._recognizer.read([cut_line(look.image, line.shape) for line in longest])
-        sure = [_character_confidence(reading) for reading in readings]
+        sure = [mean_confidence(reading) for reading in readings]
         elongations = [line.shape.length / line.shape.height for line in look.lines]
         return evidence_of(sure, [len(reading.text) for reading in readings], elongations)
 
     def _read_lines(self, upright: Upright, clock: PageClock) -> Iterator[tuple[FoundLine, Reading]]:
-        """Yield the lines that hold text, with their readings."""
+        """Yield the lines with their readings."""
         for start in range(0, len(upright.lines), READ_TOGETHER):
             clock.check()
             some = upright.lines[start : start + READ_TOGETHER]
             readings = self._recognizer.read([cut_line(upright.image, line.shape) for line in some])
-            yield from ((line, reading) for line, reading in zip(some, readings, strict=True) if is_text(line, reading))
+            yield from zip(some, readings, strict=True)
 
     def _line_result(self, upright: Upright, line: FoundLine, reading: Reading) -> LineResult:
         image = cut_line(upright.image, line.shape)
@@ -205,19 +209,8 @@ class PageReader:
             words.append(WordResult(text, sure, _polygon(place)))
         polygon = _polygon(moved_points(line.shape.polygon, upright.back))
         reading_id = self._observe(image, reading)
-        return LineResult(reading.text.strip(), reading.confidence, polygon, tuple(words), reading_id)
-
-
-def is_text(line: FoundLine, reading: Reading) -> bool:
-    """Return whether the detector and the recogniser together take a line for text.
-
-    Signs alone, such as a dash, are taken for a rule or a speck.
-    """
-    text = reading.text.strip()
-    if not any(sign.isalnum() for sign in text):
-        return False
-    trust = line.score * _character_confidence(reading)
-    return trust >= (MIN_TRUST_ALONE if len(text) <= FEW_CHARACTERS else MIN_TRUST)
+        confidence = self._trust.confidence(line, reading, usual_height=usual_height(upright.lines))
+        return LineResult(reading.text.strip(), confidence, polygon, tuple(words), reading_id)
 
 
 def leveled(image: GreyImage, degrees: float) -> tuple[GreyImage, Matrix]:
@@ -261,10 +254,6 @@ def _word_confidences(reading: Reading) -> list[float]:
             found.append(character.confidence)
         inside = True
     return found
-
-
-def _character_confidence(reading: Reading) -> float:
-    return float(np.mean([character.confidence for character in reading.characters])) if reading.characters else 0.0
 
 
 def _polygon(points: np.ndarray) -> Polygon:

@@ -7,7 +7,8 @@ from pathlib import Path
 from legible.detection.detector import LineDetector
 from legible.pages.read import ObserveLine, PageOptions, PageReader
 from legible.pages.result import DocumentResult
-from legible.recognition.bundle import Bundle, find_bundle, load_bundle
+from legible.pages.trust import UNFITTED, LineTrust
+from legible.recognition.bundle import PAGE_CONFIDENCE, Bundle, find_bundle, load_bundle
 from legible.recognition.recognizer import Recognizer
 
 _opening = threading.Lock()
@@ -36,7 +37,9 @@ def open_reader(
     Raise BundleError for a bundle without a line detector.
     """
     found = LineDetector(detector or bundle.detector)
-    return PageReader(Recognizer.from_bundle(bundle), found, options=options, observe=observe)
+    trusted = PAGE_CONFIDENCE in bundle.manifest.files and detector is None
+    trust = LineTrust.load(bundle.folder / PAGE_CONFIDENCE) if trusted else UNFITTED
+    return PageReader(Recognizer.from_bundle(bundle), found, options=options, observe=observe, trust=trust)
 
 
 @cache

@@ -22,6 +22,8 @@ FORMAT = JsonFormat("bundle", 1, "pack the bundle again or fetch it anew", Bundl
 MODEL = "model.tflite"
 DETECTOR = "detector.tflite"
 """The line detector; a bundle without it reads words and lines, and no pages."""
+PAGE_CONFIDENCE = "page-confidence.json"
+"""The formulas for how far the lines that this detector finds are to be trusted."""
 CHARSET = "charset.json"
 DESCRIPTION = "description.json"
 """Lies beside weights and artefacts; a bundle has its manifest instead."""
