@@ -13,6 +13,7 @@ from legible.cli import serve
 from legible.cli import monitoring
 from legible.cli import labelling
 from legible.cli import labels
+from legible.cli import privacy
 from legible.cli import respond
 from legible.cli import drill
 from legible.cli import gate
@@ -36,6 +37,7 @@ __all__ = [
     "main",
     "monitoring",
     "page",
+    "privacy",
     "read",
     "respond",
     "serve",

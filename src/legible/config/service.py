@@ -131,6 +131,8 @@ class ServiceSettings(Section):
     label_keys: tuple[str, ...] = ()
     """`name:sha256` of the keys that open the labelling page, each the name of a labeller; without any it is off."""
     labels_folder: str = "labels"
+    labels_retention_days: NonNegativeInt = 0
+    """Labels are deleted after so many days; 0 keeps them. What the data set took of them stays there."""
 
     @staticmethod
     def from_environment(environment: Mapping[str, str] | None = None) -> "ServiceSettings":

@@ -68,11 +68,18 @@ class LabelDesk:
     """Hands out images and stores their labels. It is not thread-safe: call it from one thread."""
 
     def __init__(
-        self, *, images: Path, labels: Path, worker: str, bundle: str, see: Callable[[Path], Seen | None]
+        self,
+        *,
+        images: Path,
+        labels: Path,
+        worker: str,
+        bundle: str,
+        see: Callable[[Path], Seen | None],
+        retention_days: int = 0,
     ) -> None:
         self._images = images
         self._labels = labels
-        self._log = LabelLog(labels, worker=worker)
+        self._log = LabelLog(labels, worker=worker, retention_days=retention_days)
         self._bundle = bundle
         self._see = see
         self._seen: dict[str, Seen] = {}

@@ -12,6 +12,7 @@ from typing import Literal, get_args
 from legible.errors import DataError
 from legible.observations.layout import FOLDER, READING_ID
 from legible.observations.log import is_torn
+from legible.observations.retention import DAY_SECONDS
 
 LABEL_VERSION = 1
 MAX_LENGTH = 1000
@@ -94,16 +95,21 @@ def _text_faults(text: str) -> Iterator[str]:
 class LabelLog:
     """Appends labels to files of its own; when `append` returns the label is on the disk."""
 
-    def __init__(self, folder: Path, *, worker: str) -> None:
+    def __init__(self, folder: Path, *, worker: str, retention_days: int = 0) -> None:
         if not WORKER.fullmatch(worker):
             raise ValueError(f"worker is {worker!r}; it needs letters, digits, dots, dashes and underscores")
         self._folder = folder / FOLDER
         self._worker = worker
+        self._retention_days = retention_days
+        self._day = ""
 
     def append(self, label: Label) -> None:
         """Write a label and wait for the disk. Raise OSError where it cannot be kept."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        day = datetime.fromtimestamp(label.at, UTC).strftime("%Y%m%d")
+        day = _day(label.at)
+        if day != self._day and self._retention_days:
+            delete_old(self._folder, today=day, oldest=_day(label.at - self._retention_days * DAY_SECONDS))
+        self._day = day
         path = self._folder / f"{day}-{self._worker}.jsonl"
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
         with os.fdopen(handle, "r+b") as file:
@@ -111,6 +117,21 @@ class LabelLog:
             file.write((b"\n" if torn else b"") + label.to_json().encode() + b"\n")
             file.flush()
             os.fsync(handle)
+
+
+def _day(at: float) -> str:
+    return datetime.fromtimestamp(max(at, 0.0), UTC).strftime("%Y%m%d")
+
+
+def delete_old(folder: Path, *, today: str, oldest: str) -> None:
+    """Delete files of labels of days before `oldest`; none where all are, for the clock may have jumped ahead."""
+    days = {path: path.name.partition("-")[0] for path in folder.glob("*.jsonl")}
+    others = [day for day in days.values() if day != today]
+    if all(day < oldest for day in others):
+        return
+    for path, day in days.items():
+        if day < oldest:
+            path.unlink(missing_ok=True)
 
 
 def read_rows(folder: Path) -> list[Label]:

@@ -96,6 +96,7 @@ class LabelApi:
             worker=str(os.getpid()),
             bundle=worker.bundle_id,
             see=self._see,
+            retention_days=settings.labels_retention_days,
         )
 
     def _see(self, path: Path) -> Seen | None:

@@ -1,0 +1,58 @@
+"""`legible forget` and `legible held`: delete, or hand over, what is held of readings."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from legible.cli.app import HERE, Root, app
+from legible.errors import LegibleError
+
+Observations = Annotated[Path, typer.Option(help="The service's folder of observations.")]
+Images = Annotated[Path, typer.Option(help="The images that the service kept.")]
+Labels = Annotated[Path, typer.Option(help="The service's folder of labels.")]
+Corrected = Annotated[Path, typer.Option("--corrections", help="The service's folder of corrections.")]
+Queue = Annotated[Path, typer.Option(help="The folder that legible queue wrote.")]
+
+
+@app.command()
+def forget(
+    readings: Annotated[list[str] | None, typer.Argument(help="Reading ids, as answers name them.")] = None,
+    *,
+    channel: Annotated[str, typer.Option(help="Every reading of this channel.")] = "",
+    observations: Observations = HERE / "observations",
+    images: Images = HERE / "images",
+    labels: Labels = HERE / "labels",
+    corrections: Corrected = HERE / "corrections",
+    queue: Queue = HERE / "queue",
+    root: Root = HERE,
+) -> None:
+    """Delete all that is held of readings. Example: legible forget 20261129T10-7-00000000002a"""
+    from legible.labelling.forget import Held
+    from legible.labelling.forget import forget as run
+    from legible.labelling.held import readings_of
+
+    if bool(readings) == bool(channel):
+        raise LegibleError("name reading ids, or a --channel; an answer of the service names its reading_id")
+    held = Held(observations, images, labels, corrections, queue, root)
+    print(run(readings or readings_of(channel, held), held).said())
+
+
+@app.command()
+def held(
+    channel: Annotated[str, typer.Argument(help="The channel.")],
+    out: Annotated[Path, typer.Argument(help="The folder to write.")],
+    *,
+    observations: Observations = HERE / "observations",
+    images: Images = HERE / "images",
+    labels: Labels = HERE / "labels",
+    corrections: Corrected = HERE / "corrections",
+    root: Root = HERE,
+) -> None:
+    """Write a folder with all that is held of a channel. Example: legible held mobile mobile-held/"""
+    from legible.labelling.forget import Held
+    from legible.labelling.held import export_channel
+
+    place = Held(observations, images, labels, corrections, HERE / "queue", root)
+    counts = export_channel(channel, place, out)
+    print(f"{out}: {', '.join(f'{count} {what}' for what, count in counts.items())}")
