@@ -20,6 +20,7 @@ FLOORS = (
         "config",
         "charset",
         "reading",
+        "typography",
         "sampling",
         "scores",
         "stores",

@@ -85,8 +85,8 @@ class Client:
     def read(self, image: ImageInput, **options: Any) -> RemoteReading:
         """Read one image: a path, bytes, an open file, a PIL image or an array.
 
-        The options are accept, lexicon, alternatives, model, channel, document and sender. Raise ServiceError where it
-        is refused.
+        The options are accept, lexicon, alternatives, plain (1), model, channel, document and sender. Raise
+        ServiceError where it is refused.
         """
         found = _one(_json(self._read("/read", [("image", image)], options)))
         if isinstance(found, ServiceError):

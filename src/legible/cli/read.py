@@ -47,6 +47,7 @@ def read(
     workers: Annotated[int, typer.Option(min=1, help="Threads that read.")] = 1,
     lexicon: Annotated[str, typer.Option(help="Prefer the words of this lexicon of the bundle, such as english.")] = "",
     alternatives: Annotated[int, typer.Option(min=0, help="The number of other texts to name.")] = 0,
+    plain: Annotated[bool, typer.Option("--plain", help="Straight quotes and hyphens for typographic ones.")] = False,
 ) -> None:
     """Read images. Exit code 1: some could not be read. Example: legible read scans/ word.png --format tsv"""
     from legible.recognition.bundle import find_bundle, load_bundle
@@ -58,7 +59,7 @@ def read(
     opened = load_bundle(bundle or find_bundle())
     recognizer = Recognizer.from_bundle(opened, workers=workers)
     prior = recognizer.prior(opened.lexicon(lexicon)) if lexicon else None
-    decoding = Decoding(prior, alternatives)
+    decoding = Decoding(prior, alternatives, plain)
     failures = missing
     with _opened(output) as file:
         write = writer_of(chosen, file, alternatives=alternatives)

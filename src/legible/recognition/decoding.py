@@ -12,6 +12,7 @@ from legible.ctc.decode import Probabilities, align, best_path, softmax
 from legible.ctc.lexicon import LexiconPrior
 from legible.reading import Alternative, Character, Reading
 from legible.recognition.calibration import Calibration
+from legible.typography import plain_reading
 
 SPACE = " "
 NARROW, WIDE = 4, 12
@@ -24,6 +25,8 @@ class Decoding:
 
     prior: LexiconPrior | None = None
     alternatives: int = 0
+    plain: bool = False
+    """Whether typographic signs are given in their plain forms: straight quotes for curly ones, hyphens for dashes."""
 
     @property
     def beam_width(self) -> int:
@@ -56,7 +59,8 @@ def interpret(
     others = search_alternatives(probabilities, decoding, candidates) if decoding.alternatives else []
     given = weights.reading.alternative_confidences(confidence, candidates, others)
     alternatives = (Alternative(charset.decode(o.labels), sure) for o, sure in zip(others, given, strict=True))
-    return _trimmed(Reading(text, confidence, tuple(characters), tuple(alternatives)), decoding.alternatives)
+    reading = Reading(text, confidence, tuple(characters), tuple(alternatives))
+    return _trimmed(plain_reading(reading) if decoding.plain else reading, decoding.alternatives)
 
 
 def _trimmed(reading: Reading, alternatives: int) -> Reading:

@@ -13,11 +13,12 @@ from legible.recognition.recognizer import Recognizer
 _opening = threading.Lock()
 
 
-def read(image: ImageInput, *, lexicon: str = "", alternatives: int = 0) -> Reading:
+def read(image: ImageInput, *, lexicon: str = "", alternatives: int = 0, plain: bool = False) -> Reading:
     """Read one image of a word or a line. For many images make a `Recognizer`.
 
     lexicon: prefer the words of this lexicon of the bundle, such as `english`.
     alternatives: how many other texts the reading names.
+    plain: straight quotes for curly ones, hyphens for dashes, three dots for an ellipsis.
 
     >>> legible.read("examples/word.png").text
     'Hamburg'
@@ -25,7 +26,7 @@ def read(image: ImageInput, *, lexicon: str = "", alternatives: int = 0) -> Read
     with _opening:
         recognizer = _recognizer()
         prior = _prior(lexicon) if lexicon else None
-    return recognizer.read([image], decoding=Decoding(prior, alternatives))[0]
+    return recognizer.read([image], decoding=Decoding(prior, alternatives, plain))[0]
 
 
 @cache

@@ -205,7 +205,9 @@ class Api:
 
     async def _decoding(self, model: ServedModel, options: ReadOptions) -> Decoding:
         """Return how to decode; a lexicon may have to be loaded, in the thread."""
-        find = partial(model.worker.decoding, lexicon=options.lexicon, alternatives=options.alternatives)
+        find = partial(
+            model.worker.decoding, lexicon=options.lexicon, alternatives=options.alternatives, plain=options.plain
+        )
         found: Decoding = await self.in_thread(find) if options.lexicon else find()
         return found
 

@@ -133,11 +133,13 @@ def _upload(field: str, files: dict[str, Any], settings: ServiceSettings) -> dic
 def _options(settings: ServiceSettings) -> list[dict[str, Any]]:
     accept = {"type": "number", "minimum": 0, "maximum": 1, "default": settings.accept}
     alternatives = {"type": "integer", "minimum": 0, "maximum": MAX_ALTERNATIVES, "default": 0}
+    flag = {"enum": ["0", "1"], "default": "0"}
     return [
         option("accept", "from which confidence on a reading is accepted", accept),
-        option("statistics", "whether to send the statistics of the image", {"enum": ["0", "1"], "default": "0"}),
+        option("statistics", "whether to send the statistics of the image", flag),
         option("lexicon", "one of the bundle, such as `english`, whose words are preferred", {"type": "string"}),
         option("model", "the name of the bundle that reads (`/models`); else the first one", {"type": "string"}),
+        option("plain", "whether to send plain signs for curly quotes, dashes and the like", flag),
         option("alternatives", "how many other texts to send, likeliest first", alternatives),
     ]
 

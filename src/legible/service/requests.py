@@ -39,9 +39,12 @@ class ReadOptions:
     """The lexicon whose words are preferred; empty for none."""
     alternatives: int
     """The number of alternatives that are sent."""
+    plain: bool
+    """Whether typographic signs are sent in their plain forms."""
 
 
-QUERY = ("accept", "alternatives", "lexicon", "model", "statistics")
+QUERY = ("accept", "alternatives", "lexicon", "model", "plain", "statistics")
+FLAGS = ("plain", "statistics")
 
 
 def read_options(request: Request, settings: ServiceSettings, *, lexicons: Sequence[str]) -> ReadOptions:
@@ -50,8 +53,9 @@ def read_options(request: Request, settings: ServiceSettings, *, lexicons: Seque
     unknown = sorted(set(query) - set(QUERY))
     if unknown:
         raise BadRequestError(f"unknown option {', '.join(unknown)}; known: {', '.join(QUERY)}")
-    if query.get("statistics", "0") not in ("0", "1"):
-        raise BadRequestError(f"statistics is {query['statistics']!r}; it needs 1 or 0")
+    for name in FLAGS:
+        if query.get(name, "0") not in ("0", "1"):
+            raise BadRequestError(f"{name} is {query[name]!r}; it needs 1 or 0")
     lexicon = query.get("lexicon", "")
     if lexicon and lexicon not in lexicons:
         raise BadRequestError(f"no lexicon {lexicon!r}; there: {', '.join(lexicons) or 'none'}")
@@ -60,6 +64,7 @@ def read_options(request: Request, settings: ServiceSettings, *, lexicons: Seque
         statistics=query.get("statistics") == "1",
         lexicon=lexicon,
         alternatives=_number(query.get("alternatives"), "alternatives", default=0, maximum=MAX_ALTERNATIVES),
+        plain=query.get("plain") == "1",
     )
 
 

@@ -37,9 +37,9 @@ class Worker:
         """Return the jobs of one request."""
         return jobs_of(images, self._limits, decoding=decoding, origin=origin)
 
-    def decoding(self, *, lexicon: str, alternatives: int) -> Decoding:
+    def decoding(self, *, lexicon: str, alternatives: int, plain: bool = False) -> Decoding:
         """Return a decoding with one of the lexicons, or with none for an empty name; its first use loads a lexicon."""
-        return Decoding(self._prior(lexicon) if lexicon else None, alternatives)
+        return Decoding(self._prior(lexicon) if lexicon else None, alternatives, plain)
 
     def read(self, jobs: Sequence[ReadJob]) -> Sequence[ReadJob]:
         """Give each job, all with one decoding, its reading or the error in its place."""
