@@ -135,7 +135,7 @@ def _hocr_page(body: ET.Element, page: PageResult) -> None:
         for line_number, line in enumerate(block.lines, start=1):
             name = f"line_{page.number}_{block_number}_{line_number}"
             row = ET.SubElement(area, "span", {"class": "ocr_line", "id": name, "title": _bbox(line.box)})
-            for word_number, word in enumerate(line.words, start=1):
+            for word_number, word in enumerate(_words(line), start=1):
                 title = f"{_bbox(word.box)}; x_wconf {round(100 * word.confidence)}"
                 attributes = {"class": "ocrx_word", "id": f"{name}_{word_number}", "title": title}
                 element_word = ET.SubElement(row, "span", attributes)
@@ -145,12 +145,17 @@ def _hocr_page(body: ET.Element, page: PageResult) -> None:
 def _alto_line(area: ET.Element, line: LineResult, name: str) -> None:
     element = ET.SubElement(area, "TextLine", {"ID": name, **_alto_box(line.box)})
     ET.SubElement(ET.SubElement(element, "Shape"), "Polygon", {"POINTS": _points(line.polygon)})
-    for number, word in enumerate(line.words, start=1):
+    for number, word in enumerate(_words(line), start=1):
         if number > 1:
             ET.SubElement(element, "SP")
         confidence = f"{word.confidence:.4f}"
         content = {"ID": f"{name}_{number}", "CONTENT": word.text, "WC": confidence, **_alto_box(word.box)}
         ET.SubElement(element, "String", content)
+
+
+def _words(line: LineResult) -> tuple[WordResult, ...]:
+    """Return the words of a line; all of it as one where they are not known, as ALTO wants one at least."""
+    return line.words or (WordResult(line.text, line.confidence, line.polygon),)
 
 
 def _alto_box(box: tuple[float, float, float, float]) -> dict[str, str]:
