@@ -7,7 +7,8 @@ const pen = canvas.getContext("2d", { willReadFrequently: true });
 const pad = canvas.parentElement;
 let drawing = null;  // the pointer that draws: a second finger does not
 let drawn = false;
-let last;  // what is read again once a key is given
+let last;  // what is read again with a lexicon, or without
+let again;  // reads the last file once more, when a key is given
 let asked = 0;  // the request whose answer is awaited: older ones are not shown
 
 const WRITE = "write a word here, or drop or paste an image";
@@ -66,6 +67,7 @@ function readDrawing() {
 
 function readFile(file) {
   if (!file) return;
+  if (readsPages && (kind() === "page" || isDocument(file))) return readDocument(file);
   const preview = byId("preview");
   URL.revokeObjectURL(preview.src);
   preview.src = URL.createObjectURL(file);
@@ -88,7 +90,7 @@ function useKey(event) {
   sessionStorage.setItem("key", byId("key").value);
   byId("key").value = "";
   byId("ask").hidden = true;
-  read(...last);
+  again?.();
 }
 
 const WORDS = {
@@ -104,6 +106,7 @@ const WORDS = {
 
 async function read(blob, name) {
   last = [blob, name];
+  again = () => read(blob, name);
   const number = ++asked;
   const form = new FormData();
   form.append("image", blob, name);
@@ -117,6 +120,7 @@ async function read(blob, name) {
     if (number !== asked) return;
     byId("ask").hidden = answer.status !== 401;
     if (!answer.ok) return showError(WORDS[content.error.code] ?? content.error.message);
+    if (content.hint === "page" && readsPages) return readDocument(blob);
     show(content, performance.now() - started);
   } catch {
     if (number === asked) showError("The service does not answer. Try again in a moment.");
@@ -150,6 +154,7 @@ function show(reading, milliseconds) {
 }
 
 let corrects = false;  // whether corrections are taken
+let readsPages = false;  // whether the service reads whole pages
 let current;  // the reading that a correction is for
 
 function alternative({ text, confidence }) {
@@ -183,6 +188,8 @@ async function settle() {
   try {
     const settings = await (await fetch("/page/settings.json")).json();
     corrects = settings.feedback;
+    readsPages = settings.pages;
+    byId("kinds").hidden = !readsPages;
     byId("correction").hidden = byId("digits").hidden = !corrects;
     const [lexicon] = settings.lexicons;
     byId("prefer").hidden = !lexicon;
