@@ -1,7 +1,6 @@
 """The handlers of the calls: an upload becomes jobs, the jobs are read, and their readings are answered."""
 
 import asyncio
-import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -19,7 +18,7 @@ from legible.recognition.decoding import Decoding
 from legible.service import metrics
 from legible.service.answers import BatchAnswer, ErrorAnswer, ReadingAnswer, reading_answer
 from legible.service.batching import batches
-from legible.service.candidate import Shadow, TrafficSplit
+from legible.service.candidate import Shadow, TrafficSplit, request_id_of
 from legible.service.held_images import HeldImages, Hold, HoldingResponse
 from legible.service.line_writer import LineWriter
 from legible.service.middleware.concurrency_limit import Slots
@@ -27,10 +26,11 @@ from legible.service.middleware.request_log import RequestLog
 from legible.service.models import ModelRegistry, ServedModel
 from legible.service.read_job import ReadJob, sum_of_pixels
 from legible.service.refusals import busy_response, count_error, error_answer, error_response
-from legible.service.requests import ReadOptions, correction_of, read_options
+from legible.service.requests import BadRequestError, ReadOptions, correction_of, read_options
 from legible.service.service_logs import MAX_CORRECTIONS, Corrected, ServiceLogs
 from legible.service.telemetry import Telemetry
 from legible.service.uploads import uploaded
+from legible.service.votes import vote, voters_named
 from legible.service.worker import Worker
 
 READ, READ_BATCH, READ_PAGE, FEEDBACK = "/read", "/read_batch", "/read_page", "/feedback"
@@ -103,10 +103,11 @@ class Api:
         return self.models.open(self.models.default)
 
     async def read(self, request: Request) -> Response:
-        model = await self.model_of(request)
+        voters = await self._models_of(request)
+        model = voters[0]
         options = self._options(request, model)
         jobs = await self._jobs(request, model, options, field="image", max_images=1)
-        hold = await self._read(model, jobs)
+        hold = await self._read(voters, jobs, options)
         (job,) = jobs
         if job.error is not None:
             hold.release()
@@ -118,10 +119,11 @@ class Api:
         return self._observed_after(answer, model, jobs, hold, follow=self._follower(request, model, options))
 
     async def read_batch(self, request: Request) -> Response:
-        model = await self.model_of(request)
+        voters = await self._models_of(request)
+        model = voters[0]
         options = self._options(request, model)
         jobs = await self._jobs(request, model, options, field="images", max_images=self.settings.max_batch_images)
-        hold = await self._read(model, jobs)
+        hold = await self._read(voters, jobs, options)
         answer: BatchAnswer = {"readings": [self._answer(job, model, options) for job in jobs]}
         read = [job for job in jobs if job.error is None]
         return self._observed_after(answer, model, read, hold, follow=self._follower(request, model, options))
@@ -151,19 +153,23 @@ class Api:
         return Response(metrics.exposition(), media_type=metrics.CONTENT_TYPE)
 
     async def model_of(self, request: Request) -> ServedModel:
-        """Return the model that a request names, as it is served by now, else a canary or the default.
+        """Return the one model that a request names, else a canary or the default. Raise a 404 for another."""
+        model, *others = await self._models_of(request)
+        if others:
+            raise BadRequestError("here one model reads, and none votes; name one")
+        return model
 
-        Raise a 404 for one that is not served.
-        """
-        models = self.models
+    async def _models_of(self, request: Request) -> list[ServedModel]:
+        """Return the models that read a request, as they are served by now: several where they vote."""
+        models, said = self.models, request.query_params.get("model")
         canary = self._split.candidate if self._split.is_canary(request_id_of(request)) else ""
-        name = request.query_params.get("model") or canary or models.default
-        if name not in models.names:
-            raise HTTPException(404, f"no model {name[:80]!r}; there: {', '.join(models.names)}")
+        names = voters_named(said) if said else [canary or models.default]
+        for name in names:
+            if name not in models.names:
+                raise HTTPException(404, f"no model {name[:80]!r}; there: {', '.join(models.names)}")
         if models.is_behind:
             await self.in_thread(models.catch_up)
-        model: ServedModel = models.get(name) or await self.in_thread(models.open, name)
-        return model
+        return [models.get(name) or await self.in_thread(models.open, name) for name in names]
 
     def _options(self, request: Request, model: ServedModel) -> ReadOptions:
         return read_options(request, self.settings, lexicons=model.worker.lexicons)
@@ -176,8 +182,9 @@ class Api:
         told = {name: fields.get(name, "") for name in ("channel", "document", "sender")}
         return model.worker.jobs(images, decoding=decoding, origin=self.logs.origin(**told))
 
-    async def _read(self, model: ServedModel, jobs: Sequence[ReadJob]) -> Hold:
+    async def _read(self, voters: Sequence[ServedModel], jobs: Sequence[ReadJob], options: ReadOptions) -> Hold:
         """Read the jobs of a request, once there is room for all their images; return the hold on it."""
+        model = voters[0]
         pixels = sum(job.pixels for job in jobs if job.is_quick)
         slow = [job for job in jobs if not job.is_quick]
         if slow:
@@ -190,6 +197,8 @@ class Api:
                     await model.reading.do(batch)
                 else:
                     await self.in_thread(model.worker.read, batch)
+            if len(voters) > 1:
+                await self.in_thread(vote, jobs, voters, options)
         except BaseException:
             hold.release()
             raise
@@ -219,12 +228,12 @@ class Api:
         answer = reading_answer(
             job.reading,
             reading_id=job.reading_id,
-            bundle=model.worker.bundle_id,
+            bundle=job.bundle or model.worker.bundle_id,
             accept=options.accept,
             with_alternatives=options.alternatives > 0,
         )
         if len(self.models.names) > 1:
-            answer["model"] = model.name
+            answer["model"] = job.voters or model.name
         if job.is_page:
             answer["hint"] = "page"
         return answer
@@ -232,7 +241,10 @@ class Api:
     def _follower(self, request: Request, model: ServedModel, options: ReadOptions) -> Follow | None:
         """Return what has a request read in the shadow too; None for one that is not."""
         shadow = self._shadow
-        if shadow is None or model.name != self.models.default or not self._split.is_shadowed(request_id_of(request)):
+        is_alone = request.query_params.get("model", "") in ("", self.models.default)
+        if shadow is None or model.name != self.models.default or not is_alone:
+            return None
+        if not self._split.is_shadowed(request_id_of(request)):
             return None
         candidate = self.models.open(self._split.candidate)
         return partial(shadow.follow, model=model, candidate=candidate, lexicon=options.lexicon, run=self.in_thread)
@@ -283,9 +295,3 @@ class Api:
 
     async def in_thread(self, call: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)
-
-
-def request_id_of(request: Request) -> str:
-    """Return the id of a request: that in the log, else the caller's, else a random one."""
-    logged = request.scope.get("state", {}).get("request_id")
-    return str(logged or request.headers.get("x-request-id") or secrets.token_hex(8))

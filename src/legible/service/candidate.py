@@ -6,11 +6,14 @@ bundle again. A request that names a model gets that model.
 
 import hashlib
 import logging
+import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+
+from starlette.requests import Request
 
 from legible.arrays import GreyImage
 from legible.config import ServiceSettings
@@ -126,3 +129,9 @@ def _count(row: ShadowRow, model: str) -> None:
     metrics.shadow_readings.labels(model, "same" if row.agrees else "other").inc()
     metrics.shadow_confidence.labels(model).observe(row.candidate_confidence)
     metrics.shadow_seconds.labels(model).observe(row.candidate_seconds)
+
+
+def request_id_of(request: Request) -> str:
+    """Return the id of a request: that in the log, else the caller's, else a random one."""
+    logged = request.scope.get("state", {}).get("request_id")
+    return str(logged or request.headers.get("x-request-id") or secrets.token_hex(8))

@@ -138,7 +138,11 @@ def _options(settings: ServiceSettings) -> list[dict[str, Any]]:
         option("accept", "from which confidence on a reading is accepted", accept),
         option("statistics", "whether to send the statistics of the image", flag),
         option("lexicon", "one of the bundle, such as `english`, whose words are preferred", {"type": "string"}),
-        option("model", "the name of the bundle that reads (`/models`); else the first one", {"type": "string"}),
+        option(
+            "model",
+            "the name of the bundle that reads (`/models`), `a+b` for several that vote; else the first one",
+            {"type": "string"},
+        ),
         option("plain", "whether to send plain signs for curly quotes, dashes and the like", flag),
         option("alternatives", "how many other texts to send, likeliest first", alternatives),
     ]

@@ -74,6 +74,8 @@ class ReadJob:
         self.reading_id = ""
         self.at = 0.0
         """When it was read, in Unix seconds."""
+        self.bundle = self.voters = ""
+        """The ids and the names of the bundles that voted on it; empty where one bundle read it."""
         self.seconds = 0.0
         """How long reading it took, an equal part of the time of those that were read with it."""
         self.is_page = False

@@ -55,7 +55,8 @@ class Telemetry:
                 raise ValueError("a job that was not read cannot be observed")
             row = self._row(job, image, reading)
             metrics.unknown_characters.labels(self._model).inc(reading.text.count(REJECT))
-            self._uncounted.append(row)
+            if not job.bundle:  # what several have voted on says nothing of one's drift
+                self._uncounted.append(row)
             self._logs.put(row, image, unusual=self._unusual)
         return jobs
 
@@ -95,7 +96,7 @@ class Telemetry:
             sender=job.origin.sender,
             at=job.at,
             reading_id=job.reading_id,
-            bundle=self._bundle_id,
+            bundle=job.bundle or self._bundle_id,
         )
 
     def _rank(self, row: Observation, name: str) -> float:
