@@ -225,7 +225,7 @@ def test_the_stage_trains_on_an_archive_and_leaves_a_model(tmp_path: Path) -> No
     params = DetectorParams(
         "micro", epochs=1, epoch_pages=2, pieces=2, side=64, batch=2, tune_pages=1, sources={"forms": DetectorSource()}
     )
-    train_line_detector(PARAMS, params, root=tmp_path, pages=tmp_path, folder=tmp_path / "out")
+    train_line_detector(params, root=tmp_path, pages=tmp_path, folder=tmp_path / "out")
     described = json.loads((tmp_path / "models/detector/description.json").read_text())
     assert (described["epochs"], described["sources"]) == (1, {"forms": "not stated"})
     assert (tmp_path / "models/detector/detector.tflite").read_bytes() == (

@@ -83,10 +83,10 @@ def test_a_detector_brings_the_figures_of_pages_with_it(root: Path, params: Para
         assert not (root / place).exists()
     (root / "models/detector").mkdir()
     (root / PAGE_PARTS[DETECTOR]).write_bytes(b"detector")
-    with pytest.raises(BundleError, match=r"without training/page-confidence\.json, evaluation-pages/pages"):
+    with pytest.raises(BundleError, match=r"without models/pages/page-confidence\.json, models/pages/pages"):
         pack(params, root=root)
+    (root / "models/pages").mkdir()
     (root / PAGE_PARTS["page-confidence.json"]).write_text("{}")
-    (root / "evaluation-pages").mkdir()
     described = {"size": "base", "pieces": 57600, "drawn": 0.6, "sources": {"own": "CC BY 4.0"}}
     (root / "models/detector/description.json").write_text(json.dumps(described))
     groups = {"drawn/book": {"pages": 12, "cer": 0.025, "seconds": 0.5}, "own": {"pages": 3, "line_recall": 0.96}}

@@ -10,7 +10,7 @@ import pytest
 from conftest import PROJECT
 from test_pages import PAGE_HEIGHT, PAGE_WIDTH, line, pages
 
-from legible.config import load_params
+from legible.config.detector import PACKAGED, DetectorParams
 from legible.data.options import SourceOptions
 from legible.errors import BundleError
 from legible.evaluation.page_cases import EMPTY, PageCase, drawn_cases, source_cases
@@ -22,7 +22,6 @@ from legible.pages.read import CrowdedPageError
 from legible.pages.result import BlockResult, LineResult, PageResult
 from legible.recognition.bundle import DETECTOR
 
-PARAMS = load_params(PROJECT / "params.yaml", PROJECT / "params/tiny.yaml")
 FOUND = PageScores(1, 100, 5, 20, 20, 18, 10, 10, 9)
 """Of 10 lines 9 were found among 10, of 100 characters 5 are wrong."""
 
@@ -119,7 +118,9 @@ def test_pages_without_text_count_the_pages_on_which_a_line_was_invented() -> No
 
 
 def test_drawn_pages_are_the_same_each_time_and_empty_ones_hold_no_line() -> None:
-    once, again = ([*drawn_cases(PARAMS, root=PROJECT, each=1, empty=2)] for _ in range(2))
+    fonts = dataclasses.replace(PACKAGED, unseen=("Caladea",))
+    pages = DetectorParams(fonts=fonts, validation_pages=1, empty_pages=2)
+    once, again = ([*drawn_cases(pages, root=PROJECT)] for _ in range(2))
     assert [page.group for page in once if page.lines == ()] == [EMPTY, EMPTY]
     for one, other in zip(once, again, strict=True):
         assert (one.group, one.name) == (other.group, other.name)

@@ -1,5 +1,6 @@
 """Drawn pages: their lines lie where their ink is, in reading order, and the same seed draws the same page."""
 
+import dataclasses
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -84,3 +85,17 @@ def test_text_that_leaves_the_sheet_is_not_written() -> None:
 def test_materials_need_a_font_for_print() -> None:
     with pytest.raises(DataError, match="none of 0 fonts is for print"):
         Materials.of([], Texts(PARAMS.charset.build()))
+
+
+class Accented(Texts):
+    """Texts with letters that no pen path exists for."""
+
+    def line(self, rng: np.random.Generator, *, words: int) -> str:
+        del rng
+        return " ".join(["café", "á", "plain"][number % 3] for number in range(words))
+
+
+def test_pens_leave_out_letters_that_they_cannot_write() -> None:
+    accented = dataclasses.replace(materials(), texts=Accented(PARAMS.charset.build()))
+    page = draw_page(np.random.default_rng(3), accented, kind="handwritten", plain=True)
+    assert set(" ".join(line.text for line in page.lines).split()) == {"caf", "plain"}

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from legible.cli.app import HERE, Root, app, params_of
+from legible.cli.app import HERE, Root, app
 
 
 @app.command()
@@ -25,7 +25,6 @@ def detector(
     from legible.training.detector_stage import train_line_detector
 
     train_line_detector(
-        params_of(root),
         load_detector_params(root / file),
         root=root,
         pages=pages,

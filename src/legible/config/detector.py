@@ -14,8 +14,12 @@ from legible.config.checked import (
     Section,
     from_plain,
 )
+from legible.config.params import DEFAULT_FLATTENING, CharsetParams, FontsParams
 from legible.errors import SettingsError
 
+ASCII = CharsetParams("ascii", "".join(map(chr, range(32, 127))))
+PACKAGED = FontsParams(1, (), packages=True, unseen=())
+"""The fonts that come as Python packages."""
 Completeness = Literal["all", "some", "corners"]
 """Whether a source lists all lines of its pages, some of them, or the corners of the sheet alone."""
 
@@ -32,6 +36,14 @@ class DetectorSource(Section):
 class DetectorParams(Section):
     """The parameters that decide the weights of the line detector, beside the files of its sources."""
 
+    charset: CharsetParams = ASCII
+    """The characters of the texts on drawn pages."""
+    fonts: FontsParams = PACKAGED
+    """The fonts of drawn pages; `unseen` families are on those that are measured alone."""
+    names: bool = False
+    """Whether people's names and addresses stand in the texts."""
+    flattening: NonNegativeFloat = DEFAULT_FLATTENING
+    """The exponent of a word's frequency in the texts, as in GenerateParams."""
     size: str = "base"
     epochs: PositiveInt = 80
     epoch_pages: PositiveInt = 160

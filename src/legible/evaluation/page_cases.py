@@ -9,7 +9,6 @@ from typing import Literal
 import numpy as np
 
 from legible.arrays import GreyImage
-from legible.config import Params
 from legible.config.detector import Completeness, DetectorParams
 from legible.data import sources
 from legible.data.dataset import Split
@@ -18,10 +17,8 @@ from legible.data.pages import Page, open_pages
 from legible.detection.geometry import PagePoints
 from legible.evaluation.page_scores import PlacedText
 from legible.scores import Untold
-from legible.synth.fonts import find_fonts, is_unseen
-from legible.synth.generate import texts_of
 from legible.synth.pages.draw import KINDS, draw_page
-from legible.synth.pages.materials import Materials
+from legible.synth.pages.materials import materials_of
 
 DRAWN = "drawn"
 """What the groups of drawn pages begin with: `drawn/receipt`."""
@@ -44,15 +41,11 @@ class PageCase:
     corners: PagePoints | None = None
 
 
-def drawn_cases(
-    params: Params, *, root: Path, each: int, empty: int, split: Split = "validation"
-) -> Iterator[PageCase]:
+def drawn_cases(detector: DetectorParams, *, root: Path, split: Split = "validation") -> Iterator[PageCase]:
     """Yield drawn pages of each kind, and pages without text; of `validation` in families that no training saw."""
-    fonts = find_fonts(params.fonts, root=root, characters=params.charset.characters)
-    chosen = [font for font in fonts if is_unseen(font, params.fonts) == (split == "validation")]
-    materials = Materials.of(chosen, texts_of(params))
+    materials = materials_of(detector, root=root, unseen=split == "validation")
     for place, kind in enumerate(KINDS):
-        for number in range(empty if f"{DRAWN}/{kind}" == EMPTY else each):
+        for number in range(detector.empty_pages if f"{DRAWN}/{kind}" == EMPTY else detector.validation_pages):
             page = draw_page(np.random.default_rng([SEEDS[split], place, number]), materials, kind=kind)
             lines = tuple(PlacedText(line.text, line.shape.polygon) for line in page.lines)
             yield PageCase(f"{DRAWN}/{kind}", str(number), page.image, lines, corners=page.corners)

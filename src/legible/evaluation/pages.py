@@ -27,7 +27,7 @@ from legible.recognition.bundle import DETECTOR, PAGE_CONFIDENCE
 from legible.recognition.calibration import Calibration
 from legible.recognition.recognizer import artefact_recognizer
 
-FOLDER = "evaluation-pages"
+FOLDER = "models/pages"
 FIGURES, ROWS = "pages.json", "pages.jsonl"
 FORMAT_VERSION = 1
 MIN_LINES = 5
@@ -58,15 +58,15 @@ class PageRow:
 
 
 def evaluate_pages(params: Params, *, root: Path) -> None:
-    """Write root/evaluation-pages/pages.json, figures by group, and pages.jsonl, a row for each page."""
+    """Write root/models/pages/pages.json, figures by group, and pages.jsonl, a row for each page."""
+    del params  # the pages are those of params/detector.yaml
     calibration = Calibration.load(root / "training/confidence.json")
     recognizer = artefact_recognizer(root / "training/artefact", calibration=calibration)
     detector = load_detector_params(root / "params/detector.yaml")
-    trust = LineTrust.load(root / "training" / PAGE_CONFIDENCE)
+    trust = LineTrust.load(root / FOLDER / PAGE_CONFIDENCE)
     model = LineDetector(root / "models/detector" / DETECTOR)
     reader = PageReader(recognizer, model, options=PageOptions(seconds=0), trust=trust)
-    each, empty = detector.validation_pages, detector.empty_pages
-    cases = (*drawn_cases(params, root=root, each=each, empty=empty), *held_back_cases(detector, root=root))
+    cases = (*drawn_cases(detector, root=root), *held_back_cases(detector, root=root))
     rows = [row_of(case, reader) for case in tqdm(cases, desc="pages", unit="page")]
     folder = root / FOLDER
     folder.mkdir(parents=True, exist_ok=True)

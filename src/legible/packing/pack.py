@@ -44,9 +44,9 @@ PARTS = {
 """The files of a bundle besides the lexicon, and the stage's output that each of them is."""
 PAGE_PARTS = {
     DETECTOR: f"models/detector/{DETECTOR}",
-    PAGE_CONFIDENCE: f"training/{PAGE_CONFIDENCE}",
-    "pages.json": "evaluation-pages/pages.json",
-    "pages.jsonl": "evaluation-pages/pages.jsonl",
+    PAGE_CONFIDENCE: f"models/pages/{PAGE_CONFIDENCE}",
+    "pages.json": "models/pages/pages.json",
+    "pages.jsonl": "models/pages/pages.jsonl",
 }
 """The further files of a bundle that reads whole pages: all of them where there is a detector, else none."""
 

@@ -24,7 +24,7 @@ from legible.recognition.calibration import Calibration
 from legible.recognition.recognizer import artefact_recognizer
 from legible.scores import without
 
-FILE = f"training/{PAGE_CONFIDENCE}"
+FILE = f"models/pages/{PAGE_CONFIDENCE}"
 
 
 @dataclass(frozen=True)
@@ -38,18 +38,19 @@ class LineAttempt:
 
 
 def page_confidence(params: Params, *, root: Path) -> None:
-    """Write root/training/page-confidence.json. Raise DataError where no line was found on any page."""
+    """Write root/models/pages/page-confidence.json. Raise DataError where no line was found on any page."""
+    del params  # the pages are those of params/detector.yaml
     calibration = Calibration.load(root / "training/confidence.json")
     recognizer = artefact_recognizer(root / "training/artefact", calibration=calibration)
     reader = PageReader(recognizer, LineDetector(root / "models/detector" / DETECTOR))
     detector = load_detector_params(root / "params/detector.yaml")
-    each, empty = detector.validation_pages, detector.empty_pages
-    drawn = drawn_cases(params, root=root, each=each, empty=empty, split="tune")
+    drawn = drawn_cases(detector, root=root, split="tune")
     held = held_back_cases(detector, root=root, split="tune")
     attempts = [one for case in tqdm((*drawn, *held), desc="pages", unit="page") for one in attempts_of(case, reader)]
     if not attempts:
         raise DataError(f"no line was found on any page of tune; train the detector longer ({DETECTOR})")
     content = {"version": FORMAT.version, "inputs": INPUTS, "lines": len(attempts), **fitted(attempts)}
+    (root / FILE).parent.mkdir(parents=True, exist_ok=True)
     write_text(root / FILE, json.dumps(content, indent=1) + "\n")
 
 

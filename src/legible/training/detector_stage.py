@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from legible.config import Params
 from legible.config.detector import DetectorParams
 from legible.data.dataset import Split
 from legible.data.sources import listed
@@ -18,9 +17,7 @@ from legible.errors import DataError
 from legible.files import replace_folder, sha256_of, write_text
 from legible.network.detector import DETECTORS
 from legible.recognition.bundle import DESCRIPTION, DETECTOR
-from legible.synth.fonts import find_fonts, is_unseen
-from legible.synth.generate import texts_of
-from legible.synth.pages.materials import Materials
+from legible.synth.pages.materials import Materials, materials_of
 from legible.training.detector import epochs_done, train_detector
 from legible.training.detector_batches import PieceSource, piece_pool
 from legible.training.detector_export import export_detector
@@ -37,7 +34,6 @@ TUNE_DRAWN = 0.5
 
 
 def train_line_detector(
-    params: Params,
     detector: DetectorParams,
     *,
     root: Path,
@@ -53,7 +49,7 @@ def train_line_detector(
     there.
     """
     archives = {name: archive_of(pages, name) for name in detector.sources}
-    materials = _materials(params, root)
+    materials = materials_of(detector, root=root, unseen=False)
     train = piece_source(detector, archives, materials, split="train")
     tune = dataclasses.replace(
         piece_source(detector, archives, materials, split="tune"), seed=detector.seed + 1, drawn=TUNE_DRAWN
@@ -117,12 +113,6 @@ def range_pieces(source: PieceSource) -> Iterable[npt.NDArray[np.float32]]:
         for _ in range(source.pieces):
             image = cut_piece(page, rng, side=source.side).image
             yield image[None, ..., None].astype(np.float32) / np.float32(255)
-
-
-def _materials(params: Params, root: Path) -> Materials:
-    """Return the fonts that `generate` uses, without the unseen families."""
-    fonts = find_fonts(params.fonts, root=root, characters=params.charset.characters)
-    return Materials.of([font for font in fonts if not is_unseen(font, params.fonts)], texts_of(params))
 
 
 def _identity(archives: dict[str, Path], materials: Materials) -> str:

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
+from legible.config.detector import DetectorParams
 from legible.errors import DataError
-from legible.synth.fonts import Font
+from legible.synth.alphabet import load_alphabet
+from legible.synth.fonts import Font, find_fonts, is_unseen
 from legible.synth.pages.sheet import Face, Rng
 from legible.synth.words import Texts
 
@@ -45,8 +48,22 @@ class Materials:
     def words(self, rng: Rng, count: int) -> list[str]:
         return self.texts.line(rng, words=count).split(" ") if count > 0 else []
 
+    def pen_words(self, rng: Rng, count: int) -> list[str]:
+        """Draw words in letters that pen paths exist for; a word without any is left out, where another is there."""
+        letters = load_alphabet()
+        words = ["".join(letter for letter in word if letter in letters) for word in self.words(rng, count)]
+        return [word for word in words if word] or ["a"]
+
     def phrase(self, rng: Rng, least: int = 1, most: int = 5) -> str:
         return " ".join(self.words(rng, int(rng.integers(least, most + 1))))
+
+
+def materials_of(detector: DetectorParams, *, root: Path, unseen: bool) -> Materials:
+    """Return the materials of drawn pages: of the unseen families of `fonts`, or of all others."""
+    fonts = find_fonts(detector.fonts, root=root, characters=detector.charset.characters)
+    chosen = [font for font in fonts if is_unseen(font, detector.fonts) == unseen]
+    texts = Texts(detector.charset.build(), names=detector.names, flattening=detector.flattening)
+    return Materials.of(chosen, texts)
 
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.,:-"

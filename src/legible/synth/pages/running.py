@@ -164,7 +164,7 @@ def _line(
 def _hand_line(sheet: Sheet, hand: Hand, rng: Rng, materials: Materials, *, x: float, base: float, high: float) -> None:
     stop = sheet.width * (rng.uniform(0.3, 0.9) if chance(rng, 0.15) else 0.94)
     count = max(int((stop - x) / (high * 3.2)), 1)
-    sheet.write_by_hand(" ".join(materials.words(rng, count)), hand, rng, x=x, base=base, high=high)
+    sheet.write_by_hand(" ".join(materials.pen_words(rng, count)), hand, rng, x=x, base=base, high=high)
 
 
 def _setting(face: Face, rng: Rng, *, loose: bool = False) -> ParagraphSetting:
