@@ -11,6 +11,7 @@ from kills import KilledError, killed_after
 from legible.config import Params, load_params
 from legible.data.dataset import Sample, write_dataset
 from legible.errors import BundleError
+from legible.packing.add_pages import add_pages
 from legible.packing.card import real_first
 from legible.packing.pack import PAGE_PARTS, PARTS, pack
 from legible.recognition.bundle import DETECTOR, find_bundle, load_bundle
@@ -78,6 +79,19 @@ def test_its_card_begins_with_other_peoples_pictures_and_ends_with_drawn_ones() 
     ]  # fmt: skip
 
 
+def with_detector(root: Path) -> None:
+    """The outputs of the stages that a detector comes with."""
+    for folder in ("models/detector", "models/pages"):
+        (root / folder).mkdir(exist_ok=True)
+    (root / PAGE_PARTS[DETECTOR]).write_bytes(b"detector")
+    (root / PAGE_PARTS["page-confidence.json"]).write_text("{}")
+    described = {"size": "base", "pieces": 57600, "drawn": 0.6, "sources": {"own": "CC BY 4.0"}}
+    (root / "models/detector/description.json").write_text(json.dumps(described))
+    groups = {"drawn/book": {"pages": 12, "cer": 0.025, "seconds": 0.5}, "own": {"pages": 3, "line_recall": 0.96}}
+    (root / PAGE_PARTS["pages.json"]).write_text(json.dumps({"version": 1, "groups": groups}))
+    (root / PAGE_PARTS["pages.jsonl"]).write_text("")
+
+
 def test_a_detector_brings_the_figures_of_pages_with_it(root: Path, params: Params) -> None:
     for place in PAGE_PARTS.values():
         assert not (root / place).exists()
@@ -85,18 +99,30 @@ def test_a_detector_brings_the_figures_of_pages_with_it(root: Path, params: Para
     (root / PAGE_PARTS[DETECTOR]).write_bytes(b"detector")
     with pytest.raises(BundleError, match=r"without models/pages/page-confidence\.json, models/pages/pages"):
         pack(params, root=root)
-    (root / "models/pages").mkdir()
-    (root / PAGE_PARTS["page-confidence.json"]).write_text("{}")
-    described = {"size": "base", "pieces": 57600, "drawn": 0.6, "sources": {"own": "CC BY 4.0"}}
-    (root / "models/detector/description.json").write_text(json.dumps(described))
-    groups = {"drawn/book": {"pages": 12, "cer": 0.025, "seconds": 0.5}, "own": {"pages": 3, "line_recall": 0.96}}
-    (root / PAGE_PARTS["pages.json"]).write_text(json.dumps({"version": 1, "groups": groups}))
-    (root / PAGE_PARTS["pages.jsonl"]).write_text("")
+    with_detector(root)
     pack(params, root=root)
     bundle = load_bundle(root / "models/bundle")
     assert bundle.detector.read_bytes() == b"detector"
-    assert "trained on 57600 pieces of pages, 60% of them" in bundle.card
+    assert "trained on 57600 pieces of pages,\n60% of them drawn, the others from:" in bundle.card
     assert "| own | CC BY 4.0 |" in bundle.card
     assert "| own | 3 | - | 96.0% | - |" in bundle.card
     assert "| drawn/book | 12 | 2.5% | - | 0.50 |" in bundle.card
     assert "it does not find lines" not in bundle.card
+
+
+def test_pages_added_to_a_bundle_make_the_one_that_is_packed_with_them(root: Path, params: Params) -> None:
+    pack(params, root=root)
+    alone = load_bundle(root / "models/bundle")
+    with pytest.raises(BundleError, match=r"cannot add pages without models/detector/detector\.tflite"):
+        add_pages(params, root=root)
+    with_detector(root)
+    add_pages(params, root=root)
+    added = load_bundle(root / "models/bundle")
+    added_card = added.card
+    pack(params, root=root)
+    packed = load_bundle(root / "models/bundle")
+    assert added_card.splitlines() == packed.card.splitlines()
+    assert added.manifest == packed.manifest
+    assert added.id not in (alone.id, "")
+    add_pages(params, root=root)
+    assert load_bundle(root / "models/bundle").manifest == packed.manifest

@@ -98,6 +98,10 @@ STAGES = {
     ),
     "reference": ("legible.packing.reference", "the reference of the image statistics, and the calibrated drift rule."),
     "pack": ("legible.packing.pack", "all of it into models/bundle, with its card."),
+    "add-pages": (
+        "legible.packing.add_pages",
+        "models/detector and the figures of pages into the bundle that is there; its other files stay.",
+    ),
     "open-bundle": ("legible.packing.open_bundle", "a second bundle from open sources alone, in models/open."),
 }
 """Stages without options of their own: the module with the function of the same name, and what it does."""

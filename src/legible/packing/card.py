@@ -84,19 +84,27 @@ def write_card(folder: Path, params: Params, *, data_set: DataManifest, trained:
         "rejects": REJECT in params.charset.characters,
         "sources": _sources(data_set, terms),
         "speed": _speed(folder, root=root),
-        "detector": _detector(folder, root=root),
+        "detector": detector_facts(folder, root=root),
         "generated_only": _generated_only(params, data_set, root=root),
         **_tables(evaluation),
     }
-    loader = jinja2.PackageLoader("legible.packing", "")
-    environment = jinja2.Environment(
-        loader=loader,
+    write_text(folder / CARD, templates().get_template("card.md.j2").render(facts))
+
+
+def templates() -> jinja2.Environment:
+    """Return the templates of the card and its parts."""
+    return jinja2.Environment(
+        loader=jinja2.PackageLoader("legible.packing", ""),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701  # Markdown, not HTML
     )
-    write_text(folder / CARD, environment.get_template("card.md.j2").render(facts))
+
+
+def pages_section(folder: Path, *, root: Path) -> str:
+    """Return the card's section of whole pages, of a bundle's folder that holds a detector."""
+    return templates().get_template("pages.md.j2").render(detector=detector_facts(folder, root=root))
 
 
 def _tables(evaluation: FigureTable) -> dict[str, object]:
@@ -218,7 +226,7 @@ def _corruptions(found: Mapping[str, list[float]]) -> str:
     return markdown_table(("severity", *severities), rows)
 
 
-def _detector(folder: Path, *, root: Path) -> dict[str, Any] | None:
+def detector_facts(folder: Path, *, root: Path) -> dict[str, Any] | None:
     """Return what the card says of the line detector and of whole pages; None for a bundle without."""
     if not (folder / DETECTOR).is_file():
         return None

@@ -69,7 +69,7 @@ def pack(params: Params, *, root: Path) -> None:
             fresh, params, data_set=data_set.fingerprint, sources=data_set.present, trained=trained
         )
         FORMAT.save(fresh / MANIFEST, dataclasses.asdict(manifest))
-        _check_size(fresh)
+        check_size(fresh)
 
 
 def make_manifest(
@@ -90,7 +90,7 @@ def make_manifest(
     )
 
 
-def _check_size(folder: Path) -> None:
+def check_size(folder: Path) -> None:
     size = sum(path.stat().st_size for path in folder.iterdir())
     if size > MAX_BYTES:
         largest = max(folder.iterdir(), key=lambda path: path.stat().st_size)
