@@ -11,6 +11,7 @@ EXTRAS: Mapping[str, str] = {
     "accelerate": "jax",
     "scale": "ray fsspec s3fs",
     "lambda": "mangum",
+    "heif": "pillow_heif",
 }
 """The modules that each extra brings, by the extra that is named for them: the first that holds one."""
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from legible.recognition.recognizer import Recognizer
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"})
+HEIF_SUFFIXES = frozenset({".heic", ".heif"})
+"""Suffixes that are read where the library for HEIF is installed."""
 OTHER_SUFFIXES = frozenset({".pdf", ".gif", ".heic", ".heif", ".avif", ".jp2", ".svg", ".psd"})
 """Suffixes of images and documents that are not read; such files in a folder are named."""
 FRAMED_SUFFIXES = frozenset({".tif", ".tiff", ".webp"})
@@ -109,13 +111,16 @@ def image_files(folder: Path) -> list[Path]:
 
     Raise LegibleError for a folder without images.
     """
+    from legible.image import heif
+
+    readable = IMAGE_SUFFIXES | (HEIF_SUFFIXES if heif.is_readable() else frozenset())
     found = [path for path in sorted(folder.rglob("*")) if not path.is_dir()]
     for path in found:
-        if path.suffix.lower() in OTHER_SUFFIXES:
+        if path.suffix.lower() in OTHER_SUFFIXES - readable:
             say(f"{path}: {path.suffix.lower()[1:].upper()} is not read; skipped")
-    images = [path for path in found if path.suffix.lower() in IMAGE_SUFFIXES]
+    images = [path for path in found if path.suffix.lower() in readable]
     if not images:
-        raise LegibleError(f"{folder}: no images ({', '.join(sorted(IMAGE_SUFFIXES))}) in this folder")
+        raise LegibleError(f"{folder}: no images ({', '.join(sorted(readable))}) in this folder")
     return images
 
 

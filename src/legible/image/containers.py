@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from legible.errors import DamagedImageError, ImageTooLargeError
+from legible.image import heif
 from legible.image.tiff import first_page, orientation_of
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -64,9 +65,14 @@ def contained(data: bytes) -> Contained | None:
         return Contained(
             "TIFF", page.data, page.turn, working_bytes_per_pixel=page.bytes_per_pixel, tile_pixels=page.tile_pixels
         )
-    if data.startswith(b"BM"):
-        return Contained("BMP", data)
-    return None
+    return _as_it_is(data)
+
+
+def _as_it_is(data: bytes) -> Contained | None:
+    """Return an image of a format whose decoders read no metadata, or skip it."""
+    if heif.is_heif(data) and heif.is_readable():
+        return Contained(heif.FORMAT, data, working_bytes_per_pixel=heif.WORKING_BYTES_PER_PIXEL)
+    return Contained("BMP", data) if data.startswith(b"BM") else None
 
 
 def _png(data: bytes) -> Contained:

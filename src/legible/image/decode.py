@@ -1,9 +1,9 @@
 """From bytes to a grey image, for bytes of unknown origin: only ImageError is raised, and limits hold before decoding.
 
-PNG, JPEG, WebP, TIFF and BMP; never a path or a URL. The rotation in EXIF is followed, the first frame of an animation
-is read, 16 bits are scaled to 8. Colours and transparency become grey by `image.colour`. Metadata is removed before it
-is parsed (`image.containers`), and the cost of decoding is known from the header: memory by bytes a pixel, time by
-scans.
+PNG, JPEG, WebP, TIFF and BMP, and HEIF where its library is installed; never a path or a URL. The rotation in EXIF is
+followed, the first frame of an animation is read, 16 bits are scaled to 8. Colours and transparency become grey by
+`image.colour`. Metadata is removed before it is parsed (`image.containers`), and the cost of decoding is known from the
+header: memory by bytes a pixel, time by scans.
 """
 
 import io
@@ -16,6 +16,8 @@ from PIL import Image, UnidentifiedImageError
 
 from legible.arrays import GreyImage
 from legible.errors import DamagedImageError, ImageError, ImageTooLargeError, UnsupportedFormatError
+from legible.extras import PACKAGE
+from legible.image import heif
 from legible.image.colour import grey
 from legible.image.containers import Contained, contained, damaged
 from legible.image.strips import by_strips, strips
@@ -78,7 +80,7 @@ def open_image(data: bytes, *, limits: Limits = Limits()) -> Image.Image:
 
 def decoding_work(image: Image.Image) -> int:
     """Return the work of decoding an opened image, in pixels of a plain one."""
-    if image.format == "BMP" and image.info.get("compression"):
+    if image.format == heif.FORMAT or (image.format == "BMP" and image.info.get("compression")):
         return MAX_SCANNED_PIXELS
     return image.width * image.height * max(int(image.info.get(SCANS, 1)), USUAL_SCANS) // USUAL_SCANS
 
@@ -109,6 +111,8 @@ def turned(image: GreyImage, turn: int) -> GreyImage:
 
 def _opened(found: Contained) -> Image.Image:
     try:
+        if found.format == heif.FORMAT:
+            return heif.open_heif(found.data)
         return Image.open(io.BytesIO(found.data), formats=(found.format,))
     except Image.DecompressionBombError as error:
         raise ImageTooLargeError("the image has too many pixels; shrink it") from error
@@ -126,8 +130,12 @@ def _unidentified(data: bytes) -> ImageError:
         b"<svg": "SVG",
     }
     name = next((name for start, name in known.items() if data.startswith(start)), None)
+    if heif.is_heif(data):
+        return UnsupportedFormatError(
+            f"HEIF is read where its library is installed (pip install {PACKAGE}[heif]); send JPEG or PNG"
+        )
     if data[4:8] == b"ftyp":
-        name = "HEIF or AVIF"
+        name = "AVIF or video"
     if name == "PDF":
         return UnsupportedFormatError("a PDF is read as whole pages: by /read_page, or legible page")
     if name:
