@@ -17,6 +17,7 @@ import numpy as np
 import psutil
 import pypdfium2 as pdfium
 import pytest
+from hostile import damaged
 from ink_detector import write_ink_detector
 from page_documents import (
     LINES,
@@ -24,6 +25,7 @@ from page_documents import (
     empty_pdf,
     encoded_page,
     locked_pdf,
+    page_corpus,
     pages_as_pdf,
     pages_as_tiff,
     specks,
@@ -165,6 +167,18 @@ def test_a_page_of_noise_ends_in_time_with_an_answer(client: httpx.Client) -> No
     answer = read(client, encoded_page(noise))
     assert answer.status_code == 200 or answer.json()["error"]["code"] in ("crowded_page", "page_timeout")
     assert time.monotonic() - began < SECONDS + 5
+
+
+def test_damaged_documents_are_answered_and_the_worker_lives(
+    service: Service, client: httpx.Client, page: np.ndarray, print_face: Path
+) -> None:
+    """A few of those that `benchmarks/service/damaged_pages.py` sends."""
+    before = {worker.pid for worker in service.workers}
+    for document in damaged(page_corpus(print_face), 60, seed=7):
+        answer = read(client, document)
+        assert answer.status_code in (200, 400, 413, 415, 422), answer.text
+    assert {worker.pid for worker in service.workers} == before
+    assert texts(read(client, encoded_page(page))) == [list(LINES)]
 
 
 def kill_at_work(process: psutil.Process) -> None:

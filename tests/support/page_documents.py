@@ -89,6 +89,23 @@ def written_pdf(text: str) -> bytes:
     )
 
 
+def page_corpus(face: Path) -> list[bytes]:
+    """Small documents of every kind, to be damaged."""
+    first = drawn_page(face, "Some words", "of a page", size=(300, 200), letters=24)
+    second = drawn_page(face, "and of another", size=(280, 160), letters=20)
+    tiffs = []
+    for compression in ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg", "group4"):
+        buffer = io.BytesIO()
+        one, other = (
+            Image.fromarray(page).convert("1" if compression == "group4" else "L") for page in (first, second)
+        )
+        one.save(buffer, "TIFF", save_all=True, append_images=[other], compression=compression)
+        tiffs.append(buffer.getvalue())
+    pictures = [encoded_page(first, form) for form in ("PNG", "JPEG", "WEBP", "BMP")]
+    pdfs = [pages_as_pdf(first, second), written_pdf("Written on a screen"), empty_pdf(3), locked_pdf()]
+    return [*pdfs * 3, *tiffs, *pictures]  # as many PDFs as others
+
+
 def specks(count: int, *, size: int = 1600) -> GreyImage:
     """So many specks on white, at random."""
     page = np.full((size, size), 255, np.uint8)
