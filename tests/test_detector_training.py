@@ -202,7 +202,7 @@ def test_an_unknown_size_is_refused(tmp_path: Path) -> None:
 
 def test_the_shipped_parameters_are_valid_and_a_typo_is_named(tmp_path: Path) -> None:
     shipped = load_detector_params(PROJECT / "params/detector.yaml")
-    assert shipped.sources["oldbooks"] == DetectorSource("some", 1.2)
+    assert shipped.sources["oldbooks"] == DetectorSource("some", 1.2, "public domain")
     (tmp_path / "detector.yaml").write_text("epoch: 3\n", encoding="utf-8")
     with pytest.raises(SettingsError, match=r"detector\.epoch"):
         load_detector_params(tmp_path / "detector.yaml")

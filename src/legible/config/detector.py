@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from legible.config.checked import (
     Fraction,
@@ -30,6 +30,10 @@ class DetectorSource(Section):
 
     lists: Completeness = "all"
     weight: PositiveFloat = 1.0
+    terms: str = "not stated"
+    """The terms of use, for the card."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """What is known of its labels when pages are measured, as in data/sources.json: `{untold: [case]}`."""
 
 
 @dataclass(frozen=True)

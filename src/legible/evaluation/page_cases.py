@@ -53,11 +53,10 @@ def drawn_cases(detector: DetectorParams, *, root: Path, split: Split = "validat
 
 def held_back_cases(detector: DetectorParams, *, root: Path, split: Split = "validation") -> Iterator[PageCase]:
     """Yield the pages of a split of the detector's sources, of those that are here."""
-    options = {source.name: source.options for source in sources.listed(root)}
     for name, source in detector.sources.items():
         folder = sources.raw_folder(root, name)
         if folder.is_dir():
-            yield from source_cases(name, folder, options.get(name, SourceOptions()), lists=source.lists, split=split)
+            yield from source_cases(name, folder, SourceOptions.of(source.options), lists=source.lists, split=split)
 
 
 def source_cases(

@@ -77,7 +77,8 @@ def train_detector(
 def fingerprint_of(recipe: DetectorParams, pages: str) -> str:
     """Return a hash of the parameters, of what the pages are, and of the backend."""
     trained = {name: value for name, value in dataclasses.asdict(recipe).items() if name not in NOT_TRAINED}
-    decisive = {**trained, "pages": pages, "backend": keras.backend.backend()}
+    sources = {name: {"lists": source.lists, "weight": source.weight} for name, source in recipe.sources.items()}
+    decisive = {**trained, "sources": sources, "pages": pages, "backend": keras.backend.backend()}
     return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()
 
 

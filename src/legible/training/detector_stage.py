@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from legible.config.detector import DetectorParams
 from legible.data.dataset import Split
-from legible.data.sources import listed
 from legible.errors import DataError
 from legible.files import replace_folder, sha256_of, write_text
 from legible.network.detector import DETECTORS
@@ -65,14 +64,13 @@ def train_line_detector(
 
 def publish(model: Path, detector: DetectorParams, *, root: Path) -> None:
     """Write root/models/detector: the model of a finished training, and what it was trained on."""
-    terms = {source.name: source.terms for source in listed(root)}
     description = {
         "version": FORMAT_VERSION,
         "size": detector.size,
         "epochs": detector.epochs,
         "pieces": detector.epochs * detector.epoch_pages * detector.pieces,
         "drawn": detector.drawn,
-        "sources": {name: terms.get(name, "not stated") for name in detector.sources},
+        "sources": {name: source.terms for name, source in detector.sources.items()},
         "params": hashlib.sha256(json.dumps(dataclasses.asdict(detector), sort_keys=True).encode()).hexdigest(),
     }
     with replace_folder(root / PUBLISHED) as fresh:
