@@ -26,6 +26,8 @@ MAX_SEGMENTS = 1000
 MAX_METADATA = 65_536
 """The most bytes in which a turn is looked for."""
 EXIF, XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
+FILL = re.compile(rb"\xff+")
+"""The bytes that may fill the room before a marker, the last of which begins it."""
 XMP_TURN = re.compile(rb'tiff:Orientation(?:="|>)([1-8])')
 WEBP_DROPPED = frozenset({b"EXIF", b"XMP ", b"ICCP"})
 WEBP_FLAGS = 0x04 | 0x08 | 0x20
@@ -47,6 +49,8 @@ class Contained:
     """The bytes a pixel that a decoder needs beside the image."""
     tile_pixels: int = 0
     """The pixels of one tile, which may be larger than the picture."""
+    decoded_pixels: int = 0
+    """The pixels that a decoder goes over, where they are more than the picture has: those of all tiles and scans."""
 
 
 def contained(data: bytes) -> Contained | None:
@@ -63,8 +67,9 @@ def contained(data: bytes) -> Contained | None:
     if data[:2] in (b"II", b"MM") and data[2:4] in (b"*\0", b"\0*", b"+\0", b"\0+"):
         page = first_page(data)
         return Contained(
-            "TIFF", page.data, page.turn, working_bytes_per_pixel=page.bytes_per_pixel, tile_pixels=page.tile_pixels
-        )
+            "TIFF", page.data, page.turn, working_bytes_per_pixel=page.bytes_per_pixel, tile_pixels=page.tile_pixels,
+            decoded_pixels=page.decoded_pixels,
+        )  # fmt: skip
     return _as_it_is(data)
 
 
@@ -76,21 +81,22 @@ def _as_it_is(data: bytes) -> Contained | None:
 
 
 def _png(data: bytes) -> Contained:
-    kept, dropped, turn = list[tuple[bytes, int, int]](), False, 0
+    kept, seen, dropped, turn = list[tuple[bytes, int, int]](), set[bytes](), False, _Turn()
     for kind, start, end in _png_chunks(data):
-        if kind in PNG_KEPT:
+        if kind in PNG_KEPT and (kind == b"IDAT" or kind not in seen):  # of the others a PNG has one each
             kept.append((kind, start, end))
+            seen.add(kind)
             continue
         dropped = True
         if kind == b"eXIf":
-            turn = turn or orientation_of(data[start + 8 : min(end - 4, start + MAX_METADATA)])
+            turn.look_in_exif(data[start + 8 : min(end - 4, start + MAX_METADATA)])
         elif kind == b"iTXt":
-            turn = turn or _xmp_turn(data[start + 8 : min(end - 4, start + MAX_METADATA)])
+            turn.look_in_xmp(data[start + 8 : min(end - 4, start + MAX_METADATA)])
     if sum(kind == b"IDAT" for kind, _, _ in kept) > MANY_DATA_CHUNKS:
         data = PNG_SIGNATURE + b"".join(_joined(data, kept))
     elif dropped:
         data = PNG_SIGNATURE + b"".join(data[start:end] for _, start, end in kept)
-    return Contained("PNG", data, turn or 1)
+    return Contained("PNG", data, turn.found or 1)
 
 
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
@@ -121,18 +127,17 @@ def _joined(data: bytes, chunks: list[tuple[bytes, int, int]]) -> Iterator[bytes
 
 
 def _jpeg(data: bytes) -> Contained:
-    kept, turn, at, components, is_progressive = [JPEG_START], 0, 2, 3, False
+    kept, turn, at, components, is_progressive = [JPEG_START], _Turn(), 2, 3, False
     for _ in range(MAX_SEGMENTS):
         at = data.find(b"\xff", at)
-        while data[at + 1 : at + 2] == b"\xff":
-            at += 1
+        at = _last_of_fill(data, at)
         if at < 0 or at + 4 > len(data):
             return Contained("JPEG", b"".join(kept))  # without a scan: the decoder says that it is damaged
         marker = data[at + 1]
         if marker == SCAN[1]:
             kept.append(data[at:])
             working = 2 * components if is_progressive else 0
-            return Contained("JPEG", b"".join(kept), turn or 1, data.count(SCAN, at), working)
+            return Contained("JPEG", b"".join(kept), turn.found or 1, data.count(SCAN, at), working)
         if marker == 0 or marker == 1 or 0xD0 <= marker <= 0xD8:  # noqa: PLR2004, PLR1714  # without content
             at += 2
             continue
@@ -140,37 +145,55 @@ def _jpeg(data: bytes) -> Contained:
         if marker in JPEG_KEPT:
             kept.append(data[at:end])
         elif marker == 0xE1:  # noqa: PLR2004
-            turn = turn or _jpeg_turn(data[at + 4 : end])
+            turn.look_in_segment(data[at + 4 : end])
         if marker in (0xC2, 0xC6, 0xCA, 0xCE):
             is_progressive, components = True, max(data[at + 9], 1) if at + 9 < len(data) else 3
         at = end
     raise ImageTooLargeError(f"the JPEG image has more than {MAX_SEGMENTS} segments; save it anew and send it again")
 
 
-def _jpeg_turn(content: bytes) -> int:
-    if content.startswith(EXIF):
-        return orientation_of(content[len(EXIF) :])
-    return _xmp_turn(content[len(XMP) :]) if content.startswith(XMP) else 0
+class _Turn:
+    """The turn that EXIF or XMP states, the first of each alone: honest files have no more, and looking takes time."""
+
+    def __init__(self) -> None:
+        self.found = 0
+        self._has_exif = False
+
+    def look_in_exif(self, content: bytes) -> None:
+        if not self._has_exif:
+            self.found = self.found or orientation_of(content.removeprefix(EXIF))
+        self._has_exif = True
+
+    def look_in_xmp(self, content: bytes) -> None:
+        stated = None if self.found else XMP_TURN.search(content)
+        self.found = int(stated[1]) if stated else self.found
+
+    def look_in_segment(self, content: bytes) -> None:
+        """Look in a segment of a JPEG, which says what it holds."""
+        if content.startswith(EXIF):
+            self.look_in_exif(content)
+        elif content.startswith(XMP):
+            self.look_in_xmp(content)
 
 
-def _xmp_turn(content: bytes) -> int:
-    found = XMP_TURN.search(content)
-    return int(found[1]) if found else 0
+def _last_of_fill(data: bytes, at: int) -> int:
+    """Return where the last of the bytes stands that fill the room before a marker; -1 for -1."""
+    found = FILL.match(data, at) if at >= 0 else None
+    return found.end() - 1 if found else at
 
 
 def _webp(data: bytes) -> Contained:
     """Return the image of a WebP; its decoder holds two canvases of four bytes a pixel, and hands over a third."""
-    kept, turn, at = list[bytes](), 0, 12
+    kept, turn, at = list[bytes](), _Turn(), 12
     for _ in range(MAX_CHUNKS):
         if at + 8 > len(data):
             break
         kind, length = struct.unpack_from("<4sI", data, at)
         end = at + 8 + length + length % 2
         if kind == b"EXIF":
-            content = data[at + 8 : min(end, at + MAX_METADATA)]
-            turn = turn or orientation_of(content.removeprefix(EXIF))
+            turn.look_in_exif(data[at + 8 : min(end, at + MAX_METADATA)])
         elif kind == b"XMP ":
-            turn = turn or _xmp_turn(data[at + 8 : min(end, at + MAX_METADATA)])
+            turn.look_in_xmp(data[at + 8 : min(end, at + MAX_METADATA)])
         if kind not in WEBP_DROPPED:
             kept.append(_without_flags(data[at:end]) if kind == b"VP8X" else data[at:end])
         at = end
@@ -179,7 +202,7 @@ def _webp(data: bytes) -> Contained:
     content = b"WEBP" + b"".join(kept)
     if len(content) + 8 < min(len(data), int.from_bytes(data[4:8], "little") + 8):
         data = b"RIFF" + struct.pack("<I", len(content)) + content
-    return Contained("WEBP", data, turn or 1, working_bytes_per_pixel=12)
+    return Contained("WEBP", data, turn.found or 1, working_bytes_per_pixel=12)
 
 
 def _without_flags(chunk: bytes) -> bytes:

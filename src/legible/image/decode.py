@@ -28,12 +28,14 @@ MAX_SCANS = 100
 """The most scans of a progressive JPEG, each of which goes over all pixels; encoders write about ten."""
 MAX_SCANNED_PIXELS = 400_000_000
 """The most pixels of all scans together."""
-MAX_RUN_LENGTH_BYTES = 1_000_000
-"""The most bytes of a BMP in runs, whose decoder is written in Python."""
+RUN_LENGTH = (1, 2)
+"""The compressions of a BMP in runs."""
+MAX_RUN_LENGTH_BYTES, MAX_RUN_LENGTH_PIXELS = 1_000_000, 4_000_000
+"""The most bytes and pixels of a BMP in runs, whose decoder is written in Python."""
 GREY_BYTES = 2
 """The bytes a pixel of the grey image, and of its rotated copy."""
-TURN, SCANS = "legible-turn", "legible-scans"
-"""The keys of an opened image's `info` for EXIF's orientation, and for how often a decoder goes over all pixels."""
+TURN, WORK = "legible-turn", "legible-work"
+"""The keys of an opened image's `info` for EXIF's orientation, and for the work of decoding it."""
 USUAL_SCANS = 10
 """The scans of a progressive JPEG that encoders write: decoding them takes as long as decoding a PNG."""
 STORED_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
@@ -74,15 +76,13 @@ def open_image(data: bytes, *, limits: Limits = Limits()) -> Image.Image:
         raise _unidentified(data)
     image = _opened(found)
     _check_size(image, found, limits)
-    image.info |= {TURN: found.turn, SCANS: found.scans}
+    image.info |= {TURN: found.turn, WORK: _work(image, found)}
     return image
 
 
 def decoding_work(image: Image.Image) -> int:
     """Return the work of decoding an opened image, in pixels of a plain one."""
-    if image.format == heif.FORMAT or (image.format == "BMP" and image.info.get("compression")):
-        return MAX_SCANNED_PIXELS
-    return image.width * image.height * max(int(image.info.get(SCANS, 1)), USUAL_SCANS) // USUAL_SCANS
+    return int(image.info.get(WORK, image.width * image.height))
 
 
 def upright_size(image: Image.Image) -> tuple[int, int]:
@@ -156,14 +156,33 @@ def _check_size(image: Image.Image, found: Contained, limits: Limits) -> None:
         raise ImageTooLargeError(
             f"the {found.format} image has more than {max_scans} scans; save it anew and send it again"
         )
-    if found.format == "BMP" and image.info.get("compression") and len(found.data) > MAX_RUN_LENGTH_BYTES:
-        raise ImageTooLargeError(f"the BMP image in runs has more than {MAX_RUN_LENGTH_BYTES} bytes; save it as PNG")
+    if found.decoded_pixels > MAX_SCANNED_PIXELS:
+        raise ImageTooLargeError(
+            f"the tiles or scans of the {found.format} image have {found.decoded_pixels} pixels; save it anew"
+        )
+    if _is_in_runs(image) and (len(found.data) > MAX_RUN_LENGTH_BYTES or pixels > MAX_RUN_LENGTH_PIXELS):
+        raise ImageTooLargeError(
+            f"the BMP image in runs has more than {MAX_RUN_LENGTH_BYTES} bytes or {MAX_RUN_LENGTH_PIXELS} pixels; "
+            "save it as PNG"
+        )
     needed = pixels * (STORED_BYTES.get(image.mode, 4) + found.working_bytes_per_pixel + GREY_BYTES)
     if needed > limits.max_memory_bytes:
         raise ImageTooLargeError(
             f"to decode {width} x {height} pixels of this {found.format} image takes {needed // 1_000_000} MB; at most "
             f"{limits.max_memory_bytes // 1_000_000} MB are given; shrink it, or save it as a grey PNG"
         )
+
+
+def _is_in_runs(image: Image.Image) -> bool:
+    return image.format == "BMP" and image.info.get("compression") in RUN_LENGTH
+
+
+def _work(image: Image.Image, found: Contained) -> int:
+    """Return the work of decoding, in pixels of a plain image."""
+    if image.format == heif.FORMAT or _is_in_runs(image):
+        return MAX_SCANNED_PIXELS
+    scanned = image.width * image.height * max(found.scans, USUAL_SCANS) // USUAL_SCANS
+    return max(scanned, found.decoded_pixels)
 
 
 def _grey(image: Image.Image) -> GreyImage:

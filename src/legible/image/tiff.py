@@ -5,16 +5,32 @@ can be made to hold gigabytes. Here only lengths are looked at.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from legible.errors import DamagedImageError, ImageTooLargeError
+from legible.image.tiff_parts import (
+    COMPRESSION,
+    HEIGHT,
+    JPEG,
+    LISTS,
+    STRIP_BYTES,
+    STRIP_HEIGHT,
+    STRIPS,
+    TILE_BYTES,
+    TILE_HEIGHT,
+    TILE_WIDTH,
+    TILES,
+    WIDTH,
+    Values,
+    parts_of,
+    tiled_pixels,
+)
 
-ORIENTATION = 274
-WIDTH, HEIGHT, BITS, SAMPLES, TILE_WIDTH, TILE_HEIGHT = 256, 257, 258, 277, 322, 323
+BITS, ORIENTATION, SAMPLES = 258, 274, 277
 KEPT = frozenset({
-    WIDTH, HEIGHT, BITS, 259, 262, 266, 273, SAMPLES, 278, 279, 284, 292, 293, 317, 320, TILE_WIDTH, TILE_HEIGHT, 324,
-    325, 338, 339, 347, *range(512, 522), 529, 530, 531, 532,
+    WIDTH, HEIGHT, BITS, COMPRESSION, 262, 266, STRIPS, SAMPLES, STRIP_HEIGHT, STRIP_BYTES, 284, 292, 293, 317, 320,
+    TILE_WIDTH, TILE_HEIGHT, TILES, TILE_BYTES, 338, 339, 347, *range(512, 522), 529, 530, 531, 532,
 })  # fmt: skip
 """Tags of size, depth, compression, colour, strips and tiles."""
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
@@ -34,6 +50,8 @@ class TiffPage:
     bytes_per_pixel: int
     """Before they are unpacked, as one strip or tile may hold all of them."""
     tile_pixels: int
+    decoded_pixels: int
+    """Those that a decoder goes over: of all tiles, and of all scans where strips or tiles are JPEG files."""
 
 
 @dataclass(frozen=True)
@@ -64,24 +82,25 @@ class _Entry:
     count: int
     value: bytes
 
-    def number(self, data: bytes, layout: _TiffLayout) -> int:
-        """Return the first value, a whole number; 0 where it is none."""
+    def numbers(self, data: bytes, layout: _TiffLayout, *, most: int = 1) -> tuple[int, ...]:
+        """Return the values, at most so many; none where they are no whole numbers."""
         code = WHOLE.get(self.kind)
-        size = SIZES.get(self.kind, 0)
-        if code is None or not self.count:
-            return 0
-        content = self.value
+        if code is None:
+            return ()
+        size, content = SIZES[self.kind], self.value
         if self.count * size > len(self.value):
             (at,) = layout.offset.unpack(self.value)
-            content = data[at : at + size]
-        return int(struct.unpack(layout.order + code, content[:size])[0]) if len(content) >= size else 0
+            content = data[at : at + size * most]
+        there = min(self.count, most, len(content) // size)
+        return struct.unpack(f"{layout.order}{there}{code}", content[: there * size])
 
 
 def orientation_of(exif: bytes) -> int:
     """Return the turn, 1 to 8, that EXIF's first table states; 0 where it states none."""
     try:
         layout, entries = _table(exif)
-        turn = next((entry.number(exif, layout) for entry in entries if entry.tag == ORIENTATION), 0)
+        stated = [entry.numbers(exif, layout) for entry in entries if entry.tag == ORIENTATION]
+        turn = stated[0][0] if stated and stated[0] else 0
     except (DamagedImageError, ImageTooLargeError):
         return 0
     return turn if 1 <= turn <= 8 else 0  # noqa: PLR2004
@@ -91,24 +110,46 @@ def first_page(data: bytes) -> TiffPage:
     """Return the first page alone, its table at the end. Raise DamagedImageError or ImageTooLargeError."""
     layout, entries = _table(data)
     found = {entry.tag: entry for entry in entries}
-    numbers = {tag: found[tag].number(data, layout) for tag in (*KEPT, ORIENTATION) if tag in found}
     kept = [found[tag] for tag in sorted(KEPT & found.keys())]
     if any(entry.count > MAX_VALUES for entry in kept):
         raise ImageTooLargeError(f"the TIFF image has more than {MAX_VALUES} strips or tiles; save it anew")
+    values = _values(data, layout, found)
     padded = data + b"\0" * (len(data) % 2)
     table = layout.count.pack(len(kept)) + b"".join(
         layout.entry.pack(entry.tag, entry.kind, entry.count, entry.value) for entry in kept
     )
     place = layout.offset.pack(len(padded))
     head = padded[:8] + place if layout.is_big else padded[:4] + place
-    turn = numbers.get(ORIENTATION, 1)
-    depth = -(-max(numbers.get(BITS, 1), 1) * max(numbers.get(SAMPLES, 1), 1) // 8)
+    (turn, bits, samples), (columns, rows) = (
+        [values.get(tag, (default,))[0] for tag in tags]
+        for tags, default in (((ORIENTATION, BITS, SAMPLES), 1), ((TILE_WIDTH, TILE_HEIGHT), 0))
+    )
     return TiffPage(
         head + padded[len(head) :] + table + layout.offset.pack(0),
         turn if 1 <= turn <= 8 else 1,  # noqa: PLR2004
-        depth,
-        numbers.get(TILE_WIDTH, 0) * numbers.get(TILE_HEIGHT, 0),
+        -(-max(bits, 1) * max(samples, 1) // 8),
+        columns * rows,
+        _decoded_pixels(data, values),
     )
+
+
+def _values(data: bytes, layout: _TiffLayout, entries: Mapping[int, _Entry]) -> Values:
+    """Return the values of lists, and the first one of other tags."""
+    found = {
+        tag: entries[tag].numbers(data, layout, most=MAX_VALUES if tag in LISTS else 1)
+        for tag in (*KEPT, ORIENTATION)
+        if tag in entries
+    }
+    return {tag: numbers for tag, numbers in found.items() if numbers}
+
+
+def _decoded_pixels(data: bytes, values: Values) -> int:
+    """Return the pixels that a decoder goes over. Raise ImageTooLargeError for strips or tiles that no page has."""
+    parts = parts_of(values)
+    for part in parts:
+        part.check(data)
+    scanned = sum(part.scanned_pixels(data) for part in parts) if values.get(COMPRESSION, (1,))[0] in JPEG else 0
+    return max(tiled_pixels(values), scanned)
 
 
 def _table(data: bytes) -> tuple[_TiffLayout, list[_Entry]]:
