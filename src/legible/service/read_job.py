@@ -14,6 +14,8 @@ from legible.recognition.decoding import Decoding
 
 QUICK_PIXELS = 100_000
 """The most pixels of a batch in the event loop."""
+QUICK_SEARCHED_PIXELS = 25_000
+"""The same with a lexicon or alternatives, whose search takes longer than reading."""
 QUICK_BYTES, QUICK_SHAPE = 100_000, 8
 """An image of at most this many bytes, at most this many times as wide as high, is read in milliseconds."""
 MAX_HEIGHT, MAX_SLENDERNESS = 1000, 20
@@ -83,6 +85,7 @@ class ReadJob:
         self.error: ImageError | None = None
         self._is_plain = self.decoding == PLAIN
         self._data = data
+        self._size_bytes = len(data)
         self._limits = limits
         self._allowance = allowance or PixelAllowance(limits.max_pixels)
 
@@ -95,10 +98,11 @@ class ReadJob:
     @cached_property
     def is_quick(self) -> bool:
         """Whether the header promises so little work that the event loop does it: a thread would cost more."""
-        if len(self._data) > QUICK_BYTES:
+        if self._size_bytes > QUICK_BYTES:
             return False
         width, height = self._size
-        return self._decoding_work <= QUICK_PIXELS and width <= QUICK_SHAPE * height
+        most = QUICK_PIXELS if self._is_plain else QUICK_SEARCHED_PIXELS
+        return self._decoding_work <= most and width <= QUICK_SHAPE * height
 
     @property
     def cost(self) -> int:
@@ -148,7 +152,10 @@ class ReadJob:
 
     @cached_property
     def _opened(self) -> Image.Image:
-        return open_image(self._data, limits=self._limits)
+        """The image of which only the header was read. It holds what it needs of the bytes; they are let go."""
+        opened = open_image(self._data, limits=self._limits)
+        self._data = b""
+        return opened
 
 
 def jobs_of(

@@ -1,0 +1,105 @@
+"""What the event loop does for a sender is little, however the sender makes it; the application in this process."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from hostile_files import encoded, png, word
+from PIL import Image, ImageDraw, ImageFont
+
+from legible.config import ServiceSettings
+from legible.image.decode import Limits, open_image
+from legible.recognition.bundle import load_bundle
+from legible.recognition.decoding import Decoding
+from legible.service import read_job
+from legible.service.api import Api
+from legible.service.app import build_app
+from legible.service.read_job import ReadJob
+from legible.service.telemetry import Telemetry
+from legible.service.worker import Worker
+
+
+@pytest.fixture(scope="module")
+def api(tmp_path_factory: pytest.TempPathFactory, bundle_folder: Path) -> Api:
+    folder = str(tmp_path_factory.mktemp("application"))
+    settings = ServiceSettings(observations_folder=folder, request_log=False)
+    made, bundle = Api(settings), load_bundle(bundle_folder)
+    made.start(Worker(bundle, settings, worker="1"), Telemetry(bundle, settings, worker="1"))
+    return made
+
+
+@asynccontextmanager
+async def calling(api: Api) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(build_app(api))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield client
+
+
+def batch(images: list[bytes]) -> list[tuple[str, tuple[str, bytes]]]:
+    return [("images", ("a.png", image)) for image in images]
+
+
+def test_others_have_their_turn_between_the_headers_of_a_batch(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    turns, seen = [0], list[int]()
+
+    def opened(data: bytes, *, limits: Limits) -> Image.Image:
+        seen.append(turns[0])
+        return open_image(data, limits=limits)
+
+    monkeypatch.setattr(read_job, "open_image", opened)
+    costly = png(160, 72, chunks=[(b"teXt", b"")] * 100)
+
+    async def run() -> httpx.Response:
+        async with calling(api) as client:
+            asked = asyncio.create_task(client.post("/read_batch", files=batch([costly] * 20)))
+            while not asked.done():
+                turns[0] += 1
+                await asyncio.sleep(0)
+            return await asked
+
+    answer = asyncio.run(run())
+    assert len(answer.json()["readings"]) == 20
+    assert len(seen) == len(set(seen)) == 20
+
+
+def test_a_search_for_alternatives_in_a_long_line_is_left_to_a_thread() -> None:
+    line = encoded(Image.fromarray(np.full((111, 888), 255, np.uint8)), "PNG")
+    assert ReadJob(line, Limits()).is_quick
+    assert not ReadJob(line, Limits(), decoding=Decoding(alternatives=10)).is_quick
+    assert ReadJob(encoded(word(), "PNG"), Limits(), decoding=Decoding(alternatives=10)).is_quick
+
+
+def test_a_job_holds_no_bytes_that_its_image_does_not_need() -> None:
+    """Jobs wait for their turn; metadata that is removed would be held twice."""
+    job = ReadJob(png(160, 72, chunks=[(b"zTXt", bytes(1_000_000))]), Limits())
+    assert job.pixels == 160 * 72
+    held = [len(value) for value in vars(job).values() if isinstance(value, bytes)]
+    assert max(held, default=0) == 0
+    assert job.decode() is not None
+
+
+def page(lines: int) -> bytes:
+    image = Image.new("L", (420, lines * 30 + 40), 255)
+    font = ImageFont.load_default(size=20)
+    for number in range(lines):
+        ImageDraw.Draw(image).text((20, 20 + number * 30), "The quick brown fox jumps over it", font=font, fill=0)
+    return encoded(image, "PNG")
+
+
+def test_a_page_is_answered_with_a_hint_and_a_word_without(api: Api) -> None:
+    async def run() -> list[httpx.Response]:
+        async with calling(api) as client:
+            return [
+                await client.post("/read", files={"image": ("a.png", page(25))}),
+                await client.post("/read", files={"image": ("a.png", encoded(word(), "PNG"))}),
+                await client.post("/read_batch", files=batch([page(25), encoded(word(), "PNG"), b"no image"])),
+            ]
+
+    alone, plain, together = (answer.json() for answer in asyncio.run(run()))
+    assert alone["hint"] == "page"
+    assert "hint" not in plain
+    assert [one.get("hint") for one in together["readings"]] == ["page", None, None]
