@@ -52,6 +52,15 @@ def test_reading_needs_a_key(address: str, print_face: Path) -> None:
     assert httpx.post(f"{address}/read", files=files, headers={"X-API-Key": WATCHER}).status_code == 401
 
 
+@pytest.mark.parametrize("call", ["/read", "/read_batch", "/feedback", "/metrics"])
+def test_no_key_and_a_wrong_one_are_told_apart_on_every_call(address: str, call: str) -> None:
+    method = "GET" if call == "/metrics" else "POST"
+    without = httpx.request(method, address + call)
+    wrong = httpx.request(method, address + call, headers={"Authorization": "Bearer nobody's"})
+    told = [(one.json()["error"]["code"], one.headers["www-authenticate"]) for one in (without, wrong)]
+    assert told == [("missing_key", "Bearer"), ("wrong_key", 'Bearer error="invalid_token"')]
+
+
 def test_metrics_have_a_key_of_their_own_and_health_has_none(address: str) -> None:
     assert httpx.get(f"{address}/metrics").status_code == 401
     assert httpx.get(f"{address}/metrics", headers={"X-API-Key": KEY}).status_code == 401

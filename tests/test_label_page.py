@@ -60,6 +60,9 @@ def test_without_a_key_of_its_own_nothing_is_shown(service: Service) -> None:
     for call in ("/label/next", "/label/image/20261129T10-7-000000000000"):
         answer = httpx.get(service.address + call, headers={"Authorization": "Bearer benben"})
         assert (answer.status_code, answer.json()["error"]["code"]) == (401, "wrong_key")
+        answer = httpx.get(service.address + call)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (401, "missing_key")
+        assert "LEGIBLE_LABEL_KEYS" in answer.json()["error"]["message"]
     assert httpx.get(service.address + "/label").status_code == 200
 
 

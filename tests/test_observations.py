@@ -15,8 +15,8 @@ from drawn_words import START, observed, words_drawn
 from legible.errors import DataError
 from legible.observations import log as log_module
 from legible.observations.corrections import Correction
+from legible.observations.layout import READING_ID, new_reading_id, new_worker_name, time_of
 from legible.observations.layout import hour as hour_at
-from legible.observations.layout import new_reading_id, time_of
 from legible.observations.log import RowLog
 from legible.observations.lookup import is_logged
 from legible.observations.row import PREDICTION_SIGNALS, SIGNALS, Observation, check_of, observe, write_observations
@@ -360,6 +360,20 @@ def test_a_clock_that_stays_ahead_deletes_what_is_past_its_retention(tmp_path: P
     for hours in (0, 1):
         logged(tmp_path, rows(1, at=START + (90 * 24 + hours) * HOUR), worker=f"{hours + 2}", retention_days=30)
     assert len(read_back(tmp_path).observations) == 2
+
+
+def test_two_workers_never_write_one_file_though_their_process_ids_are_equal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in two containers that share a folder, where both are process 7."""
+    monkeypatch.setattr(os, "getpid", lambda: 7)
+    names = {new_worker_name() for _ in range(1000)}
+    assert len(names) == 1000
+    first, second = (logged(tmp_path, rows(1), worker=name) for name in sorted(names)[:2])
+    assert first.written == second.written == 1
+    assert len(list((tmp_path / "v1").iterdir())) == 2
+    ids = [new_reading_id(START, name) for name in names]
+    assert all(READING_ID.fullmatch(reading_id) for reading_id in ids)
 
 
 def test_the_time_of_a_reading_is_in_its_id() -> None:

@@ -1,6 +1,6 @@
 """The stores of images, readings and observations: folders of this machine, and object stores (`s3://`, `gs://`)."""
 
-import os
+import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,7 +69,7 @@ class LocalStore:
     def write(self, address: str, content: bytes) -> None:
         path = Path(address)
         path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
+        fresh = path.with_name(f"{path.name}.{secrets.token_hex(8)}.new")
         fresh.write_bytes(content)
         fresh.replace(path)
 

@@ -1,5 +1,6 @@
 """The layout of a log: a folder `v1` with files whose names begin with their hour (UTC), as reading ids do."""
 
+import os
 import re
 import secrets
 from datetime import UTC, datetime
@@ -23,6 +24,14 @@ def hour(at: float) -> str:
 def hour_of(path: Path) -> str:
     """Return the hour that the name of a log's file begins with, also while the file is being written."""
     return path.name.lstrip(".").partition("-")[0].partition(".")[0]
+
+
+def new_worker_name() -> str:
+    """Return a number that no other process has, on this machine, on another, or later: files are named by it.
+
+    The process id alone does not do: in each of two containers that share a folder it may be 7.
+    """
+    return f"{os.getpid()}{secrets.randbelow(10**9):09d}"
 
 
 def new_reading_id(at: float, worker: str) -> str:

@@ -3,7 +3,6 @@
 import math
 import os
 import resource
-import secrets
 import signal
 import threading
 from types import FrameType
@@ -13,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from legible.config import ServiceSettings
 from legible.errors import SettingsError
+from legible.observations.layout import new_worker_name
 from legible.service import http_protocol, metrics
 from legible.service.api import Api
 from legible.service.app import admission_of, build_app, seconds_of_document
@@ -51,11 +51,6 @@ def worker_count() -> int | str:
     return 1 if "BENTOML_CONTAINERIZED" in os.environ else "cpu_count"
 
 
-def worker_name() -> str:
-    """Return a number that no other worker has, on this machine, on another, or later: its files are named by it."""
-    return f"{os.getpid()}{secrets.randbelow(10**9):09d}"
-
-
 def allow_open_files() -> int:
     """Allow as many open files as the machine does, and return how many: a connection is one."""
     _, limit = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -78,7 +73,7 @@ class Legible:
         queue_output(api.lines, errors)
         end_with_parent()
         connections.allow(allow_open_files() - OTHER_OPEN_FILES)
-        api.start(open_models(api.settings, worker=worker_name()))
+        api.start(open_models(api.settings, worker=new_worker_name()))
         admission.is_open = not exports_spans()
 
     async def __is_ready__(self) -> bool:

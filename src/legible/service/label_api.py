@@ -1,7 +1,6 @@
 """The calls of the labelling page: the next image, its pixels, a label, an undo. They need keys of their own."""
 
 import json
-import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,10 +13,11 @@ from starlette.responses import JSONResponse, Response
 
 from legible.arrays import GreyImage
 from legible.labelling.desk import Item, LabelDesk, LabelRefusedError, Seen
+from legible.observations.layout import new_worker_name
 from legible.reading import Reading
 from legible.service.api import Api
 from legible.service.keys import KeyRing
-from legible.service.middleware.key import shown_key
+from legible.service.middleware.key import key_refusal, shown_key
 from legible.service.refusals import count_error, error_response
 
 LOOKED_AT = 200
@@ -66,11 +66,11 @@ class LabelApi:
 
     async def _answer(self, request: Request, act: Callable[[LabelDesk, str], Response]) -> Response:
         """Answer in the thread that reads, one call after the other; errors in the shape of all."""
-        who = self._ring.name_of(shown_key(request.headers))
+        shown = shown_key(request.headers)
+        who = self._ring.name_of(shown)
         if who is None:
-            count_error("wrong_key")
-            message = "the labelling page needs a key of its own: legible key NAME makes one for LEGIBLE_LABEL_KEYS"
-            return error_response(401, "wrong_key", message, headers={"WWW-Authenticate": "Bearer"})
+            hint = "the labelling page has keys of its own, which legible key NAME makes for LEGIBLE_LABEL_KEYS"
+            return key_refusal(is_missing=not shown, count=count_error, hint=hint)
         try:
             answer: Response = await self._api.in_thread(self._act, act, who)
         except LabelRefusedError as error:
@@ -93,7 +93,7 @@ class LabelApi:
         return LabelDesk(
             images=Path(settings.images_folder),
             labels=Path(settings.labels_folder),
-            worker=str(os.getpid()),
+            worker=new_worker_name(),
             bundle=worker.bundle_id,
             see=self._see,
             retention_days=settings.labels_retention_days,

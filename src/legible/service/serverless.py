@@ -4,8 +4,6 @@ Name `legible.service.serverless.handler` as the function's handler. Lambda asks
 and then the bundle is loaded. Only /tmp can be written there: LEGIBLE_OBSERVATIONS_FOLDER=/tmp/observations.
 """
 
-import os
-import secrets
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -16,6 +14,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 
 from legible.config import ServiceSettings
+from legible.observations.layout import new_worker_name
 from legible.service.api import Api
 from legible.service.app import build_app
 from legible.service.models import open_models
@@ -26,7 +25,7 @@ Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 def make_handler(settings: ServiceSettings) -> Handler:
     api = Api(settings)
-    api.start(open_models(settings, worker=f"{os.getpid()}{secrets.randbelow(10**9):09d}"))
+    api.start(open_models(settings, worker=new_worker_name()))
     return Mangum(cast("Any", with_health(api)), lifespan="off")
 
 

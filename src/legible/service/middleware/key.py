@@ -37,12 +37,13 @@ class KeyMiddleware:
         await self.app(scope, receive, send)
 
 
-def key_refusal(*, is_missing: bool, count: Count) -> JSONResponse:
-    """Return a 401 that tells a missing key from a wrong one (RFC 6750, section 3.1)."""
+def key_refusal(*, is_missing: bool, count: Count, hint: str = "") -> JSONResponse:
+    """Return a 401 that tells a missing key from a wrong one (RFC 6750, section 3.1); `hint` ends its message."""
     code = "missing_key" if is_missing else "wrong_key"
     count(code)
     how = "send it as Authorization: Bearer KEY, or X-API-Key: KEY"
     message = f"a key is needed here: {how}" if is_missing else f"this key does not open the service; {how}"
+    message += f"; {hint}" if hint else ""
     challenge = "Bearer" if is_missing else 'Bearer error="invalid_token"'
     return error_response(401, code, message, headers={"WWW-Authenticate": challenge})
 
