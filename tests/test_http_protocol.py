@@ -63,14 +63,24 @@ def exchanged(
     async def run() -> bytes:
         async with running(admission, limits) as port:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            answer = asyncio.create_task(until_closed(reader))
             for part in parts:
                 writer.write(part)
                 await asyncio.sleep(pause)
-            answer = await asyncio.wait_for(reader.read(), 10)
+            received = await asyncio.wait_for(answer, 10)
             writer.close()
-            return answer
+            return received
 
     return asyncio.run(run())
+
+
+async def until_closed(reader: asyncio.StreamReader) -> bytes:
+    """All that comes, also where the other side closes before it has read what was sent."""
+    received = b""
+    with contextlib.suppress(ConnectionError):
+        while part := await reader.read(65_536):
+            received += part
+    return received
 
 
 def status_and_code(answer: bytes) -> tuple[int, str]:
@@ -158,9 +168,23 @@ def test_a_body_in_small_chunks_is_no_large_head() -> None:
 GET = b"GET /quick HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
-def test_trailers_after_the_answer_end_the_connection_without_another_answer() -> None:
+def test_trailers_after_the_answer_end_the_connection_with_a_431() -> None:
     answer = exchanged(GET, b"0\r\n", *[b"X-More: " + PART + b"\r\n"] * 8)
+    assert statuses(answer) == [200, 431]
+    assert status_and_code(answer[answer.rindex(b"HTTP/1.1") :]) == (431, "too_large")
+
+
+def test_trailers_under_an_answer_are_not_answered_in_the_midst_of_it() -> None:
+    """The answer is longer than a socket holds, and is not read before the trailers have come."""
+    long_one = GET.replace(b"quick", b"long")
+    answer = exchanged(long_one, b"0\r\n", *[b"X-More: " + PART + b"\r\n"] * 8, pause=0.05)
     assert statuses(answer) == [200]
+
+
+def test_what_was_refused_before_its_body_may_not_go_on_for_ever() -> None:
+    chunked = READ.replace(b"Content-Length: 3", b"Transfer-Encoding: chunked")
+    answer = exchanged(chunked + b"\r\n", *[b"1;" + PART + b"\r\na\r\n"] * 8, admission=admission(Slots(0)))
+    assert statuses(answer) == [429, 431]
 
 
 def test_trailers_are_not_kept() -> None:

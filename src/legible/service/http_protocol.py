@@ -1,8 +1,9 @@
 """HTTP on one connection, with limits that uvicorn lacks: what no ASGI application sees arrive is limited here.
 
 One budget of bytes and one clock hold for everything a connection sends: before a message, in its head, between its
-chunks, in its trailers, after its answer. 431 and 408 in the one shape of errors where there was no answer yet, then
-the connection is closed. What the admission refuses is answered before its body, which is dropped as it arrives.
+chunks, in its trailers, after its answer. 431 and 408 in the one shape of errors, 408 only where there was no answer
+yet, then the connection is closed. What the admission refuses is answered before its body, which is dropped as it
+arrives.
 """
 
 from asyncio import BaseTransport, get_running_loop
@@ -180,13 +181,19 @@ class LimitedHttpProtocol(OpenHttpProtocol):
         return not (self._is_refused or self.has_begun_to_answer or self.count_waiting)
 
     def _end_too_large(self) -> None:
-        self._end(431, "too_large", f"the request has more than {self._budget.limit} bytes beside its body")
+        """Close the connection with a 431, after the answer too: the sender learns why what it still sends is lost.
 
-    def _end(self, status: int, code: str, message: str) -> None:
+        It cannot be taken for the answer to another request, as none can begin before this one has ended.
+        """
+        message = f"the request has more than {self._budget.limit} bytes beside its body"
+        is_between_answers = not self.is_answering and not self.count_waiting
+        self._end(431, "too_large", message, may_answer=is_between_answers or self._may_still_answer())
+
+    def _end(self, status: int, code: str, message: str, *, may_answer: bool | None = None) -> None:
         """Close the connection, with an error where nothing was answered yet."""
         if self.transport.is_closing():
             return
         count_error(code)
-        if self._may_still_answer():
+        if self._may_still_answer() if may_answer is None else may_answer:
             self.transport.write(error_bytes(status, code, message, headers={"connection": "close"}))
         self.transport.close()
