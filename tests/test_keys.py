@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from legible.config import ServiceSettings
 from legible.errors import SettingsError
+from legible.service.api import Api
+from legible.service.app import build_app
 from legible.service.keys import KeyRing, entry, new_key
 
 
@@ -54,3 +57,10 @@ def test_a_file_without_a_key_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "keys").write_text(content)
     with pytest.raises(SettingsError, match="holds no key, and without one everybody may read; add one with"):
         KeyRing.load(tmp_path / "keys")
+
+
+def test_no_application_is_built_on_a_file_without_a_key(tmp_path: Path) -> None:
+    """However the service is started: by `legible serve`, by BentoML, in a Lambda function."""
+    (tmp_path / "keys").write_text("# none yet\n")
+    with pytest.raises(SettingsError, match="holds no key"):
+        build_app(Api(ServiceSettings(keys_file=str(tmp_path / "keys"))))

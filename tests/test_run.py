@@ -85,12 +85,14 @@ def test_a_draining_service_is_not_ready_and_reads_until_it_ends(
     [
         ({"LEGIBLE_BASELINE": "nowhere"}, "nowhere/baseline.json: no such file"),
         ({"LEGIBLE_KEEP_IMAGES": "2"}, "LEGIBLE_KEEP_IMAGES is '2'; it needs to be at most 1"),
+        ({"LEGIBLE_KEYS_FILE": "empty"}, "empty holds no key, and without one everybody may read"),
     ],
-    ids=["baseline", "share"],
+    ids=["baseline", "share", "no key in the file of keys"],
 )
 def test_settings_that_no_worker_can_be_made_of_end_it_before_it_starts(
     bundle_folder: Path, tmp_path: Path, variables: dict[str, str], message: str
 ) -> None:
+    (tmp_path / "empty").write_text("# keys will follow\n")
     environment = {**os.environ, "LEGIBLE_BUNDLE": str(bundle_folder), **variables}
     command = [sys.executable, "-m", "legible", "serve", "--port", str(free_port())]
     ended = subprocess.run(

@@ -1,0 +1,72 @@
+"""Corrections: how many of one reading are kept, and what an unknown reading costs."""
+
+import dataclasses
+import time
+from pathlib import Path
+
+import pytest
+from drawn_words import observed, words_drawn
+
+from legible.config import ServiceSettings
+from legible.observations.layout import new_reading_id
+from legible.observations.log import RowLog
+from legible.recognition.bundle import load_bundle
+from legible.service import telemetry as telemetry_module
+from legible.service.telemetry import MAX_CORRECTIONS, Corrected, Telemetry
+
+WORKER = "7"
+
+
+@pytest.fixture
+def telemetry(tmp_path: Path, bundle_folder: Path) -> Telemetry:
+    folder = {"observations_folder": str(tmp_path), "corrections_folder": str(tmp_path / "corrections")}
+    return Telemetry(load_bundle(bundle_folder), ServiceSettings(**folder), worker=WORKER)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def reading_ids(tmp_path: Path) -> list[str]:
+    """The ids of readings that are logged."""
+    now = time.time()
+    ids = [new_reading_id(now, WORKER) for _ in range(20)]
+    (row,) = observed(words_drawn(1, seed=1), seed=1)
+    log = RowLog(tmp_path, worker=WORKER, queue_size=100, retention_days=None)
+    for reading_id in ids:
+        log.put(dataclasses.replace(row, reading_id=reading_id, at=now))
+    log.close(timeout_seconds=10)
+    return ids
+
+
+def kept(folder: Path) -> int:
+    files = (folder / "corrections/v1").glob("*.jsonl")
+    return sum(len(path.read_text().splitlines()) for path in files)
+
+
+def test_a_reading_is_corrected_a_few_times_and_then_no_more(
+    telemetry: Telemetry, reading_ids: list[str], tmp_path: Path
+) -> None:
+    outcomes = [telemetry.correct(reading_ids[0], f"text {number}") for number in range(1000)]
+    assert outcomes == [Corrected.KEPT] * MAX_CORRECTIONS + [Corrected.TOO_OFTEN] * (1000 - MAX_CORRECTIONS)
+    assert telemetry.correct(reading_ids[1], "another") is Corrected.KEPT
+    telemetry.close()
+    assert kept(tmp_path) == MAX_CORRECTIONS + 1
+
+
+def test_counts_of_corrections_are_kept_of_so_many_readings_and_no_more(
+    telemetry: Telemetry, reading_ids: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The one that was counted first is forgotten first."""
+    monkeypatch.setattr(telemetry_module, "MAX_REMEMBERED", 5)
+    first, *others = reading_ids
+    for _ in range(MAX_CORRECTIONS):
+        telemetry.correct(first, "a")
+    assert telemetry.correct(first, "a") is Corrected.TOO_OFTEN
+    assert {telemetry.correct(other, "a") for other in others} == {Corrected.KEPT}
+    assert telemetry.correct(first, "a") is Corrected.KEPT
+    telemetry.close()
+
+
+def test_readings_that_nobody_made_are_not_corrected(telemetry: Telemetry, tmp_path: Path) -> None:
+    for _ in range(100):
+        assert telemetry.correct(new_reading_id(time.time(), WORKER), "a") is Corrected.UNKNOWN
+    telemetry.close()
+    assert kept(tmp_path) == 0
