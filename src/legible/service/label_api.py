@@ -69,7 +69,7 @@ class LabelApi:
         shown = shown_key(request.headers)
         who = self._ring.name_of(shown)
         if who is None:
-            hint = "the labelling page has keys of its own, which legible key NAME makes for LEGIBLE_LABEL_KEYS"
+            hint = "the labelling page needs a key of its own: legible key NAME makes one for LEGIBLE_LABEL_KEYS"
             return key_refusal(is_missing=not shown, count=count_error, hint=hint)
         try:
             answer: Response = await self._api.in_thread(self._act, act, who)
