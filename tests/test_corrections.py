@@ -10,17 +10,16 @@ from drawn_words import observed, words_drawn
 from legible.config import ServiceSettings
 from legible.observations.layout import new_reading_id
 from legible.observations.log import RowLog
-from legible.recognition.bundle import load_bundle
-from legible.service import telemetry as telemetry_module
-from legible.service.telemetry import MAX_CORRECTIONS, Corrected, Telemetry
+from legible.service import service_logs as logs_module
+from legible.service.service_logs import MAX_CORRECTIONS, Corrected, ServiceLogs
 
 WORKER = "7"
 
 
 @pytest.fixture
-def telemetry(tmp_path: Path, bundle_folder: Path) -> Telemetry:
-    folder = {"observations_folder": str(tmp_path), "corrections_folder": str(tmp_path / "corrections")}
-    return Telemetry(load_bundle(bundle_folder), ServiceSettings(**folder), worker=WORKER)  # type: ignore[arg-type]
+def logs(tmp_path: Path) -> ServiceLogs:
+    settings = ServiceSettings(observations_folder=str(tmp_path), corrections_folder=str(tmp_path / "corrections"))
+    return ServiceLogs(settings, worker=WORKER)
 
 
 @pytest.fixture
@@ -42,31 +41,31 @@ def kept(folder: Path) -> int:
 
 
 def test_a_reading_is_corrected_a_few_times_and_then_no_more(
-    telemetry: Telemetry, reading_ids: list[str], tmp_path: Path
+    logs: ServiceLogs, reading_ids: list[str], tmp_path: Path
 ) -> None:
-    outcomes = [telemetry.correct(reading_ids[0], f"text {number}") for number in range(1000)]
+    outcomes = [logs.correct(reading_ids[0], f"text {number}") for number in range(1000)]
     assert outcomes == [Corrected.KEPT] * MAX_CORRECTIONS + [Corrected.TOO_OFTEN] * (1000 - MAX_CORRECTIONS)
-    assert telemetry.correct(reading_ids[1], "another") is Corrected.KEPT
-    telemetry.close()
+    assert logs.correct(reading_ids[1], "another") is Corrected.KEPT
+    logs.close()
     assert kept(tmp_path) == MAX_CORRECTIONS + 1
 
 
 def test_counts_of_corrections_are_kept_of_so_many_readings_and_no_more(
-    telemetry: Telemetry, reading_ids: list[str], monkeypatch: pytest.MonkeyPatch
+    logs: ServiceLogs, reading_ids: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The one that was counted first is forgotten first."""
-    monkeypatch.setattr(telemetry_module, "MAX_REMEMBERED", 5)
+    monkeypatch.setattr(logs_module, "MAX_REMEMBERED", 5)
     first, *others = reading_ids
     for _ in range(MAX_CORRECTIONS):
-        telemetry.correct(first, "a")
-    assert telemetry.correct(first, "a") is Corrected.TOO_OFTEN
-    assert {telemetry.correct(other, "a") for other in others} == {Corrected.KEPT}
-    assert telemetry.correct(first, "a") is Corrected.KEPT
-    telemetry.close()
+        logs.correct(first, "a")
+    assert logs.correct(first, "a") is Corrected.TOO_OFTEN
+    assert {logs.correct(other, "a") for other in others} == {Corrected.KEPT}
+    assert logs.correct(first, "a") is Corrected.KEPT
+    logs.close()
 
 
-def test_readings_that_nobody_made_are_not_corrected(telemetry: Telemetry, tmp_path: Path) -> None:
+def test_readings_that_nobody_made_are_not_corrected(logs: ServiceLogs, tmp_path: Path) -> None:
     for _ in range(100):
-        assert telemetry.correct(new_reading_id(time.time(), WORKER), "a") is Corrected.UNKNOWN
-    telemetry.close()
+        assert logs.correct(new_reading_id(time.time(), WORKER), "a") is Corrected.UNKNOWN
+    logs.close()
     assert kept(tmp_path) == 0

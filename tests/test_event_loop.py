@@ -13,22 +13,20 @@ from PIL import Image, ImageDraw, ImageFont
 
 from legible.config import ServiceSettings
 from legible.image.decode import Limits, open_image
-from legible.recognition.bundle import load_bundle
 from legible.recognition.decoding import Decoding
 from legible.service import read_job
 from legible.service.api import Api
 from legible.service.app import build_app
+from legible.service.models import open_models
 from legible.service.read_job import ReadJob
-from legible.service.telemetry import Telemetry
-from legible.service.worker import Worker
 
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory: pytest.TempPathFactory, bundle_folder: Path) -> Api:
     folder = str(tmp_path_factory.mktemp("application"))
-    settings = ServiceSettings(observations_folder=folder, request_log=False)
-    made, bundle = Api(settings), load_bundle(bundle_folder)
-    made.start(Worker(bundle, settings, worker="1"), Telemetry(bundle, settings, worker="1"))
+    settings = ServiceSettings(bundles=(f"english={bundle_folder}",), observations_folder=folder, request_log=False)
+    made = Api(settings)
+    made.start(open_models(settings, worker="1"))
     return made
 
 

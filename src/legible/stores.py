@@ -1,5 +1,6 @@
 """The stores of images, readings and observations: folders of this machine, and object stores (`s3://`, `gs://`)."""
 
+import os
 import secrets
 import time
 from collections.abc import Iterator

@@ -17,7 +17,7 @@ from legible.image.statistics import measure
 from legible.recognition.decoding import Decoding
 from legible.service import metrics
 from legible.service.answers import BatchAnswer, ErrorAnswer, ReadingAnswer, reading_answer
-from legible.service.batching import batches
+from legible.service.batching import batches, in_turns
 from legible.service.candidate import Shadow, TrafficSplit, request_id_of
 from legible.service.held_images import HeldImages, Hold, HoldingResponse
 from legible.service.line_writer import LineWriter
@@ -185,14 +185,8 @@ class Api:
     async def _read(self, voters: Sequence[ServedModel], jobs: Sequence[ReadJob], options: ReadOptions) -> Hold:
         """Read the jobs of a request, once there is room for all their images; return the hold on it."""
         model = voters[0]
-        pixels, slow = 0, list[ReadJob]()
-        for number, job in enumerate(jobs):
-            if number:
-                await asyncio.sleep(0)  # the turn of others: a header can be made to take milliseconds
-            if job.is_quick:
-                pixels += job.pixels
-            else:
-                slow.append(job)
+        pixels = sum([job.pixels async for job in in_turns(jobs) if job.is_quick])
+        slow = [job for job in jobs if not job.is_quick]
         if slow:
             pixels += await self.in_thread(sum_of_pixels, slow)
         hold = await self._held.take(min(pixels, self.settings.max_pixels))

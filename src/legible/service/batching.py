@@ -6,7 +6,7 @@ A batch takes a few small items of several requests: one after the other they wo
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -35,6 +35,14 @@ def batches(items: Sequence[Item], *, alone: Callable[[Item], bool]) -> Iterator
         batch.append(item)
     if batch:
         yield batch
+
+
+async def in_turns(items: Sequence[Item]) -> AsyncIterator[Item]:
+    """Yield the items, and give others a turn between two of them: to read one header may take milliseconds."""
+    for number, item in enumerate(items):
+        if number:
+            await asyncio.sleep(0)
+        yield item
 
 
 def is_batch(items: Collection[Costing], *, max_items: int = STEP_IMAGES) -> bool:
