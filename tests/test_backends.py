@@ -1,5 +1,6 @@
 """JAX trains where TensorFlow is not installed, and its weights are exported and read here."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -46,8 +47,9 @@ np.save("logits.npy", np.asarray(network({"image": image, "mask": np.ones((1, 1,
 """
 
 
-def with_jax(root: Path, *arguments: str) -> str:
+def with_jax(root: Path, *arguments: str, **variables: str) -> str:
     environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(PROJECT / "src")}
+    environment |= variables
     done = subprocess.run(
         [str(PYTHON), *arguments], cwd=root, env=environment, capture_output=True, text=True, check=False
     )
@@ -103,3 +105,33 @@ def test_a_training_on_pairs_after_another_ends_in_their_mean_settled_as_it_is_h
     training.update_moving_averages(network, samples, last, workers=1)
     for one, other in zip(there, network.get_weights(), strict=True):
         assert np.allclose(one, other, atol=1e-4)
+
+
+SHARED = """
+train: {epochs: 1, epoch_samples: 48, batch_columns: 2048, batch_multiple: 4, precision: float32, strength: 0.0,
+  mixture: {drawn/word: 1.0}}
+"""
+
+
+def trained_on(devices: int, root: Path) -> tuple[float, list[np.ndarray]]:
+    """The loss of an epoch and the weights after it, trained on so many of four virtual devices."""
+    asked(project(root), SHARED)
+    command = ("-m", "legible", "train", "--workers", "1", "--devices", str(devices))
+    with_jax(root, *command, XLA_FLAGS="--xla_force_host_platform_device_count=4")
+    (state,) = root.glob("training/checkpoint-1/*.json")
+    history = json.loads(state.read_text(encoding="utf-8"))["history"]
+    return history[0]["loss"], load_network(root / "models/weights")[0].get_weights()
+
+
+def test_four_devices_that_share_each_batch_train_as_one_does(tmp_path: Path) -> None:
+    one, four = (trained_on(devices, tmp_path / str(devices)) for devices in (1, 4))
+    assert four[0] == pytest.approx(one[0], rel=1e-4)
+    assert all(np.allclose(first, second, atol=2e-3) for first, second in zip(one[1], four[1], strict=True))
+
+
+def test_devices_that_are_not_there_are_refused_before_anything_is_read(tmp_path: Path) -> None:
+    asked(project(tmp_path), SHARED)
+    for devices, said in (("2", "JAX sees 1 here"), ("3", "batch_multiple to 3")):
+        flags = {"XLA_FLAGS": "--xla_force_host_platform_device_count=3"} if devices == "3" else {}
+        with pytest.raises(AssertionError, match=said):
+            with_jax(tmp_path, "-m", "legible", "train", "--devices", devices, **flags)

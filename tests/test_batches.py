@@ -7,7 +7,7 @@ import pytest
 from legible.arrays import GreyImage
 from legible.charset import Charset
 from legible.data.dataset import Sample
-from legible.errors import DataError
+from legible.errors import DataError, SettingsError
 from legible.training.batches import (
     MIN_ROWS,
     SIZES,
@@ -25,6 +25,7 @@ from legible.training.batches import (
     resized,
     steps_needed,
 )
+from legible.training.devices import share_batches
 from legible.training.preprocessing_pool import PreprocessingPool
 
 CHARSET = Charset("digits", "0123456789")
@@ -216,3 +217,15 @@ def test_what_labels_do_not_tell_reaches_the_batch_on_any_number_of_workers(work
     assert (charset.decode(untold.labels), untold.untold) == ("ab1", ("case", "spaces"))
     batch = make_batch([told, untold], width=1024)
     assert batch.untold.tolist() == [[0, 0, 0], [1, 1, 0]]
+
+
+@pytest.mark.parametrize(
+    ("width", "columns", "multiple", "samples"), [(192, 2048, 1, 10), (192, 2048, 4, 8), (4096, 2048, 4, 4)]
+)
+def test_a_batch_divides_among_the_devices_that_share_it(width: int, columns: int, multiple: int, samples: int) -> None:
+    assert batch_size(width, columns, multiple) == samples
+
+
+def test_several_devices_need_a_backend_that_can_share() -> None:
+    with pytest.raises(SettingsError, match="needs JAX, and the backend is tensorflow"):
+        share_batches(2, multiple=2)

@@ -4,6 +4,7 @@ import dataclasses
 import gzip
 import json
 import math
+import pickle
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -213,3 +214,10 @@ def test_words_that_are_not_sorted_or_lack_a_frequency_are_no_lexicon(
 ) -> None:
     with pytest.raises(DataError, match="must be sorted and distinct, each with a frequency"):
         Lexicon(words, frequencies, WEIGHTS)
+
+
+def test_a_prior_goes_to_another_process_and_weighs_the_same() -> None:
+    """A cluster gets it with the images; what it has cached stays behind."""
+    before = weight("then")
+    other = pickle.loads(pickle.dumps(PRIOR))  # noqa: S301
+    assert weight_by(other, CHARSET.encode("then")) == before

@@ -1,5 +1,6 @@
-"""Bulk reading on a real Ray cluster of several nodes on this machine: the same bytes, and a node killed midway."""
+"""Bulk reading and stages on a Ray cluster of several nodes on this machine: the same bytes, also if one is killed."""
 
+import dataclasses
 import io
 import threading
 import time
@@ -8,13 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import drawn_word
+from conftest import PROJECT, drawn_word
 from PIL import Image
 
+from legible.config import Params, load_params
 from legible.errors import BundleError
 from legible.recognition.bundle import load_bundle
+from legible.recognition.decoding import Decoding
+from legible.recognition.recognizer import Recognizer
 from legible.scale.bulk import read_bulk
+from legible.scale.drawing import RayDrawing
 from legible.scale.plan import BulkJob
+from legible.scale.reading import RayRecognizer
+from legible.synth.generate import generate
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("ray", reason="Ray is not installed: the extra `scale`")
@@ -77,3 +84,35 @@ def test_a_cluster_with_another_bundle_says_so(source: Path, tmp_path: Path, clu
     job = BulkJob((str(source),), "0123456789ab")
     with pytest.raises(BundleError, match="the job was begun with 0123456789ab"):
         read_bulk(job, str(tmp_path), bundle="", engine="ray", workers=2, address=cluster.address)
+
+
+def small() -> Params:
+    """A few hundred samples: several ranges of them."""
+    params = load_params(PROJECT / "params.yaml", PROJECT / "params/tiny.yaml")
+    return dataclasses.replace(params, generate=dataclasses.replace(params.generate, words=300, lines=40))
+
+
+def test_a_cluster_draws_the_bytes_of_one_machine(tmp_path: Path, cluster: Any) -> None:
+    made = {}
+    for name, draw in (("here", None), ("there", RayDrawing(cluster.address).draw)):
+        generate(small(), root=tmp_path / name, draw=draw)
+        files = sorted((tmp_path / name).rglob("*"))
+        made[name] = {str(file.relative_to(tmp_path / name)): file.read_bytes() for file in files if file.is_file()}
+    assert made["here"]
+    assert made["here"] == made["there"]
+
+
+def test_a_recognizer_on_a_cluster_reads_as_one_here(source: Path, bundle_folder: Path, cluster: Any) -> None:
+    bundle = load_bundle(bundle_folder)
+    images = [*sorted(source.glob("*-000.png")), source / "none.png"]
+    there = RayRecognizer(
+        bundle.model,
+        bundle.charset,
+        calibration=bundle.calibration,
+        normalization=bundle.manifest.normalization,
+        address=cluster.address,
+    )
+    here = Recognizer.from_bundle(bundle)
+    for decoding in (Decoding(), Decoding(here.prior(bundle.lexicon("english")), 3)):
+        read = [[str(one) for one in side.try_each(images, decoding=decoding)] for side in (here, there)]
+        assert read[0] == read[1]

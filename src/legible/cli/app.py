@@ -4,6 +4,7 @@ import io
 import os
 import sys
 import traceback
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -26,6 +27,18 @@ Root = Annotated[Path, typer.Option(help="The project's folder: params.yaml, dat
 Processes = Annotated[int, typer.Option(min=1, help="Worker processes or threads.")]
 Corrections = Annotated[Path | None, typer.Option(help="The service's folder of corrections, to count right readings.")]
 Baseline = Annotated[Path | None, typer.Option(help="The baseline that legible rebase wrote.")]
+
+Address = Annotated[str, typer.Option(help="Address of the Ray cluster; else one is started here.")]
+
+
+class Engine(StrEnum):
+    """Who computes: processes of this machine, or a Ray cluster."""
+
+    local = "local"
+    ray = "ray"
+
+
+EngineOption = Annotated[Engine, typer.Option(help="Who computes: this machine, or a Ray cluster.")]
 
 ABOUT = (legible.__doc__ or "").splitlines()[0]
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=ABOUT)

@@ -6,14 +6,7 @@ from typing import Annotated
 
 import typer
 
-from legible.cli.app import ALL_CORES, app
-
-
-class Engine(StrEnum):
-    """Who reads: processes of this machine, or a Ray cluster."""
-
-    local = "local"
-    ray = "ray"
+from legible.cli.app import ALL_CORES, Address, Engine, EngineOption, app
 
 
 class PartFormat(StrEnum):
@@ -28,8 +21,8 @@ def bulk(
     sources: Annotated[list[str], typer.Argument(help="Folders, tar shards or Parquet files, here or s3://...")],
     output: Annotated[str, typer.Option(help="An empty folder or prefix for the parts.")],
     *,
-    engine: Annotated[Engine, typer.Option(help="Who reads.")] = Engine.local,
-    address: Annotated[str, typer.Option(help="Of the Ray cluster; else one is started here.")] = "",
+    engine: EngineOption = Engine.local,
+    address: Address = "",
     workers: Annotated[int, typer.Option(min=1, help="Processes here, or actors of a core each on Ray.")] = ALL_CORES,
     lexicon: Annotated[str, typer.Option(help="A lexicon of the bundle, such as english, whose words win.")] = "",
     format_: Annotated[PartFormat, typer.Option("--format", help="Of the parts.")] = PartFormat.jsonl,

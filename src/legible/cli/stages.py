@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from legible.cli.app import ALL_CORES, HERE, Processes, Root, app, params_of
+from legible.cli.app import ALL_CORES, HERE, Address, Engine, EngineOption, Processes, Root, app, params_of
 
 
 @app.command()
@@ -34,11 +34,15 @@ def fonts(root: Root = HERE) -> None:
 
 
 @app.command()
-def generate(root: Root = HERE, processes: Processes = ALL_CORES) -> None:
-    """Stage: draw words and lines into data/generated, in the IAM layout."""
+def generate(
+    root: Root = HERE, processes: Processes = ALL_CORES, engine: EngineOption = Engine.local, address: Address = ""
+) -> None:
+    """Stage: draw words and lines into data/generated, in the IAM layout. Example: legible generate --engine ray"""
+    from legible.scale.drawing import RayDrawing
     from legible.synth.generate import generate as run
 
-    run(params_of(root), root=root, processes=processes)
+    draw = RayDrawing(address).draw if engine is Engine.ray else None
+    run(params_of(root), root=root, processes=processes, draw=draw)
 
 
 @app.command()
@@ -57,14 +61,17 @@ def train(
     stop_after: Annotated[
         str, typer.Option(help="The name or number of a phase: stop after it, as a recipe that ends there.")
     ] = "",
+    devices: Annotated[int, typer.Option(min=1, help="Accelerators that share each batch (JAX).")] = 1,
 ) -> None:
     """Stage: data/dataset into models/weights; continues where it was stopped. Example: legible train --threads 1"""
     from legible.training.threads import limit_threads
 
     params = params_of(root)
     limit_threads(threads)
+    from legible.training.devices import share_batches
     from legible.training.stage import train as run  # computes from here on
 
+    share_batches(devices, multiple=params.train.batch_multiple)
     run(params, root=root, workers=workers, stop_after=stop_after)
 
 
@@ -84,10 +91,22 @@ def export(
     run(params, root=root, weights=save_newest(params, root=root) if from_checkpoint else None)
 
 
+@app.command()
+def evaluate(root: Root = HERE, engine: EngineOption = Engine.local, address: Address = "") -> None:
+    """Stage: read the validation split and evaluate.print, as it is served. Example: legible evaluate --engine ray"""
+    from functools import partial
+
+    from legible.evaluation.evaluate import evaluate as run
+    from legible.recognition.recognizer import Recognizer
+    from legible.scale.reading import RayRecognizer
+
+    make = partial(RayRecognizer, address=address) if engine is Engine.ray else Recognizer
+    run(params_of(root), root=root, make=make)
+
+
 STAGES = {
     "lexicon": ("legible.packing.lexicon", "the most frequent words, for readings that ask for them."),
     "confidence": ("legible.packing.confidence", "calibrate confidence on the tune split."),
-    "evaluate": ("legible.evaluation.evaluate", "read the validation split and evaluate.print with what is served."),
     "page-confidence": (
         "legible.packing.page_confidence",
         "calibrate which found lines are text, and how sure lines of pages are, on tune pages.",

@@ -162,6 +162,8 @@ class TrainParams(Section):
 
     An average of several phases then gets moving averages of its own.
     """
+    batch_multiple: PositiveInt = 1
+    """Each batch holds a multiple of so many samples, so that so many devices, or a part of them, can share it."""
     start_with: tuple[str, ...] = ()
     """Further folders of weights of the same size; the first phase starts from the average of all."""
 

@@ -70,6 +70,10 @@ class Lexicon:
         self._log_frequencies = np.array(log_frequencies, np.float32)
         self._best = lru_cache(CACHED_PREFIXES)(self._find_best)
 
+    def __reduce__(self) -> tuple[type["Lexicon"], tuple[object, ...]]:
+        """Hand itself to another process without what it has cached."""
+        return Lexicon, (self._words, self._log_frequencies, self.weights)
+
     @staticmethod
     def of(log_frequencies: Mapping[str, float], weights: LexiconWeights) -> "Lexicon":
         """Make a lexicon of words in any order."""
@@ -138,11 +142,16 @@ class LexiconPrior:
 
     def __init__(self, lexicon: Lexicon, charset: Charset) -> None:
         self._lexicon = lexicon
+        self._charset = charset
         self._weights = lexicon.weights
         self._characters = charset.characters
         self._is_letter = [character.isalpha() for character in charset.characters]
         self._word_weight = lru_cache(CACHED_PREFIXES)(self._weight_of_word)
         self._prefix_weight = lru_cache(CACHED_PREFIXES)(self._weight_of_prefix)
+
+    def __reduce__(self) -> tuple[type["LexiconPrior"], tuple[object, ...]]:
+        """Hand itself to another process without what it has cached."""
+        return LexiconPrior, (self._lexicon, self._charset)
 
     def start(self) -> PrefixState:
         return PrefixState(0.0, "")

@@ -27,7 +27,7 @@ from legible.observations.row import Observation, observe, write_observations
 from legible.reading import Reading
 from legible.recognition.calibration import Calibration
 from legible.recognition.decoding import Decoding
-from legible.recognition.recognizer import Recognizer, artefact_recognizer
+from legible.recognition.recognizer import MakeRecognizer, Recognizer, artefact_recognizer
 from legible.sampling import spread
 from legible.scores import Untold, calibration_error, characters_right, edit_distance, without
 from legible.synth.print_recipes import print_recipe
@@ -57,10 +57,10 @@ class Case:
         return hashlib.sha256(self.image.tobytes() + b"\0" + self.text.encode()).hexdigest()[:16]
 
 
-def evaluate(params: Params, *, root: Path, workers: int = 2) -> None:
+def evaluate(params: Params, *, root: Path, workers: int = 2, make: MakeRecognizer = Recognizer) -> None:
     """Write root/evaluation: evaluation.json, {results,observations,corrupted}.jsonl, reliability.svg, worst.png."""
     calibration = Calibration.load(root / "training/confidence.json")
-    recognizer = artefact_recognizer(root / "training/artefact", calibration=calibration, workers=workers)
+    recognizer = artefact_recognizer(root / "training/artefact", calibration=calibration, workers=workers, make=make)
     data_set = Dataset.open(root / "data/dataset")
     tuning, validation = list(data_set.samples(split="tune")), list(validation_cases(data_set))
     cases = [*validation, *print_cases(params, root=root)]

@@ -8,7 +8,7 @@ network, decoding), because the network evicts the other steps' data from the pr
 import json
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain
@@ -56,14 +56,15 @@ class Recognizer:
 
     def __init__(
         self,
-        model: Path,
+        model: Path | bytes,
         charset: Charset,
         *,
         calibration: Calibration | None = None,
         normalization: int = DEFAULT,
         workers: int = 1,
     ) -> None:
-        self._model = model.read_bytes()  # the file may be replaced before another thread opens it
+        # the file may be replaced before another thread opens it
+        self._model = model if isinstance(model, bytes) else model.read_bytes()
         self.charset = charset
         self._calibration = calibration or Calibration()
         self._normalization = normalization
@@ -179,13 +180,19 @@ def _try_to_open(image: ImageInput) -> GreyImage | ImageError | OSError:
         return error
 
 
-def artefact_recognizer(folder: Path, *, calibration: Calibration | None = None, workers: int = 1) -> Recognizer:
+MakeRecognizer = Callable[..., Recognizer]
+"""`Recognizer`, or what takes its place, with its arguments."""
+
+
+def artefact_recognizer(
+    folder: Path, *, calibration: Calibration | None = None, workers: int = 1, make: MakeRecognizer = Recognizer
+) -> Recognizer:
     """Make a recognizer of an exported artefact that is not packed into a bundle yet."""
     if not (folder / MODEL).is_file():
         raise BundleError(f"{folder}: no {MODEL} here; run legible export (or dvc repro export)")
     described = folder / DESCRIPTION  # the first artefacts had none
     normalization = json.loads(described.read_text(encoding="utf-8"))["normalization"] if described.is_file() else 1
-    return Recognizer(
+    return make(
         folder / MODEL,
         Charset.load(folder / CHARSET),
         calibration=calibration,

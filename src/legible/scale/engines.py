@@ -10,8 +10,9 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import Any
 
-from legible.errors import LegibleError, SettingsError
+from legible.errors import LegibleError
 from legible.scale.blocks import ImageBlock
+from legible.scale.cluster import connect
 from legible.scale.plan import BulkJob
 from legible.scale.worker import BulkWorker, Part
 
@@ -64,7 +65,7 @@ def read_on_ray(
     job: BulkJob, blocks: Sequence[ImageBlock], output: str, *, bundle: str, workers: int, address: str
 ) -> Iterator[Part]:
     """Yield the parts as they are ready, read by actors of one core each on a Ray cluster."""
-    ray = _ray(address)
+    ray = connect(address)
     actor_class = ray.remote(num_cpus=1, max_restarts=0)(LazyWorker)
     actors = _Actors(ray, actor_class, (job, output, bundle), workers)
     left = deque(blocks)
@@ -78,19 +79,6 @@ def read_on_ray(
                     yield outcome
     finally:
         actors.end()
-
-
-def _ray(address: str) -> Any:
-    try:
-        import ray  # an extra  # noqa: PLC0415
-    except ImportError as error:
-        raise SettingsError('--engine ray needs Ray: pip install "legible-ocr[scale]"') from error
-    if not ray.is_initialized():
-        try:
-            ray.init(address=address or None, log_to_driver=False, include_dashboard=False)
-        except ConnectionError as error:
-            raise SettingsError(f"no Ray cluster at {address or 'this machine'} ({error}); name another") from error
-    return ray
 
 
 class LazyWorker:

@@ -7,11 +7,11 @@ processor of a kind (`synth.determinism`).
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
-from itertools import product
+from itertools import chain, product
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -36,9 +36,14 @@ CHUNK = 64
 FINGERPRINT = "fingerprint"
 """The file that is in the folder until it is complete."""
 
+Draw = Callable[[Job, Sequence[tuple[int, int]]], Iterable[list[Drawn]]]
+"""Draws the samples of ranges of numbers, in their order."""
 
-def generate(params: Params, *, root: Path, processes: int = 1) -> None:
+
+def generate(params: Params, *, root: Path, processes: int = 1, draw: Draw | None = None) -> None:
     """Write root/data/generated/<kind>; a kind without a weight is left out.
+
+    draw: who draws in place of processes of this machine; the samples are the same.
 
     A run that was killed goes on where it was, if nothing that decides the samples has changed. Raise SettingsError
     or DataError before anything is written where what is asked for cannot be drawn.
@@ -48,7 +53,8 @@ def generate(params: Params, *, root: Path, processes: int = 1) -> None:
     target = root / "data/generated"
     with _writing(target.parent):
         if not _is_left(target, fingerprint):
-            _generate_all(jobs, target, fingerprint=fingerprint, processes=processes)
+            with nullcontext(draw) if draw else _processes(processes) as drawing:
+                _generate_all(jobs, target, fingerprint=fingerprint, draw=drawing)
         (target / FINGERPRINT).unlink()
 
 
@@ -69,15 +75,24 @@ def _checked_jobs(params: Params, *, root: Path) -> list[tuple[Job, int]]:
     return jobs
 
 
-def _generate_all(jobs: Sequence[tuple[Job, int]], target: Path, *, fingerprint: str, processes: int) -> None:
+@contextmanager
+def _processes(count: int) -> Iterator[Draw]:
+    """Draw with fresh processes of this machine: a fork after OpenCV has threads hangs."""
+    with plain_numpy(), ProcessPoolExecutor(count, get_context("spawn"), initializer=draw_plainly) as pool:
+
+        def draw(job: Job, ranges: Sequence[tuple[int, int]]) -> Iterator[list[Drawn]]:
+            return pool.map(draw_chunk, [job] * len(ranges), *zip(*ranges, strict=True))
+
+        yield draw
+
+
+def _generate_all(jobs: Sequence[tuple[Job, int]], target: Path, *, fingerprint: str, draw: Draw) -> None:
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         raise DataError(f"{target} is no folder of its own; move it away")
     fresh = target.with_name(target.name + ".new")
     _prepare(fresh, fingerprint=fingerprint)
-    fresh_processes = get_context("spawn")  # a fork after OpenCV has threads hangs
-    with plain_numpy(), ProcessPoolExecutor(processes, fresh_processes, initializer=draw_plainly) as pool:
-        for job, count in jobs:
-            _generate_unit(job, count, folder=fresh / job.kind, pool=pool)
+    for job, count in jobs:
+        _generate_unit(job, count, folder=fresh / job.kind, draw=draw)
     if target.exists():
         shutil.rmtree(target)
     fresh.rename(target)
@@ -167,7 +182,7 @@ def _fractions(params: Params) -> dict[str, float]:
     return {kind: weights.get(kind, 0) / sum(weights.values()) for kind in KINDS}
 
 
-def _generate_unit(job: Job, count: int, *, folder: Path, pool: ProcessPoolExecutor) -> None:
+def _generate_unit(job: Job, count: int, *, folder: Path, draw: Draw) -> None:
     folder.mkdir(exist_ok=True)
     forms = "".join(f"{_form(style)} {style:05} 1 prt 1 1 1 1\n" for style in range(job.styles))
     (folder / "forms.txt").write_text("# form, writer (a writer style)\n" + forms, encoding="utf-8")
@@ -176,7 +191,7 @@ def _generate_unit(job: Job, count: int, *, folder: Path, pool: ProcessPoolExecu
     archive = Archive(tables, folder / f"{job.unit}.tar")
     start = archive.recover()
     bar = tqdm(
-        _draw_all(job, start, count, pool),
+        _draw_all(job, start, count, draw),
         initial=start,
         total=count,
         unit="image",
@@ -190,11 +205,9 @@ def _generate_unit(job: Job, count: int, *, folder: Path, pool: ProcessPoolExecu
             add(rows, place, sample.image)
 
 
-def _draw_all(job: Job, start: int, count: int, pool: ProcessPoolExecutor) -> Iterator[Drawn]:
-    starts = range(start, count, CHUNK)
-    chunks = pool.map(draw_chunk, [job] * len(starts), starts, [min(s + CHUNK, count) for s in starts])
-    for chunk in chunks:
-        yield from chunk
+def _draw_all(job: Job, start: int, count: int, draw: Draw) -> Iterator[Drawn]:
+    ranges = [(first, min(first + CHUNK, count)) for first in range(start, count, CHUNK)]
+    return chain.from_iterable(draw(job, ranges) if ranges else ())
 
 
 def texts_of(params: Params) -> Texts:

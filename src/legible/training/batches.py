@@ -146,7 +146,9 @@ def _round_robin(members: int, count: int, epoch: int, *, seed: tuple[int, int])
     return np.array([shuffled[int(r)][p % members] for r, p in zip(rounds, places, strict=True)], np.int64)
 
 
-def epoch_batches(prepared: Iterable[Example], *, batch_columns: int, filled: bool = True) -> Iterator[Batch]:
+def epoch_batches(
+    prepared: Iterable[Example], *, batch_columns: int, multiple: int = 1, filled: bool = True
+) -> Iterator[Batch]:
     """Yield all examples in batches.
 
     The last batch of each width is smaller, or filled up with repeats where `filled`.
@@ -156,15 +158,16 @@ def epoch_batches(prepared: Iterable[Example], *, batch_columns: int, filled: bo
         width = one.padded_width
         gathered = waiting.setdefault(width, [])
         gathered.append(one)
-        if len(gathered) == batch_size(width, batch_columns):
+        if len(gathered) == batch_size(width, batch_columns, multiple):
             yield make_batch(waiting.pop(width), width=width)
     for width, rest in sorted(waiting.items()):
-        size = batch_size(width, batch_columns) if filled else len(rest)
+        size = batch_size(width, batch_columns, multiple) if filled else len(rest)
         yield make_batch(_filled_up(rest, size), width=width)
 
 
-def batch_size(width: int, batch_columns: int) -> int:
-    return max(batch_columns // width, 1)
+def batch_size(width: int, batch_columns: int, multiple: int = 1) -> int:
+    """Return how many samples of a width are a batch, a multiple of so many: `batch_size(192, 2048, 4)` -> 8."""
+    return max(batch_columns // width // multiple, 1) * multiple
 
 
 def _filled_up(rest: Sequence[Example], size: int) -> list[Example]:

@@ -194,7 +194,8 @@ def train_epoch(
     losses = [] if losses is None else losses
     done, skipped = 0, len(losses)
     columns = params.batch_columns // (2 if params.paired else 1)
-    batches = epoch_batches(source.prepared(plan, epoch=epoch), batch_columns=columns)
+    prepared = source.prepared(plan, epoch=epoch)
+    batches = epoch_batches(prepared, batch_columns=columns, multiple=params.batch_multiple)
     with tqdm(total=len(plan), unit="image", desc=f"epoch {epoch + 1}/{params.epochs}", mininterval=2) as bar:
         for number, batch in enumerate(batches):
             if number >= skipped:
