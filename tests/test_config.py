@@ -23,7 +23,7 @@ def test_what_differs_is_merged_over_the_whole() -> None:
     assert tiny.train.height == load_params(PROJECT / "params.yaml").train.height
 
 
-@pytest.mark.parametrize("over", ["tiny", "finetune"])
+@pytest.mark.parametrize("over", ["tiny", "finetune", "digits", "chinese"])
 def test_what_is_stated_of_the_shipped_data_set_is_not_stated_of_another(over: str) -> None:
     assert load_params(PROJECT / "params.yaml", PROJECT / f"params/{over}.yaml").pack.floors == {}
 

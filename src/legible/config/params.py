@@ -63,6 +63,8 @@ class GenerateParams(Section):
     """Whether people's names stand among the words, and names with titles, and addresses, in the lines."""
     flattening: NonNegativeFloat = DEFAULT_FLATTENING
     """The exponent of a word's frequency when words are drawn: 1 as in running text, less to draw rare words more."""
+    language: Literal["en", "zh"] = "en"
+    """The language of print, handwriting and strokes; zh is Chinese, with numbers and Latin words among it."""
     foreign: Fraction = 0.0
     """The fraction of samples with characters outside the charset, of the kinds in `synth.kinds.registry`."""
 

@@ -10,7 +10,7 @@ from legible.charset import REJECT, Charset
 from legible.config import GenerateParams
 from legible.errors import DataError, SettingsError
 from legible.synth.alphabet import PEN_PATHS, load_alphabet
-from legible.synth.fonts import Font
+from legible.synth.fonts import MAX_NAMED, Font
 from legible.synth.kinds.registry import SAMPLE_KINDS
 from legible.synth.words import Texts
 
@@ -66,7 +66,10 @@ def check_characters(kinds: Mapping[str, Letters], charset: Charset) -> None:
             continue
         lacking = [c for c in charset.characters if c not in own and c != REJECT]
         if lacking:
-            tqdm.write(f"generate {kind}: {' '.join(lacking)} left to the other kinds", file=sys.stderr)
+            more = f" and {len(lacking) - MAX_NAMED} more" if len(lacking) > MAX_NAMED else ""
+            tqdm.write(
+                f"generate {kind}: {' '.join(lacking[:MAX_NAMED])}{more} left to the other kinds", file=sys.stderr
+            )
 
 
 def check_texts(kinds: Mapping[str, Letters], texts: Texts, *, units: Sequence[str], seed: int) -> None:

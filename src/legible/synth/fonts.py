@@ -23,6 +23,8 @@ INSTALLED = re.compile(r"(.+?)-(?:latin|full)-")
 """The pattern of a file that `fonts` installed; it names the family."""
 ENTRY_POINTS = "fonts_ttf"
 """The group of entry points with which Python packages of fonts register."""
+MAX_NAMED = 100
+"""The most characters that a message names one by one."""
 NO_CHARACTER = "\U0010ffff"
 """A code point that a font draws as its glyph for missing characters."""
 
@@ -61,7 +63,9 @@ def find_fonts(params: FontsParams, *, root: Path, characters: str, more: str = 
     fonts = [_open(path, characters + more) for path in paths]
     undrawn = set(characters).difference(*(font.characters for font in fonts))
     if undrawn:
-        raise DataError(f"no font draws {' '.join(sorted(undrawn))}; add one to fonts.folders that does")
+        named = " ".join(sorted(undrawn)[:MAX_NAMED])
+        more = f" and {len(undrawn) - MAX_NAMED} more" if len(undrawn) > MAX_NAMED else ""
+        raise DataError(f"no font draws {named}{more}; add one to fonts.folders that does")
     return fonts
 
 

@@ -135,6 +135,7 @@ def _jobs(params: Params, fractions: Mapping[str, float], fonts: Sequence[Font])
                 params.charset.build(),
                 allowed,
                 asked.foreign,
+                asked.language,
             )
             yield job, count
 
@@ -212,7 +213,8 @@ def _draw_all(job: Job, start: int, count: int, draw: Draw) -> Iterator[Drawn]:
 
 def texts_of(params: Params) -> Texts:
     """Return the texts that `generate` asks for."""
-    return texts_within(params.charset.build(), params.generate.names, params.generate.flattening)
+    asked = params.generate
+    return texts_within(params.charset.build(), asked.names, asked.flattening, asked.language)
 
 
 def _form(style: int) -> str:

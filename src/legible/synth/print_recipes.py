@@ -9,15 +9,14 @@ import numpy as np
 import numpy.typing as npt
 
 from legible.charset import Charset
-from legible.config import Params, PrintRecipe
+from legible.config import DEFAULT_FLATTENING, Params, PrintRecipe
 from legible.errors import DataError
 from legible.synth.determinism import plain_opencv
 from legible.synth.font_roles import fonts_of
 from legible.synth.fonts import Font, find_fonts
 from legible.synth.kinds.registry import SAMPLE_KINDS
-from legible.synth.samples import draw_one, sources_of
+from legible.synth.samples import draw_one, sources_of, texts_within
 from legible.synth.style import draw_style, draw_text
-from legible.synth.words import Texts
 
 PRINT_MARGINS = (0.3, 0.6)
 """The margins, as of a line cut out of a page, for recognizers that need some."""
@@ -39,15 +38,17 @@ def print_recipe(recipe: PrintRecipe, params: Params, *, root: Path) -> Iterator
     """Yield the fixed set `evaluate.print`: words in unseen printed families, even ones plain, odd ones noisy."""
     fonts = _unseen(recipe, params, root=root)
     charset = _charset(recipe, params)
-    return _of_kinds(recipe, fonts, charset) if recipe.kinds else _plain_and_noisy(recipe, fonts, charset)
+    return _of_kinds(recipe, fonts, charset) if recipe.kinds else _plain_and_noisy(recipe, fonts, charset, params)
 
 
 def _charset(recipe: PrintRecipe, params: Params) -> Charset:
     return Charset(recipe.name, recipe.characters) if recipe.characters else params.charset.build()
 
 
-def _plain_and_noisy(recipe: PrintRecipe, fonts: Sequence[Font], charset: Charset) -> Iterator[PrintedWord]:
-    texts = Texts(charset)
+def _plain_and_noisy(
+    recipe: PrintRecipe, fonts: Sequence[Font], charset: Charset, params: Params
+) -> Iterator[PrintedWord]:
+    texts = texts_within(charset, names=False, flattening=DEFAULT_FLATTENING, language=params.generate.language)
     for number in range(recipe.words):
         rng = np.random.default_rng([recipe.seed, number])
         noisy = number % 2 == 1

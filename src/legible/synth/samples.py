@@ -20,6 +20,7 @@ from legible.synth.fonts import Font
 from legible.synth.kinds.kind import Look
 from legible.synth.kinds.registry import SAMPLE_KINDS
 from legible.synth.style import Drawing, Style, draw_hand_style, draw_style, draw_with_boxes
+from legible.synth.texts.chinese import LANGUAGE, ChineseTexts
 from legible.synth.texts.makers import Sources
 from legible.synth.texts.rare import RareSigns
 from legible.synth.texts.vocabulary import Vocabulary
@@ -51,6 +52,7 @@ class Job:
     charset: Charset
     fonts: tuple[Font, ...]
     foreign: float = 0.0
+    language: str = "en"
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,8 @@ def draw_sample(job: Job, number: int) -> Drawn:
     if job.kind in SAMPLE_KINDS:
         return _draw_kind(job, number, style_number, rng)
     style = _style(job, style_number)
-    text, drawing = draw_some(texts_within(job.charset, job.names, job.flattening), rng, unit=job.unit, style=style)
+    texts = texts_within(job.charset, job.names, job.flattening, job.language)
+    text, drawing = draw_some(texts, rng, unit=job.unit, style=style)
     height, width = drawing.image.shape
     boxes = tuple(_rounded(box) for box in drawing.boxes) if job.boxes else ()
     return Drawn(number, style_number, text, height, width, boxes, _png(drawing.image))
@@ -166,8 +169,9 @@ def _style(job: Job, number: int) -> Style:
 
 
 @lru_cache(maxsize=4)
-def texts_within(charset: Charset, names: bool, flattening: float) -> Texts:  # noqa: FBT001
-    return Texts(charset, names=names, flattening=flattening)
+def texts_within(charset: Charset, names: bool, flattening: float, language: str = "en") -> Texts:  # noqa: FBT001
+    made = ChineseTexts if language == LANGUAGE else Texts
+    return made(charset, names=names, flattening=flattening)
 
 
 def _png(image: npt.NDArray[np.uint8]) -> bytes:
