@@ -107,7 +107,7 @@ def test_hocr_gives_the_words_back_with_their_boxes() -> None:
     spans = [e for e in root.iter() if e.get("class") == "ocrx_word"]
     assert [e.text for e in spans] == 2 * " ".join(TEXTS).split()
     assert spans[0].get("title") == "bbox 100 100 120 130; x_wconf 90"
-    assert {e.get("class") for e in root.iter()} == {None, "ocr_page", "ocr_carea", "ocr_line", "ocrx_word"}
+    assert {e.get("class") for e in root.iter()} == {None, "ocr_page", "ocr_carea", "ocr_par", "ocr_line", "ocrx_word"}
 
 
 def test_alto_gives_lines_and_words_back() -> None:

@@ -80,6 +80,7 @@ def test_the_schemas_find_faults(schemas: dict[str, etree.XMLSchema]) -> None:
 PROPERTIES = {
     "ocr_page": r"bbox( \d+){4}; ppageno \d+",
     "ocr_carea": r"bbox( \d+){4}",
+    "ocr_par": r"bbox( \d+){4}",
     "ocr_line": r"bbox( \d+){4}",
     "ocrx_word": r"bbox( \d+){4}; x_wconf (100|\d{1,2})",
 }

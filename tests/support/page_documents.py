@@ -36,11 +36,11 @@ def pages_as_tiff(*images: GreyImage) -> bytes:
     return buffer.getvalue()
 
 
-def pages_as_pdf(*images: GreyImage) -> bytes:
+def pages_as_pdf(*images: GreyImage, dpi: int = 150) -> bytes:
     """A scan: each page is a picture."""
     buffer = io.BytesIO()
     first, *others = (Image.fromarray(image) for image in images)
-    first.save(buffer, "PDF", save_all=True, append_images=others, resolution=150)
+    first.save(buffer, "PDF", save_all=True, append_images=others, resolution=dpi)
     return buffer.getvalue()
 
 
@@ -91,8 +91,8 @@ def written_pdf(text: str) -> bytes:
 
 def page_corpus(face: Path) -> list[bytes]:
     """Small documents of every kind, to be damaged."""
-    first = drawn_page(face, "Some words", "of a page", size=(300, 200), letters=24)
-    second = drawn_page(face, "and of another", size=(280, 160), letters=20)
+    first = drawn_page(face, "words", size=(200, 110), letters=20)
+    second = drawn_page(face, "others", size=(180, 104), letters=18)
     tiffs = []
     for compression in ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg", "group4"):
         buffer = io.BytesIO()
@@ -102,7 +102,7 @@ def page_corpus(face: Path) -> list[bytes]:
         one.save(buffer, "TIFF", save_all=True, append_images=[other], compression=compression)
         tiffs.append(buffer.getvalue())
     pictures = [encoded_page(first, form) for form in ("PNG", "JPEG", "WEBP", "BMP")]
-    pdfs = [pages_as_pdf(first, second), written_pdf("Written on a screen"), empty_pdf(3), locked_pdf()]
+    pdfs = [pages_as_pdf(first, second, dpi=300), written_pdf("Written on a screen"), empty_pdf(3), locked_pdf()]
     return [*pdfs * 3, *tiffs, *pictures]  # as many PDFs as others
 
 

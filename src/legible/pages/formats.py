@@ -54,7 +54,7 @@ def to_hocr(document: DocumentResult) -> str:
     ET.SubElement(head, "title").text = "Recognised text"
     ET.SubElement(head, "meta", {"http-equiv": "Content-Type", "content": "text/html; charset=utf-8"})
     ET.SubElement(head, "meta", {"name": "ocr-system", "content": CREATOR})
-    capabilities = "ocr_page ocr_carea ocr_line ocrx_word ocrp_wconf"
+    capabilities = "ocr_page ocr_carea ocr_par ocr_line ocrx_word ocrp_wconf"
     ET.SubElement(head, "meta", {"name": "ocr-capabilities", "content": capabilities})
     body = ET.SubElement(html, "body")
     for page in document.pages:
@@ -132,9 +132,11 @@ def _hocr_page(body: ET.Element, page: PageResult) -> None:
     for block_number, block in enumerate(page.blocks, start=1):
         name = f"block_{page.number}_{block_number}"
         area = ET.SubElement(element, "div", {"class": "ocr_carea", "id": name, "title": _bbox(block.box)})
+        paragraph = {"class": "ocr_par", "id": name.replace("block", "par"), "title": _bbox(block.box)}
+        lines = ET.SubElement(area, "p", paragraph)  # programs look for lines in paragraphs alone
         for line_number, line in enumerate(block.lines, start=1):
             name = f"line_{page.number}_{block_number}_{line_number}"
-            row = ET.SubElement(area, "span", {"class": "ocr_line", "id": name, "title": _bbox(line.box)})
+            row = ET.SubElement(lines, "span", {"class": "ocr_line", "id": name, "title": _bbox(line.box)})
             for word_number, word in enumerate(_words(line), start=1):
                 title = f"{_bbox(word.box)}; x_wconf {round(100 * word.confidence)}"
                 attributes = {"class": "ocrx_word", "id": f"{name}_{word_number}", "title": title}

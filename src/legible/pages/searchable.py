@@ -34,6 +34,17 @@ def searchable_pdf(document: DocumentResult, images: Sequence[GreyImage]) -> byt
     return _saved(pdf)
 
 
+def text_pdf(document: DocumentResult, *, dpi: tuple[float, float]) -> bytes:
+    """Return a PDF of the text alone, which another program lays over its own pages. dpi: across and down."""
+    pdf = pdfium.PdfDocument.new()
+    for page in document.pages:
+        width, height = (
+            side * POINTS_PER_INCH / each for side, each in zip((page.width, page.height), dpi, strict=True)
+        )
+        _write_lines(pdf, pdf.new_page(width, height), page)
+    return _saved(pdf)
+
+
 def with_text(document: DocumentResult, data: bytes) -> bytes:
     """Return the PDF that was read, with text added to those of its pages that had none."""
     pdf = pdfium.PdfDocument(data)
