@@ -173,7 +173,7 @@ def test_the_calls_are_described(service: httpx.Client) -> None:
 
 def test_the_model_card_can_be_read(service: httpx.Client, bundle_folder: Path) -> None:
     assert service.get("/card").text == (bundle_folder / "card.md").read_text()
-    assert 'href="/card"' in service.get("/").text
+    assert 'href="/page/card.html"' in service.get("/").text
 
 
 def counts(service: httpx.Client) -> dict[str, str]:

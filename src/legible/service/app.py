@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -29,7 +29,7 @@ from legible.service.middleware.key import KeyMiddleware
 from legible.service.middleware.request_log import RequestLogMiddleware
 from legible.service.model_api import ModelApi
 from legible.service.models import folders_of
-from legible.service.openapi import DOCS_PAGE, describe
+from legible.service.openapi import describe
 from legible.service.page_api import PageApi
 from legible.service.refusals import count_error, error_response
 
@@ -68,7 +68,7 @@ def build_app(api: Api, pages: PageApi | None = None) -> ASGIApp:
         Route("/metrics", api.exposition, methods=["GET"]),
         Route("/openapi.json", lambda _: JSONResponse(description()), methods=["GET"]),
         *model_routes(api),
-        Route("/docs", lambda _: HTMLResponse(DOCS_PAGE), methods=["GET"]),
+        Route("/docs", lambda _: page_file("docs.html"), methods=["GET"]),
         *(label_routes(api, correction_limit) if settings.label_keys else ()),
     ]
     middleware = middleware_of(api, pages)
@@ -149,8 +149,11 @@ def body_limit(settings: ServiceSettings, *, max_bytes: int) -> Middleware:
 
 
 def page_settings(api: Api, pages: PageApi) -> dict[str, Any]:
-    """Return what the page offers: whether it takes corrections and reads whole pages, and the lexicons."""
-    return {"feedback": api.settings.feedback, "pages": pages.is_available, "lexicons": api.worker.lexicons}
+    """Return what the page offers: whether it takes corrections and reads whole pages, lexicons, and the charset."""
+    return {
+        "feedback": api.settings.feedback, "pages": pages.is_available, "lexicons": api.worker.lexicons,
+        "charset": api.worker.characters,
+    }  # fmt: skip
 
 
 def page_file(name: str) -> Response:

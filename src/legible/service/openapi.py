@@ -29,22 +29,6 @@ EXAMPLE: dict[str, Any] = {
     "reading_id": "20261121T08-4711-9f3c52d0a1b4",
     "bundle": "0123456789ab",
 }
-DOCS_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>legible: calls</title>
-<style>body{font:16px/1.5 system-ui;max-width:46rem;margin:2rem auto;padding:0 1rem}pre{overflow:auto}</style>
-<h1>Calls</h1>
-<p><code>POST /read</code>: one image in the multipart field <code>image</code>.
-<pre>curl -F image=@word.png localhost:3000/read</pre>
-<p><code>POST /read_batch</code>: several in <code>images</code>; a reading or an error for each, in order.
-<pre>curl -F images=@a.png -F images=@b.png localhost:3000/read_batch</pre>
-<p>Both take the field <code>channel</code>, and in the query <code>accept=0.95</code>, the confidence from which a
-reading is accepted, <code>lexicon=english</code> to prefer words, <code>alternatives=3</code> for other texts,
-<code>model=digits</code> for another of the bundles that <a href="/models">/models</a> lists.
-<p><code>POST /read_page</code>: a picture, TIFF or PDF of whole pages in <code>image</code>;
-<code>format=text</code>, <code>hocr</code>, <code>alto</code>, <code>page</code> or <code>pdf</code> in place of JSON.
-<pre>curl -F image=@scan.pdf "localhost:3000/read_page?format=text"</pre>
-<p>All of it, errors included: <a href="/openapi.json">OpenAPI</a>. Also <code>GET /</code>, the page;
-<code>/metrics</code>, <code>/livez</code>, <code>/readyz</code>.
-</html>"""
 
 
 def describe(settings: ServiceSettings) -> dict[str, Any]:

@@ -1,97 +1,11 @@
-// Draw, drop, paste or choose an image; see its text, how sure each character is, and the image's statistics.
+// Read the current image; show its text, how sure each character is, and the image's statistics.
 "use strict";
 
-const byId = (id) => document.getElementById(id);
-const canvas = byId("canvas");
-const pen = canvas.getContext("2d", { willReadFrequently: true });
-const pad = canvas.parentElement;
-let drawing = null;  // the pointer that draws: a second finger does not
-let drawn = false;
 let last;  // what is read again with a lexicon, or without
 let again;  // reads the last file once more, when a key is given
+let readsPages = false;  // whether the service reads whole pages
 let asked = 0;  // the request whose answer is awaited: older ones are not shown
-
-const WRITE = "write a word here, or drop or paste an image";
-
-function hint(text) {
-  byId("hint").textContent = text;
-  byId("hint").hidden = !text;
-}
-
-function clearPad() {
-  pen.fillStyle = "#fff";
-  pen.fillRect(0, 0, canvas.width, canvas.height);
-  drawn = false;
-  hint(WRITE);
-  byId("preview").hidden = true;
-  byId("result").hidden = true;
-  byId("error").hidden = true;
-  byId("spoken").textContent = "";
-  last = undefined;
-  asked += 1;
-  wait(false);
-}
-
-function place(event) {
-  const box = canvas.getBoundingClientRect();
-  return [(event.clientX - box.left) * canvas.width / box.width, (event.clientY - box.top) * canvas.height / box.height];
-}
-
-canvas.addEventListener("pointerdown", (event) => {
-  if (drawing !== null) return;
-  if (!byId("preview").hidden) clearPad();
-  drawing = event.pointerId;
-  drawn = true;
-  hint("");
-  canvas.setPointerCapture(event.pointerId);
-  Object.assign(pen, { lineWidth: 9, lineCap: "round", lineJoin: "round", strokeStyle: "#16181c" });
-  pen.beginPath();
-  pen.moveTo(...place(event));
-  pen.lineTo(...place(event));  // a tap is a dot
-  pen.stroke();
-});
-canvas.addEventListener("pointermove", (event) => {
-  if (event.pointerId !== drawing) return;
-  const points = event.getCoalescedEvents?.() ?? [];
-  for (const point of points.length ? points : [event]) pen.lineTo(...place(point));
-  pen.stroke();
-});
-for (const end of ["pointerup", "pointercancel"]) {
-  canvas.addEventListener(end, (event) => { if (event.pointerId === drawing) drawing = null; });
-}
-
-function readDrawing() {
-  if (!drawn) return showError("There is nothing to read yet: write a word, or choose an image.");
-  canvas.toBlob((blob) => read(blob, "drawing.png"), "image/png");
-}
-
-function readFile(file) {
-  if (!file) return;
-  if (readsPages && (kind() === "page" || isDocument(file))) return readDocument(file);
-  const preview = byId("preview");
-  URL.revokeObjectURL(preview.src);
-  preview.src = URL.createObjectURL(file);
-  preview.hidden = false;
-  preview.onerror = () => {  // no browser shows every format that is read
-    preview.hidden = true;
-    hint(`${file.name || "image"} (cannot be shown here)`);
-  };
-  hint("");
-  read(file, file.name || "pasted.png");
-}
-
-function shownKey() {
-  const key = sessionStorage.getItem("key");
-  return key ? { Authorization: `Bearer ${key}` } : {};
-}
-
-function useKey(event) {
-  event.preventDefault();
-  sessionStorage.setItem("key", byId("key").value);
-  byId("key").value = "";
-  byId("ask").hidden = true;
-  again?.();
-}
+let current;  // the reading that is shown
 
 const WORDS = {
   not_an_image: "This is not an image. Choose a PNG, JPEG, WebP, TIFF or BMP file.",
@@ -103,6 +17,42 @@ const WORDS = {
   missing_key: "This service asks for a key. Type yours and use it.",
   wrong_key: "This service asks for a key. Type yours and use it.",
 };
+
+// The words for a confidence, and the name of its colour: both come of the same choice, so that they agree.
+function judged(reading) {
+  if (!reading.text) return ["no text found", "low"];
+  if (reading.accepted) return ["sure", "high"];
+  return reading.confidence >= 0.5 ? ["not sure, have a look", "middle"] : ["a guess", "low"];
+}
+
+function percent(fraction) {
+  return Math.round(fraction * 100);
+}
+
+function readCurrent() {
+  if (picture) return read(picture.blob, picture.name);
+  if (!drawn) return showError("There is nothing to read yet: write a word, or choose an image.");
+  canvas.toBlob((blob) => read(blob, "drawing.png"), "image/png");
+}
+
+function shownKey() {
+  const key = sessionStorage.getItem("key");
+  return key ? { Authorization: `Bearer ${key}` } : {};
+}
+
+function useKey(event) {
+  event.preventDefault();
+  const key = byId("key").value.trim();
+  if (!key || /[^\x21-\x7e]/.test(key)) {
+    byId("key-warning").textContent = key ? "This holds characters that no key has; is the keyboard set to another script?" : "The key is empty.";
+    return;
+  }
+  byId("key-warning").textContent = "";
+  sessionStorage.setItem("key", key);
+  byId("key").value = "";
+  byId("ask").hidden = true;
+  again?.();
+}
 
 async function read(blob, name) {
   last = [blob, name];
@@ -122,6 +72,7 @@ async function read(blob, name) {
     if (!answer.ok) return showError(WORDS[content.error.code] ?? content.error.message);
     if (content.hint === "page" && readsPages) return readDocument(blob);
     show(content, performance.now() - started);
+    enterHistory(content, blob);
   } catch {
     if (number === asked) showError("The service does not answer. Try again in a moment.");
   } finally {
@@ -134,54 +85,63 @@ function wait(waiting) {
   byId("answer").ariaBusy = String(waiting);
 }
 
+function forgetReading() {
+  byId("result").hidden = byId("error").hidden = true;
+  byId("spoken").textContent = "";
+  last = undefined;
+  asked += 1;
+  wait(false);
+}
+
 function show(reading, milliseconds) {
   byId("error").hidden = true;
   byId("result").hidden = false;
   byId("text").replaceChildren(...reading.characters.map(character));
   if (!reading.text) byId("text").textContent = "(no text found)";
-  byId("meter").value = reading.confidence;
-  const sure = reading.accepted ? "sure enough to accept" : "not sure enough to accept";
-  byId("spoken").textContent = `${reading.text || "No text found"}. ${Math.round(reading.confidence * 100)} percent, ${sure}.`;
-  byId("confidence").textContent = `${Math.round(reading.confidence * 100)} %, ${sure}, ${Math.round(milliseconds)} ms`;
+  const [words, level] = judged(reading);
+  byId("sure").dataset.level = level;
+  byId("meter").ariaValueNow = percent(reading.confidence);
+  byId("meter").ariaValueText = `${percent(reading.confidence)} %, ${words}`;
+  byId("fill").style.width = `${percent(reading.confidence)}%`;
+  byId("spoken").textContent = `${reading.text || "No text found"}, ${percent(reading.confidence)} %, ${words}`;
+  byId("confidence").textContent = `${percent(reading.confidence)} %, ${words}${milliseconds ? `, ${Math.round(milliseconds)} ms` : ""}`;
   byId("bundle").textContent = `bundle ${reading.bundle}`;
+  byId("copied").textContent = "";
+  byId("copy-text").hidden = !reading.text;
   byId("statistics").replaceChildren(...Object.entries(reading.statistics).map(row));
   const others = reading.alternatives.filter(({ confidence }) => confidence >= 0.005);
   byId("others").hidden = !others.length;
   byId("alternatives").replaceChildren(...others.map(alternative));
+  resetCorrection(reading.text);
   current = reading;
-  byId("right").value = reading.text;
-  byId("kept").textContent = "";
 }
-
-let corrects = false;  // whether corrections are taken
-let readsPages = false;  // whether the service reads whole pages
-let current;  // the reading that a correction is for
 
 function alternative({ text, confidence }) {
   const item = document.createElement("li");
   const shown = item.appendChild(document.createElement(corrects ? "button" : "span"));
   shown.className = "quiet";
   shown.textContent = text || "(no text)";
-  shown.appendChild(document.createElement("small")).textContent = `${Math.round(confidence * 100)} %`;
+  shown.appendChild(document.createElement("small")).textContent = `${percent(confidence)} %`;
   if (!corrects) return item;
   shown.type = "button";
-  shown.addEventListener("click", () => {
-    byId("right").value = text;
-    correct();
-  });
+  shown.addEventListener("click", () => propose(text));
   return item;
 }
 
-async function correct(event) {
-  event?.preventDefault();
-  const body = JSON.stringify({ reading_id: current.reading_id, text: byId("right").value });
-  const headers = { "Content-Type": "application/json", ...shownKey() };
+async function copyText() {
   try {
-    const answer = await fetch("/feedback", { method: "POST", body, headers });
-    byId("kept").textContent = answer.ok ? "Thank you, kept." : (await answer.json()).error.message;
-  } catch {
-    byId("kept").textContent = "The service does not answer. Try again in a moment.";
+    await navigator.clipboard.writeText(current.text);
+    byId("copied").textContent = "Copied.";
+  } catch {  // only pages from this machine or by TLS may write to the clipboard
+    getSelection().selectAllChildren(byId("text"));
+    byId("copied").textContent = "Marked: press Ctrl C.";
   }
+}
+
+async function readSample(event) {
+  const name = event.currentTarget.dataset.image;
+  const blob = await (await fetch(`/page/${name}`)).blob();
+  takePicture(new File([blob], name, { type: "image/png" }));
 }
 
 async function settle() {
@@ -190,6 +150,7 @@ async function settle() {
     corrects = settings.feedback;
     readsPages = settings.pages;
     byId("kinds").hidden = !readsPages;
+    charset = new Set(settings.charset);
     byId("correction").hidden = byId("digits").hidden = !corrects;
     const [lexicon] = settings.lexicons;
     byId("prefer").hidden = !lexicon;
@@ -203,8 +164,8 @@ async function settle() {
 function character({ text, confidence }) {
   const span = document.createElement("span");
   span.textContent = text;
-  span.title = `${Math.round(confidence * 100)} %`;
-  span.style.opacity = 0.4 + 0.6 * confidence;
+  span.title = `${percent(confidence)} %`;
+  span.dataset.level = confidence >= 0.9 ? "high" : confidence >= 0.5 ? "middle" : "low";
   return span;
 }
 
@@ -224,16 +185,24 @@ function showError(message) {
 }
 
 byId("ask").addEventListener("submit", useKey);
-byId("read").addEventListener("click", readDrawing);
-byId("clear").addEventListener("click", clearPad);
+byId("read").addEventListener("click", readCurrent);
+byId("copy-text").addEventListener("click", copyText);
+for (const sample of document.querySelectorAll(".sample")) sample.addEventListener("click", readSample);
 for (const id of ["file", "camera"]) {
-  byId(id).addEventListener("change", (event) => { readFile(event.target.files[0]); event.target.value = ""; });
+  byId(id).addEventListener("change", (event) => {
+    const [file] = event.target.files;
+    if (file) takePicture(file);
+    event.target.value = "";
+  });
 }
-byId("correction").addEventListener("submit", correct);
 byId("lexicon").addEventListener("change", () => { if (last) read(...last); });
 document.addEventListener("keydown", (event) => {
-  const writing = event.target.matches("input, textarea") || event.ctrlKey || event.metaKey || event.altKey;
-  if (writing || !corrects || byId("result").hidden) return;
+  const typing = event.target.matches("input, textarea");
+  if ((event.ctrlKey || event.metaKey) && event.key === "z" && !typing) {
+    event.preventDefault();
+    return undo();
+  }
+  if (typing || event.ctrlKey || event.metaKey || event.altKey || !corrects || byId("result").hidden) return;
   const other = byId("alternatives").children[Number(event.key) - 1];
   if (event.key === "c") byId("right").select();
   else if (other) other.firstChild.click();
@@ -241,16 +210,20 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 canvas.addEventListener("keydown", (event) => {
-  if (event.key === "Enter") readDrawing();
+  if (event.key === "Enter") readCurrent();
   if (event.key === "Escape") clearPad();
 });
-document.addEventListener("paste", (event) => readFile([...event.clipboardData.files][0]));
+document.addEventListener("paste", (event) => {
+  const [file] = event.clipboardData.files;
+  if (file) takePicture(file);
+});
 document.addEventListener("dragover", (event) => { event.preventDefault(); pad.classList.add("over"); });
 document.addEventListener("dragleave", () => pad.classList.remove("over"));
 document.addEventListener("drop", (event) => {
   event.preventDefault();
   pad.classList.remove("over");
-  readFile(event.dataTransfer.files[0]);
+  const [file] = event.dataTransfer.files;
+  if (file) takePicture(file);
 });
 clearPad();
 settle();
