@@ -154,3 +154,8 @@ def test_an_interpolation_without_a_start_or_an_own_source_is_refused() -> None:
         train = dataclasses.replace(params.train, **changed)  # type: ignore[arg-type]
         with pytest.raises(SettingsError, match=r"train\.interpolation is between"):
             check_phases(dataclasses.replace(params, train=train), [])
+
+
+def test_where_a_source_is_not_here_it_goes_three_tenths_of_the_way_at_most() -> None:
+    files = [PROJECT / name for name in ("params.yaml", "params/finetune.yaml", "params/finetune-unseen.yaml")]
+    assert load_params(*files).train.interpolation == (0.1, 0.2, 0.3)

@@ -216,8 +216,12 @@ def test_without_a_gpu_nothing_is_run(pipeline: Path) -> None:
 
 ADDS = """#!/bin/sh
 case $1 in
-  params) echo "seed: 1";;
-  data) echo "legible $*"; test ! -f fails || exit 3; mkdir -p work/finetune/data/raw/own;;
+  params) echo "seed: 1, of $*";;
+  data)
+    echo "legible $*"
+    if [ "$2" = rehearse ] && [ -f absent ]; then echo "not here, so that it is not rehearsed: iam"; fi
+    test ! -f fails || exit 3
+    mkdir -p work/finetune/data/raw/own;;
   before-after) echo "legible $*";;
   train) mkdir -p models/weights; echo "from $(cat start/model.weights.h5)" | tee models/weights/model.weights.h5;;
 esac
@@ -255,6 +259,17 @@ def test_a_fine_tuning_takes_the_folder_that_is_named_each_time(tuned: Path) -> 
         assert done.returncode == 0, done.stderr
         assert added(done) == [folder]
         assert "dvc repro\n\nlegible before-after work/finetune/before work/finetune\n" in done.stdout
+
+
+def test_a_fine_tuning_stays_near_its_start_where_it_cannot_rehearse_what_that_was_trained_on(tuned: Path) -> None:
+    asked = tuned / "work/finetune/params.yaml"
+    make(tuned, "finetune", FOLDER="a")
+    assert "finetune-unseen" not in asked.read_text()
+    (tuned / "absent").touch()
+    assert "at most three tenths of the way" in make(tuned, "finetune", FOLDER="a").stdout
+    assert asked.read_text().endswith("params/finetune.yaml params/finetune-unseen.yaml\n")
+    make(tuned, "finetune", FOLDER="a", ALL_THE_WAY="1")
+    assert "finetune-unseen" not in asked.read_text()
 
 
 def test_a_fine_tuning_ends_with_the_bundle_how_to_serve_it_and_how_to_judge_it(tuned: Path) -> None:
