@@ -15,7 +15,7 @@ import httpx
 import psutil
 import pytest
 from conftest import drawn_word
-from hostile_files import png
+from hostile_files import many_scans, png, tiff_of_parts
 from PIL import Image
 from serving import Service, started, wait_until_ready
 
@@ -136,6 +136,26 @@ def test_a_log_that_cannot_be_written_delays_no_answer(
     assert texts == ["Hamburg"] * 1500
     assert lost is not None
     assert float(lost[1]) > 0
+
+
+def test_a_pipe_that_nobody_reads_for_errors_delays_no_answer(
+    tmp_path: Path, bundle_folder: Path, print_face: Path
+) -> None:
+    """libtiff writes a line of its own to standard error for each of these files."""
+    reading, writing = os.pipe()
+    image, damaged = word(print_face), tiff_of_parts(316, 316, many_scans((316, 316), 200), 1, compression=7, rows=316)
+    try:
+        with (
+            started(tmp_path, LEGIBLE_BUNDLE=str(bundle_folder), errors=writing) as service,
+            httpx.Client(base_url=service.address, timeout=60) as client,
+        ):
+            files = [("images", ("a.tiff", damaged))] * 60
+            codes = [client.post("/read_batch", files=files).status_code for _ in range(20)]
+            text = client.post("/read", files={"image": image}).json()["text"]
+    finally:
+        os.close(writing)
+        os.close(reading)
+    assert (codes, text) == ([200] * 20, "Hamburg")
 
 
 def test_every_error_has_the_one_shape(service: Service) -> None:

@@ -6,8 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from waiting import wait_until
 
-from legible.service.line_writer import LineWriter, QueuedStream, queue_output
+from legible.service.line_writer import LineWriter, QueuedStream, queue_descriptor, queue_output
 
 
 def test_lines_are_written_in_order(tmp_path: Path) -> None:
@@ -57,6 +58,29 @@ def test_what_is_printed_and_logged_goes_through_the_writers(tmp_path: Path, mon
         writer.close(timeout_seconds=5)
     logger.handlers.clear()
     assert (tmp_path / "log").read_text().splitlines() == ["printed in parts", "logged"]
+
+
+def test_what_a_library_writes_by_itself_goes_through_the_writer(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("wb") as file:
+        writer = LineWriter(file.fileno(), on_lost=lambda _: None)
+        queue_descriptor(file.fileno(), writer)
+        os.write(file.fileno(), b"a library's own line\nand a line without end")
+        writer.write("a line of ours")
+        wait_until(
+            lambda: {"a library's own line", "a line of ours"} <= set((tmp_path / "log").read_text().splitlines())
+        )
+
+
+def test_a_library_is_not_stopped_by_a_pipe_that_nobody_reads() -> None:
+    lost: list[int] = []
+    reading, writing = os.pipe()
+    writer = LineWriter(writing, on_lost=lost.append, max_lines=100)
+    queue_descriptor(writing, writer)
+    for _ in range(5000):  # of 100 bytes: a pipe holds some hundreds, then such a write would never return
+        os.write(writing, b"x" * 99 + b"\n")
+    wait_until(lambda: sum(lost) > 3000)
+    os.close(reading)
+    os.close(writing)
 
 
 def test_characters_that_no_file_can_hold_are_spelt_out(tmp_path: Path) -> None:

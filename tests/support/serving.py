@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,11 +49,14 @@ def started(
     cores: str = "",
     open_files: int | None = None,
     output: int | None = None,
+    errors: int | None = None,
+    before: Sequence[str] = (),
     **variables: str,
 ) -> Iterator[Service]:
     """A service that is ready; its log and observations lie in the folder. `cores` as taskset lists them.
 
-    `open_files` limits those of each process, `output` is a descriptor for standard output in place of the log.
+    `open_files` limits those of each process, `output` and `errors` are descriptors in place of the log,
+    `before` a command that starts the one that follows it.
     """
     port = port or free_port()
     environment = {
@@ -71,6 +74,7 @@ def started(
     pinned = ["taskset", "--cpu-list", cores] if cores else []
     limited = ["prlimit", f"--nofile={open_files}:{open_files}"] if open_files else []
     command = [
+        *before,
         *limited,
         *pinned,
         sys.executable,
@@ -85,7 +89,7 @@ def started(
     ]
     path = folder / "service.log"
     with path.open("a") as log:
-        process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=output or log, stderr=log)
+        process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=output or log, stderr=errors or log)
         service = Service(f"http://127.0.0.1:{port}", process, path)
         try:
             wait_until_ready(service)

@@ -18,7 +18,7 @@ from legible.service.api import Api
 from legible.service.app import admission_of, build_app, seconds_of_document
 from legible.service.connections import Connections, limits_of
 from legible.service.internals.of_bentoml import exports_spans
-from legible.service.line_writer import LineWriter, queue_output
+from legible.service.line_writer import LineWriter, queue_descriptor, queue_output
 from legible.service.models import open_models
 from legible.service.page_api import PageApi
 from legible.service.parent import end_with_parent
@@ -71,6 +71,7 @@ class Legible:
 
     def __init__(self) -> None:
         queue_output(api.lines, errors)
+        queue_descriptor(2, errors)
         end_with_parent()
         connections.allow(allow_open_files() - OTHER_OPEN_FILES)
         api.start(open_models(api.settings, worker=new_worker_name()))

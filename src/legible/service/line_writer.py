@@ -16,6 +16,8 @@ from contextlib import suppress
 MAX_LINES = 1000
 """The most lines that wait to be written."""
 BATCH = 100
+MAX_LINE_BYTES = 4096
+"""A longer line of a library is written as several."""
 
 
 class LineWriter:
@@ -36,6 +38,10 @@ class LineWriter:
             self._queue.put_nowait(line)
         except queue.Full:
             self._on_lost(1)
+
+    def move_to(self, descriptor: int) -> None:
+        """Write to another open file from the next line on."""
+        self._descriptor = descriptor
 
     def close(self, *, timeout_seconds: float) -> None:
         """Write what is queued, for at most this long."""
@@ -79,6 +85,24 @@ class QueuedStream(io.TextIOBase):
 
     def writable(self) -> bool:
         return True
+
+
+def queue_descriptor(descriptor: int, writer: LineWriter) -> None:
+    """Have what libraries write to an open file by themselves go through its writer too, which goes on with a copy.
+
+    libtiff writes to standard error what it thinks of each damaged file; a full pipe would stop the thread that reads.
+    """
+    writer.move_to(os.dup(descriptor))
+    reading, writing = os.pipe()
+    os.dup2(writing, descriptor)
+    os.close(writing)
+    threading.Thread(target=_forward, args=(reading, writer), name="library-lines", daemon=True).start()
+
+
+def _forward(descriptor: int, writer: LineWriter) -> None:
+    with os.fdopen(descriptor, "rb") as file:
+        while line := file.readline(MAX_LINE_BYTES):
+            writer.write(line.decode(errors="backslashreplace").rstrip("\n"))
 
 
 def queue_output(out: LineWriter, error: LineWriter) -> None:
