@@ -1,5 +1,6 @@
 """Packing: a bundle is replaced as a whole, or not at all."""
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -10,7 +11,8 @@ from kills import KilledError, killed_after
 
 from legible.config import Params, load_params
 from legible.data.dataset import Sample, write_dataset
-from legible.errors import BundleError
+from legible.errors import BundleError, DataError
+from legible.gate.decide import gate
 from legible.packing.add_pages import add_pages
 from legible.packing.card import real_first
 from legible.packing.pack import PAGE_PARTS, PARTS, pack
@@ -42,6 +44,33 @@ def test_it_makes_a_bundle_that_loads(root: Path, params: Params) -> None:
     bundle = load_bundle(root / "models/bundle")
     assert bundle.lexicons == ("english",)
     assert "# Model card" in bundle.card
+
+
+def test_a_small_bundle_goes_without_what_judging_and_reports_need(root: Path, params: Params) -> None:
+    small = dataclasses.replace(params.pack, leave_out=("results.jsonl", "reference.parquet", "signatures.json"))
+    pack(dataclasses.replace(params, pack=small), root=root)
+    bundle = load_bundle(root / "models/bundle")
+    assert set(PARTS) - set(bundle.manifest.files) == set(small.leave_out)
+    with pytest.raises(DataError, match=r"results\.jsonl: no recorded results \(pack\.leave_out\)"):
+        gate(bundle.folder, bundle.folder, floors={})
+
+
+def test_a_bundle_without_a_lexicon_has_none_and_its_card_says_so(root: Path, params: Params) -> None:
+    (root / "training/lexicon.gz").write_bytes(b"")
+    path = root / "evaluation/evaluation.json"
+    evaluation = json.loads(path.read_text())
+    path.write_text(json.dumps({n: v for n, v in evaluation.items() if n not in ("with_lexicon", "lexicon_coverage")}))
+    pack(dataclasses.replace(params, lexicon=dataclasses.replace(params.lexicon, words=0)), root=root)
+    bundle = load_bundle(root / "models/bundle")
+    assert bundle.lexicons == ()
+    assert "there is no lexicon" in bundle.card
+    assert "| slice | by best path | CER |\n" in bundle.card
+    assert "ith the lexicon" not in bundle.card
+
+
+def test_a_bundle_beyond_its_own_limit_is_refused(root: Path, params: Params) -> None:
+    with pytest.raises(BundleError, match=r"at most 300000 may be; results\.jsonl is the largest part"):
+        pack(dataclasses.replace(params, pack=dataclasses.replace(params.pack, max_bytes=300_000)), root=root)
 
 
 @pytest.mark.parametrize("step", range(3))

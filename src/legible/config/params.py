@@ -198,8 +198,8 @@ class LexiconParams(Section):
     name: str
     language: str
     """The language as wordfreq calls it."""
-    words: PositiveInt
-    """The number of most frequent words that are taken."""
+    words: NonNegativeInt
+    """The number of most frequent words that are taken; 0 for a bundle without a lexicon."""
     trust: float
     unknown: float
     letter: float
@@ -264,6 +264,11 @@ class PackParams(Section):
     revision: NonNegativeInt
     floors: Mapping[str, Fraction]
     """The lowest exact match that is allowed for each slice, by name."""
+    max_bytes: PositiveInt = 5_000_000
+    """The largest size of the bundle; never more than bundles may have at all."""
+    leave_out: tuple[Literal["results.jsonl", "reference.parquet", "signatures.json"], ...] = ()
+    """Files that a small bundle goes without: the gate then reads the images again, reports draw no reference, and the
+    drift check names no cause."""
 
 
 @dataclass(frozen=True)

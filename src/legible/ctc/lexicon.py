@@ -203,6 +203,11 @@ class LexiconPrior:
         return self._weights.capitals if word.isupper() else None
 
 
+def lexicon_if_any(path: Path) -> Lexicon | None:
+    """Load the lexicon that a stage wrote; None for the empty file that it writes where `lexicon.words` is 0."""
+    return Lexicon.load(path) if path.stat().st_size else None
+
+
 def words_of(text: str) -> list[str]:
     """Return the words of a text as the prior sees them: `"I'll go 12 km" -> ["I'll", "go", "km"]`."""
     words, word = [], ""

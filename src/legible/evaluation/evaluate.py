@@ -15,7 +15,7 @@ from tqdm import tqdm
 from legible.arrays import GreyImage
 from legible.config import Params
 from legible.ctc.decode import best_path_text
-from legible.ctc.lexicon import Lexicon, words_of
+from legible.ctc.lexicon import Lexicon, lexicon_if_any, words_of
 from legible.data.dataset import Dataset, Sample
 from legible.evaluation.corrupted import AT, corrupted, exact_match_curves, spread_over_writers, write_corrupted
 from legible.evaluation.invariance import same_readings
@@ -72,13 +72,12 @@ def evaluate(params: Params, *, root: Path, workers: int = 2, make: MakeRecogniz
     draw_reliability(folder / "reliability.svg", groups(results))
     draw_worst(folder / "worst.png", cases, readings, results, count=params.evaluate.worst)
     _write_observations(recognizer, folder, [*validation, *map(case_of, tuning)], readings[: len(validation)])
-    lexicon = Lexicon.load(root / "training/lexicon.gz")
+    lexicon = lexicon_if_any(root / "training/lexicon.gz")
     content = {
         **summary(results, print_recipe_name=params.evaluate.print.name),
         "characters": character_errors(cases, readings),
         "best_path": read_by_best_path(recognizer, cases),
-        "with_lexicon": {"name": params.lexicon.name, **_read_with(lexicon, recognizer, cases)},
-        "lexicon_coverage": coverage(cases, lexicon),
+        **(_preferring(lexicon, recognizer, cases, name=params.lexicon.name) if lexicon else {}),
         "same_reading": same_reading(recognizer, cases, readings),
         "corruptions": _corrupt(recognizer, spread_over_writers(tuning, params.evaluate.corrupted), folder),
     }
@@ -91,6 +90,11 @@ def _write_observations(
     """Write the observations of the cases; the readings are of the first of them."""
     others = _read(recognizer, cases[len(readings) :], Decoding(), said="tune")
     write_observations(folder / "observations.jsonl", _observed(cases, [*readings, *others]))
+
+
+def _preferring(lexicon: Lexicon, recognizer: Recognizer, cases: Sequence[Case], *, name: str) -> dict[str, object]:
+    read = {"name": name, **_read_with(lexicon, recognizer, cases)}
+    return {"with_lexicon": read, "lexicon_coverage": coverage(cases, lexicon)}
 
 
 def _read_with(lexicon: Lexicon, recognizer: Recognizer, cases: Sequence[Case]) -> dict[str, object]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from legible.errors import DataError
 from legible.sampling import writer_resamples
 from legible.scores import calibration_error
 
@@ -78,6 +79,11 @@ def write_results(path: Path, results: Iterable[Result]) -> None:
 
 
 def read_results(path: Path) -> list[Result]:
+    """Read the results that were recorded at build. Raise DataError for a bundle that goes without them."""
+    if not path.is_file():
+        raise DataError(
+            f"{path}: no recorded results (pack.leave_out); judge where the data set is, or by floors alone"
+        )
     lines = path.read_text(encoding="utf-8").splitlines()
     return [Result(**{**fields, "slices": tuple(fields["slices"])}) for fields in map(json.loads, lines)]
 

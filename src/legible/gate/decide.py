@@ -125,7 +125,7 @@ class _Readings:
 
 def _readings(candidate: Path, champion: Path, cases: Sequence[Case]) -> _Readings:
     """Re-read the cases with both bundles; without cases take the results recorded at build."""
-    new, old = (read_results(folder / "results.jsonl") for folder in (candidate, champion))
+    new, old = (_recorded(folder, cases) for folder in (candidate, champion))
     missing = [f"slice {name} of the champion is missing" for name in _names_only_in(old, new)]
     if not cases:
         return _Readings(new, old, missing, ["speed was not judged: nothing was read"])
@@ -134,8 +134,14 @@ def _readings(candidate: Path, champion: Path, cases: Sequence[Case]) -> _Readin
     return _Readings(again.candidate, again.champion, [*missing, *_slower(again.times_slower)], (), not_read)
 
 
+def _recorded(folder: Path, cases: Sequence[Case]) -> list[Result]:
+    """Return the results recorded at build; none of a bundle that goes without, where the images are read again."""
+    path = folder / "results.jsonl"
+    return [] if cases and not path.is_file() else read_results(path)
+
+
 def _first(candidate: Path, floors: Mapping[str, float], cases: Sequence[Case]) -> GateVerdict:
-    recorded = read_results(candidate / "results.jsonl")
+    recorded = _recorded(candidate, cases)
     results = read_alone(candidate, cases) if cases else recorded
     reasons, not_read = tuple(_below_floors(results, floors)), tuple(_missing(results, recorded))
     notes = ("no champion: floors alone were judged",)

@@ -108,16 +108,16 @@ def pages_section(folder: Path, *, root: Path) -> str:
 
 
 def _tables(evaluation: FigureTable) -> dict[str, object]:
-    preferring = evaluation["with_lexicon"]
+    preferring = evaluation.get("with_lexicon", {})
     return {
         "slices": _slices(evaluation["slices"]),
-        "decoders": _decoders(evaluation["best_path"], preferring["slices"]),
-        "covered": [f"{fraction:.1%} of {group}" for group, fraction in evaluation["lexicon_coverage"].items()],
+        "decoders": _decoders(evaluation["best_path"], preferring.get("slices", {})),
+        "covered": [f"{fraction:.1%} of {group}" for group, fraction in evaluation.get("lexicon_coverage", {}).items()],
         "writers": _writers(evaluation["writers"]),
         "same_reading": _same_reading(evaluation["same_reading"]),
         "thresholds": _thresholds(evaluation["thresholds"]),
-        "thresholds_with_lexicon": _thresholds(preferring["thresholds"]),
-        "character_figures": _characters(evaluation["characters"], preferring["characters"]),
+        "thresholds_with_lexicon": _thresholds(preferring["thresholds"]) if preferring else "",
+        "character_figures": _characters(evaluation["characters"], preferring.get("characters", {})),
         "corruptions": _corruptions(evaluation["corruptions"]["exact_match"]),
         "uncorrupted": f"{evaluation['corruptions']['exact_match']['none'][0]:.1%}",
     }
@@ -173,6 +173,9 @@ def _error(row: Mapping[str, float]) -> str:
 
 
 def _decoders(best_path: FigureTable, preferring: FigureTable) -> str:
+    if not preferring:
+        alone = [(name, _with_interval(row), f"{row['cer']:.2%}") for name, row in real_first(best_path)]
+        return markdown_table(("slice", "by best path", "CER"), alone)
     rows = []
     for name, row in real_first(best_path):
         other = preferring[name]
@@ -199,6 +202,9 @@ def _writers(found: list[dict[str, Any]]) -> str:
 
 
 def _characters(plain: FigureTable, preferring: FigureTable) -> str:
+    if not preferring:
+        alone = [(name, f"{row['right']:.1%}", _error(row)) for name, row in plain.items()]
+        return markdown_table(("slice", "right", "calibration error"), alone)
     rows = []
     for name, row in plain.items():
         other = preferring.get(name, row)

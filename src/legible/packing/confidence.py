@@ -21,7 +21,7 @@ from legible.charset import REJECT
 from legible.config import Params
 from legible.ctc.beam import Candidate
 from legible.ctc.decode import softmax
-from legible.ctc.lexicon import Lexicon
+from legible.ctc.lexicon import Lexicon, lexicon_if_any
 from legible.data.dataset import Dataset, Sample
 from legible.errors import DataError
 from legible.recognition.calibration import FORMAT, CharacterWeights, ModeWeights, ReadingWeights, features, logit
@@ -70,14 +70,14 @@ def confidence(params: Params, *, root: Path) -> None:
     )
     if not samples:
         raise DataError("data/dataset holds no tune samples to calibrate on; add writers, or raise ingest.tune_share")
-    report = calibrate(recognizer, samples, Lexicon.load(root / "training/lexicon.gz"))
+    report = calibrate(recognizer, samples, lexicon_if_any(root / "training/lexicon.gz"))
     content = json.dumps(asdict(report), indent=1) + "\n"
     (root / "training/confidence.json").write_text(content, encoding="utf-8")
 
 
-def calibrate(recognizer: Recognizer, samples: Sequence[Sample], lexicon: Lexicon) -> CalibrationReport:
-    """Read every sample once, decode it in both ways, and fit the weights."""
-    ways = {"plain": Decoding(), "lexicon": Decoding(recognizer.prior(lexicon))}
+def calibrate(recognizer: Recognizer, samples: Sequence[Sample], lexicon: Lexicon | None) -> CalibrationReport:
+    """Read every sample once, decode it in both ways, and fit the weights; without a lexicon those of plain serve."""
+    ways = {"plain": Decoding()} | ({"lexicon": Decoding(recognizer.prior(lexicon))} if lexicon else {})
     attempts: dict[str, list[Attempt]] = {name: [] for name in ways}
     empty_texts = any(not sample.text for sample in samples)
     for sample in tqdm(samples, desc="calibrate", unit="image"):
@@ -90,7 +90,8 @@ def calibrate(recognizer: Recognizer, samples: Sequence[Sample], lexicon: Lexico
     for name, own in attempts.items():
         errors[f"raw, {name}"] = errors_by_group(own, ModeWeights())
         errors[f"calibrated, {name}"] = errors_by_group(own, fitted[name])
-    return CalibrationReport(FORMAT.version, len(samples), fitted["plain"], fitted["lexicon"], errors, empty_texts)
+    preferring = fitted.get("lexicon", fitted["plain"])
+    return CalibrationReport(FORMAT.version, len(samples), fitted["plain"], preferring, errors, empty_texts)
 
 
 def _attempt(

@@ -13,9 +13,12 @@ from legible.errors import SettingsError
 
 
 def lexicon(params: Params, *, root: Path) -> None:
-    """Write root/training/lexicon.gz."""
+    """Write root/training/lexicon.gz, an empty file where `lexicon.words` is 0: a charset of digits spells no word."""
     folder = root / "training"
     folder.mkdir(parents=True, exist_ok=True)
+    if not params.lexicon.words:
+        (folder / "lexicon.gz").write_bytes(b"")
+        return
     frequent_words(params.lexicon, params.charset.build()).save(folder / "lexicon.gz")
 
 

@@ -53,7 +53,9 @@ PAGE_PARTS = {
 
 def pack(params: Params, *, root: Path) -> None:
     """Write root/models/bundle. Raise BundleError where a part is missing or the whole is too large."""
-    parts = {**PARTS, f"{LEXICON}{params.lexicon.name}{LEXICON_SUFFIX}": "training/lexicon.gz"}
+    parts = {name: place for name, place in PARTS.items() if name not in params.pack.leave_out}
+    if params.lexicon.words:
+        parts[f"{LEXICON}{params.lexicon.name}{LEXICON_SUFFIX}"] = "training/lexicon.gz"
     if (root / PAGE_PARTS[DETECTOR]).is_file():
         parts |= PAGE_PARTS
     missing = [place for place in parts.values() if not (root / place).is_file()]
@@ -69,7 +71,7 @@ def pack(params: Params, *, root: Path) -> None:
             fresh, params, data_set=data_set.fingerprint, sources=data_set.present, trained=trained
         )
         FORMAT.save(fresh / MANIFEST, dataclasses.asdict(manifest))
-        check_size(fresh)
+        check_size(fresh, max_bytes=params.pack.max_bytes)
 
 
 def make_manifest(
@@ -90,10 +92,9 @@ def make_manifest(
     )
 
 
-def check_size(folder: Path) -> None:
+def check_size(folder: Path, *, max_bytes: int = MAX_BYTES) -> None:
     size = sum(path.stat().st_size for path in folder.iterdir())
-    if size > MAX_BYTES:
+    allowed = min(max_bytes, MAX_BYTES)
+    if size > allowed:
         largest = max(folder.iterdir(), key=lambda path: path.stat().st_size)
-        raise BundleError(
-            f"the bundle has {size} bytes, at most {MAX_BYTES} may be; {largest.name} is the largest part"
-        )
+        raise BundleError(f"the bundle has {size} bytes, at most {allowed} may be; {largest.name} is the largest part")
