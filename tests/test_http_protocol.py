@@ -250,8 +250,7 @@ def admission(
     inner = Starlette(routes=[Route("/read", handler, methods=["POST"])])
     found = AdmissionControl(
         ConcurrencyLimitMiddleware(inner, slots=slots, paths=("/read",), count=lambda _: None),
-        slots=slots,
-        paths=("/read",),
+        slots={"/read": slots},
         count=([] if counted is None else counted).append,
         request_log=None if lines is None else RequestLog(lines.append, paths=("/read",)),
         is_draining=lambda: False,
