@@ -21,7 +21,7 @@ from legible.observations.lines import to_request
 from legible.observations.row import Observation
 from legible.observations.sending import BatchSender, CollectorDestination, ParquetDestination
 from legible.observations.window import WindowTally, read_back, stream
-from legible.service.service_logs import destinations
+from legible.service.service_logs import ServiceLogs, destinations
 
 
 class Unsteady:
@@ -211,3 +211,17 @@ def test_parquet_of_another_kind_or_cut_off_is_an_error_that_names_it(tmp_path: 
 def test_what_is_no_store_or_collector_is_refused_at_the_start(settings: dict[str, str], said: str) -> None:
     with pytest.raises(SettingsError, match=said):
         destinations(ServiceSettings.from_environment(settings), worker="1")
+
+
+def test_a_worker_sends_its_rows_to_the_store_beside_its_disk(tmp_path: Path) -> None:
+    variables = {
+        "LEGIBLE_OBSERVATIONS_FOLDER": str(tmp_path / "disk"),
+        "LEGIBLE_OBSERVATIONS_STORE": str(tmp_path / "store"),
+        "LEGIBLE_CORRECTIONS_FOLDER": str(tmp_path / "corrections"),
+    }
+    logs, rows = ServiceLogs(ServiceSettings.from_environment(variables), worker="47"), rows_like(9, seed=11)
+    for row in rows:
+        logs.put_row(row)
+    logs.close()
+    assert read_back(tmp_path / "disk").observations == tuple(rows)
+    assert read_back(tmp_path / "store").observations == tuple(rows)

@@ -49,6 +49,17 @@ class Row:
     images_per_second: float
     over_bare: float
     peak_mib: float
+    cpu_seconds: float
+    """Of all processes, so that what else the machine does hardly matters."""
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a call took: seconds of the clock, of the processors, and the most MiB of one process."""
+
+    seconds: float
+    cpu_seconds: float
+    peak_mib: float
 
 
 def draw_shards(folder: Path, count: int) -> None:
@@ -119,15 +130,26 @@ def ray_reader(address: str) -> Callable[[Path, Path], None]:
     return read
 
 
-def peak_of(call: Callable[[], None]) -> tuple[float, float]:
-    """Seconds of a call, and the most memory in MiB of one process below this one meanwhile."""
+def cpu_of(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def usage_of(call: Callable[[], None]) -> Usage:
+    """What this process and those below it use meanwhile; they are looked at five times a second."""
     peak, ended = [0.0], threading.Event()
+    own = psutil.Process()
+    before = {one.pid: cpu_of(one) for one in (own, *own.children(recursive=True))}
+    used = dict(before)
 
     def look() -> None:
-        while not ended.wait(0.5):
-            for child in psutil.Process().children(recursive=True):
+        is_last = False
+        while not is_last:
+            is_last = ended.wait(0.2)
+            for one in (own, *own.children(recursive=True)):
                 try:
-                    peak[0] = max(peak[0], child.memory_info().rss / 2**20)
+                    used[one.pid] = cpu_of(one)
+                    peak[0] = max(peak[0], one.memory_info().rss / 2**20 if one is not own else 0.0)
                 except psutil.NoSuchProcess:
                     continue
 
@@ -137,7 +159,8 @@ def peak_of(call: Callable[[], None]) -> tuple[float, float]:
     call()
     seconds = time.monotonic() - started
     ended.set()
-    return seconds, peak[0]
+    looking.join()
+    return Usage(seconds, sum(used.values()) - sum(before.values()), peak[0])
 
 
 def killed_midway(folder: Path, output: Path, found: Any, images: int) -> int:
@@ -169,19 +192,26 @@ def main() -> None:
         draw_shards(folder, asked.images)
         engines = {"bare": read_bare, "local": read_local, "ray": ray_reader(found.address)}
         engines.pop(asked.skip, None)
-        measured: dict[str, list[tuple[float, float]]] = {name: [] for name in engines}
+        measured: dict[str, list[Usage]] = {name: [] for name in engines}
         for number in range(asked.rounds):
             for name, read in engines.items():
                 output = Path(place) / f"{name}-{number}"
-                measured[name].append(peak_of(lambda read=read, output=output: read(folder, output)))
-        rates = {name: asked.images / statistics.median(s for s, _ in own) for name, own in measured.items()}
+                measured[name].append(usage_of(lambda read=read, output=output: read(folder, output)))
+        rates = {name: asked.images / statistics.median(one.seconds for one in own) for name, own in measured.items()}
         rows = [
-            Row(name, round(rate, 1), round(rate / rates["bare"], 3), round(max(mib for _, mib in measured[name])))
+            Row(
+                name,
+                round(rate, 1),
+                round(rate / rates["bare"], 3),
+                round(max(one.peak_mib for one in measured[name])),
+                round(statistics.median(one.cpu_seconds for one in measured[name]), 1),
+            )
             for name, rate in rates.items()
         ]
         for row in rows:
             print(
                 f"{row.engine:8}{row.images_per_second:9.1f} images/s{row.over_bare:7.2f} of bare{row.peak_mib:7} MiB"
+                f"{row.cpu_seconds:8.1f} s of CPU"
             )
         content: dict[str, Any] = {"images": asked.images, "rows": [asdict(row) for row in rows]}
         if "ray" in engines:

@@ -20,6 +20,7 @@ from legible.cli import gate
 from legible.cli import candidate
 from legible.cli import data
 from legible.cli import stages
+from legible.cli import sweep
 from legible.cli import detector
 # ruff: isort: on
 
@@ -42,4 +43,5 @@ __all__ = [
     "respond",
     "serve",
     "stages",
+    "sweep",
 ]
