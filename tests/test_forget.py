@@ -19,6 +19,7 @@ from legible.observations.corrections import Correction, read_corrections
 from legible.observations.forget import forget_rows
 from legible.observations.layout import hour
 from legible.observations.row import observe
+from legible.observations.shadow import ShadowRow
 from legible.observations.window import read_back
 from legible.reading import Reading
 
@@ -40,7 +41,9 @@ def send(held: Held, number: int, channel: str, *, pixels: int) -> None:
     Image.fromarray(image).save(path)
     row = observe(image, Reading("x", 0.5, ()), channel=channel, at=AT, reading_id=name, document=f"document {number}")
     correction = Correction(AT, name, f"corrected {number}")
-    for folder, line in ((held.observations, row.to_json()), (held.corrections, correction.to_json())):
+    shadow = ShadowRow(AT, name, "a", "b", False, 0.5, 0.5, 1, 2, 0.1, 0.1)
+    lines = {held.observations: row, held.corrections: correction, held.shadow: shadow}
+    for folder, line in ((folder, one.to_json()) for folder, one in lines.items()):
         (folder / "v1").mkdir(parents=True, exist_ok=True)
         with (folder / "v1" / f"{hour(AT)}-1.jsonl").open("a") as file:
             file.write(line + "\n")
@@ -53,7 +56,7 @@ def send(held: Held, number: int, channel: str, *, pixels: int) -> None:
 
 @pytest.fixture
 def held(tmp_path: Path) -> Held:
-    names = ("observations", "images", "labels", "corrections", "queue", "project")
+    names = ("observations", "images", "labels", "corrections", "queue", "shadow", "project")
     held = Held(*(tmp_path / name for name in names))
     for number in range(6):  # 4 and 5 are the same picture
         send(held, number, "till" if number < 2 else "desk", pixels=10 + min(number, 4))
@@ -75,7 +78,7 @@ def test_nothing_is_left_of_a_reading_and_all_of_the_others(held: Held, tmp_path
     others = {reading_id(number): traces(tmp_path, reading_id(number)) for number in range(1, 6)}
     samples = len(list((held.root / "data/raw/labels/images").iterdir()))
     assert len(traces(tmp_path, reading_id(0))) >= 7
-    assert forget([reading_id(0)], held) == Forgotten(1, 1, 1, 1, 1, 1)
+    assert forget([reading_id(0)], held) == Forgotten(1, 1, 1, 1, 1, 1, 1)
     assert traces(tmp_path, reading_id(0)) == []
     assert {name: traces(tmp_path, name) for name in others} == others
     assert len(list((held.root / "data/raw/labels/images").iterdir())) == samples - 1
@@ -91,7 +94,7 @@ def test_what_is_left_is_read_as_before_and_a_second_call_finds_nothing(held: He
     assert len(read_corrections(held.corrections)) == 5
     assert load_wanted(held.labels) == {reading_id(2)}
     again = forget([reading_id(0)], held)
-    assert again == Forgotten(0, 0, 0, 0, 0, 0)
+    assert again == Forgotten(0, 0, 0, 0, 0, 0, 0)
     assert again.said() == "nothing was held of it"
 
 
@@ -142,7 +145,7 @@ def test_what_is_no_reading_is_refused_and_deletes_nothing(held: Held, tmp_path:
 def test_all_that_is_held_of_a_channel_is_handed_over_and_nothing_of_others(held: Held, tmp_path: Path) -> None:
     out = tmp_path / "out"
     counts = export_channel("till", held, out)
-    assert counts == {"observations": 2, "labels": 2, "corrections": 2, "images": 2, "samples": 2}
+    assert counts == {"observations": 2, "labels": 2, "corrections": 2, "shadow": 2, "images": 2, "samples": 2}
     assert {path.stem for path in (out / "images").iterdir()} == {reading_id(0), reading_id(1)}
     text = "".join(path.read_text() for path in out.glob("*.jsonl")) + (out / "samples/index.tsv").read_text()
     assert all((reading_id(number) in text) == (number < 2) for number in range(6))

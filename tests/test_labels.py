@@ -10,6 +10,7 @@ from PIL import Image
 from legible.errors import DataError
 from legible.labelling.desk import LabelDesk, LabelRefusedError, Seen, is_blind
 from legible.labelling.labels import MAX_LENGTH, Label, LabelBook, LabelLog, faults_of, read_rows
+from legible.observations.shadow import ShadowRow
 
 IDS = [f"20261129T10-7-{number:012x}" for number in range(40)]
 BLIND = [name for name in IDS if is_blind(name)]
@@ -20,7 +21,7 @@ def said(reading_id: str, labeller: str = "ann", verdict: str = "text", text: st
     return Label(at, reading_id, labeller, verdict, text if verdict == "text" else "")  # type: ignore[arg-type]
 
 
-def desk(folder: Path, names: list[str], *, worker: str = "1") -> LabelDesk:
+def desk(folder: Path, names: list[str], *, worker: str = "1", shadow: Path | None = None) -> LabelDesk:
     """A desk over kept images whose confidence rises with their place."""
     for name in names:
         path = folder / "images/v1/20261129T10" / f"{name}.png"
@@ -33,6 +34,7 @@ def desk(folder: Path, names: list[str], *, worker: str = "1") -> LabelDesk:
         worker=worker,
         bundle="0123456789ab",
         see=lambda path: Seen(f"read {path.stem[-2:]}", places[path.stem] / 100, unusual=places[path.stem]),
+        shadow=shadow,
     )
     made.refresh(limit=1000)
     return made
@@ -206,3 +208,30 @@ def test_rows_say_what_was_shown(tmp_path: Path) -> None:
     assert row["version"] == 1
     assert (row["drawn"], row["text"], row["bundle"]) == ("blind", "b", "0123456789ab")
     assert row["read"].startswith("read ")
+
+
+def shadowed(reading_id: str, *, agrees: bool) -> str:
+    return ShadowRow(1.0, reading_id, "a", "b", agrees, 0.5, 0.5, 1, 2, 0.1, 0.1).to_json() + "\n"
+
+
+def test_every_third_image_is_one_on_which_champion_and_candidate_differ(tmp_path: Path) -> None:
+    log = tmp_path / "shadow/v1/20261129T10-1.jsonl"
+    log.parent.mkdir(parents=True)
+    disputed = CHOSEN[10:12]
+    log.write_text("".join(shadowed(name, agrees=name not in disputed) for name in CHOSEN))
+    at_desk = desk(tmp_path, CHOSEN, shadow=tmp_path / "shadow")
+    handed = [label_next(at_desk, "ann", at=float(turn)) for turn in range(9)]
+    assert handed[2] == disputed[0]
+    assert handed[5] == disputed[1]
+    log.write_text(log.read_text() + shadowed(CHOSEN[20], agrees=False))
+    later = [label_next(at_desk, "ann", at=10.0 + turn) for turn in range(3)]
+    assert later[2] == CHOSEN[20]
+
+
+@pytest.mark.parametrize("content", [None, "", "torn\n", '{"version": 99}\n'])
+def test_without_a_readable_shadow_log_labelling_goes_on(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        (tmp_path / "shadow/v1").mkdir(parents=True)
+        (tmp_path / "shadow/v1/20261129T10-1.jsonl").write_text(content)
+    at_desk = desk(tmp_path, CHOSEN[:4], shadow=tmp_path / "shadow")
+    assert {label_next(at_desk, "ann", at=float(turn)) for turn in range(4)} == set(CHOSEN[:4])

@@ -12,6 +12,7 @@ Observations = Annotated[Path, typer.Option(help="The service's folder of observ
 Images = Annotated[Path, typer.Option(help="The images that the service kept.")]
 Labels = Annotated[Path, typer.Option(help="The service's folder of labels.")]
 Corrected = Annotated[Path, typer.Option("--corrections", help="The service's folder of corrections.")]
+Shadow = Annotated[Path, typer.Option(help="The service's folder of what a candidate read in the shadow.")]
 Queue = Annotated[Path, typer.Option(help="The folder that legible queue wrote.")]
 
 
@@ -25,6 +26,7 @@ def forget(
     labels: Labels = HERE / "labels",
     corrections: Corrected = HERE / "corrections",
     queue: Queue = HERE / "queue",
+    shadow: Shadow = HERE / "shadow",
     root: Root = HERE,
 ) -> None:
     """Delete all that is held of readings. Example: legible forget 20261129T10-7-00000000002a"""
@@ -34,7 +36,7 @@ def forget(
 
     if bool(readings) == bool(channel):
         raise LegibleError("name reading ids, or a --channel; an answer of the service names its reading_id")
-    held = Held(observations, images, labels, corrections, queue, root)
+    held = Held(observations, images, labels, corrections, queue, shadow, root)
     print(run(readings or readings_of(channel, held), held).said())
 
 
@@ -47,12 +49,13 @@ def held(
     images: Images = HERE / "images",
     labels: Labels = HERE / "labels",
     corrections: Corrected = HERE / "corrections",
+    shadow: Shadow = HERE / "shadow",
     root: Root = HERE,
 ) -> None:
     """Write a folder with all that is held of a channel. Example: legible held mobile mobile-held/"""
     from legible.labelling.forget import Held
     from legible.labelling.held import export_channel
 
-    place = Held(observations, images, labels, corrections, HERE / "queue", root)
+    place = Held(observations, images, labels, corrections, HERE / "queue", shadow, root)
     counts = export_channel(channel, place, out)
     print(f"{out}: {', '.join(f'{count} {what}' for what, count in counts.items())}")

@@ -1,9 +1,9 @@
 """The label queue of a running service: which image comes next for which labeller, and what was said about it.
 
 Of the kept images those that `legible respond` asks for come first, and then the least confident and the most unusual,
-in turn. A tenth, chosen by the digest of its
-id, is blind: every labeller sees these, so that they tell how well labellers agree, and what the model gets right of
-all that is kept. Every tenth image that is handed out is a blind one.
+in turn; every third is one that a champion and its candidate in the shadow read differently, where there is one. A
+tenth, chosen by the digest of its id, is blind: every labeller sees these, so that they tell how well labellers agree,
+and what the model gets right of all that is kept. Every tenth image that is handed out is a blind one.
 """
 
 import hashlib
@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import Literal
 
 from legible.errors import LegibleError
+from legible.labelling.disputes import Disputes
 from legible.labelling.labels import Label, LabelBook, LabelLog, LabelVerdict, faults_of, read_rows
 from legible.labelling.wanted import load_wanted
 from legible.observations.image_log import kept_image, kept_images
 from legible.observations.layout import FOLDER
 
 BLIND_ONE_IN = 10
+DISPUTED_TURN = 2
+"""The turn of three on which an image comes that a champion and its candidate read differently."""
 Drawn = Literal["blind", "chosen"]
 
 
@@ -76,6 +79,7 @@ class LabelDesk:
         bundle: str,
         see: Callable[[Path], Seen | None],
         retention_days: int = 0,
+        shadow: Path | None = None,
     ) -> None:
         self._images = images
         self._labels = labels
@@ -86,6 +90,7 @@ class LabelDesk:
         self._sizes: tuple[tuple[str, int], ...] = ()
         self._read = LabelBook({}, {})
         self._wanted: frozenset[str] = frozenset()
+        self._disputes = Disputes(shadow)
 
     def refresh(self, *, limit: int) -> int:
         """Look at kept images that are new, at most `limit` of them; return how many are left to look at."""
@@ -180,6 +185,9 @@ class LabelDesk:
         names = list(names)
         if asked := [name for name in names if name in self._wanted]:
             return min(asked, key=_digest)
+        disputed = [name for name in names if name in self._disputes.readings()] if turn % 3 == DISPUTED_TURN else []
+        if disputed:
+            return min(disputed, key=lambda name: (self._seen[name].confidence, name))
         if turn % 2:
             return max(names, key=lambda name: (self._seen[name].unusual, name))
         return min(names, key=lambda name: (self._seen[name].confidence, name))

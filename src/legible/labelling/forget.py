@@ -24,6 +24,7 @@ class Held:
     labels: Path
     corrections: Path
     queue: Path
+    shadow: Path
     root: Path
     """The project whose data set may hold labels."""
 
@@ -37,6 +38,7 @@ class Forgotten:
     labels: int
     corrections: int
     queue: int
+    shadow: int
     samples: int
 
     def said(self) -> str:
@@ -59,6 +61,7 @@ def forget(readings: Collection[str], held: Held) -> Forgotten:
         labels=forget_rows(held.labels, readings),
         corrections=forget_rows(held.corrections, readings),
         queue=_forget_queue(held.queue, readings),
+        shadow=forget_rows(held.shadow, readings),
         samples=sum(_forget_samples(held.root, name, readings) for name in sources_of_labels(held.root)),
     )
 

@@ -40,6 +40,7 @@ def export_channel(channel: str, held: Held, out: Path) -> dict[str, int]:
             "observations": _write(folder / "observations.jsonl", _rows(channel, held.observations)),
             "labels": _write(folder / "labels.jsonl", _lines(held.labels, readings)),
             "corrections": _write(folder / "corrections.jsonl", _lines(held.corrections, readings)),
+            "shadow": _write(folder / "shadow.jsonl", _lines(held.shadow, readings)),
             "images": _copy_images(folder / "images", held, readings),
             "samples": _copy_samples(folder / "samples", held.root, readings),
         }  # fmt: skip

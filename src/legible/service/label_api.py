@@ -97,6 +97,7 @@ class LabelApi:
             bundle=worker.bundle_id,
             see=self._see,
             retention_days=settings.labels_retention_days,
+            shadow=Path(settings.shadow_folder),
         )
 
     def _see(self, path: Path) -> Seen | None:
