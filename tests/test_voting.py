@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 from bundle_variants import less_confident, other_letters, variant
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_models import IMAGES, asked, read, settings_for
 
@@ -85,6 +85,7 @@ readings = st.lists(
 )
 
 
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine
 @given(readings)
 def test_whatever_is_voted_on_is_a_reading(given_readings: list[Reading]) -> None:
     whole = combine(given_readings, alternatives=3)
