@@ -137,6 +137,7 @@ def test_sources_of_a_project_are_rehearsed_by_links_and_what_is_not_here_is_nam
     project, into = tmp_path / "project", tmp_path / "into"
     for name in ("old", "gone", "own"):
         add(project, kind="transcribed", path=letters(tmp_path / name, "a"), name=name)
+    add(project, kind="labels", path=letters(tmp_path / "labels", "a"), name="labels")
     (project / "data/raw/gone").rename(tmp_path / "away")
     add(into, kind="transcribed", path=letters(tmp_path / "mine", "b"), name="own")
     for _ in range(2):

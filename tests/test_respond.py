@@ -181,7 +181,10 @@ def run(folder: Path, *command: str) -> str:
     return done.stdout
 
 
-MAKEFILE = """finetune:
+MAKEFILE = """INTO := work/finetune
+export INTO
+
+finetune:
 \t@test -f "$$FOLDER/index.tsv" && echo tuned >> tuned.txt
 \t@mkdir -p "$$INTO/models" && cp -r models/bundle models/weights "$$INTO/models/" && cp params.yaml "$$INTO/"
 \t@echo "| slice | before | after |" > "$$INTO/before-after.md"

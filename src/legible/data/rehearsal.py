@@ -17,17 +17,19 @@ class Rehearsed:
 def rehearse(project: Path, into: Path) -> Rehearsed:
     """List the sources of a project in another one, by links to their files.
 
-    What the other project lists and holds itself stays as it is. Of two sources with one name its own counts.
+    What the other project lists and holds itself stays as it is. Of two sources with one name its own counts. Labels
+    are left out: a fine-tuning to them has them already.
     """
     own = [source for source in listed(into) if not (into / "data/raw" / source.name).is_symlink()]
-    others = [source for source in listed(project) if source.name not in {one.name for one in own}]
+    names = {source.name for source in own}
+    others = [source for source in listed(project) if source.name not in names and source.kind != "labels"]
     here = [source for source in others if raw_folder(project, source.name).is_dir()]
     for source in here:
         _link(raw_folder(project, source.name).resolve(), into / "data/raw" / source.name)
     if own or here:
         FORMAT.save(into / "data/sources.json", {"sources": [source.stated() for source in (*own, *here)]})
-    names = tuple(source.name for source in here)
-    return Rehearsed(names, tuple(source.name for source in others if source.name not in names))
+    absent = tuple(source.name for source in others if source not in here)
+    return Rehearsed(tuple(source.name for source in here), absent)
 
 
 def _link(folder: Path, link: Path) -> None:

@@ -73,7 +73,9 @@ def make_candidate(root: Path, *, work: Path, command: Sequence[str] = ("make", 
     write_text(into / COUNT, str(trainable(root)))
     if not (into / "models/bundle" / MANIFEST).is_file() or not (into / "before-after.md").is_file():
         folder = raw_folder(root, SOURCE).resolve()
-        _run(command, root, {"FOLDER": str(folder), "INTO": str(into.resolve()), "TERMS": "labels of this service"})
+        told = {"FOLDER": str(folder), "TERMS": "labels of this service"}
+        # an argument, because the Makefile states an INTO of its own, which goes before the environment's
+        _run([*command, f"INTO={into.resolve()}"], root, told)
     if not (into / VERDICT).is_file():
         _judge(root, into)
     verdict = (into / VERDICT).read_text(encoding="utf-8")
