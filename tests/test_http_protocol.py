@@ -65,6 +65,8 @@ def exchanged(
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             answer = asyncio.create_task(until_closed(reader))
             for part in parts:
+                if answer.done():  # a write that fails would throw away what has come
+                    break
                 writer.write(part)
                 await asyncio.sleep(pause)
             received = await asyncio.wait_for(answer, 10)
@@ -163,6 +165,10 @@ def test_a_body_in_small_chunks_is_no_large_head() -> None:
     chunk = b"10\r\n" + b"x" * 16 + b"\r\n"
     answer = exchanged(CHUNKED.replace(b"Host", b"Connection: close\r\nHost"), chunk * 8000, b"0\r\n\r\n")
     assert answer.endswith(str(16 * 8000).encode())
+
+
+def test_a_body_in_a_hundred_thousand_chunks_of_a_byte_is_refused() -> None:
+    assert status_and_code(exchanged(CHUNKED, *[b"1\r\nx\r\n" * 5000] * 20)) == (431, "too_large")
 
 
 GET = b"GET /quick HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"

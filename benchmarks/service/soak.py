@@ -1,7 +1,8 @@
-"""Hostile cases against the running service, then many readings: it must answer, live, and stay as large as it was.
+"""Attacks and hostile cases against the running service, then many readings: it must answer, and stay as it was.
 
-    make soak                                               10,000 cases, 100,000 readings
+    make soak                                               attacks, 10,000 cases, 100,000 readings
     python benchmarks/service/soak.py --cases 200 --readings 1000   fewer
+    python benchmarks/service/soak.py --only-attacks                the attacks alone (attacks.py)
 
 A third of the cases are requests that schemathesis makes of the OpenAPI description, each checked against it; the
 others are images of a corpus, damaged at random. Exits 1 where an answer is a 5xx or none, a worker died, or memory
@@ -21,6 +22,7 @@ from pathlib import Path
 import _support  # noqa: F401
 import hostile
 import httpx
+from attacks import attack_rows
 from load import Answer, Connection, upload
 from rows import AT_LEAST, AT_MOST, IMAGES, MEGABYTE, Row, Scale
 from serving import Service, started
@@ -104,6 +106,7 @@ def description_row(service: Service, count: int) -> Row:
 
 
 def rows(cases: int, readings: int) -> Iterator[Row]:
+    yield from attack_rows()
     settings = {"LEGIBLE_FEEDBACK": "1", "LEGIBLE_WORKERS": str(min(os.cpu_count() or 1, 2))}
     with tempfile.TemporaryDirectory() as folder, started(Path(folder), **settings) as service:
         yield description_row(service, cases // 3)
@@ -121,9 +124,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=int, default=10_000)
     parser.add_argument("--readings", type=int, default=100_000)
+    parser.add_argument("--only-attacks", action="store_true")
     chosen = parser.parse_args()
     failed = False
-    for row in rows(chosen.cases, chosen.readings):
+    for row in attack_rows() if chosen.only_attacks else rows(chosen.cases, chosen.readings):
         failed |= row.holds is False
         bound = "" if row.bound is None else f"(needs {row.sense} {row.bound:g})"
         print(f"{'FAILS' if row.holds is False else 'ok':5}  {row.name}: {row.value:g} {row.unit} {bound}", flush=True)

@@ -60,10 +60,13 @@ class ByteBudget:
 
     CHUNK_BYTES = 16
     """What a chunk's size and line ends may take without counting."""
+    MAX_CHUNKS = 20_000
+    """The chunks of a message of which this is true: each costs the event loop microseconds, however small it is."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.spent = 0
+        self.chunks = 0
 
     @property
     def is_exceeded(self) -> bool:
@@ -78,11 +81,14 @@ class ByteBudget:
         self.spent -= count
 
     def is_chunk(self) -> None:
-        self.spent -= self.CHUNK_BYTES
+        """Count a chunk, and subtract what frames it, unless there are too many."""
+        self.chunks += 1
+        if self.chunks <= self.MAX_CHUNKS:
+            self.spent -= self.CHUNK_BYTES
 
     def renew(self) -> None:
         """Begin the budget of the next message."""
-        self.spent = 0
+        self.spent = self.chunks = 0
 
 
 class LimitedConnection(Protocol):
