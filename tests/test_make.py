@@ -459,3 +459,37 @@ def test_a_roll_out_that_does_not_get_ready_takes_service_and_drift_check_back(p
     assert "kustomize edit set image legible=registry/legible@sha256:new" in done.stdout
     assert "kubectl rollout undo deployment/legible" in done.stderr
     assert "kubectl set image cronjob/legible-drift drift=registry/legible@sha256:old" in done.stderr
+
+
+DUMPS = b"""train: 3 epochs
+WARNING: All log messages before absl::InitializeLog() is called are written to STDERR
+I0000 00:00:1795984460.995232   22318 port.cc:153] oneDNN custom operations are on.
+epoch 1/3: 0%\repoch 1/3: 5%E0000 00:00:1795984566.334018   22318 util.cc:131] oneDNN supports DT_BOOL only here.
+epoch 1/3: 9%\rW0000 is no line of TensorFlow's
+"""
+
+
+def test_a_rehearsal_prints_nothing_that_tensorflow_says_of_itself() -> None:
+    done = subprocess.run([PROJECT / "scripts/without-dumps"], input=DUMPS, capture_output=True, check=True)
+    expected = b"train: 3 epochs\nepoch 1/3: 0%\repoch 1/3: 5%epoch 1/3: 9%\rW0000 is no line of TensorFlow's\n"
+    assert done.stdout == expected
+
+
+@pytest.mark.parametrize(("code", "said"), [(0, "a bundle of its own is in"), (1, "")])
+def test_a_rehearsal_fails_where_its_pipeline_does(project: Path, code: int, said: str) -> None:
+    for name in ("models/measured", "fonts", "data", "params"):
+        (project / name).mkdir(parents=True)
+    for name in ("dvc.yaml", "fonts/package.json", "fonts/package-lock.json", "fonts/.npmrc"):
+        (project / name).touch()
+    (project / "bin/legible").write_text("#!/bin/sh\n")
+    (project / "bin/dvc").write_text(f'#!/bin/sh\n[ "$1" != repro ] || {{ echo "I am dvc" >&2; exit {code}; }}\n')
+    (project / "bin/python").symlink_to(sys.executable)
+    for name in ("legible", "dvc"):
+        (project / "bin" / name).chmod(0o755)
+    environment = {**os.environ, "FULL": "bin", "TINY": "work/tiny"}
+    command = ["sh", "scripts/tiny"]
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert "I am dvc" in done.stderr
+    assert said in done.stdout
+    assert ("bundle" in done.stdout) == (code == 0)
