@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from legible.evaluation.page_scores import PageScores, PlacedText, matched_lines, overlap_of, score_page
+from legible.evaluation.page_scores import (
+    PageScores,
+    PlacedText,
+    covered_fraction,
+    matched_lines,
+    overlap_of,
+    score_page,
+)
 
 
 def box(left: float, top: float, right: float, bottom: float) -> np.ndarray:
@@ -53,3 +60,9 @@ def test_scores_of_pages_add_up() -> None:
     assert (both.pages, both.lines, both.right_lines) == (2, 4, 2)
     assert both.cer == pytest.approx(0.5)
     assert PageScores().cer == 0
+
+
+def test_a_part_of_a_line_lies_on_it_and_a_speck_beside_it_does_not() -> None:
+    assert covered_fraction(box(10, 2, 40, 18), TRUTH) == 1.0
+    assert covered_fraction(box(50, 0, 150, 20), TRUTH) == pytest.approx(0.5)
+    assert covered_fraction(box(200, 200, 220, 210), TRUTH) == 0.0

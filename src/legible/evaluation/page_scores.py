@@ -101,14 +101,27 @@ def matched_lines(truth: Sequence[PlacedText], found: Sequence[PlacedText]) -> d
     return pairs
 
 
+def covered_fraction(polygon: npt.NDArray[np.float64], lines: Sequence[PlacedText]) -> float:
+    """Return the fraction of a polygon (n, 2) that lies on lines, taken as their convex hulls; at most 1."""
+    own = max(cv2.contourArea(cv2.convexHull(polygon.astype(np.float32))), 1e-9)
+    return min(sum(_common(polygon, line.polygon) for line in lines) / own, 1.0)
+
+
 def overlap_of(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> float:
     """Return the intersection over union of the convex hulls of two polygons."""
+    common = _common(first, second)
+    if not common:
+        return 0.0
+    whole = sum(cv2.contourArea(cv2.convexHull(polygon.astype(np.float32))) for polygon in (first, second))
+    return float(common / max(whole - common, 1e-9))
+
+
+def _common(first: npt.NDArray[np.float64], second: npt.NDArray[np.float64]) -> float:
+    """Return the area that the convex hulls of two polygons share, in square pixels."""
     if (first.max(axis=0) < second.min(axis=0)).any() or (second.max(axis=0) < first.min(axis=0)).any():
         return 0.0
     hulls = [cv2.convexHull(polygon.astype(np.float32)) for polygon in (first, second)]
-    common, _ = cv2.intersectConvexConvex(*hulls)
-    whole = sum(cv2.contourArea(hull) for hull in hulls)
-    return float(common / max(whole - common, 1e-9))
+    return float(cv2.intersectConvexConvex(*hulls)[0])
 
 
 def _text(lines: Sequence[PlacedText]) -> str:

@@ -14,7 +14,7 @@ from legible.detection.detector import LineDetector
 from legible.detection.geometry import moved_points
 from legible.errors import DataError, ImageError
 from legible.evaluation.page_cases import PageCase, drawn_cases, held_back_cases
-from legible.evaluation.page_scores import PlacedText, matched_lines
+from legible.evaluation.page_scores import PlacedText, covered_fraction, matched_lines
 from legible.files import write_text
 from legible.packing.confidence import fit_logistic, group_weights
 from legible.pages.read import PageReader
@@ -24,6 +24,8 @@ from legible.recognition.calibration import Calibration
 from legible.recognition.recognizer import artefact_recognizer
 from legible.scores import without
 
+MIN_COVERED = 0.5
+"""The fraction of a found line that has to lie on true lines for it to be text."""
 FILE = f"models/pages/{PAGE_CONFIDENCE}"
 
 
@@ -55,7 +57,7 @@ def page_confidence(params: Params, *, root: Path) -> None:
 
 
 def attempts_of(case: PageCase, reader: PageReader) -> Iterator[LineAttempt]:
-    """Yield the lines that were found on a page, before any is left out.
+    """Yield the lines that were found on a page, before any is left out; a part of a true line is text too.
 
     On a page whose lines are not all known, one that meets none of them may be a line or not, and is left out.
     """
@@ -69,10 +71,11 @@ def attempts_of(case: PageCase, reader: PageReader) -> Iterator[LineAttempt]:
     truth = {place: number for number, place in matched_lines(case.lines, placed).items()}
     usual = usual_height(upright.lines)
     for place, (line, reading) in enumerate(found):
-        if place in truth or case.complete:
+        text = covered_fraction(placed[place].polygon, case.lines) >= MIN_COVERED
+        if text or case.complete:
             true = case.lines[truth[place]].text if place in truth else None
             right = true is not None and without(true, case.untold) == without(reading.text.strip(), case.untold)
-            yield LineAttempt(case.group, inputs_of(line, reading, usual_height=usual), place in truth, right)
+            yield LineAttempt(case.group, inputs_of(line, reading, usual_height=usual), text, right)
 
 
 def fitted(attempts: Sequence[LineAttempt]) -> dict[str, dict[str, object]]:
