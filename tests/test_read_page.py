@@ -40,6 +40,8 @@ from legible.observations.row import Observation
 
 pytestmark = pytest.mark.slow
 SECONDS = 10.0
+BODY_SECONDS = 20.0
+"""The default of the time in which a body arrives."""
 
 
 @pytest.fixture(scope="module")
@@ -166,7 +168,7 @@ def test_a_page_of_noise_ends_in_time_with_an_answer(client: httpx.Client) -> No
     began = time.monotonic()
     answer = read(client, encoded_page(noise))
     assert answer.status_code == 200 or answer.json()["error"]["code"] in ("crowded_page", "page_timeout")
-    assert time.monotonic() - began < SECONDS + 5
+    assert time.monotonic() - began < BODY_SECONDS + SECONDS + 2  # what a request may take in all
 
 
 def test_damaged_documents_are_answered_and_the_worker_lives(
