@@ -14,7 +14,8 @@ from legible.data.rehearsal import Rehearsed, rehearse
 from legible.data.sources import add, listed, raw_folder
 from legible.errors import SettingsError
 from legible.evaluation.results import Result
-from legible.gate.before_after import Interval, _row, paired_interval, table
+from legible.gate.before_after import BeforeAfter, Interval, _row, paired_interval, table
+from legible.gate.comparison import compare_all
 from legible.gate.layout import CandidatePlace, candidate_place
 from legible.training.checks import check_phases
 from legible.training.interpolation import JUDGED_FROM, Trial, _between, _chosen, choose, said
@@ -72,7 +73,7 @@ def test_groups_too_small_to_judge_do_not_decide() -> None:
 
 
 def test_nine_images_that_did_not_change_do_not_prove_that_none_will() -> None:
-    unchanged = paired_interval(0, 0, count=9, independent=9)
+    unchanged = paired_interval(0, 0, count=9)
     assert unchanged.high == -unchanged.low == pytest.approx(0.178, abs=0.001)
 
 
@@ -82,27 +83,35 @@ def test_nine_images_that_did_not_change_do_not_prove_that_none_will() -> None:
 )
 def test_the_interval_of_a_paired_difference(gained: int, lost: int, count: int, low: float, high: float) -> None:
     """By hand: (16.5 - 4.5 ± 1.96 sqrt(21 - 144 / 102)) / 102."""
-    interval = paired_interval(gained, lost, count=count, independent=count)
+    interval = paired_interval(gained, lost, count=count)
     assert (interval.low, interval.high) == pytest.approx((low, high), abs=0.0001)
-
-
-def test_images_of_few_documents_count_as_few() -> None:
-    alone = paired_interval(30, 0, count=60, independent=60)
-    bunched = paired_interval(30, 0, count=60, independent=6)
-    assert bunched.high - bunched.low > 2 * (alone.high - alone.low)
-    assert paired_interval(30, 0, count=60, independent=1) == Interval(-1.0, 1.0)
 
 
 def read(sample: int, *, right: bool, writer: str) -> Result:
     return Result(f"{sample}", writer, ("own/word",), 0 if right else 2, 4, 0, 1, 0.9)
 
 
+def row_of(writers: int) -> BeforeAfter:
+    """60 images, of which the first half turned right, in equal documents."""
+    pairs = [
+        (read(n, right=True, writer=f"w{n * writers // 60}"), read(n, right=n >= 30, writer=f"w{n * writers // 60}"))
+        for n in range(60)
+    ]
+    (compared,) = compare_all(pairs)[1:]
+    return _row(compared, pairs, own=["own"])
+
+
 def test_a_row_holds_both_readings_of_the_same_images() -> None:
-    pairs = [(read(n, right=True, writer=f"w{n % 5}"), read(n, right=n >= 4, writer=f"w{n % 5}")) for n in range(10)]
-    row = _row("own/word", pairs, own=["own"])
-    assert (row.count, row.documents, row.before, row.after, row.is_own) == (10, 5, 0.6, 1.0, True)
-    assert (row.before_cer, row.after_cer) == (0.2, 0.0)
-    assert "| **own/word** | 10 | 5 | 60.0% | 100.0% |" in table([row])
+    row = row_of(60)
+    assert (row.count, row.documents, row.before, row.after, row.is_own) == (60, 60, 0.5, 1.0, True)
+    assert (row.before_cer, row.after_cer) == (0.25, 0.0)
+    assert "| **own/word** | 60 | 60 | 50.0% | 100.0% |" in table([row])
+
+
+def test_images_of_few_documents_count_as_few() -> None:
+    alone, bunched = row_of(60).difference, row_of(6).difference
+    assert bunched.high - bunched.low > 2 * (alone.high - alone.low)
+    assert row_of(1).difference == Interval(-1.0, 1.0)
 
 
 def candidate(folder: Path) -> Path:

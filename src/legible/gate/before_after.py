@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from legible.evaluation.evaluate import Case
-from legible.evaluation.results import Result, slice_names
-from legible.gate.comparison import Pair, join
+from legible.evaluation.results import Result
+from legible.gate.comparison import Comparison, Pair, compare_all, join
 from legible.gate.paired_readings import read_by_both
 from legible.tables import markdown_table
 
@@ -29,7 +29,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class BeforeAfter:
-    """One slice, read by both bundles. `difference` counts documents and not images, which are not independent."""
+    """One slice, read by both bundles. `difference` allows for images of one document that are alike."""
 
     name: str
     is_own: bool
@@ -55,8 +55,8 @@ def before_and_after(before: Path, after: Path, cases: Sequence[Case], *, own: C
     read = read_by_both(after, before, cases)
     pairs = join(read.candidate, read.champion)
     rows = [
-        _row(name, [pair for pair in pairs if name in pair[1].slices], own=own)
-        for name in slice_names(old for _, old in pairs)
+        _row(comparison, [pair for pair in pairs if comparison.name in pair[1].slices], own=own)
+        for comparison in compare_all(pairs)[1:]
     ]
     return sorted(rows, key=lambda row: (not row.is_own, row.name))
 
@@ -66,35 +66,30 @@ def table(rows: Sequence[BeforeAfter]) -> str:
     return markdown_table(HEAD, (row.cells() for row in rows))
 
 
-def _row(name: str, pairs: Sequence[Pair], *, own: Collection[str]) -> BeforeAfter:
-    gained = sum(new.right and not old.right for new, old in pairs)
-    lost = sum(old.right and not new.right for new, old in pairs)
-    documents = len({old.writer for _, old in pairs})
+def _row(compared: Comparison, pairs: Sequence[Pair], *, own: Collection[str]) -> BeforeAfter:
     new, old = [new for new, _ in pairs], [old for _, old in pairs]
     return BeforeAfter(
-        name, name.split("/", maxsplit=1)[0] in own, len(pairs), documents, _exact(old), _exact(new),
-        paired_interval(gained, lost, count=len(pairs), independent=documents), _cer(old), _cer(new),
+        compared.name, compared.name.split("/")[0] in own, len(pairs), len({result.writer for result in old}),
+        compared.champion, compared.candidate, _interval(compared), _cer(old), _cer(new),
     )  # fmt: skip
 
 
-def paired_interval(gained: int, lost: int, *, count: int, independent: int) -> Interval:
+def _interval(compared: Comparison) -> Interval:
+    """Return the wider bounds of two intervals: over resampled documents, and by the number of images alone."""
+    alone = paired_interval(compared.to_right, compared.to_wrong, count=compared.count)
+    return Interval(min(alone.low, compared.low), max(alone.high, compared.high))
+
+
+def paired_interval(gained: int, lost: int, *, count: int) -> Interval:
     """Return the interval of a difference of two fractions on the same images (Agresti and Min 2005).
 
     Half a case is added to each of the four cells, so that nine images of which none changed do not prove that none
-    will: `paired_interval(0, 0, count=9, independent=9)` is 18 points to either side. The images count as `independent`
-    documents; one document alone bounds nothing.
+    will: `paired_interval(0, 0, count=9)` is 18 points to either side.
     """
-    if independent < 2:  # noqa: PLR2004
-        return Interval(-1.0, 1.0)
-    scale = independent / count
-    up, down, total = gained * scale + 0.5, lost * scale + 0.5, independent + 2.0
+    up, down, total = gained + 0.5, lost + 0.5, count + 2.0
     middle = (up - down) / total
     half = Z * math.sqrt(max(up + down - (up - down) ** 2 / total, 0.0)) / total
     return Interval(max(middle - half, -1.0), min(middle + half, 1.0))
-
-
-def _exact(results: Sequence[Result]) -> float:
-    return sum(result.right for result in results) / len(results)
 
 
 def _cer(results: Sequence[Result]) -> float:
