@@ -90,7 +90,9 @@ def test_what_chooses_among_observations_is_refused_with_images(scans: Path, bun
 def test_a_time_that_is_none_is_an_error_of_one_line(tmp_path: Path) -> None:
     outcome = legible("rebase", "--since", "yesterday", "--out", str(tmp_path / "baseline"))
     assert outcome.returncode == 3
-    assert outcome.stderr == "legible: --since 'yesterday' is no time; write 2026-11-21 or 2026-11-21T08:00\n"
+    assert (
+        outcome.stderr == "legible: --since 'yesterday' is no time; write 2026-11-21, 2026-11-21T08:00, 10m, 1h or 2d\n"
+    )
 
 
 def test_merged_parameters_are_printed() -> None:

@@ -140,7 +140,7 @@ def test_a_damaged_summary_is_named_in_one_line(tmp_path: Path, damage: bytes | 
     if damage == "cut":
         file.write_bytes(file.read_bytes()[:-500])
     elif damage == "of another kind":
-        np.savez(file, header=np.frombuffer(b'{"version": 1}', np.uint8))
+        np.savez(file, header=np.frombuffer(b'{"version": 2}', np.uint8))
     else:
         file.write_bytes(damage if isinstance(damage, bytes) else b"")
     with pytest.raises(DataError, match=r"20261123T00\.npz: damaged summary"):

@@ -83,3 +83,21 @@ def test_the_channel_that_a_drift_comes_from_is_told() -> None:
         ("mobile", 100, True),
         ("default", 200, False),
     ]
+
+
+def test_readings_with_a_lexicon_are_compared_as_images_alone() -> None:
+    with_lexicon = [Observation(**{**vars(row), "confidence": 0.1, "lexicon": "english"}) for row in others(200)]
+    mixed = decide(known(), [*others(200), *with_lexicon])
+    assert mixed.drifted == ()
+    assert (mixed.images, mixed.read_otherwise) == (400, 200)
+    assert mixed.screen().endswith("200 readings with another lexicon than the reference's: their images alone count")
+
+
+def test_readings_with_a_lexicon_alone_have_no_prediction_signals_and_their_images_count() -> None:
+    odd = [
+        Observation(**{**vars(row), "lexicon": "english"})
+        for row in observed(inverted(words_drawn(200, seed=2)), seed=2)
+    ]
+    verdict = decide(known(), odd)
+    assert {signal.kind for signal in verdict.signals} == {"image"}
+    assert verdict.outcome is Outcome.DRIFT

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import random
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -108,8 +107,11 @@ def test_what_is_too_large_or_meets_a_full_disk_is_counted_and_raises_nothing(tm
 
 
 def taken(share: float, values: list[tuple[float, float]]) -> list[bool]:
-    choice = ImageSampler(share, random.Random(0))
-    return [choice.takes(confidence=confidence, unusual=unusual) for confidence, unusual in values]
+    choice = ImageSampler(share)
+    return [
+        choice.takes(reading_id(number), confidence=confidence, unusual=unusual)
+        for number, (confidence, unusual) in enumerate(values)
+    ]
 
 
 def test_about_the_share_is_kept_the_doubtful_and_the_unusual_first() -> None:
@@ -130,7 +132,7 @@ def test_none_or_all_are_kept_where_that_is_asked_for() -> None:
     assert not any(taken(0.0, values))
     assert all(taken(1.0, values))
     with pytest.raises(SettingsError, match="LEGIBLE_KEEP_IMAGES is 5; it needs a fraction from 0 to 1"):
-        ImageSampler(5, random.Random(0))
+        ImageSampler(5)
 
 
 def test_a_queue_takes_turns_and_ends_with_a_tenth_at_random() -> None:

@@ -8,13 +8,15 @@ import pytest
 from PIL import Image
 
 from legible.errors import DataError
-from legible.labelling.desk import LabelDesk, LabelRefusedError, Seen, is_blind
+from legible.labelling.desk import LabelDesk, LabelRefusedError, Seen
+from legible.labelling.drawn import drawn_labels
 from legible.labelling.labels import MAX_LENGTH, Label, LabelBook, LabelLog, faults_of, read_rows
+from legible.observations.chance import is_at_random
 from legible.observations.shadow import ShadowRow
 
 IDS = [f"20261129T10-7-{number:012x}" for number in range(40)]
-BLIND = [name for name in IDS if is_blind(name)]
-CHOSEN = [name for name in IDS if not is_blind(name)]
+BLIND = [name for name in IDS if is_at_random(name, kept=1.0)]
+CHOSEN = [name for name in IDS if not is_at_random(name, kept=1.0)]
 
 
 def said(reading_id: str, labeller: str = "ann", verdict: str = "text", text: str = "a", at: float = 0.0) -> Label:
@@ -135,9 +137,9 @@ def test_every_tenth_image_is_blind_and_the_same_for_all(tmp_path: Path) -> None
     at_desk = desk(tmp_path, IDS)
     mine = [label_next(at_desk, "ann") for _ in range(20)]
     others = [label_next(at_desk, "ben") for _ in range(12)]
-    assert [is_blind(name) for name in mine].count(True) == 2
+    assert [is_at_random(name, kept=1.0) for name in mine].count(True) == 2
     assert mine[9] == others[9]
-    assert not {name for name in mine if not is_blind(name)} & set(others)
+    assert not {name for name in mine if not is_at_random(name, kept=1.0)} & set(others)
 
 
 def test_a_skipped_image_is_left_for_others(tmp_path: Path) -> None:
@@ -235,3 +237,27 @@ def test_without_a_readable_shadow_log_labelling_goes_on(tmp_path: Path, content
         (tmp_path / "shadow/v1/20261129T10-1.jsonl").write_text(content)
     at_desk = desk(tmp_path, CHOSEN[:4], shadow=tmp_path / "shadow")
     assert {label_next(at_desk, "ann", at=float(turn)) for turn in range(4)} == set(CHOSEN[:4])
+
+
+def test_labels_of_images_drawn_at_random_are_told_apart_from_chosen_ones(tmp_path: Path) -> None:
+    log = LabelLog(tmp_path, worker="1")
+    given = [
+        Label(1.0, IDS[0], "ann", "text", "one", "blind"),
+        Label(2.0, IDS[0], "bob", "text", "two", "blind"),
+        Label(3.0, IDS[1], "ann", "not_text", "", "blind"),
+        Label(4.0, IDS[2], "ann", "unreadable", "", "blind"),
+        Label(5.0, IDS[3], "ann", "text", "four", "chosen"),
+        Label(6.0, IDS[4], "ann", "text", "five", ""),
+    ]
+    for label in given:
+        log.append(label)
+    drawn = drawn_labels(tmp_path)
+    assert drawn.texts == {IDS[0]: "two", IDS[1]: ""}
+    assert (drawn.chosen, drawn.unknown, drawn.unreadable) == (1, 1, 1)
+
+
+def test_only_images_that_were_kept_at_random_are_blind() -> None:
+    kept = {name: is_at_random(name, kept=0.5) for name in IDS}
+    assert all(is_at_random(name, kept=1.0) for name, is_one in kept.items() if is_one)
+    many = [f"20251121T08-7-{number:012x}" for number in range(4000)]
+    assert np.mean([is_at_random(name, kept=0.5) for name in many]) == pytest.approx(0.05, abs=0.01)

@@ -76,10 +76,10 @@ def test_a_row_comes_back_from_its_line_bit_for_bit() -> None:
 
 
 def test_a_row_of_a_newer_format_is_refused_by_name(tmp_path: Path) -> None:
-    line = json.dumps({**json.loads(rows(1)[0].to_json()), "version": 4})
+    line = json.dumps({**json.loads(rows(1)[0].to_json()), "version": 5})
     path = tmp_path / "newer.jsonl"
     path.write_text(line + "\n")
-    with pytest.raises(DataError, match=r"newer\.jsonl: observation format 4 is not 3"):
+    with pytest.raises(DataError, match=r"newer\.jsonl: observation format 5 is not 4"):
         read_back(path)
 
 
@@ -412,3 +412,12 @@ def test_an_id_that_no_file_can_have_is_not_logged(tmp_path: Path, reading_id: s
     (tmp_path / "v1").mkdir()
     (tmp_path / "v1" / "20201399T00-1.jsonl").write_text("{}\n")
     assert not is_logged(tmp_path, reading_id)
+
+
+def test_a_row_without_a_lexicon_is_of_the_format_before_and_one_with_it_is_not() -> None:
+    (row,) = rows(1)
+    assert json.loads(row.to_json())["version"] == 3
+    assert "lexicon" not in json.loads(row.to_json())
+    told = dataclasses.replace(row, lexicon="english")
+    assert json.loads(told.to_json())["version"] == 4
+    assert Observation.from_json(told.to_json()) == told

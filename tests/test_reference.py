@@ -29,7 +29,7 @@ def rows(values: np.ndarray, writers: np.ndarray) -> Rows:
 
 
 def ks_of(ranked: np.ndarray) -> float:
-    counts = RankCounts.of_none(1)
+    counts = RankCounts.of_none(("entropy",))
     counts.add(ranked[:, None], [""] * len(ranked))
     return float(counts.ks[0])
 

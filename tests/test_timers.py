@@ -43,7 +43,10 @@ def known(tmp_path_factory: pytest.TempPathFactory, bundle_folder: Path) -> Path
 
 def by_cron(folder: Path, bundle: Path) -> subprocess.CompletedProcess[str]:
     """What the line of the example does with these observations."""
-    (line,) = [line for line in (PROJECT / "deploy/cron/legible-drift").read_text().splitlines() if line[:1].isdigit()]
+    lines = (PROJECT / "deploy/cron/legible-drift").read_text().splitlines()
+    (line,) = [line for line in lines if line[:1].isdigit()]
+    settings = dict(line.split("=", 1) for line in lines if "=" in line and line[0].isupper())
+    assert {"LEGIBLE_BASELINE", "OPTIONS"} <= settings.keys()
     schedule_and_user = 6
     command = line.split(maxsplit=schedule_and_user)[schedule_and_user]
     for place, here in {
@@ -53,7 +56,7 @@ def by_cron(folder: Path, bundle: Path) -> subprocess.CompletedProcess[str]:
     }.items():
         assert place in command
         command = command.replace(place, here)
-    environment = {**os.environ, "LEGIBLE_BUNDLE": str(bundle)}
+    environment = {**os.environ, **settings, "LEGIBLE_BUNDLE": str(bundle)}
     return subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False, env=environment)
 
 

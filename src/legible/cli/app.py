@@ -26,7 +26,20 @@ ALL_CORES = os.cpu_count() or 1
 Root = Annotated[Path, typer.Option(help="The project's folder: params.yaml, data, models.")]
 Processes = Annotated[int, typer.Option(min=1, help="Worker processes or threads.")]
 Corrections = Annotated[Path | None, typer.Option(help="The service's folder of corrections, to count right readings.")]
-Baseline = Annotated[Path | None, typer.Option(help="The baseline that legible rebase wrote.")]
+Labels = Annotated[
+    Path | None, typer.Option(help="The service's folder of labels: those drawn at random tell what is right.")
+]
+
+
+def _of_one_model(baseline: Path | None) -> Path | None:
+    """Return a folder; None where LEGIBLE_BASELINE names those of several models (`NAME=FOLDER,...`)."""
+    return None if baseline is not None and "=" in str(baseline) and not baseline.exists() else baseline
+
+
+Baseline = Annotated[
+    Path | None,
+    typer.Option(envvar="LEGIBLE_BASELINE", callback=_of_one_model, help="The baseline that legible rebase wrote."),
+]
 
 Address = Annotated[str, typer.Option(help="Address of the Ray cluster; else one is started here.")]
 

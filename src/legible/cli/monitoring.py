@@ -1,6 +1,7 @@
 """`legible drift`, `rebase` and `monitor`: compare recent readings with the reference or the baseline."""
 
 import math
+import re
 import sys
 import threading
 import time
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from legible.cli.app import HERE, Baseline, Corrections, app
+from legible.cli.app import HERE, Baseline, Corrections, Labels, app
 from legible.cli.read import image_files
 from legible.errors import LegibleError
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 
 Log = Annotated[str, typer.Option(help="The service's folder of observations, one file, or a store: s3://...")]
 LOG = "observations/v1"
-Since = Annotated[str, typer.Option(help="From this time on, such as 2026-11-21 or 2026-11-21T08:00.")]
+AGO, UNIT_SECONDS = re.compile(r"([0-9]+)([mhd])"), {"m": 60, "h": 3600, "d": 86_400}
+Since = Annotated[str, typer.Option(help="From this time on: 2026-11-21, 2026-11-21T08:00, or 1h ago.")]
 Channel = Annotated[str, typer.Option(help="Only this channel.")]
 Judge = Annotated[Path | None, typer.Option(help="The bundle whose reference decides.")]
 Kept = Annotated[Path | None, typer.Option(help="The images that the service kept, to show the most unusual.")]
@@ -41,6 +43,7 @@ def drift(
     since: Since = "",
     channel: Channel = "",
     corrections: Corrections = None,
+    labels: Labels = None,
     kept: Kept = None,
     report: HtmlPath = None,
     workspace: Workspace = None,
@@ -55,13 +58,21 @@ def drift(
     from legible.monitoring.image_files import ImageFiles
     from legible.recognition.bundle import find_bundle
 
-    standard = Standard(bundle or find_bundle(), baseline, corrections, kept)
+    standard = Standard(bundle or find_bundle(), baseline, corrections, kept, labels)
     target = ReportTarget(report, workspace)
     if images:
-        asked = {"last": last, "since": since, "channel": channel, "corrections": corrections, "kept": kept}
+        asked = {
+            "last": last,
+            "since": since,
+            "channel": channel,
+            "corrections": corrections,
+            "labels": labels,
+            "kept": kept,
+        }
         if given := [f"--{option}" for option, value in asked.items() if value]:
             raise LegibleError(f"{', '.join(given)} choose among observations; leave them out with --images")
-        pictures = ImageFiles(image_files(images) if images.is_dir() else [images], standard.bundle)
+        paths, root = (image_files(images), images) if images.is_dir() else ([images], None)
+        pictures = ImageFiles(paths, standard.bundle, root)
         made = check_rows(pictures.observations(at=time.time()), standard, at=time.time(), target=target)
         for path in pictures.skipped:
             print(f"legible: {path} is no image that can be read; skipped", file=sys.stderr)
@@ -112,13 +123,14 @@ def compact(
 @app.command()
 def rebase(
     *,
-    since: Annotated[str, typer.Option(help="From this time on, such as 2026-11-21 or 2026-11-21T08:00.")],
+    since: Annotated[str, typer.Option(help="From this time on: 2026-11-21, 2026-11-21T08:00, or 1h ago.")],
     observations: Log = LOG,
     bundle: Judge = None,
     channel: Channel = "",
     out: Annotated[Path, typer.Option(help="The folder to write, for legible drift --baseline.")] = HERE / "baseline",
 ) -> None:
     """Make the readings since a time the baseline of legible drift. Example: legible rebase --since 2026-11-21"""
+    from legible.drift.reach import reach_said
     from legible.monitoring.check import Standard
     from legible.monitoring.check import rebase as run
     from legible.observations.window import Selection, WindowTally
@@ -136,20 +148,26 @@ def rebase(
     for line in tally.screen():
         print(line)
     print(f"{out}: the normal of {made.images} observations; legible drift --baseline {out}")
+    for line in reach_said(made.reference):
+        print(line)
 
 
-def _selection(since: str, channel: str) -> "Selection":
+def _selection(since: str, channel: str, *, now: float | None = None) -> "Selection":
     from legible.observations.window import Selection
 
-    return Selection(since=_seconds(since) if since else -math.inf, channel=channel or None)
+    return Selection(since=_seconds(since, now=now) if since else -math.inf, channel=channel or None)
 
 
-def _seconds(text: str) -> float:
-    """Return the Unix time of an ISO date or time, in this machine's time zone where it names none."""
+def _seconds(text: str, *, now: float | None = None) -> float:
+    """Return the Unix time of an ISO date or time, in this machine's time zone where it names none, or of 10m, 1h, 2d
+    ago.
+    """
+    if found := AGO.fullmatch(text):
+        return (time.time() if now is None else now) - int(found[1]) * UNIT_SECONDS[found[2]]
     try:
         return datetime.fromisoformat(text).astimezone().timestamp()
     except ValueError as error:
-        raise LegibleError(f"--since {text!r} is no time; write 2026-11-21 or 2026-11-21T08:00") from error
+        raise LegibleError(f"--since {text!r} is no time; write 2026-11-21, 2026-11-21T08:00, 10m, 1h or 2d") from error
 
 
 @app.command()
@@ -159,6 +177,12 @@ def monitor(
     bundle: Judge = None,
     baseline: Baseline = None,
     corrections: Corrections = None,
+    labels: Labels = None,
+    channel: Channel = "",
+    last: Annotated[
+        int | None, typer.Option(min=1, help="The newest N observations; 1000, or all with --since.")
+    ] = None,
+    since: Annotated[str, typer.Option(help="The window of each check, such as 1h.")] = "",
     every: Annotated[float, typer.Option(min=1, help="Seconds between checks.")] = 300,
     port: Annotated[int, typer.Option(help="Port of the metrics.")] = 3001,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
@@ -166,19 +190,25 @@ def monitor(
     workspace: Workspace = None,
 ) -> None:
     """Check for drift on a schedule, and serve the last verdict at /metrics. Example: legible monitor --every 300"""
-    from legible.monitoring.check import ReportTarget, Standard, check
+    from legible.monitoring.check import LAST, ReportTarget, Standard, check
     from legible.monitoring.exporter import Exporter, watch
     from legible.monitoring.finding import Check
+    from legible.observations.window import Selection
     from legible.recognition.bundle import find_bundle
 
-    standard = Standard(bundle or find_bundle(), baseline, corrections)
+    if since and not AGO.fullmatch(since):
+        raise LegibleError(f"--since {since!r} is no length of time; write 10m, 1h or 2d")
+    standard = Standard(bundle or find_bundle(), baseline, corrections, labels=labels)
     target = ReportTarget(report, workspace)
     exporter = Exporter()
     close = exporter.serve(port=port, host=host)
     print(f"drift verdicts at http://{host}:{port}/metrics, every {every:g} s", file=sys.stderr)
 
     def make_check(at: float) -> Check:
-        return check(observations, standard, at=at, target=target)
+        chosen = Selection(since=_seconds(since, now=at) if since else -math.inf, channel=channel or None)
+        return check(
+            observations, standard, at=at, selection=chosen, last=last or (None if since else LAST), target=target
+        )
 
     try:
         watch(make_check, exporter, every_seconds=every, clock=time.time, stop=threading.Event())

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from legible.cli.app import app
+from legible.cli.observing import Observations, OwnChannel, Sender, line_observer
 from legible.errors import LegibleError, SettingsError
 from legible.pages.result import PageFormat
 
@@ -23,10 +24,14 @@ def page(
     bundle: Annotated[Path | None, typer.Option(help="A bundle's folder; else LEGIBLE_BUNDLE or the shipped.")] = None,
     detector: Annotated[Path | None, typer.Option(help="The model of a line detector; else the bundle's.")] = None,
     seconds: Annotated[float, typer.Option(min=0, help="Time limit of a page in seconds; 0 for none.")] = 60.0,
+    observations: Observations = None,
+    channel: OwnChannel = "",
+    sender: Sender = "",
 ) -> None:
     """Read whole pages. Exit code 1: some could not be read. Example: legible page scan.pdf --format pdf --output ."""
     from tqdm import tqdm
 
+    from legible.observations.recorder import NamedOrigin
     from legible.pages.read import PageOptions
     from legible.pages.shipped import open_reader
     from legible.recognition.bundle import find_bundle, load_bundle
@@ -34,16 +39,20 @@ def page(
     if output is None and (form is PageFormat.pdf or len(paths) > 1):
         raise SettingsError("several files, or a PDF, do not go to stdout; name a folder by --output")
     opened = load_bundle(bundle or find_bundle())
-    reader = open_reader(opened, detector=detector, options=PageOptions(seconds=seconds))
     failures = 0
-    for path in tqdm(paths, desc="read", unit="file", disable=len(paths) == 1):
-        try:
-            _write(reader.read(path.read_bytes()), form, path, output)
-        except (LegibleError, OSError) as error:
-            if len(paths) == 1:
-                raise
-            failures += 1
-            print(f"{path}: {error}", file=sys.stderr)
+    with line_observer(observations, NamedOrigin(channel, sender=sender), bundle=opened.id) as observer:
+        told = {"observe": observer.observe_line} if observer else {}
+        reader = open_reader(opened, detector=detector, options=PageOptions(seconds=seconds), **told)
+        for path in tqdm(paths, desc="read", unit="file", disable=len(paths) == 1):
+            if observer:
+                observer.document = str(path.resolve())
+            try:
+                _write(reader.read(path.read_bytes()), form, path, output)
+            except (LegibleError, OSError) as error:
+                if len(paths) == 1:
+                    raise
+                failures += 1
+                print(f"{path}: {error}", file=sys.stderr)
     if failures:
         raise typer.Exit(1)
 

@@ -10,6 +10,15 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 import typer
 
 from legible.cli.app import UNENCODABLE, app
+from legible.cli.observing import (
+    Document,
+    FileObserver,
+    FolderDocument,
+    Observations,
+    OwnChannel,
+    Sender,
+    file_observer,
+)
 from legible.cli.read_formats import Format, Outcome, writer_of
 from legible.errors import LegibleError, SettingsError
 
@@ -50,8 +59,14 @@ def read(
     lexicon: Annotated[str, typer.Option(help="Prefer the words of this lexicon of the bundle, such as english.")] = "",
     alternatives: Annotated[int, typer.Option(min=0, help="The number of other texts to name.")] = 0,
     plain: Annotated[bool, typer.Option("--plain", help="Straight quotes and hyphens for typographic ones.")] = False,
+    observations: Observations = None,
+    channel: OwnChannel = "",
+    document: Document = "",
+    folder_document: FolderDocument = False,
+    sender: Sender = "",
 ) -> None:
     """Read images. Exit code 1: some could not be read. Example: legible read scans/ word.png --format tsv"""
+    from legible.observations.recorder import NamedOrigin
     from legible.recognition.bundle import find_bundle, load_bundle
     from legible.recognition.decoding import Decoding
     from legible.recognition.recognizer import Recognizer
@@ -61,14 +76,19 @@ def read(
     opened = load_bundle(bundle or find_bundle())
     recognizer = Recognizer.from_bundle(opened, workers=workers)
     prior = recognizer.prior(opened.lexicon(lexicon)) if lexicon else None
-    decoding = Decoding(prior, alternatives, plain)
+    decoding = Decoding(prior, alternatives, plain, lexicon)
+    origin = NamedOrigin(channel, document, sender, lexicon)
     failures = missing
-    with _opened(output) as file:
+    with (
+        file_observer(observations, origin, by_folder=folder_document, bundle=opened.id) as observer,
+        _opened(output) as file,
+    ):
         write = writer_of(chosen, file, alternatives=alternatives)
         for one, outcome in zip(given, _outcomes(given, recognizer, decoding), strict=True):
             failures += isinstance(outcome, Exception)
             write(one.name, outcome)
             _say_of(one, outcome)
+            _observe(observer, one, outcome)
     if failures:
         raise typer.Exit(1)
 
@@ -148,6 +168,11 @@ def _say_of(given: Given, outcome: Outcome) -> None:
         say(f"{given.name}: {reason(outcome)}")
     elif (frames := frame_count(given.image)) > 1:
         say(f"{given.name}: {frames} frames, of which the first is read")
+
+
+def _observe(observer: "FileObserver | None", given: Given, outcome: Outcome) -> None:
+    if observer is not None and not isinstance(outcome, Exception):
+        observer.observe(given.image, outcome)
 
 
 def reason(error: Exception) -> str:

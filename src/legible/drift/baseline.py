@@ -4,7 +4,8 @@ Whether an estimate is reliable is still judged by the bundle's reference. Conse
 images of one writer do, so blocks of them take the place of writers in the calibration.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,13 @@ import numpy as np
 
 from legible.arrays import Floats
 from legible.config import ReferenceParams
+from legible.drift.arrival import MAX_UNTOLD
 from legible.drift.calibrate import make_reference, rows_of
 from legible.drift.documents import DocumentCounts, effective_images
 from legible.drift.gather import RowSample, block_length, in_blocks
-from legible.drift.reference import EDGES, KINDS, UNKNOWN_CORRELATION, Reference
-from legible.drift.summary import Summary, chunks, ranked_by
+from legible.drift.odd_documents import DocumentRule, make_document_rule
+from legible.drift.reference import EDGES, UNKNOWN_CORRELATION, Reference
+from legible.drift.summary import Summary, chunks, image_ranks, ranked_by
 from legible.errors import BundleError, DataError
 from legible.files import JsonFormat
 from legible.observations.row import Observation, write_observations
@@ -25,8 +28,8 @@ from legible.observations.window import read_back
 
 FORMAT = JsonFormat("baseline", 1, "run legible rebase again, or name the folder it wrote", BundleError)
 FILE, SAMPLE = "baseline.json", "sample.jsonl"
-MAX_UNNAMED = 0.1
-"""Where a greater fraction of the images has no document, rules are careful."""
+DOCUMENT_BUDGET = 0.5
+"""The fraction of the budget of false alarms that the rule on documents has."""
 ASSUMED_BLOCK = 50
 """Images of a document that nobody told, at least; the lines of a receipt or a form."""
 MIN_IMAGES = 1000
@@ -100,23 +103,46 @@ def make_baseline(
     unnamed = gathered.unnamed()
     block = block_length(ranked_by(reference, unnamed, np.random.default_rng(seed))) if unnamed else 1
     rows = [replace(row, writer=row.document) for row in (*gathered.named(), *in_blocks(unnamed, block))]
+    is_told = len(unnamed) <= MAX_UNTOLD * len(rows)
     section = ReferenceParams(
         revision=0,
-        false_alarms_per_window=reference.false_alarms_per_window,
+        false_alarms_per_window=reference.false_alarms_per_window * (1 - DOCUMENT_BUDGET * is_told),
         smallest_window=reference.smallest_window,
         resamples=resamples,
         images=len(rows),
         per_writer=len(rows),
         rows=SAMPLE_ROWS,
     )
-    made = make_reference({kind: rows_of(rows, kind) for kind in KINDS}, section, seed=seed)
+    lexicon, alike = _most_frequent_lexicon(rows)
+    made = make_reference(
+        {"image": rows_of(rows, "image"), "prediction": rows_of(alike, "prediction")}, section, seed=seed
+    )
     counts = DocumentCounts()
     counts.add([row.document for row in rows])
-    made = replace(made, block=block, bunching=counts.bunching)
-    if len(unnamed) > MAX_UNNAMED * len(rows):
+    budget = reference.false_alarms_per_window
+    made = replace(made, block=block, bunching=counts.bunching, false_alarms_per_window=budget, lexicon=lexicon)
+    if is_told:
+        documents = _document_rule(made, gathered.named(), budget=budget * DOCUMENT_BUDGET, section=section, seed=seed)
+        made = replace(made, documents=documents)
+    else:
         made = _careful(made, images=len(rows), block=max(block, ASSUMED_BLOCK))
     sample = tuple(summary.sample[:SAMPLE_ROWS])
     return Baseline(made, bundle, at, summary.images, summary.counts.deviations, sample)
+
+
+def _most_frequent_lexicon(rows: Sequence[Observation]) -> tuple[str, list[Observation]]:
+    """Return the lexicon that most were read with, empty for none, and the rows that were."""
+    ((lexicon, _),) = Counter(row.lexicon for row in rows).most_common(1)
+    return lexicon, [row for row in rows if row.lexicon == lexicon]
+
+
+def _document_rule(
+    reference: Reference, rows: Sequence[Observation], *, budget: float, section: ReferenceParams, seed: int
+) -> DocumentRule | None:
+    rng = np.random.default_rng(seed)
+    ranked = image_ranks(reference, ranked_by(reference, rows, rng))
+    named = [row.document for row in rows]
+    return make_document_rule(ranked, named, budget=budget, resamples=section.resamples, rng=rng)
 
 
 def _careful(reference: Reference, *, images: int, block: int) -> Reference:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from tqdm import tqdm
 
 from legible.arrays import Floats
 from legible.config import ReferenceParams
@@ -38,6 +39,8 @@ MAX_SPLIT_ROWS = 500_000
 MIN_WRITERS = 4
 MIN_BUNCHING = 1.5
 CORRELATIONS = 41
+PROGRESS_AFTER = 2.0
+"""Seconds before a progress bar is shown."""
 AT_ONCE = 100
 """The number of windows that are counted together, which bounds the memory."""
 
@@ -102,7 +105,7 @@ def _scores(
     each = -(-resamples // splits)
     writers = np.unique(rows.writers, return_inverse=True)[1]
     rounds, ordered = [], []
-    for _ in range(splits):
+    for _ in tqdm(range(splits), desc="rule", unit="split", delay=PROGRESS_AFTER):
         is_known = _half(writers, rng)
         below = below_edges([quantiles_of(column) for column in rows.values[is_known].T], rows.values[~is_known], rng)
         rounds.append([window_scores(below, int(n), each, rng) for n in sizes])
@@ -118,7 +121,7 @@ def calibrate_unusual(rows: Rows, params: ReferenceParams, *, rng: np.random.Gen
     splits = _splits(len(rows.values), params.resamples)
     each = -(-params.resamples // splits)
     found: list[list[UnusualWindows]] = [[] for _ in range(2 * len(sizes))]
-    for _ in range(splits):
+    for _ in tqdm(range(splits), desc="unusual", unit="split", delay=PROGRESS_AFTER):
         unusual, documents = _unusual_of_others(rows.values, writers, rng)
         for place, n in enumerate(sizes):
             singly = rng.binomial(n, unusual, each) / n

@@ -7,8 +7,11 @@ from enum import StrEnum
 import numpy as np
 
 from legible.arrays import Floats
+from legible.drift.arrival import MAX_UNTOLD, arrival_block
+from legible.drift.found import ChannelDrift, DocumentDrift, SignalDrift, UnusualDrift
+from legible.drift.odd_documents import MIN_IN_WINDOW
 from legible.drift.reference import EDGES, Reference, SignalKind
-from legible.drift.summary import RankCounts, Summary
+from legible.drift.summary import RankCounts, Summary, ranked_by
 from legible.drift.unusual import EXPECTED
 from legible.observations.row import Observation
 
@@ -22,63 +25,6 @@ class Outcome(StrEnum):
 BUNCHED = 1.5
 """From this many images to a document on, the verdict mentions it."""
 EXIT_CODES = {Outcome.NO_DRIFT: 0, Outcome.DRIFT: 1, Outcome.NOT_ENOUGH_DATA: 2}
-
-
-@dataclass(frozen=True)
-class SignalDrift:
-    """The movement of one signal. `shift`: mean rank less 0.5, positive where values are higher than they were."""
-
-    name: str
-    kind: SignalKind
-    ks: float
-    threshold: float
-    shift: float
-
-    @property
-    def beyond(self) -> float:
-        """The KS divided by the threshold."""
-        return self.ks / self.threshold
-
-    @property
-    def drifted(self) -> bool:
-        return self.ks > self.threshold
-
-
-@dataclass(frozen=True)
-class UnusualDrift:
-    """The fraction of images further out than 98 % of the reference's, and the largest that chance explains.
-
-    Those of the few most unusual documents are left out: single documents may be unlike all others.
-    """
-
-    fraction: float
-    threshold: float
-
-    @property
-    def beyond(self) -> float:
-        return self.fraction / self.threshold
-
-    @property
-    def drifted(self) -> bool:
-        return self.fraction > self.threshold
-
-    def line(self) -> str:
-        mark = "  drift" if self.drifted else ""
-        return f"  unusual images: {self.fraction:.1%}, by chance at most {self.threshold:.1%}{mark}"
-
-
-@dataclass(frozen=True)
-class ChannelDrift:
-    """One channel by itself: its images, the documents they are worth, and how far its furthest signal is beyond."""
-
-    name: str
-    images: int
-    beyond: float
-    documents: float = 0.0
-
-    @property
-    def drifted(self) -> bool:
-        return self.beyond > 1
 
 
 @dataclass(frozen=True)
@@ -99,6 +45,12 @@ class Verdict:
     documents: float = 0.0
     unusual: UnusualDrift | None = None
     """None where the reference has no rule on them."""
+    unusual_documents: DocumentDrift | None = None
+    """None where the reference has no rule on documents, or the images name too few."""
+    untold: int = 0
+    """Images that name no document: how bunched they are is estimated."""
+    read_otherwise: int = 0
+    """Readings with another lexicon than the reference's, of which only the images are compared."""
 
     @property
     def exit_code(self) -> int:
@@ -115,14 +67,24 @@ class Verdict:
         said = f"drift: {unlike}" if self.outcome is Outcome.DRIFT else "no drift"
         limits = " and ".join(f"{limit:.3f} of the {kind}" for kind, limit in self.thresholds.items())
         head = f"{said} ({self._counted()}; thresholds {limits})"
-        unusual = [self.unusual.line()] if self.unusual else []
-        return "\n".join([head, f"  {'signal':24}{'KS':>7}  shift", *map(_line, self.signals), *unusual])
+        unusual = [found.line() for found in (self.unusual, self.unusual_documents) if found]
+        return "\n".join(
+            [head, f"  {'signal':24}{'KS':>7}  shift", *map(_line, self.signals), *unusual, *self._left_out()]
+        )
+
+    def _left_out(self) -> list[str]:
+        if not self.read_otherwise:
+            return []
+        return [f"  {self.read_otherwise} readings with another lexicon than the reference's: their images alone count"]
 
     def _counted(self) -> str:
         """Say how many images there are, and where they are bunched, what they are worth in documents."""
         if self.images < BUNCHED * self.documents:
             return f"{self.images} images"
-        return f"{self.images} images, bunched as those of {max(round(self.documents), 1)} documents"
+        documents = max(round(self.documents), 1)
+        if self.untold > MAX_UNTOLD * self.images:
+            return f"{self.images} images, {self.untold} without a document, bunched as those of about {documents}"
+        return f"{self.images} images, bunched as those of {documents} documents"
 
     def _lacking(self) -> str:
         if self.images < self.smallest_window:
@@ -144,23 +106,50 @@ def decide(reference: Reference, observations: Iterable[Observation], *, seed: i
 def judge(summary: Summary) -> Verdict:
     """Decide on a window that is summarised, by the reference that it was summarised with."""
     reference, counts = summary.reference, summary.counts
+    estimate_documents(summary)
     thresholds = thresholds_of(reference, counts)
-    worth = counts.documents.documents
+    worth, untold = counts.documents.documents, counts.documents.unnamed
     if not _is_enough(reference, counts):
-        return Verdict(Outcome.NOT_ENOUGH_DATA, counts.images, reference.smallest_window, thresholds, (), (), worth)
+        lacking = Outcome.NOT_ENOUGH_DATA
+        return Verdict(lacking, counts.images, reference.smallest_window, thresholds, (), (), worth, untold=untold)
     signals = sorted(_signals(reference, counts), key=lambda signal: -signal.beyond)
-    channels, unusual = _channels(summary), _unusual(reference, counts)
-    drifted = signals[0].drifted or any(channel.drifted for channel in channels) or (unusual and unusual.drifted)
-    outcome = Outcome.DRIFT if drifted else Outcome.NO_DRIFT
+    channels, unusual, documents = _channels(summary), _unusual(reference, counts), _documents(reference, counts)
+    drifted = any(found.drifted for found in (signals[0], *channels, unusual, documents) if found)
     return Verdict(
-        outcome, counts.images, reference.smallest_window, thresholds, tuple(signals), tuple(channels), worth, unusual
+        Outcome.DRIFT if drifted else Outcome.NO_DRIFT,
+        counts.images,
+        reference.smallest_window,
+        thresholds,
+        tuple(signals),
+        tuple(channels),
+        worth,
+        unusual,
+        documents,
+        untold,
+        counts.images - counts.readings.images,
     )
+
+
+def estimate_documents(summary: Summary) -> None:
+    """Take images without a document as documents of the size that their order of arrival shows, where it is larger."""
+    rows = [row for row in summary.sample if not row.document]
+    if len(rows) <= MAX_UNTOLD * len(summary.sample):
+        return
+    reference = summary.reference
+    ranked = ranked_by(reference, rows, np.random.default_rng(0))
+    block = arrival_block(rows, ranked, correlation=reference.rules["image"].correlation)
+    block = round(block * max(summary.images / len(summary.sample), 1))  # a sample has every k-th image
+    for counts in (summary.counts, *summary.channels.values()):
+        for documents in (counts.documents, counts.readings):
+            documents.block = max(documents.block, block)
 
 
 def thresholds_of(reference: Reference, counts: RankCounts, *, tests: int = 1) -> dict[SignalKind, float]:
     """Return the threshold of each kind for images that are bunched as these are."""
-    images, bunching = max(counts.images, 1), counts.documents.bunching
-    return {kind: rule.threshold(images, bunching=bunching, tests=tests) for kind, rule in reference.rules.items()}
+    return {
+        kind: rule.threshold(max(counts.of_kind(kind).images, 1), bunching=counts.of_kind(kind).bunching, tests=tests)
+        for kind, rule in reference.rules.items()
+    }
 
 
 def is_chance(summary: Summary, deviations: Floats) -> bool:
@@ -175,15 +164,17 @@ def _is_enough(reference: Reference, counts: RankCounts) -> bool:
     """Tell whether there are enough images, in enough documents for a KS to exceed a threshold at all."""
     if counts.images < reference.smallest_window:
         return False
-    return max(thresholds_of(reference, counts).values()) < max(EDGES)
+    return thresholds_of(reference, counts)["image"] < max(EDGES)
 
 
 def _signals(reference: Reference, counts: RankCounts, *, tests: int = 1) -> list[SignalDrift]:
+    """Return the movement of each signal of the kinds that enough images are compared in."""
     kinds = {name: kind for kind, known in reference.known.items() for name in known.quantiles}
     thresholds = thresholds_of(reference, counts, tests=tests)
     return [
         SignalDrift(name, kinds[name], float(ks), thresholds[kinds[name]], float(shift))
         for name, ks, shift in zip(reference.quantiles, counts.ks, counts.shifts, strict=True)
+        if counts.of_kind(kinds[name]).images >= reference.smallest_window
     ]
 
 
@@ -194,13 +185,23 @@ def _unusual(reference: Reference, counts: RankCounts, *, tests: int = 1) -> Unu
     return UnusualDrift(counts.unusual_fraction, EXPECTED + excess)
 
 
+def _documents(reference: Reference, counts: RankCounts, *, tests: int = 1) -> DocumentDrift | None:
+    rule = reference.documents
+    if rule is None or len(counts.scores) < MIN_IN_WINDOW:
+        return None
+    means, images = counts.scores.means()
+    lying = rule.lying(means, images)
+    far = int((lying.scores > 0).sum())
+    return DocumentDrift(far, len(images), lying.length, rule.threshold(images, tests=tests))
+
+
 def _channels(summary: Summary) -> list[ChannelDrift]:
     reference = summary.reference
     enough = {name: counts for name, counts in summary.channels.items() if _is_enough(reference, counts)}
     found = []
     for name, counts in enough.items():
-        unusual = _unusual(reference, counts, tests=len(enough))
-        beyond = max(signal.beyond for signal in _signals(reference, counts, tests=len(enough)))
-        beyond = max(beyond, unusual.beyond) if unusual else beyond
+        rest = (rule(reference, counts, tests=len(enough)) for rule in (_unusual, _documents))
+        found_in = [*_signals(reference, counts, tests=len(enough)), *(one for one in rest if one)]
+        beyond = max(one.beyond for one in found_in)
         found.append(ChannelDrift(name, counts.images, beyond, counts.documents.documents))
     return sorted(found, key=lambda channel: -channel.beyond)

@@ -18,7 +18,7 @@ from legible.drift.summary import RankCounts, Summary
 from legible.errors import DataError
 from legible.files import DAMAGE
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 REFERENCE_FILES = ("reference.json", "drift.json")
 Integers = npt.NDArray[np.int64]
 
@@ -46,6 +46,7 @@ def to_bytes(hour: HourSummary) -> bytes:
         below=_stacked([cell.counts.below for cell in cells], (signals, len(EDGES))),
         rank_sums=_stacked([cell.counts.rank_sums for cell in cells], (signals,)),
         documents=_stacked([cell.counts.documents.counts for cell in cells], (BUCKETS,)),
+        readings=_stacked([cell.counts.readings.counts for cell in cells], (BUCKETS,)),
         unusual=_stacked([cell.counts.unusual.counts for cell in cells], (BUCKETS,)),
     )
     return buffer.getvalue()
@@ -72,6 +73,8 @@ def _told(cell: Summary) -> dict[str, Any]:
     return {
         "images": counts.images,
         "unnamed": counts.documents.unnamed,
+        "readings": counts.readings.images,
+        "readings_unnamed": counts.readings.unnamed,
         "unusual_images": counts.unusual.images,
         "unusual_unnamed": counts.unusual.unnamed,
         "corrected": cell.corrected,
@@ -104,7 +107,11 @@ def _cell(told: dict[str, Any], arrays: dict[str, Integers], reference: Referenc
     images = DocumentCounts(reference.block, told["images"], told["unnamed"], arrays["documents"])
     unusual = DocumentCounts(1, told["unusual_images"], told["unusual_unnamed"], arrays["unusual"])
     cell = Summary.empty(reference)
-    cell.counts = RankCounts(arrays["below"], arrays["rank_sums"], images, told["images"], unusual)
+    readings = DocumentCounts(reference.block, told["readings"], told["readings_unnamed"], arrays["readings"])
+    counts = RankCounts.of_none(tuple(reference.quantiles), block=reference.block)
+    counts.below, counts.rank_sums = arrays["below"], arrays["rank_sums"]
+    counts.documents, counts.readings, counts.unusual, counts.images = images, readings, unusual, told["images"]
+    cell.counts = counts
     cell.corrected, cell.confirmed = told["corrected"], told["confirmed"]
     cell.confidence_sum, cell.doubt_sum = told["confidence_sum"], told["doubt_sum"]
     cell.unusual = [(score, reading_id) for score, reading_id in told["unusual"]]

@@ -15,6 +15,7 @@ import numpy as np
 
 from legible.arrays import Floats
 from legible.drift.documents import effective_images
+from legible.drift.odd_documents import DocumentRule
 from legible.drift.unusual import UnusualRule
 from legible.errors import BundleError, DataError
 from legible.files import JsonFormat
@@ -91,6 +92,10 @@ class Reference:
     """How bunched the images of this deployment are: the images of the document that one belongs to, on average."""
     unusual: UnusualRule | None = None
     """The rule on single images that lie far out; earlier versions had none."""
+    documents: DocumentRule | None = None
+    """The rule on documents that lie far out, of a baseline whose images name theirs."""
+    lexicon: str = ""
+    """The lexicon of the readings whose prediction signals these are."""
 
     @cached_property
     def quantiles(self) -> Mapping[str, Floats]:
@@ -125,8 +130,10 @@ class Reference:
                 "smallest_window": self.smallest_window,
                 "block": self.block,
                 "bunching": round(self.bunching, 2),
+                "lexicon": self.lexicon,
                 "rules": rules,
                 **({"unusual": self.unusual.told()} if self.unusual else {}),
+                **({"documents": self.documents.told()} if self.documents else {}),
             },
         )
 
@@ -141,7 +148,11 @@ class Reference:
             budget, smallest = drift["false_alarms_per_window"], drift["smallest_window"]
             signals, unusual = len(known["image"].quantiles), drift.get("unusual")
             unusual = UnusualRule.of_told(unusual, signals=signals) if unusual else None
-            return Reference(known, budget, smallest, drift.get("block", 1), drift.get("bunching", 1.0), unusual)
+            documents = drift.get("documents")
+            documents = DocumentRule.of_told(documents, signals=signals) if documents else None
+            block, bunching = drift.get("block", 1), drift.get("bunching", 1.0)
+            lexicon = drift.get("lexicon", "")
+            return Reference(known, budget, smallest, block, bunching, unusual, documents, lexicon)
 
 
 def _part(content: Mapping[str, Any]) -> tuple[dict[str, Floats], int, int]:

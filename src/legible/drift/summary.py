@@ -1,6 +1,7 @@
 """A window of observations in counts: all that a verdict needs of it, in memory that does not grow with the window."""
 
 import heapq
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -10,8 +11,10 @@ import numpy.typing as npt
 
 from legible.arrays import Floats
 from legible.batched import batched
+from legible.drift.document_sums import ScoreSums
 from legible.drift.documents import DocumentCounts
-from legible.drift.reference import EDGES, KINDS, Reference, ranks, table
+from legible.drift.labelled import LabelledReading
+from legible.drift.reference import EDGES, KINDS, Reference, SignalKind, ranks, table
 from legible.drift.ties import row_uniforms
 from legible.observations.row import NO_CHECK, Observation, check_of
 
@@ -25,6 +28,8 @@ MAX_CHANNELS = 100
 """Where there are more, those whose names come last in the alphabet are not told apart, whichever comes first."""
 ONE = 2**30
 """Sums of fractions are counted in parts of one, as integers: the same in whatever order they are added."""
+MAX_DOCUMENTS, MAX_CHANNEL_DOCUMENTS = 2000, 500
+"""The most documents that are scored, of the window and of each channel: all with the same probability."""
 NO_CORRECTIONS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -37,20 +42,45 @@ class RankCounts:
     rank_sums: npt.NDArray[np.int64]
     """(signals,), in parts of ONE"""
     documents: DocumentCounts
+    readings: DocumentCounts
+    """The images whose prediction signals are compared: read with the reference's lexicon, or without as it was."""
+    is_prediction: npt.NDArray[np.bool_]
+    """(signals,)"""
     images: int = 0
     unusual: DocumentCounts = field(default_factory=DocumentCounts)
     """Images beyond the reference's 98 % point; none where the reference has none."""
+    scores: ScoreSums = field(default_factory=ScoreSums)
+    """The sums of each document, where the reference has a rule on documents."""
 
     @staticmethod
-    def of_none(signals: int, *, block: int = 1) -> "RankCounts":
-        below, sums = np.zeros((signals, len(EDGES)), np.int64), np.zeros(signals, np.int64)
-        return RankCounts(below, sums, DocumentCounts(block))
+    def of_none(names: Sequence[str], *, block: int = 1, max_documents: int = MAX_DOCUMENTS) -> "RankCounts":
+        """Return counts of no images for these signals."""
+        return RankCounts(
+            np.zeros((len(names), len(EDGES)), np.int64),
+            np.zeros(len(names), np.int64),
+            DocumentCounts(block),
+            DocumentCounts(block),
+            np.asarray([name in KINDS["prediction"] for name in names], np.bool_),
+            scores=ScoreSums(max_documents),
+        )
 
-    def add(self, ranked: Floats, documents: Sequence[str], *, unusual: Sequence[bool] = ()) -> None:
-        """Add images by their ranks (N, signals), their documents, and whether they are unusual."""
-        self.below += (ranked[:, :, None] <= np.asarray(EDGES)).sum(axis=0)
-        self.rank_sums += in_parts(ranked).sum(axis=0)
+    def add(
+        self,
+        ranked: Floats,
+        documents: Sequence[str],
+        *,
+        unusual: Sequence[bool] = (),
+        comparable: npt.NDArray[np.bool_] | None = None,
+    ) -> None:
+        """Add images by their ranks (N, signals), their documents, whether they are unusual, and comparable in what was
+        read.
+        """
+        compared = np.ones(len(ranked), np.bool_) if comparable is None else comparable
+        counted = compared[:, None] | ~self.is_prediction  # (N, signals)
+        self.below += ((ranked[:, :, None] <= np.asarray(EDGES)) & counted[:, :, None]).sum(axis=0)
+        self.rank_sums += (in_parts(ranked) * counted).sum(axis=0)
         self.documents.add(documents)
+        self.readings.add([document for document, is_one in zip(documents, compared.tolist(), strict=True) if is_one])
         self.images += len(ranked)
         self.unusual.add([document for document, is_one in zip(documents, unusual, strict=False) if is_one])
 
@@ -61,16 +91,31 @@ class RankCounts:
         self.documents.merge(other.documents)
         self.images += other.images
         self.unusual.merge(other.unusual)
+        self.readings.merge(other.readings)
+        self.scores.merge(other.scores)
 
     @property
     def unusual_fraction(self) -> float:
         """Return the fraction of unusual images, without those of the few documents that have the most."""
         return (self.unusual.images - self.unusual.largest) / max(self.images, 1)
 
+    def of_kind(self, kind: SignalKind) -> DocumentCounts:
+        """Return the images whose signals of a kind are compared."""
+        return self.readings if kind == "prediction" else self.documents
+
+    @property
+    def _counted(self) -> npt.NDArray[np.int64]:
+        """Return the number of images whose value of each signal is compared: (signals,)."""
+        return np.where(self.is_prediction, self.readings.images, self.images)
+
     @property
     def deviations(self) -> Floats:
-        """Return the fractions at or below each edge less those of the reference, the edges: (signals, edges)."""
-        return np.asarray(self.below / max(self.images, 1) - np.asarray(EDGES), np.float64)
+        """Return the fractions at or below each edge less those of the reference, the edges: (signals, edges).
+
+        Signals that no image is compared in do not deviate.
+        """
+        counted = self._counted[:, None]
+        return np.asarray(np.where(counted, self.below / np.maximum(counted, 1) - np.asarray(EDGES), 0.0), np.float64)
 
     @property
     def ks(self) -> Floats:
@@ -80,7 +125,8 @@ class RankCounts:
     @property
     def shifts(self) -> Floats:
         """Return the mean rank less 0.5 of each signal."""
-        return np.asarray(self.rank_sums / ONE / max(self.images, 1) - 0.5, np.float64)
+        mean = self.rank_sums / ONE / np.maximum(self._counted, 1)
+        return np.asarray(np.where(self._counted, mean - 0.5, 0.0), np.float64)
 
 
 @dataclass
@@ -97,6 +143,9 @@ class Summary:
     channels: dict[str, RankCounts] = field(default_factory=dict)
     corrections: Mapping[str, str] = field(default_factory=dict)
     """Texts by reading id, as callers say."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """Texts by reading id, of readings that were drawn at random to be labelled."""
+    labelled: list[LabelledReading] = field(default_factory=list)
     corrected: int = 0
     confirmed: int = 0
     """The number of corrected readings that were right as read."""
@@ -109,9 +158,16 @@ class Summary:
     """Unusualness and id of readings, the most unusual first."""
 
     @staticmethod
-    def empty(reference: Reference, *, seed: int = 0, corrections: Mapping[str, str] = NO_CORRECTIONS) -> "Summary":
-        counts = RankCounts.of_none(len(reference.quantiles), block=reference.block)
-        return Summary(reference, seed, np.random.default_rng(seed), counts, corrections=corrections)
+    def empty(
+        reference: Reference,
+        *,
+        seed: int = 0,
+        corrections: Mapping[str, str] = NO_CORRECTIONS,
+        labels: Mapping[str, str] = NO_CORRECTIONS,
+    ) -> "Summary":
+        counts = RankCounts.of_none(tuple(reference.quantiles), block=reference.block)
+        rng = np.random.default_rng(seed)
+        return Summary(reference, seed, rng, counts, corrections=corrections, labels=labels)
 
     @staticmethod
     def of(reference: Reference, observations: Iterable[Observation], *, seed: int = 0) -> "Summary":
@@ -134,20 +190,34 @@ class Summary:
         """Return the sum of confidence * (1 - confidence)."""
         return self.doubt_sum / ONE
 
+    @property
+    def confidence_spread(self) -> tuple[float, float]:
+        """Return the mean and the standard deviation of the confidences."""
+        n = max(self.images, 1)
+        mean = self.confidence / n
+        return mean, math.sqrt(max((self.confidence - self.doubt) / n - mean**2, 0.0))
+
     def add(self, observations: Sequence[Observation]) -> None:
         uniforms = row_uniforms(observations, len(self.reference.quantiles), seed=self.seed)
         ranked = ranked_with(self.reference, observations, uniforms)
         self._keep_sample(observations)
         rule = self.reference.unusual
-        unusual = rule.is_unusual(image_ranks(self.reference, ranked)) if rule else np.zeros(len(ranked), np.bool_)
-        self.counts.add(ranked, [row.document for row in observations], unusual=unusual.tolist())
-        self._count_channels(observations, ranked, unusual)
+        images = image_ranks(self.reference, ranked)
+        unusual = rule.is_unusual(images) if rule else np.zeros(len(ranked), np.bool_)
+        documents = [row.document for row in observations]
+        comparable = np.asarray([row.lexicon == self.reference.lexicon for row in observations], np.bool_)
+        self.counts.add(ranked, documents, unusual=unusual.tolist(), comparable=comparable)
+        if self.reference.documents:
+            self.counts.scores.add(images, documents)
+        self._count_channels(observations, ranked, unusual, comparable)
         confidences = np.asarray([row.confidence for row in observations])
         self.confidence_sum += int(in_parts(confidences).sum())
         self.doubt_sum += int(in_parts(confidences * (1 - confidences)).sum())
         self._note_unusual(observations, unusual_of(self.reference, ranked))
         if self.corrections:
             self._compare(observations)
+        if self.labels:
+            self._compare_labels(observations)
 
     def merge(self, other: "Summary") -> None:
         """Add the summary of other rows by the same reference; its sample is left out."""
@@ -171,14 +241,21 @@ class Summary:
                 self.sample[place] = row
 
     def _count_channels(
-        self, observations: Sequence[Observation], ranked: Floats, unusual: npt.NDArray[np.bool_]
+        self,
+        observations: Sequence[Observation],
+        ranked: Floats,
+        unusual: npt.NDArray[np.bool_],
+        comparable: npt.NDArray[np.bool_],
     ) -> None:
         names = np.asarray([row.channel for row in observations])
         documents = np.asarray([row.document for row in observations])
         for name in np.unique(names).tolist():
             if counts := self.channel_counts(name):
                 own = names == name
-                counts.add(ranked[own], documents[own].tolist(), unusual=unusual[own].tolist())
+                named = documents[own].tolist()
+                counts.add(ranked[own], named, unusual=unusual[own].tolist(), comparable=comparable[own])
+                if self.reference.documents:
+                    counts.scores.add(image_ranks(self.reference, ranked[own]), named)
 
     def channel_counts(self, name: str) -> RankCounts | None:
         """Return the counts of a channel, made where they are none yet; None for one too many."""
@@ -187,7 +264,9 @@ class Summary:
                 if name > max(self.channels):
                     return None
                 del self.channels[max(self.channels)]
-            self.channels[name] = RankCounts.of_none(len(self.reference.quantiles), block=self.reference.block)
+            names = tuple(self.reference.quantiles)
+            block = self.reference.block
+            self.channels[name] = RankCounts.of_none(names, block=block, max_documents=MAX_CHANNEL_DOCUMENTS)
         return self.channels[name]
 
     def _compare(self, observations: Sequence[Observation]) -> None:
@@ -196,6 +275,13 @@ class Summary:
             if text is not None and row.check != NO_CHECK:
                 self.corrected += 1
                 self.confirmed += check_of(row.reading_id, text) == row.check
+
+    def _compare_labels(self, observations: Sequence[Observation]) -> None:
+        for row in observations:
+            text = self.labels.get(row.reading_id)
+            if text is not None and row.check != NO_CHECK:
+                is_right = check_of(row.reading_id, text) == row.check
+                self.labelled.append(LabelledReading(row.confidence, is_right, row.document))
 
     def _note_unusual(self, observations: Sequence[Observation], scores: Floats) -> None:
         least = self.unusual[-1][0] if len(self.unusual) == UNUSUAL else 0.0

@@ -1,12 +1,11 @@
 """The label queue of a running service: which image comes next for which labeller, and what was said about it.
 
 Of the kept images those that `legible respond` asks for come first, and then the least confident and the most unusual,
-in turn; every third is one that a champion and its candidate in the shadow read differently, where there is one. A
-tenth, chosen by the digest of its id, is blind: every labeller sees these, so that they tell how well labellers agree,
-and what the model gets right of all that is kept. Every tenth image that is handed out is a blind one.
+in turn; every third is one that a champion and its candidate in the shadow read differently, where there is one. Those
+that are kept at random, by the digest of their id, are blind: every labeller sees these, so that they tell how well
+labellers agree, and what the model gets right of all that it reads. Every tenth image that is handed out is blind.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from legible.errors import LegibleError
 from legible.labelling.disputes import Disputes
 from legible.labelling.labels import Label, LabelBook, LabelLog, LabelVerdict, faults_of, read_rows
 from legible.labelling.wanted import load_wanted
+from legible.observations.chance import chance_of, is_at_random
 from legible.observations.image_log import kept_image, kept_images
 from legible.observations.layout import FOLDER
 
@@ -80,12 +80,15 @@ class LabelDesk:
         see: Callable[[Path], Seen | None],
         retention_days: int = 0,
         shadow: Path | None = None,
+        kept: float = 1.0,
     ) -> None:
+        """Hand out the images of a folder, which holds the fraction `kept` of all that were read."""
         self._images = images
         self._labels = labels
         self._log = LabelLog(labels, worker=worker, retention_days=retention_days)
         self._bundle = bundle
         self._see = see
+        self._kept = kept
         self._seen: dict[str, Seen] = {}
         self._sizes: tuple[tuple[str, int], ...] = ()
         self._read = LabelBook({}, {})
@@ -113,10 +116,10 @@ class LabelDesk:
         if not left:
             return None
         own = len(book.last.get(labeller, ()))
-        blind = [name for name in left if is_blind(name)]
-        others = [name for name in left if not is_blind(name)]
+        blind = [name for name in left if self._is_blind(name)]
+        others = [name for name in left if not self._is_blind(name)]
         takes_blind = blind and (own % BLIND_ONE_IN == BLIND_ONE_IN - 1 or not others)
-        name = min(blind, key=_digest) if takes_blind else self._most_wanted(others, own)
+        name = min(blind, key=chance_of) if takes_blind else self._most_wanted(others, own)
         return self._item(name, book, labeller)
 
     def item(self, reading_id: str, labeller: str) -> Item:
@@ -178,13 +181,13 @@ class LabelDesk:
         """
         decided = {reading_id for (reading_id, _), one in book.labels.items() if one.verdict != "skip"}
         own = {reading_id for reading_id, who in book.labels if who == labeller}
-        return [name for name in self._seen if name not in own and (is_blind(name) or name not in decided)]
+        return [name for name in self._seen if name not in own and (self._is_blind(name) or name not in decided)]
 
     def _most_wanted(self, names: Iterable[str], turn: int) -> str:
         """Return an image that is asked for, else the least confident on even turns, the most unusual on odd ones."""
         names = list(names)
         if asked := [name for name in names if name in self._wanted]:
-            return min(asked, key=_digest)
+            return min(asked, key=chance_of)
         disputed = [name for name in names if name in self._disputes.readings()] if turn % 3 == DISPUTED_TURN else []
         if disputed:
             return min(disputed, key=lambda name: (self._seen[name].confidence, name))
@@ -195,9 +198,14 @@ class LabelDesk:
     def _item(self, name: str, book: LabelBook, labeller: str) -> Item:
         seen = self._seen[name]
         own = book.labels.get((name, labeller))
-        said = [own] if is_blind(name) and own else [] if is_blind(name) else book.of_image(name)
-        drawn: Drawn = "blind" if is_blind(name) else "chosen"
+        is_blind = self._is_blind(name)
+        said = [own] if is_blind and own else [] if is_blind else book.of_image(name)
+        drawn: Drawn = "blind" if is_blind else "chosen"
         return Item(name, seen.text, round(seen.confidence, 4), drawn, len(said), own)
+
+    def _is_blind(self, reading_id: str) -> bool:
+        """Tell whether an image is one of those that every labeller sees, however it was read."""
+        return is_at_random(reading_id, kept=self._kept)
 
     def _known(self, reading_id: str) -> str:
         return reading_id if reading_id in self._seen else str(self._missing(reading_id))
@@ -205,12 +213,3 @@ class LabelDesk:
     @staticmethod
     def _missing(reading_id: str) -> bytes:
         raise LabelRefusedError(404, f"no image {reading_id[:80]!r} is kept; it may be past its retention")
-
-
-def is_blind(reading_id: str) -> bool:
-    """Return whether an image is of the blind tenth, which every labeller sees, however it was read."""
-    return _digest(reading_id)[0] * BLIND_ONE_IN < 256  # noqa: PLR2004
-
-
-def _digest(reading_id: str) -> bytes:
-    return hashlib.sha256(reading_id.encode()).digest()

@@ -19,8 +19,9 @@ from legible.drift.summary import NO_CORRECTIONS, ranked_by, unusual_of
 from legible.errors import DataError, ImageError
 from legible.files import write_text
 from legible.image.decode import decode
+from legible.observations.chance import AT_RANDOM
 from legible.observations.corrections import read_corrections
-from legible.observations.image_log import AT_RANDOM, kept_images
+from legible.observations.image_log import kept_images
 from legible.observations.row import Observation, observe
 from legible.recognition.bundle import load_bundle
 from legible.recognition.recognizer import Recognizer

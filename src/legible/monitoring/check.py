@@ -6,14 +6,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tqdm import tqdm
+
 from legible.drift.baseline import RESAMPLES, Baseline, make_baseline
 from legible.drift.decide import Outcome, Verdict, is_chance, judge
+from legible.drift.labelled import by_labels
 from legible.drift.quality import Estimate, Quality, estimated
 from legible.drift.reference import Reference
 from legible.drift.signatures import Cause, Signatures
 from legible.drift.summary import NO_CORRECTIONS, Summary, chunks
 from legible.image.statistics import STATISTICS
-from legible.monitoring.finding import Check
+from legible.labelling.drawn import DrawnLabels, drawn_labels
+from legible.monitoring.finding import Check, LabelFinding
 from legible.observations.corrections import read_corrections
 from legible.observations.image_log import kept_image
 from legible.observations.row import Observation
@@ -34,6 +38,8 @@ class Standard:
     corrections: Path | None = None
     kept: Path | None = None
     """The service's folder of images, where some are kept."""
+    labels: Path | None = None
+    """The service's folder of labels, where people label images."""
 
     @property
     def bundle_id(self) -> str:
@@ -101,13 +107,18 @@ class CountedWindow:
     by_bundle: Summary
     by_baseline: Summary
     baseline: Baseline | None
+    drawn: DrawnLabels | None = None
+    """Labels, where their folder is named."""
 
     @staticmethod
     def empty(standard: Standard) -> "CountedWindow":
         texts = read_corrections(standard.corrections) if standard.corrections else NO_CORRECTIONS
-        by_bundle = Summary.empty(Reference.load(standard.bundle), corrections=texts)
+        drawn = drawn_labels(standard.labels) if standard.labels else None
+        labels = drawn.texts if drawn else NO_CORRECTIONS
+        by_bundle = Summary.empty(Reference.load(standard.bundle), corrections=texts, labels=labels)
         baseline = Baseline.load(standard.baseline, bundle=standard.bundle_id) if standard.baseline else None
-        return CountedWindow(by_bundle, Summary.empty(baseline.reference) if baseline else by_bundle, baseline)
+        by_baseline = Summary.empty(baseline.reference) if baseline else by_bundle
+        return CountedWindow(by_bundle, by_baseline, baseline, drawn)
 
     @property
     def statistics(self) -> set[str]:
@@ -138,6 +149,7 @@ def conclude(
         against="baseline" if baseline else "training",
         names_causes=signatures is not None,
         drawn=len(by_bundle.sample) if drawn else 0,
+        labels=_label_finding(by_bundle, window.drawn) if window.drawn else None,
     )
 
 
@@ -187,6 +199,13 @@ def _estimate(bundle: Path, signatures: Signatures | None, summary: Summary) -> 
     return quality.estimate(summary, drifted=drifted, cause=cause, is_all=is_all)
 
 
+def _label_finding(summary: Summary, drawn: DrawnLabels) -> LabelFinding:
+    """Say what labels of readings of this window tell, those drawn at random alone."""
+    mean, deviation = summary.confidence_spread
+    estimate = by_labels(summary.labelled, confidence=mean, deviation=deviation, images=max(summary.images, 1))
+    return LabelFinding(estimate, len(summary.labelled), drawn.chosen, drawn.unknown)
+
+
 def rebase(
     observations: Path | str,
     standard: Standard,
@@ -199,6 +218,7 @@ def rebase(
     """Return the baseline of what a deployment has read; what is left out is counted in the tally."""
     tally = tally or WindowTally()
     chosen = until(at, selection, standard)
-    rows = measured(stream(observations, chosen, tally=tally), STATISTICS, tally=tally)
+    found = tqdm(stream(observations, chosen, tally=tally), desc="read", unit="row", delay=2.0)
+    rows = measured(found, STATISTICS, tally=tally)
     reference = Reference.load(standard.bundle)
     return make_baseline(reference, rows, bundle=standard.bundle_id, at=at, resamples=resamples)

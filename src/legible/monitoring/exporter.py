@@ -25,9 +25,17 @@ class Exporter:
         self._threshold = self._gauge("threshold", "KS above which the last check calls drift, by kind.", "kind")
         self._images = self._gauge("images", "Images in the window of the last check.")
         self._exact_match = self._gauge("exact_match", "Estimated exact match of the last check; NaN where unreliable.")
+        self._labelled = self._gauge("labelled_exact_match", "Exact match by labels drawn at random; NaN for too few.")
+        self._labelled_low = self._gauge("labelled_exact_match_low", "Lower end of its 95 % interval.")
+        self._labelled_high = self._gauge("labelled_exact_match_high", "Upper end of its 95 % interval.")
+        self._labels = self._gauge("labels", "Readings of the window with a label, drawn at random.")
+        self._corrected = self._gauge("corrected", "Readings of the window that callers corrected or confirmed.")
+        self._confirmed = self._gauge("confirmed", "Of these, readings that were right.")
         self._cause = self._gauge("cause", "1 for the corruption that the last drift looks like.", "corruption")
         self._unusual = self._gauge("unusual_fraction", "Fraction of unusual images of the last check.")
         self._unusual_threshold = self._gauge("unusual_threshold", "Fraction of them above which it calls drift.")
+        self._documents = self._gauge("unusual_documents", "Mean score of the documents of the last check.")
+        self._documents_threshold = self._gauge("unusual_documents_threshold", "Score above which it calls drift.")
         self._channel = self._gauge("channel_beyond", "Furthest signal of each channel, in thresholds.", "channel")
         self._time = self._gauge("time_seconds", "When the last check was made, in Unix seconds.")
         self._failures = Counter("legible_drift_check_failures", "Checks that failed.", registry=self.registry)
@@ -49,13 +57,26 @@ class Exporter:
         self._exact_match.set(check.estimate.exact_match if check.estimate and reliable else math.nan)
         self._unusual.set(verdict.unusual.fraction if verdict.unusual else math.nan)
         self._unusual_threshold.set(verdict.unusual.threshold if verdict.unusual else math.nan)
+        documents = verdict.unusual_documents
+        self._documents.set(documents.score if documents else math.nan)
+        self._documents_threshold.set(documents.threshold if documents else math.nan)
         self._channel.clear()
         for channel in verdict.channels:
             self._channel.labels(channel.name).set(channel.beyond)
+        self._publish_labels(check)
         self._cause.clear()
         if check.cause:
             self._cause.labels(check.cause.corruption).set(1)
         self._time.set(check.at)
+
+    def _publish_labels(self, check: Check) -> None:
+        found = check.labels.estimate if check.labels else None
+        self._labelled.set(found.exact_match if found else math.nan)
+        self._labelled_low.set(found.low if found else math.nan)
+        self._labelled_high.set(found.high if found else math.nan)
+        self._labels.set(check.labels.drawn if check.labels else 0)
+        self._corrected.set(check.estimate.corrected if check.estimate else 0)
+        self._confirmed.set(check.estimate.confirmed if check.estimate else 0)
 
     def count_failure(self) -> None:
         self._failures.inc()

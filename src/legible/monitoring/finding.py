@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from legible.drift.decide import ChannelDrift, Outcome, Verdict
+from legible.drift.decide import Outcome, Verdict
+from legible.drift.found import ChannelDrift
+from legible.drift.labelled import MIN_LABELS, LabelledEstimate
 from legible.drift.quality import Estimate
 from legible.drift.signatures import Cause
 from legible.observations.window import WindowTally
@@ -13,6 +15,35 @@ from legible.observations.window import WindowTally
 NAMED = 5
 """The number of unusual readings on the screen."""
 UNLIKE = {"training": "unlike training", "baseline": "unlike this deployment's normal"}
+
+
+@dataclass(frozen=True)
+class LabelFinding:
+    """What labels tell of the exact match. `drawn` readings of the window were labelled that had been drawn at random.
+
+    Labels of images that were chosen for doubt, and those drawn in an unknown way, would bias it: they are left out.
+    """
+
+    estimate: LabelledEstimate | None
+    """None for fewer labels than say something."""
+    drawn: int
+    chosen: int
+    unknown: int
+
+    def said(self) -> str:
+        if self.estimate is None:
+            told = (
+                f"{self.drawn} labels drawn at random in this window, and it takes {MIN_LABELS}: take a longer window"
+            )
+        else:
+            found = self.estimate
+            told = f"{found.exact_match:.1%} ({found.low:.1%} to {found.high:.1%}) by {found.labels} drawn at random"
+        left = [
+            f"{count} {how}"
+            for how, count in (("chosen for doubt", self.chosen), ("drawn in an unknown way", self.unknown))
+            if count
+        ]
+        return f"exact match by labels: {told}" + (f"; left out: {' and '.join(left)}" if left else "")
 
 
 @dataclass(frozen=True)
@@ -34,6 +65,8 @@ class Check:
     against: str = "training"
     names_causes: bool = True
     """True where the bundle has signatures."""
+    labels: LabelFinding | None = None
+    """None where no labels are named."""
     drawn: int = 0
     """The number of observations in the report, a sample where it is smaller than the number of images."""
 
@@ -59,6 +92,8 @@ class Check:
             yield f"{self._likeness()}{where}"
         if self.estimate:
             yield self.estimate.said()
+        if self.labels:
+            yield self.labels.said()
         if self.unusual:
             yield f"most unusual: {' '.join(self.unusual[:NAMED])}"
         if self.pictures:
@@ -81,6 +116,7 @@ class Check:
             "cause": self.cause.told() if self.cause else None,
             "drifted_channels": [channel.name for channel in self.channels],
             "estimate": asdict(self.estimate) if self.estimate else None,
+            "labels": asdict(self.labels) if self.labels else None,
             "unusual": self.unusual,
             "pictures": [str(path) for path in self.pictures],
         }

@@ -13,10 +13,14 @@ from legible.recognition.recognizer import Recognizer
 
 @dataclass
 class ImageFiles:
-    """Paths, and the bundle that reads them; `skipped` are those that are no images, once all have been read."""
+    """Paths, and the bundle that reads them; `skipped` are those that are no images, once all have been read.
+
+    The images of each folder within `root` count as one document.
+    """
 
     paths: Sequence[Path]
     bundle: Path
+    root: Path | None = None
     skipped: list[Path] = field(default_factory=list)
 
     def observations(self, *, at: float) -> Iterator[Observation]:
@@ -29,4 +33,16 @@ class ImageFiles:
                 self.skipped.append(path)
                 continue
             reading = recognizer.read([image])[0]
-            yield observe(image, reading, channel="images", at=at, reading_id=str(path), bundle=opened.id)
+            yield observe(
+                image,
+                reading,
+                channel="images",
+                at=at,
+                reading_id=str(path),
+                bundle=opened.id,
+                document=self._document(path),
+            )
+
+    def _document(self, path: Path) -> str:
+        """Return the folder of an image within `root`; none for one that lies in it directly."""
+        return str(path.parent) if self.root is not None and path.parent != self.root else ""

@@ -5,7 +5,6 @@ is always an argument.
 """
 
 import queue
-import random
 import threading
 from bisect import bisect_left, insort
 from collections import deque
@@ -19,13 +18,12 @@ from PIL import Image
 from legible.arrays import GreyImage
 from legible.errors import SettingsError
 from legible.files import replace_file
+from legible.observations.chance import AT_RANDOM, is_at_random
 from legible.observations.layout import FOLDER, READING_ID, hour
 from legible.observations.retention import Retention
 
 RECENT = 500
 """The number of recent images that an image is compared with."""
-AT_RANDOM = 0.1
-"""The fraction of kept images that is chosen at random, so that labels tell about the other images too."""
 MAX_PIXELS = 1_000_000
 """A larger image is not kept: those that wait for the disk are in memory."""
 MAX_QUEUED = 32
@@ -34,18 +32,17 @@ MAX_QUEUED = 32
 class ImageSampler:
     """Decides which images to keep: a fraction, the least confident and the most unusual of the recent ones first."""
 
-    def __init__(self, fraction: float, rng: random.Random) -> None:
+    def __init__(self, fraction: float) -> None:
         if not 0 <= fraction <= 1:
             raise SettingsError(f"LEGIBLE_KEEP_IMAGES is {fraction:g}; it needs a fraction from 0 to 1")
         self._fraction = fraction
-        self._rng = rng
         self._recent = (_Recent(), _Recent())
 
-    def takes(self, *, confidence: float, unusual: float) -> bool:
+    def takes(self, reading_id: str, *, confidence: float, unusual: float) -> bool:
         """Tell whether to keep an image; doubt and unusualness each choose half of what is not chosen at random."""
         outside = [recent.fraction_above(x) for recent, x in zip(self._recent, (-confidence, unusual), strict=True)]
         chosen = min(outside) < self._fraction * (1 - AT_RANDOM) / 2
-        return chosen or self._fraction == 1 or self._rng.random() < self._fraction * AT_RANDOM
+        return chosen or self._fraction == 1 or is_at_random(reading_id, kept=self._fraction)
 
 
 @dataclass

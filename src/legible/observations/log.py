@@ -70,6 +70,10 @@ class RowLog:
             return False
         return True
 
+    def put_waiting(self, row: Row) -> None:
+        """Queue one row, and wait for room: for a caller that nobody waits for."""
+        self._queue.put(row)
+
     def close(self, *, timeout_seconds: float) -> None:
         """Write what is queued, for at most this long."""
         self._closing.set()

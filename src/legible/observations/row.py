@@ -18,9 +18,12 @@ from legible.files import replace_file
 from legible.image.statistics import STATISTICS, measure
 from legible.reading import Reading
 
-FORMAT_VERSION = 3
-WITHOUT_DOCUMENT = 2
-"""The version before, whose rows know no document and no sender; it is still read."""
+FORMAT_VERSION = 4
+WITHOUT_LEXICON, WITHOUT_DOCUMENT = 3, 2
+"""Versions before: rows know no lexicon, then no document and no sender. They are still read; a row without a lexicon
+is written as version 3, which older readers know.
+"""
+OPTIONAL = ("document", "sender", "lexicon")
 PREDICTION_SIGNALS = ("confidence", "length", "capitals", "digits", "signs")
 SIGNALS = (*STATISTICS, *PREDICTION_SIGNALS)
 """The signals that drift is decided on: of the image, then of what was read from it."""
@@ -36,7 +39,8 @@ class Observation:
     """One reading: `at` in Unix seconds, `width` and `height` in pixels as decoded, `length` in characters.
 
     `capitals`, `digits` and `signs` (neither letter nor digit nor space) are fractions of the length; `check` is by
-    `check_of`; `bundle` is the id of the one that read; `document` and `sender` are digests, empty where none was told.
+    `check_of`; `bundle` is the id of the one that read; `document` and `sender` are digests, empty where none was told;
+    `lexicon` names the one whose words were preferred.
     """
 
     at: float
@@ -55,6 +59,7 @@ class Observation:
     bundle: str = ""
     document: str = ""
     sender: str = ""
+    lexicon: str = ""
 
     def signal(self, name: str) -> float:
         """Return the value of one of SIGNALS."""
@@ -62,8 +67,9 @@ class Observation:
 
     def to_json(self) -> str:
         """Return one line, with the format's version."""
-        told = {name: value for name, value in vars(self).items() if value or name not in ("document", "sender")}
-        return json.dumps({"version": FORMAT_VERSION, **told}, ensure_ascii=False)
+        told = {name: value for name, value in vars(self).items() if value or name not in OPTIONAL}
+        version = FORMAT_VERSION if self.lexicon else WITHOUT_LEXICON
+        return json.dumps({"version": version, **told}, ensure_ascii=False)
 
     @staticmethod
     def from_json(line: str) -> "Observation":
@@ -74,7 +80,7 @@ class Observation:
         version = fields.pop("version", None)
         if isinstance(version, int) and version < WITHOUT_DOCUMENT:
             raise OlderRowError(version)
-        if version not in (WITHOUT_DOCUMENT, FORMAT_VERSION):
+        if version not in (WITHOUT_DOCUMENT, WITHOUT_LEXICON, FORMAT_VERSION):
             raise DataError(
                 f"observation format {version!r} is not {FORMAT_VERSION}, the one this legible reads; "
                 "install the legible that wrote it"
@@ -86,7 +92,7 @@ class Observation:
 
     def is_sound(self) -> bool:
         """Tell whether its numbers are numbers; raises TypeError where they cannot be added."""
-        names = (self.channel, self.reading_id, self.document, self.sender)
+        names = (self.channel, self.reading_id, self.document, self.sender, self.lexicon)
         if not (all(isinstance(name, str) for name in names) and isinstance(self.statistics, dict)):
             return False
         read = self.at + self.confidence + self.length + self.capitals + self.digits + self.signs
@@ -104,6 +110,7 @@ def observe(
     bundle: str = "",
     document: str = "",
     sender: str = "",
+    lexicon: str = "",
 ) -> Observation:
     """Make the row of one reading."""
     height, width = image.shape
@@ -125,6 +132,7 @@ def observe(
         bundle=bundle,
         document=document,
         sender=sender,
+        lexicon=lexicon,
     )
 
 

@@ -27,6 +27,8 @@ class Decoding:
     alternatives: int = 0
     plain: bool = False
     """Whether typographic signs are given in their plain forms: straight quotes for curly ones, hyphens for dashes."""
+    lexicon: str = ""
+    """The name of the lexicon, which observations state."""
 
     @property
     def beam_width(self) -> int:

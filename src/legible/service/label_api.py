@@ -98,6 +98,7 @@ class LabelApi:
             see=self._see,
             retention_days=settings.labels_retention_days,
             shadow=Path(settings.shadow_folder),
+            kept=settings.keep_images,
         )
 
     def _see(self, path: Path) -> Seen | None:

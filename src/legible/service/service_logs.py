@@ -1,6 +1,5 @@
 """What a worker writes to disk for all its bundles: observations, corrections, and the images that are kept."""
 
-import random
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -70,7 +69,7 @@ class ServiceLogs:
             on_lost=metrics.corrections_dropped.inc,
         )
         self._corrected: Counter[str] = Counter()
-        self._sampler = ImageSampler(settings.keep_images, random.Random())
+        self._sampler = ImageSampler(settings.keep_images)
         self._images = image_log(settings) if settings.keep_images else None
         self._channels = frozenset(settings.channels)
         self._key = settings.document_key.encode() or shared_key(self._observations_folder)
@@ -88,7 +87,7 @@ class ServiceLogs:
     def put(self, row: Observation, image: GreyImage, *, unusual: Callable[[Observation], float]) -> None:
         """Write a row, and perhaps keep its image; `unusual` says how far it lies from its bundle's reference."""
         self.put_row(row)
-        if self._images and self._sampler.takes(confidence=row.confidence, unusual=unusual(row)):
+        if self._images and self._sampler.takes(row.reading_id, confidence=row.confidence, unusual=unusual(row)):
             self._images.put(row.reading_id, image, at=row.at)
 
     def put_row(self, row: Observation) -> None:

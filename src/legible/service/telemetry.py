@@ -42,7 +42,7 @@ class Telemetry:
         metrics.prepare_model(
             self._model, channels=self._channels, statistics=known["image"], signals=known["prediction"]
         )
-        metrics.state_bundle(self._model, self._bundle_id, self._trained)
+        metrics.state_bundle(self._model, self._bundle_id, self._reference)
         bunching = self._reference.bunching
         rules = {kind: rule.counted_singly(bunching) for kind, rule in self._reference.rules.items()}
         metrics.state_rules(self._model, rules, smallest_window=self._reference.smallest_window)
@@ -80,12 +80,14 @@ class Telemetry:
         metrics.reading_length.labels(self._model).observe_all([row.length for row in rows])
         metrics.image_pixels.labels(self._model).observe_all([row.width * row.height for row in rows])
         known = self._reference.known
-        for part, histogram in (
-            (known["image"], metrics.image_statistic),
-            (known["prediction"], metrics.prediction_signal),
+        # a lexicon changes texts and confidences, whatever the images are
+        compared = [row for row in rows if row.lexicon == self._reference.lexicon]
+        for part, histogram, own in (
+            (known["image"], metrics.image_statistic, rows),
+            (known["prediction"], metrics.prediction_signal, compared),
         ):
             for name in part.quantiles:
-                histogram.labels(name, self._model).observe_all([self._rank(row, name) for row in rows])
+                histogram.labels(name, self._model).observe_all([self._rank(row, name) for row in own])
 
     def _row(self, job: ReadJob, image: GreyImage, reading: Reading) -> Observation:
         return observe(
@@ -97,6 +99,7 @@ class Telemetry:
             at=job.at,
             reading_id=job.reading_id,
             bundle=job.bundle or self._bundle_id,
+            lexicon=job.decoding.lexicon,
         )
 
     def _rank(self, row: Observation, name: str) -> float:
@@ -110,7 +113,7 @@ class Telemetry:
 
 def check(settings: ServiceSettings, bundle: Bundle, *, model: str = DEFAULT) -> None:
     """Raise SettingsError or BundleError where no worker can start with these settings."""
-    ImageSampler(settings.keep_images, random.Random())
+    ImageSampler(settings.keep_images)
     destinations(settings, worker="none")
     _baseline(settings.baseline, bundle, model)
 

@@ -39,7 +39,7 @@ class Worker:
 
     def decoding(self, *, lexicon: str, alternatives: int, plain: bool = False) -> Decoding:
         """Return a decoding with one of the lexicons, or with none for an empty name; its first use loads a lexicon."""
-        return Decoding(self._prior(lexicon) if lexicon else None, alternatives, plain)
+        return Decoding(self._prior(lexicon) if lexicon else None, alternatives, plain, lexicon)
 
     def read(self, jobs: Sequence[ReadJob]) -> Sequence[ReadJob]:
         """Give each job, all with one decoding, its reading or the error in its place."""
