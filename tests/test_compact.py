@@ -152,7 +152,7 @@ def test_a_newer_summary_is_refused_by_its_version(tmp_path: Path) -> None:
     compact(tmp_path, SHIPPED, str(tmp_path / "s"), at=AT)
     (file,) = (tmp_path / "s").rglob("*.npz")
     np.savez(file, header=np.frombuffer(b'{"version": 99}', np.uint8))
-    with pytest.raises(DataError, match="format 99 is not 1"):
+    with pytest.raises(DataError, match="format 99 is not 2"):
         check_summaries(str(tmp_path / "s"), SHIPPED, at=AT)
 
 
