@@ -9,8 +9,8 @@ from drawn_words import observed, reference_of, section, words_drawn
 
 from legible.drift.calibrate import Rows, calibrate
 from legible.drift.decide import Outcome, decide
+from legible.drift.rank_counts import RankCounts
 from legible.drift.reference import CELLS, KINDS, KnownSignals, Reference, Rule, quantiles_of, rank, ranks, table
-from legible.drift.summary import RankCounts
 from legible.errors import BundleError, DataError
 from legible.observations.row import SIGNALS
 

@@ -8,9 +8,10 @@ from drawn_words import observed, reference_of, words_drawn
 
 from legible.drift.decide import is_chance, judge
 from legible.drift.quality import Quality, estimated, make_quality
+from legible.drift.rank_counts import in_parts
 from legible.drift.reference import Reference
 from legible.drift.signatures import NONE, Cause, Corrupted, Signatures, make_signatures
-from legible.drift.summary import Summary, in_parts
+from legible.drift.summary import Summary
 from legible.errors import BundleError
 from legible.observations.row import SIGNALS, Observation
 from legible.synth.corrupt import corrupt

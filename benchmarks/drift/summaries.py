@@ -26,8 +26,9 @@ from tqdm import tqdm
 from legible.drift.documents import BUCKETS, DocumentCounts
 from legible.drift.hour_format import reference_digest
 from legible.drift.hourly import HourSummary
+from legible.drift.rank_counts import ONE, RankCounts
 from legible.drift.reference import EDGES, Reference
-from legible.drift.summary import ONE, RankCounts, Summary
+from legible.drift.summary import Summary
 from legible.image.statistics import STATISTICS
 from legible.monitoring.check import Standard, check
 from legible.monitoring.compact import check_summaries, compact

@@ -10,8 +10,9 @@ from legible.arrays import Floats
 from legible.drift.arrival import MAX_UNTOLD, arrival_block
 from legible.drift.found import ChannelDrift, DocumentDrift, SignalDrift, UnusualDrift
 from legible.drift.odd_documents import MIN_IN_WINDOW
+from legible.drift.rank_counts import RankCounts
 from legible.drift.reference import EDGES, Reference, SignalKind
-from legible.drift.summary import RankCounts, Summary, ranked_by
+from legible.drift.summary import Summary, ranked_by
 from legible.drift.unusual import EXPECTED
 from legible.observations.row import Observation
 

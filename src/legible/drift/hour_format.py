@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from legible.drift.documents import BUCKETS, DocumentCounts
 from legible.drift.hourly import HourSummary
+from legible.drift.rank_counts import RankCounts
 from legible.drift.reference import EDGES, Reference
-from legible.drift.summary import RankCounts, Summary
+from legible.drift.summary import Summary
 from legible.errors import DataError
 from legible.files import DAMAGE
 
