@@ -15,7 +15,7 @@ from legible.data.options import SourceOptions
 from legible.errors import BundleError
 from legible.evaluation.page_cases import EMPTY, PageCase, drawn_cases, source_cases
 from legible.evaluation.page_scores import PageScores, PlacedText
-from legible.evaluation.pages import ROWS, PageRow, group_figures, read_rows, row_of
+from legible.evaluation.pages import ROWS, PageRow, group_figures, read_rows, row_of, write_rows
 from legible.gate.pages import page_comparisons, page_faults
 from legible.pages.open import OpenedPage
 from legible.pages.read import CrowdedPageError
@@ -154,7 +154,7 @@ def bundles(tmp_path: Path, bundle_folder: Path) -> tuple[Path, Path]:
 
 
 def write(folder: Path, rows: list[PageRow]) -> None:
-    (folder / ROWS).write_text("".join(json.dumps(dataclasses.asdict(one)) + "\n" for one in rows))
+    write_rows(folder / ROWS, rows)
 
 
 def faults(candidate: Path, champion: Path) -> list[str]:
@@ -163,6 +163,9 @@ def faults(candidate: Path, champion: Path) -> list[str]:
 
 def test_rows_are_read_back(bundles: tuple[Path, Path]) -> None:
     assert read_rows(bundles[0] / ROWS) == [row(n) for n in range(40)]
+    odd = [row(unit="word", complete=False, upright=False, corners=0.0, error="crowded_page"), row(upright=True)]
+    write(bundles[0], odd)
+    assert read_rows(bundles[0] / ROWS) == odd
 
 
 def test_equal_pages_pass_the_gate_and_fewer_lines_do_not(bundles: tuple[Path, Path]) -> None:

@@ -3,9 +3,10 @@
 import dataclasses
 import json
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from tqdm import tqdm
@@ -57,6 +58,10 @@ class PageRow:
     """Why the page was not read, if it was not."""
 
 
+DEFAULTS: Mapping[str, Any] = {"unit": "line", "complete": True, "upright": None, "corners": None, "error": ""}
+"""What a row that does not say it means."""
+
+
 def evaluate_pages(params: Params, *, root: Path) -> None:
     """Write root/models/pages/pages.json, figures by group, and pages.jsonl, a row for each page."""
     del params  # the pages are those of params/detector.yaml
@@ -70,15 +75,22 @@ def evaluate_pages(params: Params, *, root: Path) -> None:
     rows = [row_of(case, reader) for case in tqdm(cases, desc="pages", unit="page")]
     folder = root / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
-    write_text(folder / ROWS, "".join(json.dumps(dataclasses.asdict(row), ensure_ascii=False) + "\n" for row in rows))
+    write_rows(folder / ROWS, rows)
     content = {"version": FORMAT_VERSION, "groups": dict(figures_by_group(rows))}
     write_text(folder / FIGURES, json.dumps(content, indent=1) + "\n")
+
+
+def write_rows(path: Path, rows: Iterable[PageRow]) -> None:
+    """Write a row for each page, short, as they go into the bundle: what a row need not say is left out."""
+    stated = ({name: value for name, value in vars(row).items() if value != DEFAULTS.get(name)} for row in rows)
+    lines = ({**row, "scores": dataclasses.astuple(row["scores"])} for row in stated)
+    write_text(path, "".join(json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n" for line in lines))
 
 
 def read_rows(path: Path) -> list[PageRow]:
     """Return the rows of a pages.jsonl."""
     contents = map(json.loads, path.read_text(encoding="utf-8").splitlines())
-    return [PageRow(**{**content, "scores": PageScores(**content["scores"])}) for content in contents]
+    return [PageRow(**{**DEFAULTS, **content, "scores": PageScores(*content["scores"])}) for content in contents]
 
 
 def row_of(case: PageCase, reader: PageReader) -> PageRow:
@@ -99,7 +111,7 @@ def row_of(case: PageCase, reader: PageReader) -> PageRow:
         case.complete,
         score_page(truth=case.lines, found=found, untold=case.untold),
         _is_ordered(case.lines, found),
-        round(seconds, 4),
+        round(seconds, 3),
         _is_set_right(case, reader) if len(case.lines) >= MIN_LINES else None,
         None if case.corners is None else _overlap(case.corners, result),
     )
@@ -159,4 +171,4 @@ def _is_set_right(case: PageCase, reader: PageReader) -> bool:
 
 
 def _overlap(corners: PagePoints, result: PageResult) -> float:
-    return overlap_of(corners, np.array(result.outline, float)) if result.outline else 0.0
+    return round(overlap_of(corners, np.array(result.outline, float)), 3) if result.outline else 0.0
