@@ -58,7 +58,14 @@ class PageRow:
     """Why the page was not read, if it was not."""
 
 
-DEFAULTS: Mapping[str, Any] = {"unit": "line", "complete": True, "upright": None, "corners": None, "error": ""}
+DEFAULTS: Mapping[str, Any] = {
+    "unit": "line",
+    "complete": True,
+    "ordered": True,
+    "upright": None,
+    "corners": None,
+    "error": "",
+}
 """What a row that does not say it means."""
 
 
@@ -76,7 +83,10 @@ def evaluate_pages(params: Params, *, root: Path) -> None:
     folder = root / FOLDER
     folder.mkdir(parents=True, exist_ok=True)
     write_rows(folder / ROWS, rows)
-    content = {"version": FORMAT_VERSION, "groups": dict(figures_by_group(rows))}
+    groups = {
+        group: {name: round(value, 4) for name, value in figures.items()} for group, figures in figures_by_group(rows)
+    }
+    content = {"version": FORMAT_VERSION, "groups": groups}
     write_text(folder / FIGURES, json.dumps(content, indent=1) + "\n")
 
 
