@@ -236,6 +236,8 @@ case $1 in init) mkdir .dvc;; esac
 def tuned(project: Path) -> Path:
     """A project with weights, and two folders that somebody transcribed."""
     for name in ("dvc.yaml", "params.yaml", "fonts/package.json", "fonts/package-lock.json", "fonts/.npmrc",
+                 "fonts/more/package.json", "fonts/more/package-lock.json", "params/detector.yaml",
+                 "models/detector/detector.tflite",
                  "models/weights/model.weights.h5", "models/measured/a.json", "models/bundle/manifest.json",
                  "a/index.tsv", "b/letters.tar"):  # fmt: skip
         (project / name).parent.mkdir(parents=True, exist_ok=True)

@@ -60,11 +60,12 @@ def commit(folder: Path, message: str) -> None:
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository whose champion is on main, tagged, its data in the store beside it."""
     folder = tmp_path_factory.mktemp("rehearsal") / "project"
-    (folder / "fonts").mkdir(parents=True)
-    (folder / "data").mkdir()
-    fonts = ("fonts/package.json", "fonts/package-lock.json", "fonts/.npmrc")
+    for place in ("fonts/more", "data", "params"):
+        (folder / place).mkdir(parents=True)
+    fonts = ("fonts/.npmrc", *(f"fonts/{more}package{lock}.json" for more in ("", "more/") for lock in ("", "-lock")))
     for name in ("Makefile", "dvc.yaml", ".gitignore", ".dvcignore", *fonts):
         shutil.copyfile(PROJECT / name, folder / name)
+    shutil.copyfile(PROJECT / "params/tiny-detector.yaml", folder / "params/detector.yaml")
     shutil.copytree(PROJECT / "scripts", folder / "scripts")
     shutil.copytree(PROJECT / "models/weights", folder / "start")
     shutil.copytree(PROJECT / "models/measured", folder / "models/measured")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from legible.config import Params
+from legible.config.detector import load_detector_params
 from legible.errors import DataError
 
 FONTSOURCE, EXPO, SEGMENTS = "@fontsource", "@expo-google-fonts", "dseg"
@@ -28,14 +29,18 @@ LICENCES = ("LICENSE", "LICENSE_FONT", "DSEG-LICENSE.txt")
 
 
 def install_fonts(params: Params, *, root: Path) -> None:
-    """Run `npm ci` beside each of `fonts.folders` that has a package.json there, and fill the folder anew.
+    """Run `npm ci` beside each folder of fonts that has a package.json there, and fill the folder anew.
+
+    The folders are `fonts.folders`, and those of params/detector.yaml where it is there.
 
     The stage's outputs, `fonts/files` and `fonts/more/files`, are made in any case. A folder without a package.json
     beside it belongs to the user and is left alone.
     """
     for folder in ALWAYS:
         _emptied(root / folder)
-    for folder in params.fonts.folders:
+    detector = root / "params/detector.yaml"
+    others = load_detector_params(detector).fonts.folders if detector.is_file() else ()
+    for folder in dict.fromkeys((*params.fonts.folders, *others)):
         place = root / folder
         if (place.parent / "package.json").is_file():
             _install(place)
