@@ -56,19 +56,30 @@ async def running(admission: AdmissionControl | None = None, limits: ConnectionL
 
 
 def exchanged(
-    *parts: bytes, admission: AdmissionControl | None = None, limits: ConnectionLimits = LIMITS, pause: float = 0.01
+    *parts: bytes,
+    admission: AdmissionControl | None = None,
+    limits: ConnectionLimits = LIMITS,
+    pause: float = 0.01,
+    reads_late: bool = False,
 ) -> bytes:
-    """What comes back, until the connection is closed, for parts sent one after the other."""
+    """What comes back, until the connection is closed, for parts sent one after the other.
+
+    reads_late: read nothing of the answer before all parts are sent.
+    """
 
     async def run() -> bytes:
         async with running(admission, limits) as port:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            answer = asyncio.create_task(until_closed(reader))
+            sent = asyncio.Event()
+            answer = asyncio.create_task(until_closed(reader, after=sent))
+            if not reads_late:
+                sent.set()
             for part in parts:
                 if answer.done():  # a write that fails would throw away what has come
                     break
                 writer.write(part)
                 await asyncio.sleep(pause)
+            sent.set()
             received = await asyncio.wait_for(answer, 10)
             writer.close()
             return received
@@ -76,9 +87,10 @@ def exchanged(
     return asyncio.run(run())
 
 
-async def until_closed(reader: asyncio.StreamReader) -> bytes:
-    """All that comes, also where the other side closes before it has read what was sent."""
+async def until_closed(reader: asyncio.StreamReader, *, after: asyncio.Event) -> bytes:
+    """All that comes after an event, also where the other side closes before it has read what was sent."""
     received = b""
+    await after.wait()
     with contextlib.suppress(ConnectionError):
         while part := await reader.read(65_536):
             received += part
@@ -183,7 +195,7 @@ def test_trailers_after_the_answer_end_the_connection_with_a_431() -> None:
 def test_trailers_under_an_answer_are_not_answered_in_the_midst_of_it() -> None:
     """The answer is longer than a socket holds, and is not read before the trailers have come."""
     long_one = GET.replace(b"quick", b"long")
-    answer = exchanged(long_one, b"0\r\n", *[b"X-More: " + PART + b"\r\n"] * 8, pause=0.05)
+    answer = exchanged(long_one, b"0\r\n", *[b"X-More: " + PART + b"\r\n"] * 8, pause=0.05, reads_late=True)
     assert statuses(answer) == [200]
 
 

@@ -479,9 +479,10 @@ def test_a_rehearsal_prints_nothing_that_tensorflow_says_of_itself() -> None:
 
 @pytest.mark.parametrize(("code", "said"), [(0, "a bundle of its own is in"), (1, "")])
 def test_a_rehearsal_fails_where_its_pipeline_does(project: Path, code: int, said: str) -> None:
-    for name in ("models/measured", "fonts", "data", "params"):
+    for name in ("models/measured", "fonts/more", "data", "params"):
         (project / name).mkdir(parents=True)
-    for name in ("dvc.yaml", "fonts/package.json", "fonts/package-lock.json", "fonts/.npmrc"):
+    packages = (f"fonts/{more}package{lock}.json" for more in ("", "more/") for lock in ("", "-lock"))
+    for name in ("dvc.yaml", "fonts/.npmrc", "params/tiny-detector.yaml", *packages):
         (project / name).touch()
     (project / "bin/legible").write_text("#!/bin/sh\n")
     (project / "bin/dvc").write_text(f'#!/bin/sh\n[ "$1" != repro ] || {{ echo "I am dvc" >&2; exit {code}; }}\n')

@@ -96,6 +96,8 @@ def test_its_card_shows_the_figures_as_the_shipped_card_does(root: Path, params:
     pack(params, root=root)
     card = (root / "models/bundle/card.md").read_text().partition("## How well it reads")[2]
     shipped = (bundle_folder / "card.md").read_text().partition("## How well it reads")[2]
+    before, _, pages = shipped.partition("## Whole pages")  # of which this bundle reads none
+    shipped = before + pages[pages.find("\n## ") :]
     rows, shown = ([line for line in text.splitlines() if line.startswith("|")] for text in (shipped, card))
     assert len(rows) > 50
     assert sorted(shown) == sorted(rows)  # the shipped card was made when slices still stood by name

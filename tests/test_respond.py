@@ -20,9 +20,10 @@ from conftest import PROJECT
 from PIL import Image
 
 from legible.errors import LegibleError
-from legible.labelling.desk import LabelDesk, Seen, is_blind
+from legible.labelling.desk import LabelDesk, Seen
 from legible.labelling.labels import Label, LabelLog
 from legible.labelling.wanted import load_wanted, save_wanted
+from legible.observations.chance import is_at_random
 from legible.observations.layout import hour
 from legible.observations.row import observe
 from legible.reading import Reading
@@ -139,7 +140,7 @@ def test_what_is_asked_for_is_handed_out_first(service: Path) -> None:
         bundle="b",
         see=lambda path: Seen("x", int(path.stem[-3:], 16) / 1000, 0.0),
     )
-    wanted = [name for name in map(reading_id, range(60)) if not is_blind(name)][-3:]
+    wanted = [name for name in map(reading_id, range(60)) if not is_at_random(name, kept=1.0)][-3:]
     save_wanted(service / "labels", wanted)
     desk.refresh(limit=1000)
     handed = []
