@@ -100,3 +100,19 @@ def test_every_line_comes_once_wherever_lines_lie() -> None:
     corners = rng.uniform(0, 500, (60, 2))
     lines = [LineShape.from_box(x, y, x + 10 + 200 * rng.random(), y + 12) for x, y in corners]
     assert sorted(order_of(lines)) == list(range(60))
+
+
+def test_lines_without_height_are_put_in_order_too() -> None:
+    thin = [LineShape.from_box(left, top, left + 30, top) for left, top in ((0, 40), (50, 0), (0, 0), (0, 90))]
+    blocks = reading_order(thin)
+    assert sorted(number for block in blocks for number in block.lines) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_lines_of_any_shape_are_put_in_order_each_once(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    count = int(rng.integers(1, 40))
+    corners = rng.uniform(0, 300, (count, 2))
+    sizes = np.exp(rng.uniform(-4, 5, (count, 2)))
+    lines = [LineShape.from_box(x, y, x + w, y + h) for (x, y), (w, h) in zip(corners, sizes, strict=True)]
+    assert sorted(number for block in reading_order(lines) for number in block.lines) == list(range(count))

@@ -6,7 +6,7 @@ columns one after the other. Where short cells stand side by side, as on receipt
 first; the pairs of cells around a place decide together which of the two it is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,13 +80,23 @@ def _rows(boxes: Floats, heights: Floats) -> list[tuple[int, ...]]:
     pairs = _side_by_side(boxes, heights)
     following = {first: second for first, second, joins in _decided(pairs, boxes, heights) if joins}
     starts = set(range(len(boxes))) - set(following.values())
-    rows = []
-    for start in sorted(starts):
-        row = [start]
-        while row[-1] in following:
-            row.append(following[row[-1]])
-        rows.append(tuple(row))
+    rows: list[tuple[int, ...]] = []
+    placed: set[int] = set()
+    for start in (*sorted(starts), *np.argsort(boxes[:, 0], kind="stable").tolist()):  # the latter: circles
+        row = list(_chain(start, following, placed))
+        placed |= set(row)
+        rows += [tuple(row)] if row else []
     return rows
+
+
+def _chain(start: int, following: Mapping[int, int], placed: Collection[int]) -> Iterator[int]:
+    """Yield a line and those that follow it, up to one that has its place already."""
+    seen = set(placed)
+    current: int | None = start
+    while current is not None and current not in seen:
+        yield current
+        seen.add(current)
+        current = following.get(current)
 
 
 def _side_by_side(boxes: Floats, heights: Floats) -> list[tuple[int, int]]:
@@ -118,6 +128,7 @@ def _decided(pairs: Sequence[tuple[int, int]], boxes: Floats, heights: Floats) -
     high = np.minimum(heights[first], heights[second])
     near = np.abs(middles[:, None] - middles) < AROUND * high[:, None]
     near &= np.minimum(gaps[:, None, 1], gaps[:, 1]) > np.maximum(gaps[:, None, 0], gaps[:, 0]) - high[:, None]
+    np.fill_diagonal(near, True)  # each pair is around itself, though its lines overlap
     usual = [float(np.percentile(shorter[around], 75)) for around in near]
     return [(int(a), int(b), length < CELL_LENGTH) for (a, b), length in zip(pairs, usual, strict=True)]
 
@@ -143,7 +154,7 @@ def _by_bands(boxes: Floats, heights: Floats) -> npt.NDArray[np.int64]:
 def _margin_row(boxes: Floats, heights: Floats, body: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Return the first of the remaining rows from the top, if it stands apart and in no column alone."""
     tops, bottoms = boxes[body, 1], boxes[body, 3]
-    count = int(np.count_nonzero(tops < bottoms[:1] - ROW_OVERLAP * heights[body[:1]]))
+    count = max(int(np.count_nonzero(tops < bottoms[:1] - ROW_OVERLAP * heights[body[:1]])), 1)  # itself, though thin
     row, rest = body[:count], body[count:]
     if not rest.size:
         return rest
