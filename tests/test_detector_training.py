@@ -223,7 +223,14 @@ def test_a_source_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_the_stage_trains_on_an_archive_and_leaves_a_model(tmp_path: Path) -> None:
     write_archive(tmp_path / "forms.tar", 24)
     params = DetectorParams(
-        "micro", epochs=1, epoch_pages=2, pieces=2, side=64, batch=2, tune_pages=1, sources={"forms": DetectorSource()}
+        size="micro",
+        epochs=1,
+        epoch_pages=2,
+        pieces=2,
+        side=64,
+        batch=2,
+        tune_pages=1,
+        sources={"forms": DetectorSource()},
     )
     train_line_detector(params, root=tmp_path, pages=tmp_path, folder=tmp_path / "out")
     described = json.loads((tmp_path / "models/detector/description.json").read_text())
