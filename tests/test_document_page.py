@@ -14,6 +14,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 from serving import Service, started
 from test_page import CHROMIUM, QUIET
+from waiting import wait_until
 
 pytestmark = [
     pytest.mark.slow,
@@ -125,8 +126,8 @@ def test_a_line_is_corrected_in_place_sent_and_in_what_is_downloaded(
     expect(page.locator("#said")).to_have_text("Corrected, and sent. Thank you.")
     assert lines(page)[0] == "Same words of a page"
     expect(page.locator("#lines .line").first).to_be_focused()
-    kept = "".join(path.read_text() for path in (service.log.parent / "corrections/v1").glob("*.jsonl"))
-    assert "Same words of a page" in kept
+    folder = service.log.parent / "corrections/v1"
+    wait_until(lambda: any("Same words of a page" in path.read_text() for path in folder.glob("*.jsonl")))
     page.locator("#format").select_option("text")
     with page.expect_download() as caught:
         page.locator("#download").click()

@@ -327,6 +327,7 @@ def test_a_fine_tuning_into_the_project_itself_touches_nothing(tuned: Path) -> N
 
 TRAINS = """
 stages:
+  detector: {cmd: legible detector, outs: [models/detector]}
   ingest: {cmd: legible ingest, outs: [data/dataset]}
   train:
     cmd: legible train

@@ -43,7 +43,7 @@ function shownKey() {
 function useKey(event) {
   event.preventDefault();
   const key = byId("key").value.trim();
-  if (!key || /[^\x21-\x7e]/.test(key)) {
+  if (!key || /[^\x20-\x7e]/.test(key)) {
     byId("key-warning").textContent = key ? "This holds characters that no key has; is the keyboard set to another script?" : "The key is empty.";
     return;
   }
