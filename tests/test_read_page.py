@@ -33,6 +33,7 @@ from page_documents import (
 )
 from PIL import Image
 from serving import Service, started
+from waiting import wait_until
 
 from legible.client import Client, ServiceError
 from legible.observations.page_row import PageObservation
@@ -117,6 +118,11 @@ def test_a_line_is_corrected_by_its_id(client: httpx.Client, page: np.ndarray) -
     assert kept.status_code == 202
 
 
+def documents_logged(folder: Path) -> set[str]:
+    logged = [line for path in folder.glob("*.jsonl") for line in path.read_text().splitlines()]
+    return {PageObservation.from_json(line).document for line in logged}
+
+
 def test_lines_and_pages_are_observed(service: Service, client: httpx.Client, page: np.ndarray) -> None:
     answer = read(client, pages_as_tiff(page, page), document="invoice 4711").json()
     ids = {line["reading_id"] for found in answer["pages"] for block in found["blocks"] for line in block["lines"]}
@@ -129,8 +135,7 @@ def test_lines_and_pages_are_observed(service: Service, client: httpx.Client, pa
     assert len(rows) == len(ids) == 6
     assert {row.channel for row in rows} == {"page"}
     assert len({row.document for row in rows}) == 2
-    logged = [line for path in (folder / "pages/v1").glob("*.jsonl") for line in path.read_text().splitlines()]
-    assert {row.document for row in map(PageObservation.from_json, logged)} >= {row.document for row in rows}
+    wait_until(lambda: {row.document for row in rows} <= documents_logged(folder / "pages/v1"))
     counted = client.get("/metrics").text
     assert 'legible_readings_total{channel="page"' in counted
     assert "legible_page_seconds_count" in counted

@@ -1,6 +1,7 @@
 """Bulk reading and observations on S3, with a server of this machine that is slow, failing, full or forbidden."""
 
 import io
+import itertools
 import json
 import logging
 import tarfile
@@ -28,6 +29,8 @@ from legible.stores import store_of
 
 pytestmark = pytest.mark.slow
 pytest.importorskip("moto", reason="moto is not installed: no S3 server")
+NUMBERS = itertools.count()
+"""The numbers of the buckets."""
 SHIPPED = Standard(PROJECT / "models/bundle")
 NAMES = ("00.png", "01.png", "02.png", "03.png")
 
@@ -42,7 +45,10 @@ def server() -> Iterator[S3Server]:
 
 @pytest.fixture
 def bucket(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """An empty bucket, found as S3's tools find it, by the environment alone."""
+    """A bucket of its own for each test, found as S3's tools find it, by the environment alone.
+
+    What a test's threads still send after it goes nowhere else.
+    """
     import s3fs  # noqa: PLC0415
 
     for name, value in {
@@ -55,11 +61,10 @@ def bucket(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         monkeypatch.setenv(name, value)
     server.mend()
     s3fs.S3FileSystem.clear_instance_cache()
-    files = s3fs.S3FileSystem()
-    files.mkdir(BUCKET)
-    yield f"s3://{BUCKET}"
+    name = f"{BUCKET}-{next(NUMBERS)}"
+    s3fs.S3FileSystem().mkdir(name)
+    yield f"s3://{name}"
     server.mend()
-    files.rm(BUCKET, recursive=True)
 
 
 @pytest.fixture(scope="module")
