@@ -122,5 +122,5 @@ def test_in_a_drill_metrics_rule_alert_and_report_notice(tmp_path: Path, service
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     outcome = json.loads(ran.stdout)
-    assert [one["watch"] for one in outcome["sightings"]] == ["metrics", "rule", "alert", "report"]
-    assert {one["watch"]: one["images"] for one in outcome["sightings"]}["metrics"] <= 100
+    assert [one["detector"] for one in outcome["detections"]] == ["metrics", "rule", "alert", "report"]
+    assert {one["detector"]: one["images"] for one in outcome["detections"]}["metrics"] <= 100
