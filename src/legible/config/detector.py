@@ -33,7 +33,7 @@ class DetectorSource(Section):
     terms: str = "not stated"
     """The terms of use, for the card."""
     options: Mapping[str, Any] = field(default_factory=dict)
-    """What is known of its labels when pages are measured, as in data/sources.json: `{untold: [case]}`."""
+    """The options of its labels when pages are measured, as in data/sources.json: `{untold: [case]}`."""
 
 
 @dataclass(frozen=True)

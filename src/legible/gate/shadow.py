@@ -26,7 +26,7 @@ MIN_DISAGREEMENTS = 10
 
 
 class ShadowOutcome(Enum):
-    """What is known of a candidate."""
+    """The outcome of a comparison in the shadow."""
 
     BETTER = "better"
     WORSE = "worse"

@@ -87,7 +87,7 @@ class LabelFolders:
 
 @dataclass
 class _Found:
-    """What is known of one image: its readings, its file, and what was said of it."""
+    """One image with its readings, its file, and the votes on its text."""
 
     readings: list[str]
     file: Path

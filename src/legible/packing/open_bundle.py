@@ -1,4 +1,4 @@
-"""Stage `open`: a second bundle, from what anyone may use for any purpose alone.
+"""Stage `open-bundle`: a second bundle, from what anyone may use for any purpose alone.
 
 Its weights are those that the training had before it met other sources (`training.phases.open_phases`); its confidence,
 figures and reference are made from samples of open sources too. Everything goes through the stages of models/bundle,
@@ -21,8 +21,8 @@ from legible.packing.lexicon import lexicon
 from legible.packing.pack import pack
 from legible.packing.reference import reference
 from legible.training.export import export
+from legible.training.stage import OPEN_WEIGHTS
 
-WEIGHTS = "models/weights/open"
 BUNDLE = "models/open"
 FOLDER = "training/open"
 """The folder in which the stages of the open bundle run, laid out as the project's."""
@@ -36,7 +36,7 @@ def open_bundle(params: Params, *, root: Path) -> None:
     It is empty, and that is said, where no phase was trained on open sources alone.
     """
     with replace_folder(root / BUNDLE) as fresh:
-        if (root / WEIGHTS).is_dir():
+        if (root / OPEN_WEIGHTS).is_dir():
             shutil.copytree(_made(params, root), fresh, dirs_exist_ok=True)
         else:
             tqdm.write(f"open-bundle: no phase was trained on open sources alone; {BUNDLE} is empty", file=sys.stderr)
@@ -59,7 +59,7 @@ def _prepared(root: Path) -> Path:
     folder = root / FOLDER
     if folder.exists():
         shutil.rmtree(folder)
-    shutil.copytree(root / WEIGHTS, folder / "models/weights")
+    shutil.copytree(root / OPEN_WEIGHTS, folder / "models/weights")
     for name in filter(lambda one: (root / one).exists(), LINKED):
         place = folder / name
         place.parent.mkdir(parents=True, exist_ok=True)

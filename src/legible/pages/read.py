@@ -136,7 +136,7 @@ class PageReader:
         lines = [(line, reading) for line, reading in found if self._trust.is_text(line, reading, usual_height=usual)]
         blocks = []
         for block in reading_order([line.shape for line, _ in lines]):
-            rows = [tuple(self._line_result(upright, *lines[number]) for number in row) for row in block.rows]
+            rows = [tuple(self._line_result(upright, *lines[number], usual) for number in row) for row in block.rows]
             blocks.append(BlockResult(tuple(rows)))
         return upright, tuple(blocks)
 
@@ -200,7 +200,7 @@ class PageReader:
             readings = self._recognizer.read([cut_line(upright.image, line.shape) for line in some])
             yield from zip(some, readings, strict=True)
 
-    def _line_result(self, upright: Upright, line: FoundLine, reading: Reading) -> LineResult:
+    def _line_result(self, upright: Upright, line: FoundLine, reading: Reading, usual: float) -> LineResult:
         image = cut_line(upright.image, line.shape)
         spans = word_spans(image, reading.text)
         words = []
@@ -209,7 +209,7 @@ class PageReader:
             words.append(WordResult(text, sure, _polygon(place)))
         polygon = _polygon(moved_points(line.shape.polygon, upright.back))
         reading_id = self._observe(image, reading)
-        confidence = self._trust.confidence(line, reading, usual_height=usual_height(upright.lines))
+        confidence = self._trust.confidence(line, reading, usual_height=usual)
         return LineResult(reading.text.strip(), confidence, polygon, tuple(words), reading_id)
 
 

@@ -1,4 +1,4 @@
-"""What is recorded of pages after their answer: their lines as observations, a row for each page, and metrics.
+"""The records of pages after their answer: their lines as observations, a row for each page, and metrics.
 
 The lines of a page have the page as their document, as they resemble each other.
 """
