@@ -120,7 +120,7 @@ def test_in_a_drill_metrics_rule_alert_and_report_notice(tmp_path: Path, service
         *(f"--bundle={tmp_path / 'bundle'}", "--patience=60"),
     ]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert ran.returncode == 0, ran.stdout + ran.stderr + stand.logs()
     outcome = json.loads(ran.stdout)
     assert [one["detector"] for one in outcome["detections"]] == ["metrics", "rule", "alert", "report"]
     assert {one["detector"]: one["images"] for one in outcome["detections"]}["metrics"] <= 100

@@ -67,6 +67,21 @@ class Stand:
         answer = httpx.get(f"{self.prometheus}/api/v1/query", params={"query": expression}).raise_for_status()
         return list(answer.json()["data"]["result"])
 
+    def wait_until_connected(self) -> None:
+        """Wait until Prometheus has scraped the service, and knows where to send alerts: seconds after it is ready."""
+        self.wait_for("up == 1")
+        until = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < until:
+            answer = httpx.get(f"{self.prometheus}/api/v1/alertmanagers").raise_for_status()
+            if answer.json()["data"]["activeAlertmanagers"]:
+                return
+            time.sleep(0.2)
+        raise AssertionError(f"Prometheus found no Alertmanager within {PATIENCE_SECONDS} s")
+
+    def logs(self) -> str:
+        """Return what each program printed, for the message of a test that fails."""
+        return "\n".join(f"{path.name}:\n{path.read_text()}" for path in self.received.parent.glob("*.log"))
+
     def wait_for(self, expression: str) -> list[dict[str, Any]]:
         """Its samples as soon as there are any."""
         until = time.monotonic() + PATIENCE_SECONDS
@@ -91,6 +106,8 @@ def watched(folder: Path, service: str) -> Iterator[Stand]:
         "prometheus": [
             "prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/series",
             f"--web.listen-address=127.0.0.1:{ports['prometheus']}",
+            # a notification that fails is sent again after this; the usual minute outlasts every window here
+            "--rules.alert.resend-delay=1s",
         ],
     }  # fmt: skip
     with contextlib.ExitStack() as running:
@@ -100,6 +117,7 @@ def watched(folder: Path, service: str) -> Iterator[Stand]:
         stand = Stand(addresses["prometheus"], addresses["alertmanager"], folder / "receiver.log")
         for address in (stand.prometheus, stand.alertmanager):
             wait_until_ready(address)
+        stand.wait_until_connected()
         yield stand
 
 
