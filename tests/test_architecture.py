@@ -48,7 +48,7 @@ HOMES = {
         "monitoring/",
         "drill/detectors.py",
     ),
-    "evidently": ("monitoring/report.py",),
+    "evidently": ("monitoring/report.py", "monitoring/accuracy_runs.py"),
     "ray": ("scale/",),
     "pypdfium2": ("pages/",),
     "typer": ("cli/",),

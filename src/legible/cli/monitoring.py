@@ -1,5 +1,6 @@
 """`legible drift`, `rebase` and `monitor`: compare recent readings with the reference or the baseline."""
 
+import dataclasses
 import math
 import re
 import sys
@@ -16,6 +17,9 @@ from legible.cli.read import image_files
 from legible.errors import LegibleError
 
 if TYPE_CHECKING:
+    from legible.monitoring.accuracy import AccuracyLedger
+    from legible.monitoring.check import ReportTarget, Standard
+    from legible.monitoring.finding import Check
     from legible.observations.window import Selection
 
 Log = Annotated[str, typer.Option(help="The service's folder of observations, one file, or a store: s3://...")]
@@ -26,6 +30,9 @@ Channel = Annotated[str, typer.Option(help="Only this channel.")]
 Judge = Annotated[Path | None, typer.Option(help="The bundle whose reference decides.")]
 Kept = Annotated[Path | None, typer.Option(help="The images that the service kept, to show the most unusual.")]
 HtmlPath = Annotated[Path | None, typer.Option(help="The HTML file for the Evidently report.")]
+AccuracySince = Annotated[
+    str, typer.Option("--accuracy", help="Say the exact match by day too, since a time: 30d, 2026-11-01.")
+]
 Workspace = Annotated[Path | None, typer.Option(help="The Evidently workspace that keeps the run.")]
 
 
@@ -47,6 +54,7 @@ def drift(
     kept: Kept = None,
     report: HtmlPath = None,
     workspace: Workspace = None,
+    accuracy: AccuracySince = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print the verdict as JSON.")] = False,
 ) -> None:
     """Say whether recent images differ from the reference. Exit codes: 0 no, 1 yes, 2 not enough data, 3 error.
@@ -68,6 +76,7 @@ def drift(
             "corrections": corrections,
             "labels": labels,
             "kept": kept,
+            "accuracy": accuracy,
         }
         if given := [f"--{option}" for option, value in asked.items() if value]:
             raise LegibleError(f"{', '.join(given)} choose among observations; leave them out with --images")
@@ -78,6 +87,7 @@ def drift(
             print(f"legible: {path} is no image that can be read; skipped", file=sys.stderr)
     elif summaries:
         asked = {"last": last, "corrections": corrections, "kept": kept, "report": report, "workspace": workspace}
+        asked["accuracy"] = accuracy
         if given := [f"--{option}" for option, value in asked.items() if value]:
             raise LegibleError(f"{', '.join(given)} need rows, and summaries hold none; leave them out")
         made = check_summaries(summaries, standard, at=time.time(), selection=_selection(since, channel))
@@ -90,6 +100,8 @@ def drift(
             last=last or (None if since else LAST),
             target=target,
         )
+    if accuracy:
+        made = _with_accuracy(made, _ledger(observations, standard), accuracy, channel, target)
     print(made.to_json() if as_json else made.screen())
     raise typer.Exit(made.exit_code)
 
@@ -152,6 +164,26 @@ def rebase(
         print(line)
 
 
+def _ledger(observations: str, standard: "Standard") -> "AccuracyLedger":
+    from legible.monitoring.accuracy import AccuracyLedger
+
+    return AccuracyLedger(
+        observations, bundle=standard.bundle, labels=standard.labels, corrections=standard.corrections
+    )
+
+
+def _with_accuracy(
+    made: "Check", ledger: "AccuracyLedger", since: str, channel: str, target: "ReportTarget"
+) -> "Check":
+    """Return a check with the exact match by day, which is filed in the workspace where one is named."""
+    accuracy = ledger.count(since=_seconds(since, now=made.at), at=made.at, channel=channel or None)
+    if target.workspace:
+        from legible.monitoring.accuracy_runs import file_accuracy
+
+        file_accuracy(accuracy, target.workspace)
+    return dataclasses.replace(made, accuracy=accuracy)
+
+
 def _selection(since: str, channel: str, *, now: float | None = None) -> "Selection":
     from legible.observations.window import Selection
 
@@ -188,6 +220,7 @@ def monitor(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     report: HtmlPath = None,
     workspace: Workspace = None,
+    accuracy: Annotated[str, typer.Option(help="Export the exact match by day too, of the last 30d.")] = "",
 ) -> None:
     """Check for drift on a schedule, and serve the last verdict at /metrics. Example: legible monitor --every 300"""
     from legible.monitoring.check import LAST, ReportTarget, Standard, check
@@ -196,19 +229,22 @@ def monitor(
     from legible.observations.window import Selection
     from legible.recognition.bundle import find_bundle
 
-    if since and not AGO.fullmatch(since):
-        raise LegibleError(f"--since {since!r} is no length of time; write 10m, 1h or 2d")
+    for option, length in (("since", since), ("accuracy", accuracy)):
+        if length and not AGO.fullmatch(length):
+            raise LegibleError(f"--{option} {length!r} is no length of time; write 10m, 1h or 2d")
     standard = Standard(bundle or find_bundle(), baseline, corrections, labels=labels)
     target = ReportTarget(report, workspace)
+    ledger = _ledger(observations, standard)
     exporter = Exporter()
     close = exporter.serve(port=port, host=host)
     print(f"drift verdicts at http://{host}:{port}/metrics, every {every:g} s", file=sys.stderr)
 
     def make_check(at: float) -> Check:
         chosen = Selection(since=_seconds(since, now=at) if since else -math.inf, channel=channel or None)
-        return check(
+        made = check(
             observations, standard, at=at, selection=chosen, last=last or (None if since else LAST), target=target
         )
+        return _with_accuracy(made, ledger, accuracy, channel, target) if accuracy else made
 
     try:
         watch(make_check, exporter, every_seconds=every, clock=time.time, stop=threading.Event())

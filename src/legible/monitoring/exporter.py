@@ -8,6 +8,7 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
 
 from legible.drift.decide import Outcome
+from legible.monitoring.accuracy_gauges import AccuracyGauges
 from legible.monitoring.finding import Check
 
 PORT = 3001
@@ -38,6 +39,7 @@ class Exporter:
         self._documents_threshold = self._gauge("unusual_documents_threshold", "Score above which it calls drift.")
         self._channel = self._gauge("channel_beyond", "Furthest signal of each channel, in thresholds.", "channel")
         self._time = self._gauge("time_seconds", "When the last check was made, in Unix seconds.")
+        self._accuracy = AccuracyGauges(self.registry)
         self._failures = Counter("legible_drift_check_failures", "Checks that failed.", registry=self.registry)
 
     def _gauge(self, name: str, help_text: str, *labels: str) -> Gauge:
@@ -67,6 +69,8 @@ class Exporter:
         self._cause.clear()
         if check.cause:
             self._cause.labels(check.cause.corruption).set(1)
+        if check.accuracy:
+            self._accuracy.publish(check.accuracy)
         self._time.set(check.at)
 
     def _publish_labels(self, check: Check) -> None:

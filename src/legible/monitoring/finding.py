@@ -10,6 +10,7 @@ from legible.drift.found import ChannelDrift
 from legible.drift.labelled import MIN_LABELS, LabelledEstimate
 from legible.drift.quality import Estimate
 from legible.drift.signatures import Cause
+from legible.monitoring.accuracy import Accuracy
 from legible.observations.window import WindowTally
 
 NAMED = 5
@@ -69,6 +70,8 @@ class Check:
     """None where no labels are named."""
     drawn: int = 0
     """The number of observations in the report, a sample where it is smaller than the number of images."""
+    accuracy: Accuracy | None = None
+    """None where no exact match by day is asked for."""
 
     @property
     def exit_code(self) -> int:
@@ -82,7 +85,9 @@ class Check:
         return drifted if len(drifted) < len(self.verdict.channels) else ()
 
     def screen(self) -> str:
-        return "\n".join([self.verdict.screen(unlike=UNLIKE[self.against]), *self._said(), *self.tally.screen()])
+        by_day = self.accuracy.screen() if self.accuracy else ()
+        said = (*self._said(), *self.tally.screen(), *by_day)
+        return "\n".join([self.verdict.screen(unlike=UNLIKE[self.against]), *said])
 
     def _said(self) -> Iterator[str]:
         if not self.verdict.signals:
@@ -117,6 +122,7 @@ class Check:
             "drifted_channels": [channel.name for channel in self.channels],
             "estimate": asdict(self.estimate) if self.estimate else None,
             "labels": asdict(self.labels) if self.labels else None,
+            "accuracy": asdict(self.accuracy) if self.accuracy else None,
             "unusual": self.unusual,
             "pictures": [str(path) for path in self.pictures],
         }
