@@ -37,6 +37,7 @@ from legible.observations.row import Observation, observe
 from legible.recognition.bundle import load_bundle
 from legible.recognition.recognizer import Recognizer
 from legible.service import metrics
+from legible.service.signal_counts import ALL
 from legible.tables import markdown_table
 
 PROJECT = Path(__file__).parents[1]
@@ -108,14 +109,9 @@ def measured() -> Costs:
 
 def count_series(reference: Reference) -> int:
     """Count the lines of `/metrics` that hold a value."""
-    known = reference.known
     metrics.prepare(routes=("/read", "/read_batch"))
-    metrics.prepare_model(
-        "default",
-        channels=("default", "other"),
-        statistics=known["image"].quantiles,
-        signals=known["prediction"].quantiles,
-    )
+    metrics.prepare_model("default", channels=("default", "other"))
+    metrics.prepare_ranks("default", reference, channels=(ALL,))
     return sum(not line.startswith(b"#") for line in metrics.exposition().splitlines())
 
 

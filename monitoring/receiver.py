@@ -11,11 +11,13 @@ from typing import Any
 
 
 def line(alert: dict[str, Any]) -> str:
-    """`firing ImageDrift (1h): what it means. what to do (runbook entry)`."""
+    """`firing ImageDrift (1h): what it means. what to do [command] (runbook entry)`."""
     labels, says = alert["labels"], alert["annotations"]
     window = f" ({labels['window']})" if "window" in labels else ""
     message = " ".join(str(says.get(part, "")) for part in ("summary", "action"))
-    return f"{alert['status']} {labels['alertname']}{window}: {message} ({says.get('runbook', 'no runbook')})"
+    command = f" [{says['command']}]" if "command" in says else ""
+    runbook = says.get("runbook_url") or says.get("runbook", "no runbook")
+    return f"{alert['status']} {labels['alertname']}{window}: {' '.join(message.split())}{command} ({runbook})"
 
 
 class Receiver(BaseHTTPRequestHandler):

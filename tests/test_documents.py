@@ -144,13 +144,6 @@ def test_where_no_document_was_told_other_documents_are_no_drift_either(arranged
     assert decide(made, [replace(one, document="") for one in receipts(20, seed=5, shift=6.0)]).outcome is Outcome.DRIFT
 
 
-def test_thresholds_by_the_number_of_images_alone_are_those_of_images_that_are_bunched() -> None:
-    rule = Rule(c=2.3, m=100, correlation=0.4)
-    singly = rule.counted_singly(30)
-    assert singly.threshold(600) == pytest.approx(rule.threshold(600, bunching=30))
-    assert Rule(2.3, 100).counted_singly(1).threshold(50) == pytest.approx(Rule(2.3, 100).threshold(50))
-
-
 def test_several_tests_share_a_budget() -> None:
     rule = Rule(c=2.0, m=1e9)
     assert np.exp(-2 * rule.threshold(100, tests=8) ** 2 * 100) == pytest.approx(

@@ -197,7 +197,7 @@ def test_each_has_metrics_of_its_own(service: httpx.Client) -> None:
     text = service.get("/metrics").text
     for name in ("english", "rotated", "careful", "changing"):
         assert f'legible_drift_constant{{kind="image",model="{name}"}}' in text
-        assert f'legible_image_statistic_bucket{{le="0.1",model="{name}",statistic="entropy"}}' in text
+        assert f'legible_image_statistic_bucket{{channel="",le="0.1",model="{name}",statistic="entropy"}}' in text
     models = {part.split('model="')[1].split('"')[0] for part in text.splitlines() if 'model="' in part}
     assert models == {"english", "rotated", "careful", "changing"}  # what callers name is no label
 

@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 import yaml
 from drawn_words import inverted, observed, reference_of, words_drawn
-from prometheus_window import passes
+from prometheus_window import passes, run_rules
 from stand import MONITORING, rules
+from test_documents import receipts, trained
 
+from legible.drift.baseline import make_baseline
 from legible.drift.decide import decide
 from legible.drift.reference import EDGES, Reference
 from legible.observations.row import Observation
@@ -84,6 +86,43 @@ def test_doubtful_readings_of_usual_images_are_prediction_drift_alone() -> None:
         assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
+@cache
+def bunched() -> Reference:
+    return make_baseline(trained(), receipts(60, seed=2), bundle="", at=0.0, resamples=500).reference
+
+
+def of_channel(rows: list[Observation], channel: str) -> list[Observation]:
+    return [dataclasses.replace(row, channel=channel) for row in rows]
+
+
+@promtool
+@pytest.mark.parametrize(("shift", "fires"), [(0.0, False), (3.0, True)], ids=["usual", "changed"])
+def test_documents_are_judged_by_the_rule_of_the_report(shift: float, *, fires: bool) -> None:
+    rows = receipts(40, seed=3, shift=shift)
+    verdict = decide(bunched(), rows)
+    assert (verdict.exit_code == 1) == fires
+    threshold = verdict.thresholds["image"]
+    furthest = max(signal.beyond for signal in verdict.signals if signal.kind == "image")
+    alike = [
+        f'abs(legible:drift:threshold{{kind="image", window="1h"}} / {threshold} - 1) < bool 0.02',
+        f'abs(legible:drift:ratio{{kind="image", window="1h"}} / {furthest} - 1) < bool 0.03',
+    ]
+    claims = {f"sum({expression})": [{"value": 1}] for expression in alike}
+    claims['count(ALERTS{alertname="ImageDrift", window="1h", alertstate="firing"})'] = [{"value": 1}] if fires else []
+    ran = run_rules(bunched(), rows, claims)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+@promtool
+def test_the_channel_that_the_report_calls_drifted_has_the_alert() -> None:
+    rows = [*of_channel(receipts(40, seed=3), "post"), *of_channel(receipts(12, seed=5, shift=3.0), "mobile")]
+    verdict = decide(bunched(), rows)
+    assert [channel.name for channel in verdict.channels if channel.drifted] == ["mobile"]
+    firing = 'count by (channel) (ALERTS{alertname="ChannelDrift", kind="image", window="1h", alertstate="firing"})'
+    ran = run_rules(bunched(), rows, {firing: [{"labels": '{channel="mobile"}', "value": 1}]})
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
 def test_the_objective_is_an_edge_of_the_histogram() -> None:
     (slow,) = (str(rule["expr"]) for rule in rules() if rule.get("record") == "legible:read:slow_share")
     (objective,) = re.findall(r'le="([^"]+)"', slow)
@@ -94,11 +133,17 @@ def test_every_alert_is_seen_to_fire_and_to_keep_quiet() -> None:
     tests = [
         test for path in (MONITORING / "tests").glob("*.yml") for test in yaml.safe_load(path.read_text())["tests"]
     ]
-    claims = [claim for test in tests for claim in test["promql_expr_test"]]
+    claims = [claim for test in tests for claim in test.get("promql_expr_test", ())]
     fired = "".join(str(claim) for claim in claims if claim["exp_samples"])
     quiet = [claim["expr"] for claim in claims if not claim["exp_samples"]]
     assert [name for name in alert_names() if f'"{name}"' not in fired] == []
     assert [name for name in alert_names() if not any(f'"{name}"' in e or e == "count(ALERTS)" for e in quiet)] == []
+
+
+def test_every_alert_links_its_entry_of_the_runbook_as_published() -> None:
+    for annotations in (rule["annotations"] for rule in rules() if "alert" in rule):
+        published = '{{ or $externalLabels.runbook_url "monitoring/runbook.md" }}'
+        assert annotations["runbook_url"] == annotations["runbook"].replace("monitoring/runbook.md", published)  # type: ignore[index]
 
 
 @pytest.mark.parametrize("alert", [rule for rule in rules() if "alert" in rule], ids=lambda rule: str(rule["alert"]))

@@ -200,9 +200,11 @@ def test_readings_errors_latency_and_ranks_are_counted(
     assert float(lines['legible_errors_total{reason="not_an_image"}']) >= 1
     assert float(lines['legible_request_seconds_count{route="/read"}']) >= 1
     for name in Reference.load(bundle_folder).known["image"].quantiles:
-        assert float(lines[f'legible_image_statistic_count{{model="default",statistic="{name}"}}']) >= 1
+        assert (
+            float(lines[f'legible_image_statistic_count{{channel="mobile",model="default",statistic="{name}"}}']) >= 1
+        )
     for name in Reference.load(bundle_folder).known["prediction"].quantiles:
-        assert float(lines[f'legible_prediction_signal_count{{model="default",signal="{name}"}}']) >= 1
+        assert float(lines[f'legible_prediction_signal_count{{channel="mobile",model="default",signal="{name}"}}']) >= 1
     for kind in ("image", "prediction"):
         assert float(lines[f'legible_drift_smallest_window{{kind="{kind}",model="default"}}']) == 50
     assert 0 < float(lines['legible_reference_confidence{model="default"}']) < 1

@@ -57,11 +57,6 @@ class Rule:
         c = math.sqrt(self.c**2 + math.log(tests) / 2)
         return c * math.sqrt(1 / n + 1 / self.m)
 
-    def counted_singly(self, bunching: float) -> "Rule":
-        """Return the rule that gives the same thresholds by the number of images alone, where all are so bunched."""
-        effect = 1 + (bunching - 1) * self.correlation
-        return Rule(self.c * math.sqrt(effect), self.m * effect, self.correlation)
-
 
 @dataclass(frozen=True)
 class KnownSignals:

@@ -11,18 +11,21 @@ import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from legible.drift.decide import Outcome
+from legible.drift.documents import effective_images
 from legible.drift.reference import EDGES
 from legible.errors import LegibleError
 from legible.monitoring.check import Standard, check
 from legible.monitoring.finding import Check
 from legible.observations.window import Selection
 
-ALERTS = ("ImageDrift", "PredictionDrift", "EstimatedHarm")
+ALERTS = ("ImageDrift", "PredictionDrift", "UnusualImages", "ChannelDrift", "EstimatedHarm")
 HISTOGRAMS = {
     "legible_image_statistic": ("image", "statistic"),
     "legible_prediction_signal": ("prediction", "signal"),
 }
 """The histograms of ranks, each with the kind of its signals and the label that names a signal."""
+PAIRS = "legible_document_pairs_total"
+"""Counted as a bucket of its model, of no kind and no signal."""
 TIMEOUT_SECONDS = 10.0
 NO_CAUSE = ""
 
@@ -71,7 +74,7 @@ class MetricsDetector(DriftDetector):
         counts, gauges = self._read()
         ranks = Counter({sample: counts[sample] - self._before[sample] for sample in counts})
         try:
-            return any(_drifts(judged, ranks, gauges) for judged in {bucket[0] for bucket in ranks})
+            return any(_drifts(judged, ranks, gauges) for judged in {bucket[0] for bucket in ranks if bucket[0][0]})
         except KeyError as error:
             raise UnavailableError(f"{self._address}/metrics lacks {error}; use the service's own legible") from error
 
@@ -84,9 +87,11 @@ class MetricsDetector(DriftDetector):
             kind, label = HISTOGRAMS.get(family.name, ("", ""))
             for sample in family.samples:
                 if kind and sample.name.endswith("_bucket"):
-                    counts[(kind, sample.labels["model"]), sample.labels[label], sample.labels["le"]] = int(
+                    counts[(kind, sample.labels["model"]), sample.labels[label], sample.labels["le"]] += int(
                         sample.value
                     )
+                elif sample.name == PAIRS:
+                    counts[("", sample.labels["model"]), "", ""] += int(sample.value)
                 elif "kind" in sample.labels:
                     gauges[sample.name, (sample.labels["kind"], sample.labels["model"])] = sample.value
         if not counts:
@@ -95,16 +100,19 @@ class MetricsDetector(DriftDetector):
 
 
 def _drifts(judged: Judged, ranks: Counter[RankBucket], gauges: dict[tuple[str, Judged], float]) -> bool:
-    """Tell whether a signal's KS is above c * sqrt(1/n + 1/m), and n not below the smallest window."""
-    c, m, smallest = (
-        gauges[f"legible_drift_{name}", judged] for name in ("constant", "reference_size", "smallest_window")
-    )
+    """Tell whether a signal's KS is above c * sqrt(1/n + 1/m), n the independent images that documents are worth, and
+    the images are not fewer than the smallest window.
+    """
+    names = ("constant", "reference_size", "smallest_window", "correlation")
+    c, m, smallest, correlation = (gauges[f"legible_drift_{name}", judged] for name in names)
+    pairs = ranks[("", judged[1]), "", ""]
     for signal in {signal for own, signal, _ in ranks if own == judged}:
         n = ranks[judged, signal, "+Inf"]
         if n < smallest:
             continue
         ks = max(abs(ranks[judged, signal, str(edge)] / n - edge) for edge in EDGES)
-        if ks > c * math.sqrt(1 / n + 1 / m):
+        worth = effective_images(n, bunching=1 + pairs / n, correlation=correlation)
+        if ks > c * math.sqrt(1 / worth + 1 / m):
             return True
     return False
 

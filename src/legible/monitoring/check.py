@@ -150,6 +150,7 @@ def conclude(
         names_causes=signatures is not None,
         drawn=len(by_bundle.sample) if drawn else 0,
         labels=_label_finding(by_bundle, window.drawn) if window.drawn else None,
+        bundle=standard.bundle_id,
     )
 
 

@@ -32,7 +32,9 @@ class Exporter:
         self._labels = self._gauge("labels", "Readings of the window with a label, drawn at random.")
         self._corrected = self._gauge("corrected", "Readings of the window that callers corrected or confirmed.")
         self._confirmed = self._gauge("confirmed", "Of these, readings that were right.")
-        self._cause = self._gauge("cause", "1 for the corruption that the last drift looks like.", "corruption")
+        self._cause = self._gauge(
+            "cause", "1 for the corruption that the last drift looks like.", "corruption", "bundle"
+        )
         self._unusual = self._gauge("unusual_fraction", "Fraction of unusual images of the last check.")
         self._unusual_threshold = self._gauge("unusual_threshold", "Fraction of them above which it calls drift.")
         self._documents = self._gauge("unusual_documents", "Mean score of the documents of the last check.")
@@ -68,7 +70,7 @@ class Exporter:
         self._publish_labels(check)
         self._cause.clear()
         if check.cause:
-            self._cause.labels(check.cause.corruption).set(1)
+            self._cause.labels(check.cause.corruption, check.bundle).set(1)
         if check.accuracy:
             self._accuracy.publish(check.accuracy)
         self._time.set(check.at)

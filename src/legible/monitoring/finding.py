@@ -70,6 +70,8 @@ class Check:
     """None where no labels are named."""
     drawn: int = 0
     """The number of observations in the report, a sample where it is smaller than the number of images."""
+    bundle: str = ""
+    """The id of the bundle whose readings were judged."""
     accuracy: Accuracy | None = None
     """None where no exact match by day is asked for."""
 
@@ -116,6 +118,7 @@ class Check:
         told = {
             "at": self.at,
             "against": self.against,
+            "bundle": self.bundle,
             "report": str(self.report) if self.report else None,
             "report_rows": self.drawn,
             "cause": self.cause.told() if self.cause else None,

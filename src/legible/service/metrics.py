@@ -6,7 +6,7 @@ Label children are made at the start: else `increase()` would lose the first eve
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from prometheus_client import (
@@ -20,7 +20,7 @@ from prometheus_client import (
     multiprocess,
 )
 
-from legible.drift.reference import Reference, Rule, SignalKind
+from legible.drift.reference import Reference
 from legible.service.internals.of_prometheus import ManyHistogram, fold_dead_workers, locked
 
 SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -41,10 +41,25 @@ readings = Counter("legible_readings_total", "Images read.", ["channel", "model"
 errors = Counter("legible_errors_total", "Images or requests refused.", ["reason"])
 request_seconds = Histogram("legible_request_seconds", "From the request to its answer.", ["route"], buckets=SECONDS)
 image_statistic = ManyHistogram(
-    "legible_image_statistic", "Rank of an image statistic in the reference.", ["statistic", "model"], buckets=TENTHS
+    "legible_image_statistic",
+    "Rank of an image statistic in the reference.",
+    ["channel", "statistic", "model"],
+    buckets=TENTHS,
 )
 prediction_signal = ManyHistogram(
-    "legible_prediction_signal", "Rank of a reading's signal in the reference.", ["signal", "model"], buckets=TENTHS
+    "legible_prediction_signal",
+    "Rank of a reading's signal in the reference.",
+    ["channel", "signal", "model"],
+    buckets=TENTHS,
+)
+unusual_images = Counter(
+    "legible_unusual_images_total", "Images further out than 98 % of the reference's.", ["channel", "model"]
+)
+documents = Counter("legible_documents_total", "Documents that images named for the first time in an hour.", ["model"])
+document_pairs = Counter(
+    "legible_document_pairs_total",
+    "Ordered pairs of images of one document: how bunched they are.",
+    ["channel", "model"],
 )
 confidence = ManyHistogram("legible_confidence", "Confidence of readings.", ["model"], buckets=TENTHS)
 unknown_characters = Counter(
@@ -86,6 +101,21 @@ drift_smallest_window = Gauge(
     ["kind", "model"],
     multiprocess_mode="max",
 )
+drift_correlation = Gauge(
+    "legible_drift_correlation", "Correlation of images of one document.", ["kind", "model"], multiprocess_mode="max"
+)
+drift_bunching = Gauge(
+    "legible_drift_bunching",
+    "Images of the document of an image in the reference, on average.",
+    ["model"],
+    multiprocess_mode="max",
+)
+model_info = Gauge(
+    "legible_model_info",
+    "1 for the folders of the bundle and of the baseline of a model.",
+    ["model", "folder", "baseline"],
+    multiprocess_mode="max",
+)
 reference_confidence = Gauge(
     "legible_reference_confidence", "Mean confidence in the reference.", ["model"], multiprocess_mode="max"
 )
@@ -111,16 +141,24 @@ def prepare(*, routes: Iterable[str]) -> None:
         request_seconds.labels(route)
 
 
-def prepare_model(model: str, *, channels: Iterable[str], statistics: Iterable[str], signals: Iterable[str]) -> None:
-    """Make every label child of a model, at zero."""
+def prepare_model(model: str, *, channels: Iterable[str]) -> None:
+    """Make the label children of a model's readings, at zero."""
     for channel in channels:
         readings.labels(channel, model)
-    for statistic in statistics:
-        image_statistic.labels(statistic, model)
-    for signal in signals:
-        prediction_signal.labels(signal, model)
-    for metric in (confidence, image_pixels, reading_length, unknown_characters):
+    for metric in (confidence, image_pixels, reading_length, unknown_characters, documents):
         metric.labels(model)
+
+
+def prepare_ranks(model: str, reference: Reference, *, channels: Iterable[str]) -> None:
+    """Make the label children of a model's ranks in each of these channels, at zero."""
+    known = {kind: tuple(part.quantiles) for kind, part in reference.known.items()}
+    for channel in channels:
+        for statistic in known["image"]:
+            image_statistic.labels(channel, statistic, model)
+        for signal in known["prediction"]:
+            prediction_signal.labels(channel, signal, model)
+        for counter in (unusual_images, document_pairs):
+            counter.labels(channel, model)
 
 
 def prepare_shadow(model: str) -> None:
@@ -140,12 +178,20 @@ def state_bundle(model: str, bundle: str, reference: Reference) -> None:
     reference_confidence_deviation.labels(model).set(cells.std())
 
 
-def state_rules(model: str, rules: Mapping[SignalKind, Rule], *, smallest_window: int) -> None:
+def state_rules(model: str, reference: Reference) -> None:
     """Set the gauges of the drift rules' constants."""
-    for kind, rule in rules.items():
-        drift_constant.labels(kind, model).set(rule.c)
-        drift_reference_size.labels(kind, model).set(rule.m)
-        drift_smallest_window.labels(kind, model).set(smallest_window)
+    for kind, rule in reference.rules.items():
+        _state_rule(kind, model, constant=rule.c, size=rule.m, correlation=rule.correlation)
+        drift_smallest_window.labels(kind, model).set(reference.smallest_window)
+    if unusual := reference.unusual:
+        _state_rule("unusual", model, constant=unusual.level, size=unusual.m, correlation=unusual.correlation)
+    drift_bunching.labels(model).set(reference.bunching)
+
+
+def _state_rule(kind: str, model: str, *, constant: float, size: float, correlation: float) -> None:
+    drift_constant.labels(kind, model).set(constant)
+    drift_reference_size.labels(kind, model).set(size)
+    drift_correlation.labels(kind, model).set(correlation)
 
 
 class Exposition:

@@ -1,17 +1,15 @@
 """The telemetry of one bundle in service, after its answers: observations and metrics."""
 
 import random
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
-
-import numpy as np
 
 from legible.arrays import GreyImage
 from legible.charset import REJECT
 from legible.config import ServiceSettings
 from legible.drift.baseline import Baseline
-from legible.drift.reference import Reference, rank
+from legible.drift.reference import Reference
 from legible.drift.summary import unusualness
 from legible.observations.image_log import ImageSampler
 from legible.observations.row import Observation, observe
@@ -19,33 +17,36 @@ from legible.reading import Reading
 from legible.recognition.bundle import Bundle
 from legible.recognition.named_bundles import DEFAULT
 from legible.service import metrics
+from legible.service.document_table import DocumentTable
 from legible.service.read_job import ReadJob
 from legible.service.service_logs import OTHER, PAGE, ServiceLogs, destinations
+from legible.service.signal_counts import RankChannels, SignalCounts, grouped, ranked_singly
 
 
 class Telemetry:
     """Observes jobs that one bundle read and that were answered, and counts them under the name of its model."""
 
     def __init__(self, bundle: Bundle, settings: ServiceSettings, logs: ServiceLogs, *, model: str = DEFAULT) -> None:
-        self._bundle_id = bundle.id
+        self._bundle_id, self._folder = bundle.id, bundle.folder
         self._logs = logs
         self._model = model
         self._random = random.Random()  # breaks ties of ranks, nothing else
         self._trained = Reference.load(bundle.folder)
-        self._reference = _baseline(settings.baseline, bundle, model) or self._trained
+        self._baseline_folder = baseline_folder(settings.baseline, model)
+        self._reference = _baseline(self._baseline_folder, bundle) or self._trained
         self._channels = (*settings.channels, OTHER, PAGE)
+        self._rank_channels = RankChannels(settings.channels)
+        documents = DocumentTable.of_environment(model)
+        self._signals = SignalCounts(self._reference, documents, self._random, model=model)
         self._uncounted: deque[Observation] = deque()
 
     def state(self) -> None:
         """Make the metrics' label children, and set the gauges of the bundle and of its drift rules."""
-        known = {kind: part.quantiles for kind, part in self._reference.known.items()}
-        metrics.prepare_model(
-            self._model, channels=self._channels, statistics=known["image"], signals=known["prediction"]
-        )
+        metrics.prepare_model(self._model, channels=self._channels)
+        metrics.prepare_ranks(self._model, self._reference, channels=self._rank_channels.names)
         metrics.state_bundle(self._model, self._bundle_id, self._reference)
-        bunching = self._reference.bunching
-        rules = {kind: rule.counted_singly(bunching) for kind, rule in self._reference.rules.items()}
-        metrics.state_rules(self._model, rules, smallest_window=self._reference.smallest_window)
+        metrics.state_rules(self._model, self._reference)
+        metrics.model_info.labels(self._model, str(self._folder), self._baseline_folder).set(1)
 
     def observe(self, jobs: Sequence[ReadJob]) -> Sequence[ReadJob]:
         """Log what was answered, keep it to be counted, and let the images go; called when the answers were sent."""
@@ -74,20 +75,13 @@ class Telemetry:
         rows = [self._uncounted.popleft() for _ in range(len(self._uncounted))]
         if not rows:
             return
-        for channel, count in Counter(row.channel for row in rows).items():
-            metrics.readings.labels(channel, self._model).inc(count)
+        for channel, own in grouped(rows, lambda row: row.channel).items():
+            metrics.readings.labels(channel, self._model).inc(len(own))
+        for channel, own in grouped(rows, self._rank_channels.of).items():
+            self._signals.count(channel, own)
         metrics.confidence.labels(self._model).observe_all([row.confidence for row in rows])
         metrics.reading_length.labels(self._model).observe_all([row.length for row in rows])
         metrics.image_pixels.labels(self._model).observe_all([row.width * row.height for row in rows])
-        known = self._reference.known
-        # a lexicon changes texts and confidences, whatever the images are
-        compared = [row for row in rows if row.lexicon == self._reference.lexicon]
-        for part, histogram, own in (
-            (known["image"], metrics.image_statistic, rows),
-            (known["prediction"], metrics.prediction_signal, compared),
-        ):
-            for name in part.quantiles:
-                histogram.labels(name, self._model).observe_all([self._rank(row, name) for row in own])
 
     def _row(self, job: ReadJob, image: GreyImage, reading: Reading) -> Observation:
         return observe(
@@ -102,24 +96,23 @@ class Telemetry:
             lexicon=job.decoding.lexicon,
         )
 
-    def _rank(self, row: Observation, name: str) -> float:
-        return rank(self._reference, name, row.signal(name), uniform=self._random.random())
-
     def _unusual(self, row: Observation) -> float:
         """Return how far its image lies from the reference, over all statistics."""
-        ranks = [self._rank(row, name) for name in self._reference.known["image"].quantiles]
-        return float(unusualness(np.array([ranks]))[0])
+        return float(unusualness(ranked_singly(self._reference, "image", [row], self._random))[0])
 
 
 def check(settings: ServiceSettings, bundle: Bundle, *, model: str = DEFAULT) -> None:
     """Raise SettingsError or BundleError where no worker can start with these settings."""
     ImageSampler(settings.keep_images)
     destinations(settings, worker="none")
-    _baseline(settings.baseline, bundle, model)
+    _baseline(baseline_folder(settings.baseline, model), bundle)
 
 
-def _baseline(setting: str, bundle: Bundle, model: str) -> Reference | None:
-    """Return the reference of the baseline that a deployment has for this model: `FOLDER`, or `NAME=FOLDER,...`."""
+def baseline_folder(setting: str, model: str) -> str:
+    """Return the folder of the baseline of a model, by `FOLDER` or `NAME=FOLDER,...`; empty where it has none."""
     named = dict(part.strip().partition("=")[::2] for part in setting.split(",")) if "=" in setting else {}
-    folder = named.get(model, "") if named else setting
+    return named.get(model, "") if named else setting
+
+
+def _baseline(folder: str, bundle: Bundle) -> Reference | None:
     return Baseline.load(Path(folder), bundle=bundle.id).reference if folder else None
