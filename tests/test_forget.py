@@ -1,12 +1,18 @@
 """Forgetting: nothing is left of a reading anywhere, and all of the others; a channel is handed over."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet
 import pytest
+from conftest import PROJECT
 from PIL import Image
+from reference_rows import MONDAY, rows_like
+from typer.testing import CliRunner
 
+from legible.cli import app
 from legible.data import sources
 from legible.errors import DataError
 from legible.labelling.add_labels import add_labels
@@ -15,10 +21,14 @@ from legible.labelling.held import export_channel, readings_of
 from legible.labelling.label_source import LabelFolders, read_index
 from legible.labelling.labels import Label, LabelLog, delete_old, read_rows
 from legible.labelling.wanted import load_wanted, save_wanted
+from legible.monitoring.check import Standard
+from legible.monitoring.compact import compact
 from legible.observations.corrections import Correction, read_corrections
 from legible.observations.forget import forget_rows
+from legible.observations.forget_stored import forget_stored
 from legible.observations.layout import hour
 from legible.observations.row import observe
+from legible.observations.sending import ParquetDestination
 from legible.observations.shadow import ShadowRow
 from legible.observations.window import read_back
 from legible.reading import Reading
@@ -163,6 +173,99 @@ def test_a_whole_channel_is_forgotten_by_the_readings_it_has(held: Held) -> None
     forget(readings_of("till", held), held)
     assert readings_of("till", held) == []
     assert len(readings_of("desk", held)) == 4
+
+
+def stored(held: Held, numbers: list[int], *, file: int = 1) -> Path:
+    """Send observations of readings to a store as services do, as Parquet by the hour; return the file."""
+    image = np.full((8, 20), 200, np.uint8)
+    rows = [
+        observe(image, Reading("x", 0.5, ()), channel="till", at=AT, reading_id=reading_id(number), lexicon="english")
+        for number in numbers
+    ]
+    ParquetDestination(held.store, worker="1").send(rows, number=file)
+    return Path(held.store) / f"v1/hour={hour(AT)}/1-{file:06}.parquet"
+
+
+@pytest.fixture
+def with_store(held: Held, tmp_path: Path) -> Held:
+    return replace(held, store=str(tmp_path / "store"))
+
+
+def test_a_store_loses_the_rows_of_a_reading_and_no_others(with_store: Held) -> None:
+    first, second, third = (stored(with_store, some, file=n) for n, some in enumerate(([0, 1, 2], [0], [3]), start=1))
+    untouched, before = third.stat().st_mtime_ns, read_back(with_store.store).observations
+    done = forget([reading_id(0)], with_store)
+    assert (done.stored, done.unreached) == (2, ())
+    assert "2 stored" in done.said()
+    left = read_back(with_store.store).observations
+    assert left == tuple(row for row in before if row.reading_id != reading_id(0))
+    assert {row.lexicon for row in left} == {"english"}
+    assert [pyarrow.parquet.read_metadata(path).num_rows for path in (first, second)] == [2, 0]
+    assert third.stat().st_mtime_ns == untouched
+    assert forget([reading_id(0)], with_store).said() == "nothing was held of it"
+
+
+def test_summaries_of_the_hour_are_counted_anew_without_the_reading(tmp_path: Path) -> None:
+    """Also where a part has no row left."""
+    store, summaries = tmp_path / "store", str(tmp_path / "summaries")
+    named = rows_like(60, seed=1, seconds=1)
+    for number, some in enumerate((named[:-1], named[-1:]), start=1):
+        ParquetDestination(str(store), worker="1").send(some, number=number)
+    assert compact(store, Standard(PROJECT / "models/bundle"), summaries, at=MONDAY + DAY).images == 60
+    assert forget_stored(str(store), [named[-1].reading_id]).rows == 1
+    made = compact(store, Standard(PROJECT / "models/bundle"), summaries, at=MONDAY + DAY)
+    assert (made.images, made.left_alone) == (59, [])
+
+
+def test_a_row_whose_time_was_rounded_into_the_next_hour_is_found(with_store: Held) -> None:
+    begun = AT - AT % 3600 + 3600
+    name = f"{hour(begun - 1)}-1-ffff00000000"
+    row = observe(np.full((8, 20), 200, np.uint8), Reading("x", 0.5, ()), channel="", at=begun, reading_id=name)
+    ParquetDestination(with_store.store, worker="1").send([row], number=1)
+    assert forget([name], with_store).stored == 1
+
+
+def test_rows_as_lines_in_a_store_are_deleted_too(with_store: Held) -> None:
+    path = Path(with_store.store) / f"v1/{hour(AT)}-9.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_text("".join(json.dumps({"reading_id": reading_id(number)}) + "\n" for number in (0, 1)))
+    assert forget([reading_id(0)], with_store).stored == 1
+    assert reading_id(0) not in path.read_text()
+    assert reading_id(1) in path.read_text()
+
+
+def test_what_cannot_be_reached_is_told_and_the_rest_is_deleted(with_store: Held) -> None:
+    whole, torn = stored(with_store, [0, 1]), stored(with_store, [2], file=2)
+    torn.write_bytes(torn.read_bytes()[:-20])
+    (whole.parent / "notes.csv").write_text(reading_id(0))
+    done = forget([reading_id(0)], replace(with_store, collector="http://collector:4318"))
+    assert (done.stored, done.observations) == (1, 1)
+    damaged, foreign, collector = done.unreached
+    assert damaged.startswith(f"{torn}: damaged observations")
+    assert foreign.startswith(f"{whole.parent}/notes.csv: no file that legible writes")
+    assert collector.startswith("http://collector:4318: a collector holds what it was sent")
+
+
+def test_the_command_names_what_it_could_not_reach_and_fails(with_store: Held) -> None:
+    options = [part for name in ("observations", "images", "labels", "corrections", "queue", "shadow", "root")
+               for part in (f"--{name}", str(getattr(with_store, name)))]  # fmt: skip
+    stored(with_store, [0])
+    asked = ["forget", reading_id(0), *options, "--store", with_store.store]
+    done = CliRunner().invoke(app, [*asked, "--collector", "http://collector:4318"])
+    assert done.exit_code == 1
+    assert "1 stored" in done.stdout
+    assert "not reached: http://collector:4318" in done.stderr
+    assert CliRunner().invoke(app, asked).exit_code == 0
+
+
+def test_a_channel_is_handed_over_and_forgotten_with_what_the_store_alone_holds(
+    with_store: Held, tmp_path: Path
+) -> None:
+    stored(with_store, [0, 1, 9])
+    assert export_channel("till", with_store, tmp_path / "out")["observations"] == 3
+    assert reading_id(9) in readings_of("till", with_store)
+    assert forget(readings_of("till", with_store), with_store).stored == 3
+    assert readings_of("till", with_store) == []
 
 
 def test_labels_are_deleted_after_their_retention(tmp_path: Path) -> None:

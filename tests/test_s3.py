@@ -19,6 +19,8 @@ from s3_server import BUCKET, S3Server
 from legible.errors import DataError
 from legible.monitoring.check import Standard, check
 from legible.monitoring.compact import check_summaries, compact
+from legible.observations.forget_stored import StoredForgotten, forget_stored
+from legible.observations.layout import hour
 from legible.observations.sending import BatchSender, ParquetDestination
 from legible.observations.window import read_back
 from legible.recognition.bundle import load_bundle
@@ -187,6 +189,32 @@ def test_a_bucket_that_is_not_there_is_one_line(bucket: str) -> None:
         list(list_blocks(["s3://nowhere/scans"]))
     with pytest.raises(DataError, match="no file or folder of observations"):
         read_back("s3://nowhere/observations")
+
+
+@pytest.mark.parametrize("fault", ["failing", "full", "forbidden"])
+def test_a_reading_is_forgotten_in_a_bucket_once_the_store_lets_it(bucket: str, server: S3Server, fault: str) -> None:
+    """A part that cannot be written is told and stays whole; the others lose the reading, and the next run ends it."""
+    sent = rows_like(90, seed=3)
+    for number, some in enumerate((sent[:40], sent[40:]), start=1):
+        ParquetDestination(bucket, worker="47").send(some, number=number)
+    gone = [sent[0].reading_id, sent[50].reading_id, sent[70].reading_id]
+    server.break_down(fault, methods="PUT", where=f"hour={hour(sent[0].at)}/47-000002")
+    first = forget_stored(bucket, gone)
+    assert first.rows == 2
+    assert len(first.unreached) == 1
+    assert "47-000002.parquet: " in first.unreached[0]
+    assert len(read_back(bucket).observations) == 88
+    server.mend()
+    assert forget_stored(bucket, gone) == StoredForgotten(1)
+    left = {row.reading_id: row for row in read_back(bucket).observations}
+    assert left == {row.reading_id: row for row in sent if row.reading_id not in gone}
+
+
+def test_a_bucket_that_cannot_be_listed_is_told(bucket: str, server: S3Server) -> None:
+    ParquetDestination(bucket, worker="47").send(rows_like(5, seed=3), number=1)
+    server.break_down("forbidden")
+    (told,) = forget_stored(bucket, [rows_like(5, seed=3)[0].reading_id]).unreached
+    assert told.startswith(f"{bucket}: no right to read or write there")
 
 
 def sender_to(address: str, **settings: Any) -> BatchSender:

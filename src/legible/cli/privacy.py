@@ -1,5 +1,6 @@
 """`legible forget` and `legible held`: delete, or hand over, what is held of readings."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,12 @@ Labels = Annotated[Path, typer.Option(help="The service's folder of labels.")]
 Corrected = Annotated[Path, typer.Option("--corrections", help="The service's folder of corrections.")]
 Shadow = Annotated[Path, typer.Option(help="The service's folder of what a candidate read in the shadow.")]
 Queue = Annotated[Path, typer.Option(help="The folder that legible queue wrote.")]
+StoreAddress = Annotated[
+    str, typer.Option("--store", envvar="LEGIBLE_OBSERVATIONS_STORE", help="The store that services send to: s3://...")
+]
+Collector = Annotated[
+    str, typer.Option(envvar="LEGIBLE_OBSERVATIONS_COLLECTOR", help="The collector that services send to.")
+]
 
 
 @app.command()
@@ -28,16 +35,26 @@ def forget(
     queue: Queue = HERE / "queue",
     shadow: Shadow = HERE / "shadow",
     root: Root = HERE,
+    store: StoreAddress = "",
+    collector: Collector = "",
 ) -> None:
-    """Delete all that is held of readings. Example: legible forget 20261129T10-7-00000000002a"""
+    """Delete all that is held of readings. Example: legible forget 20261129T10-7-00000000002a
+
+    What could not be reached is named, and the exit code is then 1.
+    """
     from legible.labelling.forget import Held
     from legible.labelling.forget import forget as run
     from legible.labelling.held import readings_of
 
     if bool(readings) == bool(channel):
         raise LegibleError("name reading ids, or a --channel; an answer of the service names its reading_id")
-    held = Held(observations, images, labels, corrections, queue, shadow, root)
-    print(run(readings or readings_of(channel, held), held).said())
+    held = Held(observations, images, labels, corrections, queue, shadow, root, store, collector)
+    done = run(readings or readings_of(channel, held), held)
+    print(done.said())
+    for sentence in done.unreached:
+        print(f"legible: not reached: {sentence}", file=sys.stderr)
+    if done.unreached:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -51,11 +68,16 @@ def held(
     corrections: Corrected = HERE / "corrections",
     shadow: Shadow = HERE / "shadow",
     root: Root = HERE,
+    store: StoreAddress = "",
+    collector: Collector = "",
 ) -> None:
     """Write a folder with all that is held of a channel. Example: legible held mobile mobile-held/"""
     from legible.labelling.forget import Held
     from legible.labelling.held import export_channel
 
-    place = Held(observations, images, labels, corrections, HERE / "queue", shadow, root)
+    place = Held(observations, images, labels, corrections, HERE / "queue", shadow, root, store, collector)
     counts = export_channel(channel, place, out)
     print(f"{out}: {', '.join(f'{count} {what}' for what, count in counts.items())}")
+    if collector:
+        print(f"legible: not reached: {collector}: ask there for legible.channel {channel!r}", file=sys.stderr)
+        raise typer.Exit(1)

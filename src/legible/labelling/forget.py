@@ -12,6 +12,7 @@ from legible.files import write_text
 from legible.labelling.label_source import read_index, write_index
 from legible.labelling.wanted import load_wanted, save_wanted
 from legible.observations.forget import forget_images, forget_rows
+from legible.observations.forget_stored import StoredForgotten, forget_stored
 from legible.observations.layout import READING_ID
 
 
@@ -27,6 +28,10 @@ class Held:
     shadow: Path
     root: Path
     """The project whose data set may hold labels."""
+    store: str = ""
+    """The store that services send observations to, where there is one."""
+    collector: str = ""
+    """The collector that they send them to, which nothing can be deleted from here."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +45,17 @@ class Forgotten:
     queue: int
     shadow: int
     samples: int
+    stored: int = 0
+    unreached: tuple[str, ...] = ()
+    """A sentence for each place that could not be reached, in which something may still be held."""
 
     def said(self) -> str:
-        counted = [f"{getattr(self, field.name)} {field.name}" for field in fields(self) if getattr(self, field.name)]
-        return f"deleted: {', '.join(counted)}" if counted else "nothing was held of it"
+        counts = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "unreached"}
+        counted = [f"{count} {name}" for name, count in counts.items() if count]
+        return f"deleted: {', '.join(counted)}" if counted else "nothing was held of it" + self._as_far_as_reached()
+
+    def _as_far_as_reached(self) -> str:
+        return " where it could be looked for" if self.unreached else ""
 
 
 def forget(readings: Collection[str], held: Held) -> Forgotten:
@@ -55,6 +67,7 @@ def forget(readings: Collection[str], held: Held) -> Forgotten:
     wanted = load_wanted(held.labels)
     if wanted & readings:
         save_wanted(held.labels, wanted - readings)
+    stored = forget_stored(held.store, readings) if held.store else StoredForgotten(0)
     return Forgotten(
         images=forget_images(held.images, readings),
         observations=forget_rows(held.observations, readings),
@@ -63,7 +76,16 @@ def forget(readings: Collection[str], held: Held) -> Forgotten:
         queue=_forget_queue(held.queue, readings),
         shadow=forget_rows(held.shadow, readings),
         samples=sum(_forget_samples(held.root, name, readings) for name in sources_of_labels(held.root)),
+        stored=stored.rows,
+        unreached=(*stored.unreached, *_beyond(held)),
     )
+
+
+def _beyond(held: Held) -> list[str]:
+    """Return a sentence for a place that services send to, and that nothing is deleted from."""
+    if not held.collector:
+        return []
+    return [f"{held.collector}: a collector holds what it was sent; delete the records of legible.observation there"]
 
 
 def sources_of_labels(root: Path) -> list[str]:

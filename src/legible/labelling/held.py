@@ -18,7 +18,7 @@ from legible.observations.window import Selection, WindowTally, stream
 
 def readings_of(channel: str, held: Held) -> list[str]:
     """Return the ids of all readings of a channel, by its observations and by the data set's labels."""
-    found = {row.reading_id for row in _observed(channel, held.observations) if row.reading_id}
+    found = {row.reading_id for row in _observed(channel, held) if row.reading_id}
     for _, row in _samples(held.root):
         if row.channel == channel:
             found.update(row.readings)
@@ -37,7 +37,7 @@ def export_channel(channel: str, held: Held, out: Path) -> dict[str, int]:
         raise DataError(f"nothing is held of channel {channel!r}; LEGIBLE_CHANNELS lists those of a service")
     with replace_folder(out) as folder:
         return {
-            "observations": _write(folder / "observations.jsonl", _rows(channel, held.observations)),
+            "observations": _write(folder / "observations.jsonl", _rows(channel, held)),
             "labels": _write(folder / "labels.jsonl", _lines(held.labels, readings)),
             "corrections": _write(folder / "corrections.jsonl", _lines(held.corrections, readings)),
             "shadow": _write(folder / "shadow.jsonl", _lines(held.shadow, readings)),
@@ -46,13 +46,20 @@ def export_channel(channel: str, held: Held, out: Path) -> dict[str, int]:
         }  # fmt: skip
 
 
-def _observed(channel: str, folder: Path) -> Iterator[Observation]:
-    if (folder / FOLDER).is_dir():
-        yield from stream(folder, Selection(channel=channel), tally=WindowTally())
+def _observed(channel: str, held: Held) -> Iterator[Observation]:
+    """Yield the observations of a channel in the service's folder, then those that the store alone holds."""
+    chosen, known = Selection(channel=channel), set()
+    if (held.observations / FOLDER).is_dir():
+        for row in stream(held.observations, chosen, tally=WindowTally()):
+            known.add(row.reading_id)
+            yield row
+    if held.store:
+        rows = stream(held.store, chosen, tally=WindowTally())
+        yield from (row for row in rows if not row.reading_id or row.reading_id not in known)
 
 
-def _rows(channel: str, folder: Path) -> Iterator[str]:
-    yield from (row.to_json() for row in _observed(channel, folder))
+def _rows(channel: str, held: Held) -> Iterator[str]:
+    yield from (row.to_json() for row in _observed(channel, held))
 
 
 def _lines(folder: Path, readings: Collection[str]) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Observations in Parquet: a column for each field, the statistics as a struct, for DuckDB, pyarrow and their like."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import IO, Any
 
 from legible.errors import DataError, SettingsError
@@ -11,7 +11,7 @@ VERSION_KEY = b"legible.observations"
 """The key of the format's version in a file's metadata."""
 ROWS_AT_ONCE = 5000
 """The number of rows that are held in memory while a file is read."""
-TEXTS = ("channel", "reading_id", "writer", "bundle", "document", "sender")
+TEXTS = ("channel", "reading_id", "writer", "bundle", "document", "sender", "lexicon")
 INTEGERS = ("width", "height", "length", "check")
 FLOATS = ("at", "confidence", "capitals", "digits", "signs")
 
@@ -35,9 +35,29 @@ def to_parquet(observations: Sequence[Observation]) -> bytes:
     types |= {name: pa.float64() for name in FLOATS} | {"statistics": statistics}
     schema = pa.schema(types, metadata={VERSION_KEY: str(FORMAT_VERSION)})
     columns = {name: [getattr(row, name) for row in observations] for name in types}
+    return _file_of(pa.table(columns, schema=schema))
+
+
+def _file_of(table: Any) -> bytes:
     buffer = io.BytesIO()
-    pa.parquet.write_table(pa.table(columns, schema=schema), buffer, compression="zstd")
+    arrow().parquet.write_table(table, buffer, compression="zstd")
     return buffer.getvalue()
+
+
+def without_readings(content: bytes, readings: Collection[str]) -> tuple[bytes, int]:
+    """Return a Parquet file of observations without some readings, and how many rows these were.
+
+    Raise DataError for a damaged file.
+    """
+    pa = arrow()
+    try:
+        parquet = pa.parquet.ParquetFile(io.BytesIO(content))
+        is_gone = pa.compute.is_in(parquet.read(columns=["reading_id"])["reading_id"], pa.array(sorted(readings)))
+        gone = pa.compute.sum(is_gone).as_py() or 0
+        left = _file_of(parquet.read().filter(pa.compute.invert(is_gone))) if gone else content
+    except (pa.ArrowInvalid, KeyError, OSError) as error:
+        raise DataError(f"damaged observations ({error}); take the file away") from error
+    return left, gone
 
 
 def read_parquet(file: IO[bytes], *, channel: str | None = None) -> Iterator[Observation]:

@@ -14,7 +14,7 @@ from legible.observations.layout import FOLDER
 
 def forget_rows(folder: Path, readings: Collection[str]) -> int:
     """Blank the rows of some readings in all files of a log, and return their number; none without a folder."""
-    return sum(_blank(path, readings) for path in sorted((folder / FOLDER).glob("*.jsonl")))
+    return sum(blank_rows(path, readings) for path in sorted((folder / FOLDER).glob("*.jsonl")))
 
 
 def forget_images(folder: Path, readings: Collection[str]) -> int:
@@ -25,11 +25,12 @@ def forget_images(folder: Path, readings: Collection[str]) -> int:
     return len(paths)
 
 
-def _blank(path: Path, readings: Collection[str]) -> int:
+def blank_rows(path: Path, readings: Collection[str]) -> int:
+    """Blank the rows of some readings in a file, and return their number."""
     blanked = 0
     with path.open("r+b") as file:
         for line in iter(file.readline, b""):
-            if _reading_of(line) in readings:
+            if reading_of(line) in readings:
                 end = file.tell()
                 text = line.rstrip(b"\n")
                 file.seek(end - len(line))
@@ -42,7 +43,7 @@ def _blank(path: Path, readings: Collection[str]) -> int:
     return blanked
 
 
-def _reading_of(line: bytes) -> str | None:
+def reading_of(line: bytes) -> str | None:
     """Return the reading that a row is of; None for a blank or torn one."""
     try:
         fields = json.loads(line)
