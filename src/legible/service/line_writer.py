@@ -10,12 +10,15 @@ import os
 import queue
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
 MAX_LINES = 1000
 """The most lines that wait to be written."""
-BATCH = 100
+BATCH = MAX_LINES
+SECONDS_TO_GATHER = 0.01
+"""The time in which lines gather after the first: to wake the thread for each would slow down who writes them."""
 MAX_LINE_BYTES = 4096
 """A longer line of a library is written as several."""
 
@@ -55,6 +58,8 @@ class LineWriter:
         lines: list[str | None] = []
         while None not in lines:
             lines = [self._queue.get()]
+            if lines != [None]:
+                time.sleep(SECONDS_TO_GATHER)
             while len(lines) < BATCH and not self._queue.empty():
                 lines.append(self._queue.get())
             some = [line for line in lines if line is not None]

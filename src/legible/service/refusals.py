@@ -4,6 +4,7 @@ alone.
 
 import json
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from http import HTTPStatus
 
 from starlette.responses import JSONResponse
@@ -33,10 +34,15 @@ def busy_response(message: str) -> JSONResponse:
 
 def error_bytes(status: int, code: str, message: str, *, headers: Mapping[str, str]) -> bytes:
     """Return a whole HTTP/1.1 answer, for what is refused before there is an application to refuse it."""
-    body = json.dumps(error_answer(code, message)).encode()
+    body = _error_body(code, message)
     lines = {**headers, "content-type": "application/json", "content-length": str(len(body))}
     head = [f"HTTP/1.1 {status} {HTTPStatus(status).phrase}", *(f"{name}: {value}" for name, value in lines.items())]
     return "\r\n".join([*head, "", ""]).encode() + body
+
+
+@lru_cache(maxsize=64)
+def _error_body(code: str, message: str) -> bytes:
+    return json.dumps(error_answer(code, message)).encode()
 
 
 def count_error(code: str) -> None:
