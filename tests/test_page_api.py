@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from page_child import FRAMES
 
 from legible.config import ServiceSettings
 from legible.errors import SettingsError
@@ -22,21 +23,13 @@ from legible.service.app import build_app
 from legible.service.models import open_models
 from legible.service.page_api import PageApi, check_detector
 
-CHILD = """
-import json, struct, sys, time
-def read():
-    head = sys.stdin.buffer.read(4)
-    return sys.stdin.buffer.read(struct.unpack(">I", head)[0]) if head else sys.exit()
-def write(*frames):
-    for frame in frames:
-        sys.stdout.buffer.write(struct.pack(">I", len(frame)) + frame)
-    sys.stdout.buffer.flush()
+CHILD = f"""{FRAMES}
 read()
 write(b"ready")
 while True:
     job, data, reading = read(), read(), read()
     if data.startswith(b"sleep"): time.sleep(float(data[5:]))
-    answer = json.loads(data) if data.startswith(b"{") else {"status": 200, "media_type": "application/json"}
+    answer = json.loads(data) if data.startswith(b"{{") else {{"status": 200, "media_type": "application/json"}}
     write(json.dumps(answer).encode(), reading or job)
 """
 """It answers with the job, or with the reply that is sent to it as a document."""

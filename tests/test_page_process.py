@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
+from page_child import FRAMES
 
 from legible.service.page_messages import PageJob, PageReply, PageSetup
 from legible.service.page_process import (
@@ -19,15 +20,7 @@ from legible.service.page_process import (
 
 SETUP = PageSetup("bundle", "detector", "1", 1000, 10, 1000, page_seconds=1, max_memory_bytes=10**9)
 JOB = PageJob("json", accept=0.9, seconds=1)
-CHILD = """
-import os, struct, sys, time, json
-def read():
-    head = sys.stdin.buffer.read(4)
-    return sys.stdin.buffer.read(struct.unpack(">I", head)[0]) if head else sys.exit()
-def write(*frames):
-    for frame in frames:
-        sys.stdout.buffer.write(struct.pack(">I", len(frame)) + frame)
-    sys.stdout.buffer.flush()
+CHILD = f"""{FRAMES}
 setup = read()
 if START == "dies": sys.exit(3)
 write(b"ready")
@@ -36,7 +29,7 @@ while True:
     if data == b"hang": time.sleep(60)
     if data == b"die": os._exit(1)
     if data.startswith(b"wait"): time.sleep(0.3)
-    write(json.dumps({"status": 200, "file_name": str(os.getpid())}).encode(), data)
+    write(json.dumps({{"status": 200, "file_name": str(os.getpid())}}).encode(), data)
 """
 
 
