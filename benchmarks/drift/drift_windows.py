@@ -86,7 +86,7 @@ class Half:
 
 
 def _columns(rows: dict[SignalKind, Rows], n: int, rng: np.random.Generator) -> dict[str, Floats]:
-    columns = {}
+    columns: dict[str, Floats] = {}
     for kind, names in KINDS.items():
         values = rows[kind].values[rng.integers(len(rows[kind].values), size=n)]
         columns |= dict(zip(names, values.T, strict=True))

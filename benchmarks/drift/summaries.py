@@ -27,7 +27,7 @@ from legible.drift.documents import BUCKETS, DocumentCounts
 from legible.drift.hour_format import reference_digest
 from legible.drift.hourly import HourSummary
 from legible.drift.rank_counts import ONE, RankCounts
-from legible.drift.reference import EDGES, Reference
+from legible.drift.reference import EDGES, KINDS, Reference
 from legible.drift.summary import Summary
 from legible.image.statistics import STATISTICS
 from legible.monitoring.check import Standard, check
@@ -131,7 +131,9 @@ def drawn_counts(reference: Reference, images: int, rng: np.random.Generator) ->
     few = rng.multinomial(odd, [1 / BUCKETS] * BUCKETS)
     sums = np.rint(rng.normal(0.5, 0.29 / np.sqrt(images), signals) * images * ONE).astype(np.int64)
     below = tenths.cumsum(axis=1)[:, :-1]
-    return RankCounts(below, sums, DocumentCounts(1, images, 0, buckets), images, DocumentCounts(1, odd, 0, few))
+    documents, unusual = DocumentCounts(1, images, 0, buckets), DocumentCounts(1, odd, 0, few)
+    is_prediction = np.asarray([name in KINDS["prediction"] for name in reference.quantiles], np.bool_)
+    return RankCounts(below, sums, documents, documents, is_prediction, images, unusual)
 
 
 def judge_year(folder: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import _support  # noqa: F401
 import font_roboto
@@ -66,7 +67,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--detector", type=Path)
     asked = parser.parse_args()
-    variables = {"LEGIBLE_DETECTOR": str(asked.detector.resolve())} if asked.detector else {}
+    variables: dict[str, Any] = {"LEGIBLE_DETECTOR": str(asked.detector.resolve())} if asked.detector else {}
     with tempfile.TemporaryDirectory() as folder, started(Path(folder), **variables) as service:
         found = list(rows(service, asked.count, seed=asked.seed))
     for row in found:

@@ -53,7 +53,8 @@ async def is_ready(client: httpx.AsyncClient) -> bool:
 
 async def restarted(scale: Scale, folder: Path) -> list[Answer]:
     """Restarts on one port under load; the load looks at /readyz each tenth of a second, as a balancer does."""
-    port, answers, ready = free_port(), [], False
+    port, ready = free_port(), False
+    answers: list[Answer] = []
     address = f"http://127.0.0.1:{port}"
     async with (
         httpx.AsyncClient(base_url=address, timeout=5) as client,

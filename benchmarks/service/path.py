@@ -25,9 +25,12 @@ from legible.image.decode import decode
 from legible.image.statistics import measure
 from legible.recognition.bundle import load_bundle
 from legible.recognition.decoding import Decoding, interpret
+from legible.recognition.named_bundles import DEFAULT
 from legible.recognition.recognizer import STEP_IMAGES, Recognizer
 from legible.service.api import Api
 from legible.service.app import build_app
+from legible.service.batching import EventLoopQueue
+from legible.service.models import ServedModel
 from legible.service.read_job import PLAIN, Origin, ReadJob
 from legible.service.service_logs import ServiceLogs
 from legible.service.telemetry import Telemetry
@@ -38,7 +41,7 @@ MILLISECONDS = 1000.0
 
 def path(scale: Scale) -> Iterator[Row]:
     count = max(scale.readings // 50, 100)
-    one = {"LEGIBLE_WORKERS": "1", "cores": str(SERVING[0])}
+    one: dict[str, Any] = {"LEGIBLE_WORKERS": "1", "cores": str(SERVING[0])}
     with serving(**one) as service:
         yield _row("a /read in a worker, all of it", worker_milliseconds(service, READS, count))
     with serving(target="benchmarks.service.noop:Noop", **one) as nothing:
@@ -79,14 +82,17 @@ def parts(folder: Path, count: int) -> Iterator[tuple[str, float]]:
         interpret(one, bundle.charset, bundle.calibration, Decoding())
 
     yield "decode the image", milliseconds_of(decode, IMAGES, count)
-    yield "normalise it", milliseconds_of(recognizer.normalized, images, count)
+    yield "preprocess it", milliseconds_of(recognizer.preprocess, images, count)
     yield "run the network", milliseconds_of(recognizer.logits, columns, count)
     yield "find the text and its confidence", milliseconds_of(interpreted, logits, count)
     for together in (1, STEP_IMAGES):
         firsts = range(0, len(IMAGES) * together, together)
         each = milliseconds_of(partial(read_some, worker, together), firsts, count // together) / together
         yield f"all of the reading, {together} at a time", each
-    yield "application around it: middleware, form, answer", around(settings, worker, jobs[0], count)
+    yield (
+        "application around it: middleware, form, answer",
+        around(settings, _DoneModels(_Done(worker, jobs[0]), logs), count),
+    )
     yield "after the answer: image statistics", milliseconds_of(measure, images, count)
     yield (
         f"  all of the observation, {len(jobs)} at a time, without metrics",
@@ -128,9 +134,6 @@ class _Done:
         self.jobs = worker.jobs
         self.done = done
 
-    def origin(self, **_: str) -> Origin:
-        return Origin("default")
-
     def decoding(self, **_: Any) -> Decoding:
         return PLAIN
 
@@ -145,10 +148,23 @@ class _Done:
     def count(self) -> None: ...
 
 
-def around(settings: ServiceSettings, worker: Worker, job: ReadJob, count: int) -> float:
+class _DoneModels:
+    """A registry of one model whose jobs are done."""
+
+    names, default, worker_name, is_behind = (DEFAULT,), DEFAULT, "1", False
+
+    def __init__(self, done: _Done, logs: ServiceLogs) -> None:
+        self.logs = logs
+        self._model = ServedModel(DEFAULT, done, done, EventLoopQueue())  # type: ignore[arg-type]
+
+    def get(self, _: str) -> ServedModel:
+        return self._model
+
+
+def around(settings: ServiceSettings, models: _DoneModels, count: int) -> float:
     """Of the ASGI application, for a request that is there."""
-    api, done = Api(settings), _Done(worker, job)
-    api.start(done, done)  # type: ignore[arg-type]
+    api = Api(settings)
+    api.start(models)  # type: ignore[arg-type]
     app = build_app(api)
     bodies = [upload("/read", [image]).partition(b"\r\n\r\n")[2] for image in IMAGES]
 

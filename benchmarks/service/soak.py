@@ -18,6 +18,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import _support  # noqa: F401
 import hostile
@@ -107,7 +108,7 @@ def description_row(service: Service, count: int) -> Row:
 
 def rows(cases: int, readings: int) -> Iterator[Row]:
     yield from attack_rows()
-    settings = {"LEGIBLE_FEEDBACK": "1", "LEGIBLE_WORKERS": str(min(os.cpu_count() or 1, 2))}
+    settings: dict[str, Any] = {"LEGIBLE_FEEDBACK": "1", "LEGIBLE_WORKERS": str(min(os.cpu_count() or 1, 2))}
     with tempfile.TemporaryDirectory() as folder, started(Path(folder), **settings) as service:
         yield description_row(service, cases // 3)
         yield from images_rows(service, cases - cases // 3)

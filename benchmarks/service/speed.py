@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from load import LOST, open_loop, upload
 from rows import AT_MOST, IMAGES, MEGABYTE, READS, SERVING, Row, Scale, full_speed, serving
@@ -21,7 +22,7 @@ MODEL = {"LEGIBLE_BUNDLE": str(PROJECT / "models/bundle")}
 
 def read(scale: Scale) -> Iterator[Row]:
     """Rounds alternate, so that what else the machine does meets both."""
-    one = {"LEGIBLE_WORKERS": "1", "cores": str(SERVING[0])}
+    one: dict[str, Any] = {"LEGIBLE_WORKERS": "1", "cores": str(SERVING[0])}
     bare = tuple(upload("/bare/read", [image]) for image in IMAGES)
     with serving(**one) as service, serving(target="benchmarks.service.noop:Noop", **one) as nothing:
         for warm in (service, nothing):

@@ -36,8 +36,7 @@ from legible.network.zoo import STRIDE, ZOO, NetworkSize, build_inference_networ
 from legible.recognition.recognizer import Recognizer
 from legible.scores import exact_match
 from legible.synth.augment import augment
-from legible.synth.fonts import find_fonts
-from legible.synth.typesetting import load_face
+from legible.synth.fonts import find_fonts, load_face
 from legible.training.batches import Example, Planner
 from legible.training.curves import read_examples
 from legible.training.export import convert
@@ -66,6 +65,9 @@ README = {
            ("277.6k", "87.2 % in 50"), ("817.2k", "88.4 % in 45"), ("2.68M", "89.4 % in 49")),
 }  # fmt: skip
 """Parameters, and epochs to all words (or the share of words read, in epochs), as that project's README states them."""
+
+
+SPLITS: tuple[tuple[Split, int], ...] = (("train", TRAIN), ("validation", TEST))
 
 
 @dataclass(frozen=True)
@@ -215,10 +217,7 @@ def main() -> None:
     asked = parser.parse_args()
     if unknown := set(asked.sizes.split(",")) - set(SIZES):
         parser.error(f"--sizes has {', '.join(sorted(unknown))}; known: {', '.join(SIZES)}")
-    train, test = (
-        [drawn(number, split=split, hard=asked.hard) for number in range(count)]
-        for split, count in (("train", TRAIN), ("validation", TEST))
-    )
+    train, test = ([drawn(number, split=split, hard=asked.hard) for number in range(count)] for split, count in SPLITS)
     rows = []
     print("| parameters | int8 kB | epochs to all 500 words | most words read | by int8 | seconds an epoch |")
     print("|---|---|---|---|---|---|")

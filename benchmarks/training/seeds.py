@@ -13,6 +13,7 @@ import json
 import statistics
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from generated_only import real_words
 
@@ -77,7 +78,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=5, help="of 32,768 images")
     asked = parser.parse_args()
     params = load_params(PROJECT / "params.yaml")
-    sets = {
+    sets: dict[str, list[Any]] = {
         "IAM words of validation": real_words("validation"),
         "print": list(print_recipe(params.evaluate.print, params, root=PROJECT)),
     }

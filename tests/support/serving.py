@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -100,7 +101,7 @@ def started(
 
 
 @contextlib.contextmanager
-def served(folder: Path, *, target: str = "service:Legible", **variables: str) -> Iterator[str]:
+def served(folder: Path, *, target: str = "service:Legible", **variables: Any) -> Iterator[str]:
     """The address of such a service."""
     with started(folder, target=target, **variables) as service:
         yield service.address
