@@ -104,8 +104,8 @@ rollout: ## Roll an image out by digest, and back where it does not get ready: R
 propose: ## Commit what was retrained on a branch and open a pull request, if it changed: BRANCH=... BODY=file (gh)
 	@sh scripts/propose
 
-monitor: $(monitor)/.ready ## Check for drift every five minutes; verdict on port 3001, report and Evidently workspace
-	@$(monitor)/legible monitor --report reports/drift.html --workspace monitoring/workspace
+monitor: $(monitor)/.ready ## Check for drift every five minutes: a page on port 3001 for the person on call, report and Evidently workspace
+	@$(monitor)/legible monitor --kept images --report reports/drift.html --workspace monitoring/workspace --history reports/checks.jsonl
 stand: ## Service, Prometheus, Alertmanager, Grafana, drift check and Evidently's pages on this machine (Docker)
 	@docker compose -f monitoring/compose.yaml up --build
 

@@ -48,7 +48,7 @@ HOMES = {
         "monitoring/",
         "drill/detectors.py",
     ),
-    "evidently": ("monitoring/report.py", "monitoring/accuracy_runs.py"),
+    "evidently": ("monitoring/report.py", "monitoring/accuracy_runs.py", "monitoring/workspace.py"),
     "ray": ("scale/",),
     "pypdfium2": ("pages/",),
     "typer": ("cli/",),

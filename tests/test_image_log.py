@@ -14,6 +14,7 @@ import pytest
 from conftest import drawn_word
 from disk import full_disk
 from drawn_words import inverted, observed, words_drawn
+from findings import drifted
 from PIL import Image
 from serving import served
 from waiting import wait_until
@@ -25,7 +26,7 @@ from legible.drift.summary import UNUSUAL
 from legible.errors import DataError, SettingsError
 from legible.labelling.queue import make_queue, order
 from legible.monitoring.check import ReportTarget, Standard, check
-from legible.monitoring.report import with_pictures
+from legible.monitoring.report import with_finding
 from legible.observations.image_log import MAX_PIXELS, ImageLog, ImageSampler, kept_image, kept_images
 from legible.observations.lookup import is_logged
 from legible.observations.row import write_observations
@@ -150,16 +151,18 @@ def test_no_images_or_a_queue_that_is_there_is_an_error(tmp_path: Path, bundle_f
         make_queue(tmp_path / "images", tmp_path, most=9, bundle=bundle_folder)
 
 
-def test_pictures_stand_within_the_page(tmp_path: Path) -> None:
+def test_the_report_opens_with_the_finding_and_holds_its_pictures(tmp_path: Path) -> None:
     keep(tmp_path, range(1))
-    page = with_pictures("<html><body>verdict</body></html>", list(kept_images(tmp_path)))
-    assert page.startswith('<html><body>verdict<section><h2>Most unusual images</h2><figure><img alt=""')
-    assert page.endswith(f"{reading_id(0)}</figcaption></figure></section></body></html>")
-    assert with_pictures("<p>", []) == "<p>"
+    page = with_finding('<html><body class="x">drawn</body></html>', drifted(pictures=tuple(kept_images(tmp_path))))
+    assert page.startswith('<html><body class="x"><style>')
+    assert page.endswith("drawn</body></html>")
+    assert page.index("Drift: unlike") < page.index("drawn</body>")
+    assert f"{reading_id(0)}</figcaption>" in page
+    assert 'src="data:image/png;base64,' in page
 
 
 @pytest.mark.slow
-def test_the_evidently_report_of_a_drift_ends_with_the_most_unusual_images(tmp_path: Path, bundle_folder: Path) -> None:
+def test_the_evidently_report_of_a_drift_shows_the_most_unusual_images(tmp_path: Path, bundle_folder: Path) -> None:
     pictures = inverted(words_drawn(60, seed=2))
     rows = [replace(row, reading_id=reading_id(n, row.at)) for n, row in enumerate(observed(pictures, at=START))]
     write_observations(tmp_path / "log.jsonl", rows)

@@ -130,6 +130,14 @@ def test_no_report_is_drawn_of_too_few_images(tmp_path: Path) -> None:
     assert not path.exists()
 
 
+def test_a_report_that_fails_never_costs_the_verdict(tmp_path: Path) -> None:
+    target = ReportTarget(path=tmp_path / "drift.html")
+    made = check(logged(tmp_path, odd()), Standard(bundle()), at=START, target=target)  # it has no rows to draw
+    assert (made.exit_code, made.report) == (1, None)
+    assert "report: not drawn, BundleError:" in made.screen()
+    assert "reference.parquet: no such file" in json.loads(made.to_json())["report_failed"]
+
+
 def test_a_missing_log_or_reference_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no file or folder of observations"):
         check(tmp_path, Standard(bundle()), at=START)

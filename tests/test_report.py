@@ -15,6 +15,7 @@ from legible.drift.signatures import NONE, Corrupted
 from legible.errors import DataError
 from legible.evaluation.corrupted import write_corrupted
 from legible.monitoring.check import ReportTarget, Standard, check
+from legible.monitoring.workspace import open_workspace
 from legible.observations.row import SIGNALS, write_observations
 from legible.packing.reference import few_of_each, reference
 
@@ -98,7 +99,8 @@ def test_evidently_shows_our_decision_for_each_column_and_for_all(tmp_path: Path
     """Of inverted words the length of a reading is unchanged: some columns drift, others do not."""
     folder = staged(tmp_path)
     write_observations(tmp_path / "odd.jsonl", observed(inverted(words_drawn(200, seed=2)), seed=2))
-    path, workspace = tmp_path / "reports" / "drift.html", tmp_path / "workspace"
+    (tmp_path / "elsewhere").mkdir()
+    path, workspace = tmp_path / "reports" / "drift.html", tmp_path / "elsewhere/../workspace"
     checks = [
         check(tmp_path / "odd.jsonl", Standard(folder), at=at, target=ReportTarget(path=report, workspace=workspace))
         for at, report in ((START, path), (START + 60, None))
@@ -108,11 +110,21 @@ def test_evidently_shows_our_decision_for_each_column_and_for_all(tmp_path: Path
     runs = [json.loads(run.read_text()) for run in workspace.rglob("*.json") if "metric_results" in run.read_text()]
     assert len(runs) == 2
     page = path.read_text()
+    assert page.index("<h1>Drift: unlike training") < page.index('<div id="root_')
+    assert plotted(workspace) == {*SIGNALS, "estimated exact match", "exact match by labels", "images of the window"}
     drifted = {signal.name for signal in checks[0].verdict.drifted}
     assert 0 < len(drifted) < len(SIGNALS)
     for name in SIGNALS:
         assert said_of(name, page) == (name in drifted)
     assert not re.findall(r"<script[^>]+src=|<link[^>]+href=.?http", page)
+
+
+def plotted(workspace: Path) -> set[str]:
+    """The columns that the dashboard of the workspace plots."""
+    (project,) = open_workspace(workspace).search_project("legible")
+    panels = project.dashboard.model().panels
+    assert len(panels) == 4
+    return {value.metric_labels["column"] for panel in panels for value in panel.values}
 
 
 def said_of(name: str, page: str) -> bool:

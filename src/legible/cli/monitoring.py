@@ -216,28 +216,34 @@ def monitor(
     ] = None,
     since: Annotated[str, typer.Option(help="The window of each check, such as 1h.")] = "",
     every: Annotated[float, typer.Option(min=1, help="Seconds between checks.")] = 300,
-    port: Annotated[int, typer.Option(help="Port of the metrics.")] = 3001,
+    kept: Kept = None,
+    history: Annotated[Path | None, typer.Option(help="The file that keeps past checks over a restart.")] = None,
+    port: Annotated[int, typer.Option(help="Port of the page and the metrics.")] = 3001,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     report: HtmlPath = None,
     workspace: Workspace = None,
     accuracy: Annotated[str, typer.Option(help="Export the exact match by day too, of the last 30d.")] = "",
 ) -> None:
-    """Check for drift on a schedule, and serve the last verdict at /metrics. Example: legible monitor --every 300"""
+    """Check for drift on a schedule; a page at / and /metrics tell the last verdict. Example: legible monitor
+
+    Who reaches the port sees the images that --kept shows.
+    """
     from legible.monitoring.check import LAST, ReportTarget, Standard, check
     from legible.monitoring.exporter import Exporter, watch
     from legible.monitoring.finding import Check
+    from legible.monitoring.history import History
     from legible.observations.window import Selection
     from legible.recognition.bundle import find_bundle
 
     for option, length in (("since", since), ("accuracy", accuracy)):
         if length and not AGO.fullmatch(length):
             raise LegibleError(f"--{option} {length!r} is no length of time; write 10m, 1h or 2d")
-    standard = Standard(bundle or find_bundle(), baseline, corrections, labels=labels)
+    standard = Standard(bundle or find_bundle(), baseline, corrections, kept, labels)
     target = ReportTarget(report, workspace)
     ledger = _ledger(observations, standard)
-    exporter = Exporter()
+    exporter = Exporter(History(history, at=time.time()))
     close = exporter.serve(port=port, host=host)
-    print(f"drift verdicts at http://{host}:{port}/metrics, every {every:g} s", file=sys.stderr)
+    print(f"drift verdicts at http://{host}:{port}/ and /metrics, every {every:g} s", file=sys.stderr)
 
     def make_check(at: float) -> Check:
         chosen = Selection(since=_seconds(since, now=at) if since else -math.inf, channel=channel or None)

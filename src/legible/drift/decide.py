@@ -61,6 +61,12 @@ class Verdict:
     def drifted(self) -> tuple[SignalDrift, ...]:
         return tuple(signal for signal in self.signals if signal.drifted)
 
+    @property
+    def beyond(self) -> float:
+        """Return how far the furthest finding is beyond its threshold, in thresholds; 0 where data are too few."""
+        found = (*self.signals, *self.channels, self.unusual, self.unusual_documents)
+        return max((one.beyond for one in found if one), default=0.0)
+
     def screen(self, *, unlike: str = "unlike training") -> str:
         """Return what people read: the verdict, then a line for each signal."""
         if self.outcome is Outcome.NOT_ENOUGH_DATA:

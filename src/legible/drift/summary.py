@@ -21,7 +21,7 @@ CHUNK = 5000
 """The number of observations that are ranked together."""
 SAMPLE = 5000
 """The number of observations kept for the report, each with the same probability."""
-UNUSUAL = 10
+UNUSUAL = 12
 """The number of the most unusual readings that are named."""
 MAX_CHANNELS = 100
 """Where there are more, those whose names come last in the alphabet are not told apart, whichever comes first."""

@@ -6,7 +6,6 @@ day is replaced where labels have come meanwhile.
 
 import hashlib
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ import pandas as pd
 
 from legible.drift.accuracy import AccuracyGroup, AccuracyInterval
 from legible.monitoring.accuracy import Accuracy
+from legible.monitoring.workspace import open_workspace
 
 if TYPE_CHECKING:
     from evidently.core.report import Snapshot
@@ -29,10 +29,7 @@ MEAN = "MeanValue"
 
 def file_accuracy(accuracy: Accuracy, folder: Path) -> int:
     """File a run for each day that is new or has changed, and return their number."""
-    os.environ["DO_NOT_TRACK"] = "1"  # before the import: it sends usage statistics otherwise
-    from evidently.ui.workspace import Workspace  # seconds, which a check without a workspace is spared  # noqa: PLC0415
-
-    workspace = Workspace.create(str(folder))
+    workspace = open_workspace(folder)
     found = workspace.search_project(PROJECT)
     project = found[0] if found else workspace.create_project(PROJECT)
     groups = [group for group in accuracy.groups if group.day]

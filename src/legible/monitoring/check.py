@@ -1,10 +1,10 @@
 """The drift check: decide on a window of observations, say what happened and what it costs, draw the report."""
 
 import dataclasses
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tqdm import tqdm
 
@@ -23,6 +23,8 @@ from legible.observations.image_log import kept_image
 from legible.observations.row import Observation
 from legible.observations.window import EVERYTHING, Selection, WindowTally, measured, newest, stream
 from legible.recognition.bundle import MANIFEST, read_manifest
+
+log = logging.getLogger(__name__)
 
 LAST = 1000
 AHEAD_SECONDS = 3600
@@ -135,23 +137,21 @@ def conclude(
     verdict = judge(window.by_baseline)
     signatures = Signatures.load(standard.bundle, signals=tuple(by_bundle.reference.quantiles))
     unusual = tuple(reading_id for _, reading_id in by_bundle.unusual)
-    pictures = _pictures(standard, unusual)
-    drawn = _draw(verdict, by_bundle.sample, standard, target, at=at, pictures=pictures)
-    return Check(
+    made = Check(
         verdict,
         at,
         tally,
-        target.path if drawn else None,
+        None,
         cause=_cause(signatures, by_bundle, verdict, baseline),
         estimate=_estimate(standard.bundle, signatures, by_bundle),
         unusual=unusual,
-        pictures=pictures,
+        pictures=_pictures(standard, unusual),
         against="baseline" if baseline else "training",
         names_causes=signatures is not None,
-        drawn=len(by_bundle.sample) if drawn else 0,
         labels=_label_finding(by_bundle, window.drawn) if window.drawn else None,
         bundle=standard.bundle_id,
     )
+    return _with_report(made, by_bundle.sample, standard, target)
 
 
 def _pictures(standard: Standard, unusual: Sequence[str]) -> tuple[Path, ...]:
@@ -161,17 +161,19 @@ def _pictures(standard: Standard, unusual: Sequence[str]) -> tuple[Path, ...]:
     return tuple(path for path in found if path is not None)
 
 
-def _draw(
-    verdict: Verdict, sample: Sequence[Observation], standard: Standard, target: ReportTarget, **filed: Any
-) -> bool:
-    """Draw the report, of no window that is too small; tell whether it was. `filed`: `at` and `pictures` of it."""
-    if not verdict.signals or (target.path or target.workspace) is None:
-        return False
-    from legible.monitoring.report import write_report  # the lean installation decides, and draws nothing  # noqa: PLC0415
+def _with_report(made: Check, sample: Sequence[Observation], standard: Standard, target: ReportTarget) -> Check:
+    """Draw the report, of no window that is too small. One that fails never costs the verdict: it is told in it."""
+    if not made.verdict.signals or (target.path or target.workspace) is None:
+        return made
+    try:
+        from legible.monitoring.report import write_report  # the lean installation draws nothing  # noqa: PLC0415
 
-    folder = standard.baseline or standard.bundle
-    write_report(verdict, sample, known=folder, path=target.path, workspace=target.workspace, **filed)
-    return True
+        folder = standard.baseline or standard.bundle
+        write_report(made, sample, known=folder, path=target.path, workspace=target.workspace)
+    except Exception as error:  # whatever Evidently, pandas or the disk raise
+        log.warning("the report was not drawn", exc_info=True)
+        return dataclasses.replace(made, report_failed=f"{type(error).__name__}: {error}")
+    return dataclasses.replace(made, report=target.path, drawn=len(sample))
 
 
 def _cause(

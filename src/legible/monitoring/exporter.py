@@ -1,15 +1,17 @@
-"""The last drift check as Prometheus metrics on a port of their own, and the loop that checks on a schedule."""
+"""The last drift check as metrics and as a page, on a port of their own, and the loop that checks on a schedule."""
 
 import logging
 import math
 import threading
 from collections.abc import Callable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from legible.drift.decide import Outcome
 from legible.monitoring.accuracy_gauges import AccuracyGauges
 from legible.monitoring.finding import Check
+from legible.monitoring.history import History
+from legible.monitoring.on_call import OnCallPage, serve
 
 PORT = 3001
 
@@ -17,9 +19,10 @@ log = logging.getLogger(__name__)
 
 
 class Exporter:
-    """The last check as Prometheus gauges, in a registry of its own."""
+    """The last check as Prometheus gauges, in a registry of its own, and as a page for the person on call."""
 
-    def __init__(self) -> None:
+    def __init__(self, history: History | None = None) -> None:
+        self._page = OnCallPage(history or History())
         self.registry = CollectorRegistry()
         self._outcome = self._gauge("outcome", "1 for the outcome of the last check.", "outcome")
         self._ks = self._gauge("ks", "KS of each signal against the reference.", "signal")
@@ -48,6 +51,7 @@ class Exporter:
         return Gauge(f"legible_drift_check_{name}", help_text, labels, registry=self.registry)
 
     def publish(self, check: Check) -> None:
+        self._page.show(check)
         verdict = check.verdict
         for outcome in Outcome:
             self._outcome.labels(outcome.value).set(outcome is verdict.outcome)
@@ -84,18 +88,13 @@ class Exporter:
         self._corrected.set(check.estimate.corrected if check.estimate else 0)
         self._confirmed.set(check.estimate.confirmed if check.estimate else 0)
 
-    def count_failure(self) -> None:
+    def count_failure(self, error: Exception) -> None:
         self._failures.inc()
+        self._page.fail(error)
 
     def serve(self, *, port: int = PORT, host: str = "127.0.0.1") -> Callable[[], None]:
-        """Answer at /metrics; returns what ends it."""
-        server, _ = start_http_server(port, addr=host, registry=self.registry)
-
-        def close() -> None:
-            server.shutdown()
-            server.server_close()
-
-        return close
+        """Answer at /metrics, and with the page at /; returns what ends it."""
+        return serve(self._page, self.registry, port=port, host=host)
 
 
 def watch(
@@ -110,7 +109,7 @@ def watch(
     while not stop.is_set():
         try:
             exporter.publish(make_check(clock()))
-        except Exception:  # whatever it is: the job outlives a full disk and a damaged file
+        except Exception as error:  # whatever it is: the job outlives a full disk and a damaged file
             log.exception("drift check failed")
-            exporter.count_failure()
+            exporter.count_failure(error)
         stop.wait(every_seconds)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from legible.drift.decide import Outcome, Verdict
@@ -11,11 +12,17 @@ from legible.drift.labelled import MIN_LABELS, LabelledEstimate
 from legible.drift.quality import Estimate
 from legible.drift.signatures import Cause
 from legible.monitoring.accuracy import Accuracy
+from legible.monitoring.advice import advice
 from legible.observations.window import WindowTally
 
 NAMED = 5
 """The number of unusual readings on the screen."""
 UNLIKE = {"training": "unlike training", "baseline": "unlike this deployment's normal"}
+
+
+def utc(at: float) -> str:
+    """Return a time in Unix seconds for people: `2026-11-29 22:05 UTC`."""
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M UTC")
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,10 @@ class Check:
     """The id of the bundle whose readings were judged."""
     accuracy: Accuracy | None = None
     """None where no exact match by day is asked for."""
+    since: float | None = None
+    """When the verdict was first reached without another between, in Unix seconds; None where no history tells."""
+    report_failed: str = ""
+    """Why the report could not be drawn."""
 
     @property
     def exit_code(self) -> int:
@@ -86,21 +97,40 @@ class Check:
         drifted = tuple(channel for channel in self.verdict.channels if channel.drifted)
         return drifted if len(drifted) < len(self.verdict.channels) else ()
 
+    @property
+    def advice(self) -> tuple[str, ...]:
+        """Return what to do, the next step first."""
+        by_labels = bool(self.labels and self.labels.estimate)
+        reliable = bool(self.estimate and not self.estimate.unreliable)
+        return advice(
+            self.verdict,
+            cause=self.cause,
+            channels=tuple(channel.name for channel in self.channels),
+            are_kept=bool(self.pictures),
+            is_estimate_sure=by_labels or reliable,
+        )
+
     def screen(self) -> str:
         by_day = self.accuracy.screen() if self.accuracy else ()
-        said = (*self._said(), *self.tally.screen(), *by_day)
+        failed = [f"report: not drawn, {self.report_failed}"] if self.report_failed else []
+        said = (*self._said(), *failed, *self.tally.screen(), *by_day)
         return "\n".join([self.verdict.screen(unlike=UNLIKE[self.against]), *said])
 
     def _said(self) -> Iterator[str]:
         if not self.verdict.signals:
             return
+        if self.since is not None:
+            yield f"since: {utc(self.since)}"
         if self.verdict.outcome is Outcome.DRIFT:
             where = f", channel {' and '.join(channel.name for channel in self.channels)}" if self.channels else ""
-            yield f"{self._likeness()}{where}"
+            yield f"{self.likeness}{where}"
         if self.estimate:
             yield self.estimate.said()
         if self.labels:
             yield self.labels.said()
+        if self.verdict.outcome is Outcome.DRIFT:
+            yield "what to do:"
+            yield from (f"  {number}. {step}" for number, step in enumerate(self.advice, start=1))
         if self.unusual:
             yield f"most unusual: {' '.join(self.unusual[:NAMED])}"
         if self.pictures:
@@ -109,7 +139,9 @@ class Check:
             some = f" (drawn from a sample of {self.drawn})" if self.drawn < self.verdict.images else ""
             yield f"report: {self.report}{some}"
 
-    def _likeness(self) -> str:
+    @property
+    def likeness(self) -> str:
+        """Say which corruption a drift looks like."""
         if not self.names_causes:
             return "cause: this bundle has no signatures to name one by"
         return f"looks like {self.cause.said()}" if self.cause else "looks like no corruption that is known"
@@ -117,6 +149,7 @@ class Check:
     def to_json(self) -> str:
         told = {
             "at": self.at,
+            "since": self.since,
             "against": self.against,
             "bundle": self.bundle,
             "report": str(self.report) if self.report else None,
@@ -126,6 +159,8 @@ class Check:
             "estimate": asdict(self.estimate) if self.estimate else None,
             "labels": asdict(self.labels) if self.labels else None,
             "accuracy": asdict(self.accuracy) if self.accuracy else None,
+            "advice": self.advice,
+            "report_failed": self.report_failed,
             "unusual": self.unusual,
             "pictures": [str(path) for path in self.pictures],
         }

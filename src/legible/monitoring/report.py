@@ -1,12 +1,12 @@
-"""A verdict as an Evidently report.
+"""A finding as an Evidently report, which opens with it.
 
 Evidently draws, it does not decide: its own tests call drift in windows that have none, and miss inverted images in
 small ones. Each of its columns shows the KS, the threshold and the decision of our verdict.
 """
 
 import base64
-import html
 import os
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +21,10 @@ from legible.drift.baseline import SAMPLE
 from legible.drift.decide import Verdict
 from legible.drift.reference import table
 from legible.errors import BundleError, DataError
+from legible.files import write_text
+from legible.monitoring.finding import Check
+from legible.monitoring.finding_html import STYLE, finding_html
+from legible.monitoring.workspace import file_run
 from legible.observations.row import Observation
 from legible.observations.window import read_back
 
@@ -28,50 +32,41 @@ if TYPE_CHECKING:
     from evidently.core.report import Snapshot
 
 METHOD = "legible_ks"
-PROJECT = "legible"
+CONFIDENCE = frozenset({"confidence"})
 MAX_ROWS = 5000
 """The most rows of a side, because Evidently's time and HTML grow with them."""
 
 
 def write_report(
-    verdict: Verdict,
+    check: Check,
     observations: Sequence[Observation],
     *,
     known: Path,
     path: Path | None,
-    at: float,
     workspace: Path | None = None,
-    pictures: Sequence[Path] = (),
 ) -> None:
-    """Write the verdict on these observations as HTML without outside scripts, and as a run of Evidently's workspace.
+    """Write the finding on these observations as HTML without outside scripts, and as a run of Evidently's workspace.
 
-    `known` is the folder of the reference, a bundle's or a baseline's; `at` the time, in Unix seconds, that the run is
-    filed under; `pictures` are files of the most unusual images, shown in the HTML.
+    `known` is the folder of the reference, a bundle's or a baseline's.
     """
-    snapshot = _snapshot(verdict, _current(verdict, observations), _reference_rows(known, verdict), at)
+    verdict = check.verdict
+    snapshot = _snapshot(check, _current(verdict, observations), _reference_rows(known, verdict))
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         snapshot.save_html(str(path))
-        path.write_text(with_pictures(path.read_text(encoding="utf-8"), pictures), encoding="utf-8")
+        write_text(path, with_finding(path.read_text(encoding="utf-8"), check))
     if workspace is not None:
-        _file(snapshot, workspace)
+        file_run(snapshot, workspace, signals=[signal.name for signal in verdict.signals])
 
 
-def with_pictures(page: str, pictures: Sequence[Path]) -> str:
-    """Return the HTML with the most unusual images at its end, within it; as it was where there are none."""
-    if not pictures:
-        return page
-    figures = "".join(
-        f'<figure><img alt="" style="max-width: 100%" src="data:image/png;base64,{_base64(picture)}">'
-        f"<figcaption>{html.escape(picture.stem)}</figcaption></figure>"
-        for picture in pictures
-    )
-    body, end, rest = page.rpartition("</body>")
-    return f"{body}<section><h2>Most unusual images</h2>{figures}</section>{end}{rest}"
+def with_finding(page: str, check: Check) -> str:
+    """Return Evidently's page opened with the finding, its most unusual images within it."""
+    section = f"<style>{STYLE}</style>{finding_html(check, source=_data)}"
+    return re.sub(r"<body[^>]*>", lambda body: f"{body[0]}{section}", page, count=1)
 
 
-def _base64(picture: Path) -> str:
-    return base64.b64encode(picture.read_bytes()).decode("ascii")
+def _data(picture: Path) -> str:
+    return f"data:image/png;base64,{base64.b64encode(picture.read_bytes()).decode('ascii')}"
 
 
 def _current(verdict: Verdict, observations: Sequence[Observation]) -> pd.DataFrame:
@@ -92,30 +87,41 @@ def _reference_rows(folder: Path, verdict: Verdict) -> pd.DataFrame:
     raise BundleError(f"{path}: no such file; run legible reference, or name a bundle's folder")
 
 
-def _snapshot(verdict: Verdict, current: pd.DataFrame, known: pd.DataFrame, at: float) -> "Snapshot":
+def _snapshot(check: Check, current: pd.DataFrame, known: pd.DataFrame) -> "Snapshot":
     # before the import: it sends usage statistics otherwise, and it takes seconds, which the pipeline is spared
     os.environ["DO_NOT_TRACK"] = "1"
     from evidently import DataDefinition, Dataset, Report  # noqa: PLC0415
-    from evidently.metrics import DriftedColumnsCount, ValueDrift  # noqa: PLC0415
+    from evidently.metrics import DriftedColumnsCount, MeanValue, ValueDrift  # noqa: PLC0415
 
+    verdict = check.verdict
     _register(verdict)
-    names = list(current.columns)
-    definition = DataDefinition(numerical_columns=names)
-    any_column = 1 / len(names)
+    names, stated = list(current.columns), _stated(check)
+    definition = DataDefinition(numerical_columns=[*names, *stated])
     report = Report(
         [
-            DriftedColumnsCount(columns=names, drift_share=any_column, method=METHOD, threshold=1.0),
+            *(MeanValue(column=name) for name in (*stated, *CONFIDENCE.intersection(names))),
+            DriftedColumnsCount(columns=names, drift_share=1 / len(names), method=METHOD, threshold=1.0),  # any column
             *(ValueDrift(column=name, method=METHOD, threshold=1.0) for name in names),
         ],
         include_tests=True,
     )
     with np.errstate(invalid="ignore"):  # its correlations with a column that is constant
         return report.run(
-            Dataset.from_pandas(current, definition),
-            Dataset.from_pandas(known[names], definition),
-            timestamp=datetime.fromtimestamp(at, UTC),
+            Dataset.from_pandas(current.assign(**stated), definition),
+            Dataset.from_pandas(known[names].assign(**stated), definition),
+            timestamp=datetime.fromtimestamp(check.at, UTC),
             metadata={"verdict": verdict.outcome.value, "images": verdict.images},
         )
+
+
+def _stated(check: Check) -> dict[str, float]:
+    """Return what the finding states of the whole window, by the column that gets it: so the workspace can plot it."""
+    stated = {"images of the window": float(check.verdict.images)}
+    if check.estimate and not check.estimate.unreliable:
+        stated["estimated exact match"] = check.estimate.exact_match
+    if check.labels and check.labels.estimate:
+        stated["exact match by labels"] = check.labels.estimate.exact_match
+    return stated
 
 
 def _register(verdict: Verdict) -> None:
@@ -132,12 +138,3 @@ def _register(verdict: Verdict) -> None:
     limits = ", ".join(f"{limit:.3f} ({kind})" for kind, limit in verdict.thresholds.items())
     display_name = f"KS over deciles of the reference, in units of the calibrated threshold, {limits}"
     register_stattest(StatTest(METHOD, display_name, [ColumnType.Numerical], 1.0), answer)
-
-
-def _file(snapshot: "Snapshot", folder: Path) -> None:
-    from evidently.ui.workspace import Workspace  # noqa: PLC0415
-
-    workspace = Workspace.create(str(folder))
-    found = workspace.search_project(PROJECT)
-    project = found[0] if found else workspace.create_project(PROJECT)
-    workspace.add_run(project.id, snapshot)
