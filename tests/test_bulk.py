@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from legible.recognition.recognizer import Recognizer
 from legible.scale import plan as planning
 from legible.scale.blocks import ImageBlock, block_images, list_blocks
 from legible.scale.bulk import read_bulk
+from legible.scale.cluster import _call
 from legible.scale.plan import BulkJob, make_plan, only_driver
 from legible.scale.worker import BulkWorker
 
@@ -133,6 +135,49 @@ def test_a_worker_with_another_bundle_reads_nothing(folder: Path, tmp_path: Path
     other = BulkJob((str(folder),), "0123456789ab")
     with pytest.raises(BundleError, match="the job was begun with 0123456789ab"):
         BulkWorker(other, str(tmp_path), str(bundle_folder))
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [({"bundle": "0123456789ab"}, "bundle .* begun with 0123456789ab"), ({"legible": "0.0.1"}, "legible .* 0.0.1")],
+)
+def test_workers_of_another_bundle_or_version_leave_nothing_behind(
+    folder: Path, tmp_path: Path, bundle_folder: Path, other: dict[str, str], said: str
+) -> None:
+    output, right = tmp_path / "out", job(folder, bundle_folder)
+    with pytest.raises(BundleError, match=f"a worker has {said}"):
+        read_bulk(replace(right, **other), str(output), bundle=str(bundle_folder))  # type: ignore[arg-type]
+    assert list(output.iterdir()) == []
+    assert read_bulk(right, str(output), bundle=str(bundle_folder)).images_now == 4
+
+
+def test_a_worker_that_is_replaced_by_another_midway_leaves_the_parts_before_it_whole(
+    folder: Path, tmp_path: Path, bundle_folder: Path
+) -> None:
+    output, right = tmp_path / "out", job(folder, bundle_folder)
+    read_bulk(right, str(output), bundle=str(bundle_folder))
+    whole = {path.name: path.read_bytes() for path in output.glob("part-*")}
+    (output / "part-000001.jsonl").unlink()
+    plan = (output / "plan.jsonl").read_text().replace(right.bundle, "0123456789ab")
+    (output / "plan.jsonl").write_text(plan)
+    with pytest.raises(BundleError, match="begun with 0123456789ab"):
+        read_bulk(replace(right, bundle="0123456789ab"), str(output), bundle=str(bundle_folder))
+    assert {path.name: path.read_bytes() for path in output.glob("part-*")} == {
+        "part-000000.jsonl": whole["part-000000.jsonl"]
+    }
+    assert (output / "plan.jsonl").read_text() == plan
+
+
+@pytest.mark.slow
+def test_processes_with_another_bundle_say_so(folder: Path, tmp_path: Path, bundle_folder: Path) -> None:
+    other = BulkJob((str(folder),), "0123456789ab")
+    with pytest.raises(BundleError, match="begun with 0123456789ab"):
+        read_bulk(other, str(tmp_path / "out"), bundle=str(bundle_folder), workers=2)
+
+
+def test_a_call_on_a_cluster_by_a_driver_of_another_version_is_refused() -> None:
+    with pytest.raises(BundleError, match=r"the driver 0\.0\.1; install that one there"):
+        _call("0.0.1", len, [1])
 
 
 def test_two_drivers_do_not_write_to_one_output(tmp_path: Path) -> None:

@@ -8,9 +8,9 @@ from dataclasses import asdict, dataclass
 
 from tqdm import tqdm
 
-from legible.errors import SettingsError
+from legible.errors import BundleError, SettingsError
 from legible.scale.engines import read_here, read_on_ray
-from legible.scale.plan import REPORT, BulkJob, BulkPlan, make_plan, only_driver, plan_images
+from legible.scale.plan import REPORT, BulkJob, BulkPlan, forget_unused_plan, make_plan, only_driver, plan_images
 from legible.scale.worker import Part
 from legible.stores import store_errors, store_of
 
@@ -49,7 +49,11 @@ def read_bulk(
             parts = read_on_ray(job, blocks, output, bundle=bundle, workers=workers, address=address)
         else:
             parts = read_here(job, blocks, output, bundle=bundle, workers=workers)
-        report = _followed(plan, parts, before=plan_images(plan.blocks) - plan_images(blocks))
+        try:
+            report = _followed(plan, parts, before=plan_images(plan.blocks) - plan_images(blocks))
+        except BundleError:  # a worker would read differently
+            forget_unused_plan(output)
+            raise
         with store_errors(output):
             content = json.dumps(asdict(report), indent=1) + "\n"
             store_of(output).write(f"{output.rstrip('/')}/{REPORT}", content.encode())

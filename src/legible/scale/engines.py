@@ -49,12 +49,12 @@ def read_here(job: BulkJob, blocks: Sequence[ImageBlock], output: str, *, bundle
             raise WorkersDiedError("a worker died, perhaps for want of memory; run again, it goes on") from error
 
 
-_own: list[BulkWorker] = []
+_own: list["LazyWorker"] = []
 """In a worker process: its worker."""
 
 
 def _open(job: BulkJob, output: str, bundle: str) -> None:
-    _own[:] = [BulkWorker(job, output, bundle)]
+    _own[:] = [LazyWorker(job, output, bundle)]
 
 
 def _read(block: ImageBlock) -> Part:

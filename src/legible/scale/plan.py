@@ -75,6 +75,14 @@ def make_plan(job: BulkJob, output: str) -> BulkPlan:
     return plan
 
 
+def forget_unused_plan(output: str) -> None:
+    """Delete a plan that no part was written by, so that a job that could not begin leaves nothing behind."""
+    store = store_of(output)
+    with store_errors(output):
+        if store.sizes(output).keys() <= {PLAN, DRIVER}:
+            store.remove(f"{output.rstrip('/')}/{PLAN}")
+
+
 def _read_plan(store: Store, address: str) -> BulkPlan:
     try:
         with store.open(address) as file:
