@@ -1,19 +1,23 @@
 """`/read_page` in the application, before a page process that only plays one: what is asked, refused and recorded."""
 
 import asyncio
+import io
 import json
 import shutil
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from page_child import FRAMES
+from PIL import Image
 
 from legible.config import ServiceSettings
 from legible.errors import SettingsError
+from legible.observations.image_log import kept_images
 from legible.observations.page_row import PageObservation
 from legible.observations.row import Observation
 from legible.recognition.bundle import DETECTOR
@@ -22,6 +26,7 @@ from legible.service.api import Api
 from legible.service.app import build_app
 from legible.service.models import open_models
 from legible.service.page_api import PageApi, check_detector
+from legible.service.page_images import KeptLine, kept_lines
 
 CHILD = f"""{FRAMES}
 read()
@@ -253,6 +258,41 @@ def test_lines_and_pages_are_logged_with_their_page_as_document(run: Callable[..
     assert len(set(documents)) == 3
     assert [page.document for page in pages] == documents
     assert [bool(line.sender) for line in lines] == [True, False, False, False]
+
+
+def kept(name: str, *, width: int = 20) -> str:
+    buffer = io.BytesIO()
+    Image.new("L", (width, 8), 200).save(buffer, "PNG")
+    return KeptLine(name, 1_795_392_000.0, buffer.getvalue()).to_json()
+
+
+def test_images_of_lines_are_kept_and_their_row_names_the_page(run: Callable[..., None], folder: Path) -> None:
+    """More than wait for the disk at once; an image that could not be kept is counted."""
+    names = [f"20261123T00-7-{number:012x}" for number in range(60)]
+    rows = [replace(LINE_ROW, at=1_795_392_000.0, reading_id=name) for name in names]
+    reply = {
+        "status": 200,
+        "media_type": "application/json",
+        "lines": "\n".join(row.to_json() for row in rows),
+        "images": "\n".join(map(kept, names)),
+        "images_lost": 2,
+    }
+
+    async def act(client: httpx.AsyncClient, _: PageApi) -> None:
+        before = metrics.images_dropped._value.get()  # noqa: SLF001
+        assert (await client.post("/read_page", **sent(reply, document="invoice"))).status_code == 200
+        assert metrics.images_dropped._value.get() == before + 2  # noqa: SLF001
+
+    run(act, keep_images=1.0, images_folder=str(folder / "images"))
+    assert {path.stem for path in kept_images(folder / "images")} == set(names)
+    (documents,) = {Observation.from_json(row).document for row in logged(folder / "v1")}
+    assert documents
+
+
+@pytest.mark.parametrize("line", [kept("../../etc/passwd"), kept("20261123T00-7-000000000001", width=200_000), "[]"])
+def test_what_a_page_process_must_not_name_is_no_image(line: str) -> None:
+    with pytest.raises(ValueError):  # noqa: PT011
+        [one.image() for one in kept_lines(line)]
 
 
 def logged(folder: Path) -> list[str]:

@@ -23,11 +23,14 @@ from page_documents import (
 )
 from pydantic import TypeAdapter
 
-from legible.observations.layout import READING_ID
+from legible.drift.reference import Reference
+from legible.observations.layout import READING_ID, new_reading_id
 from legible.observations.page_row import PageObservation
-from legible.observations.row import Observation, check_of
+from legible.observations.row import Observation, check_of, observe, statistics_of
 from legible.pages.result import PageFormat
-from legible.service import page_worker
+from legible.reading import Reading
+from legible.service import page_images, page_worker
+from legible.service.page_images import LineKeeper, kept_lines
 from legible.service.page_messages import PageJob, PageReply, PageSetup, job_of, reply_of, sent, setup_of
 from legible.service.page_types import DocumentAnswer
 from legible.service.page_worker import PageWorker
@@ -80,6 +83,39 @@ def test_each_line_has_a_row_with_its_page_as_its_document(worker: PageWorker, p
     by_id = {row.reading_id: row for row in rows}
     for line in lines:
         assert by_id[line["reading_id"]].check == check_of(line["reading_id"], line["text"])
+
+
+def test_lines_are_kept_for_labelling_where_images_are_kept(
+    worker: PageWorker, print_face: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each under the id of its reading, as it was read; none where no images are kept, and none of the page before."""
+    monkeypatch.setattr("legible.pages.shipped.LineDetector", lambda _: InkDetector())
+    keeping = PageWorker(dataclasses.replace(worker._setup, keep_images=1.0))  # noqa: SLF001
+    page = encoded_page(drawn_page(print_face))
+    for _ in range(2):
+        reply = keeping.reply(JOB, page)
+        rows = {row.reading_id: row for row in map(Observation.from_json, reply.lines.splitlines())}
+        kept = {line.reading_id: line for line in kept_lines(reply.images)}
+        assert kept.keys() == rows.keys()
+        assert len(kept) == len(LINES)
+        for name, row in rows.items():
+            image = kept[name].image()
+            assert (image.shape, kept[name].at) == ((row.height, row.width), row.at)
+            assert statistics_of(image) == row.statistics
+    assert worker.reply(JOB, page).images == ""
+
+
+def test_images_of_a_crowded_document_are_bounded_and_the_others_counted(
+    bundle_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page_images, "MAX_BYTES", 3000)
+    keeper = LineKeeper(1.0, Reference.load(bundle_folder))
+    image = np.random.default_rng(0).integers(0, 255, (20, 50)).astype(np.uint8)
+    keeper.begin()
+    for number in range(5):
+        name = new_reading_id(float(number), "1")
+        keeper.offer(observe(image, Reading("a", 0.5, ()), channel="", at=1.0, reading_id=name), image)
+    assert (len(list(kept_lines(keeper.to_json()))), keeper.lost) == (2, 3)
 
 
 def test_each_page_has_a_row(worker: PageWorker, print_face: Path) -> None:

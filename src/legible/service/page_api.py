@@ -111,6 +111,7 @@ class PageApi:
                 max_pixels=settings.max_page_pixels,
                 page_seconds=settings.page_seconds,
                 max_memory_bytes=settings.max_page_memory_bytes,
+                keep_images=settings.keep_images,
             )
             prepare_metrics()
             process = PageProcess(setup, command=self._command, on_end=count_end)

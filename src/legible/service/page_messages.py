@@ -26,6 +26,8 @@ class PageSetup:
     max_pixels: int
     page_seconds: float
     max_memory_bytes: int
+    keep_images: float = 0.0
+    """The fraction of the images of lines that is kept for labelling."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,10 @@ class PageReply:
     """A line of JSON for each page, a `PageObservation`."""
     lines: str = ""
     """A line of JSON for each line, an `Observation` whose document is the number of its page."""
+    images: str = ""
+    """A line of JSON for each image of a line that is kept, a `KeptLine`."""
+    images_lost: int = 0
+    """The number of images that were to be kept, and could not."""
 
 
 def framed(content: bytes) -> bytes:

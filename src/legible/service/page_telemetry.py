@@ -15,6 +15,7 @@ from legible.observations.log import RowLog
 from legible.observations.page_row import PageObservation
 from legible.observations.row import Observation
 from legible.service import metrics
+from legible.service.page_images import kept_lines
 from legible.service.page_messages import PageReply
 from legible.service.service_logs import PAGE, ServiceLogs
 
@@ -23,6 +24,8 @@ FOLDER = "pages"
 BYTES_FRACTION = 10
 """Rows of pages may hold a tenth of the bytes that observations may."""
 LOGGED_TOGETHER = 100
+KEPT_TOGETHER = 16
+"""Half of the images that may wait for the disk."""
 PAUSE_SECONDS = 0.05
 """The pause between two parts of a crowded page, in which the log writes."""
 
@@ -53,6 +56,11 @@ class PageTelemetry:
                 self._logs.put_row(row)
             metrics.readings.labels(PAGE, model).inc(len(rows))
             await asyncio.sleep(PAUSE_SECONDS if len(rows) == LOGGED_TOGETHER else 0)
+        metrics.images_dropped.inc(reply.images_lost)
+        for some in batched(kept_lines(reply.images), KEPT_TOGETHER):
+            for kept in some:
+                self._logs.keep_image(kept.reading_id, kept.image(), at=kept.at)
+            await asyncio.sleep(PAUSE_SECONDS)
 
     def close(self) -> None:
         self._log.close(timeout_seconds=1.0)

@@ -17,6 +17,7 @@ from typing import BinaryIO
 import cv2
 
 from legible.arrays import GreyImage
+from legible.drift.reference import Reference
 from legible.errors import ImageError, ImageTooLargeError
 from legible.observations.layout import new_reading_id
 from legible.observations.page_row import PageObservation
@@ -30,6 +31,7 @@ from legible.pages.shipped import open_reader
 from legible.reading import Reading
 from legible.recognition.bundle import load_bundle
 from legible.service.page_files import PageFile, file_of, json_of, picture_of
+from legible.service.page_images import LineKeeper
 from legible.service.page_messages import PageJob, PageReply, PageSetup, framed, job_of, read_frame, sent, setup_of
 
 NICENESS = 5
@@ -57,6 +59,7 @@ class PageWorker:
         self._reader: PageReader = open_reader(
             bundle, detector=Path(setup.detector), options=options, observe=self._observe
         )
+        self._keeper = LineKeeper(setup.keep_images, Reference.load(bundle.folder)) if setup.keep_images else None
         self._number = 0
         self._lines: list[Observation] = []
         self._pages: list[PageObservation] = []
@@ -67,6 +70,8 @@ class PageWorker:
         Errors of the document's making are answered as such.
         """
         self._lines, self._pages = [], []
+        if self._keeper:
+            self._keeper.begin()
         try:
             answer = self._answer(job, data, reading)
         except ImageError as error:
@@ -80,6 +85,8 @@ class PageWorker:
             file_name=answer.file_name,
             pages="\n".join(row.to_json() for row in self._pages),
             lines="\n".join(row.to_json() for row in self._lines),
+            images=self._keeper.to_json() if self._keeper else "",
+            images_lost=self._keeper.lost if self._keeper else 0,
         )
 
     def _answer(self, job: PageJob, data: bytes, reading: bytes) -> PageFile:
@@ -147,6 +154,8 @@ class PageWorker:
             image, reading, channel="", at=at, reading_id=reading_id, bundle=self._bundle_id, document=document
         )
         self._lines.append(row)
+        if self._keeper:
+            self._keeper.offer(row, image)
         return reading_id
 
 

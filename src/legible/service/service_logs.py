@@ -90,6 +90,11 @@ class ServiceLogs:
         if self._images and self._sampler.takes(row.reading_id, confidence=row.confidence, unusual=unusual(row)):
             self._images.put(row.reading_id, image, at=row.at)
 
+    def keep_image(self, reading_id: str, image: GreyImage, *, at: float) -> None:
+        """Keep an image that was chosen elsewhere; nothing where no images are kept."""
+        if self._images:
+            self._images.put(reading_id, image, at=at)
+
     def put_row(self, row: Observation) -> None:
         """Write a row whose image is not here."""
         self._observations.put(row)
