@@ -1,13 +1,19 @@
 """`legible forget` and `legible held`: delete, or hand over, what is held of readings."""
 
+import functools
+import inspect
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from legible.cli.app import HERE, Root, app
 from legible.errors import LegibleError
+
+if TYPE_CHECKING:
+    from legible.labelling.forget import Held
 
 Observations = Annotated[Path, typer.Option(help="The service's folder of observations.")]
 Images = Annotated[Path, typer.Option(help="The images that the service kept.")]
@@ -23,32 +29,54 @@ Collector = Annotated[
 ]
 
 
+def takes_held(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command an option for each place in which something may be held; it gets them together as `held`."""
+
+    def places(
+        *,
+        observations: Observations = HERE / "observations",
+        images: Images = HERE / "images",
+        labels: Labels = HERE / "labels",
+        corrections: Corrected = HERE / "corrections",
+        queue: Queue = HERE / "queue",
+        shadow: Shadow = HERE / "shadow",
+        root: Root = HERE,
+        store: StoreAddress = "",
+        collector: Collector = "",
+    ) -> "Held":
+        from legible.labelling.forget import Held
+
+        return Held(observations, images, labels, corrections, queue, shadow, root, store, collector)
+
+    options = inspect.signature(places).parameters
+
+    @functools.wraps(command)
+    def run(**given: Any) -> None:
+        command(held=places(**{name: given.pop(name) for name in options}), **given)
+
+    own = [one for one in inspect.signature(command).parameters.values() if one.name != "held"]
+    run.__signature__ = inspect.Signature([*own, *options.values()])  # type: ignore[attr-defined]
+    run.__annotations__ = {one.name: one.annotation for one in (*own, *options.values())}
+    return run
+
+
 @app.command()
+@takes_held
 def forget(
     readings: Annotated[list[str] | None, typer.Argument(help="Reading ids, as answers name them.")] = None,
     *,
     channel: Annotated[str, typer.Option(help="Every reading of this channel.")] = "",
-    observations: Observations = HERE / "observations",
-    images: Images = HERE / "images",
-    labels: Labels = HERE / "labels",
-    corrections: Corrected = HERE / "corrections",
-    queue: Queue = HERE / "queue",
-    shadow: Shadow = HERE / "shadow",
-    root: Root = HERE,
-    store: StoreAddress = "",
-    collector: Collector = "",
+    held: "Held",
 ) -> None:
     """Delete all that is held of readings. Example: legible forget 20261129T10-7-00000000002a
 
     What could not be reached is named, and the exit code is then 1.
     """
-    from legible.labelling.forget import Held
     from legible.labelling.forget import forget as run
     from legible.labelling.held import readings_of
 
     if bool(readings) == bool(channel):
         raise LegibleError("name reading ids, or a --channel; an answer of the service names its reading_id")
-    held = Held(observations, images, labels, corrections, queue, shadow, root, store, collector)
     done = run(readings or readings_of(channel, held), held)
     print(done.said())
     for sentence in done.unreached:
@@ -57,27 +85,19 @@ def forget(
         raise typer.Exit(1)
 
 
-@app.command()
-def held(
+@app.command("held")
+@takes_held
+def export_held(
     channel: Annotated[str, typer.Argument(help="The channel.")],
     out: Annotated[Path, typer.Argument(help="The folder to write.")],
     *,
-    observations: Observations = HERE / "observations",
-    images: Images = HERE / "images",
-    labels: Labels = HERE / "labels",
-    corrections: Corrected = HERE / "corrections",
-    shadow: Shadow = HERE / "shadow",
-    root: Root = HERE,
-    store: StoreAddress = "",
-    collector: Collector = "",
+    held: "Held",
 ) -> None:
     """Write a folder with all that is held of a channel. Example: legible held mobile mobile-held/"""
-    from legible.labelling.forget import Held
     from legible.labelling.held import export_channel
 
-    place = Held(observations, images, labels, corrections, HERE / "queue", shadow, root, store, collector)
-    counts = export_channel(channel, place, out)
+    counts = export_channel(channel, held, out)
     print(f"{out}: {', '.join(f'{count} {what}' for what, count in counts.items())}")
-    if collector:
-        print(f"legible: not reached: {collector}: ask there for legible.channel {channel!r}", file=sys.stderr)
+    if held.collector:
+        print(f"legible: not reached: {held.collector}: ask there for legible.channel {channel!r}", file=sys.stderr)
         raise typer.Exit(1)

@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -12,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -31,9 +30,9 @@ from legible.service.model_api import ModelApi
 from legible.service.models import folders_of
 from legible.service.openapi import describe
 from legible.service.page_api import PageApi
+from legible.service.page_parts import PAGE, html_of
 from legible.service.refusals import count_error, error_response
 
-PAGE = Path(__file__).parent / "page"
 MAX_JSON_BYTES = 20_000
 """The largest body of a correction, whose text may be spelt in six bytes a character."""
 PAGE_POLICY = (
@@ -164,7 +163,8 @@ def page_file(name: str) -> Response:
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
     }
-    return FileResponse(PAGE / name, headers=headers)
+    is_html = name.endswith(".html")
+    return HTMLResponse(html_of(name), headers=headers) if is_html else FileResponse(PAGE / name, headers=headers)
 
 
 def timed(route: str, handler: Handler, seconds_allowed: float) -> Handler:
