@@ -56,12 +56,16 @@ def ingest(root: Root = HERE) -> None:
 @app.command()
 def train(
     root: Root = HERE,
+    *,
     workers: Annotated[int, typer.Option(min=1, help="Processes that prepare images.")] = ALL_CORES,
     threads: Annotated[int, typer.Option(min=0, help="Threads that compute; 0 leaves it to the backend.")] = 0,
     stop_after: Annotated[
         str, typer.Option(help="The name or number of a phase: stop after it, as a recipe that ends there.")
     ] = "",
     devices: Annotated[int, typer.Option(min=1, help="Accelerators that share each batch (JAX).")] = 1,
+    tensorboard: Annotated[
+        Path | None, typer.Option(envvar="LEGIBLE_TENSORBOARD", help="A folder for TensorBoard's curves too.")
+    ] = None,
 ) -> None:
     """Stage: data/dataset into models/weights; continues where it was stopped. Example: legible train --threads 1"""
     from legible.training.threads import limit_threads
@@ -72,7 +76,13 @@ def train(
     from legible.training.stage import train as run  # computes from here on
 
     share_batches(devices, multiple=params.train.batch_multiple)
-    run(params, root=root, workers=workers, stop_after=stop_after)
+    if tensorboard is None:
+        run(params, root=root, workers=workers, stop_after=stop_after)
+        return
+    from legible.training.tensorboard import TensorBoardCurves
+
+    curves = TensorBoardCurves(tensorboard)
+    run(params, root=root, workers=workers, stop_after=stop_after, on_epoch=curves.log)
 
 
 @app.command()

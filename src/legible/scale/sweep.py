@@ -10,12 +10,14 @@ import io
 import itertools
 import json
 import math
+import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -24,7 +26,9 @@ from tqdm import tqdm
 from legible.errors import DataError, SettingsError
 from legible.tables import markdown_table
 
-KEYS = frozenset({"name", "target", "settings", "over", "metric", "highest"})
+KEYS = frozenset(
+    {"name", "target", "settings", "over", "metric", "highest", "cpus", "gpus", "grace_epochs", "keep_one_in"}
+)
 MAX_TRIALS = 1000
 SAID_LINES = 5
 """The last lines of a trial that failed, which are shown."""
@@ -60,6 +64,14 @@ class Sweep:
     """The metric that the table is sorted by, as `dvc exp show` names it."""
     highest: bool = False
     """Whether the best trial has the highest metric."""
+    cpus: int = 1
+    """The processors of a trial on Ray."""
+    gpus: float = 0
+    """The accelerators of a trial on Ray, or a part of one."""
+    grace_epochs: int = 1
+    """On Ray: no trial is ended before so many epochs."""
+    keep_one_in: int = 3
+    """On Ray: of the trials that come to 1, 3, 9 ... times these epochs, the best one in so many goes on."""
 
     @staticmethod
     def load(path: Path) -> "Sweep":
@@ -85,19 +97,27 @@ class Sweep:
         ]
 
 
-def run_sweep(sweep: Sweep, *, root: Path, jobs: int = 1) -> list[str]:
-    """Run the trials that are not experiments yet, some at a time; return the names of those that failed."""
+def run_sweep(sweep: Sweep, *, root: Path, jobs: int = 1, tensorboard: str = "") -> list[str]:
+    """Run the trials that are not experiments yet, some at a time; return the names of those that failed.
+
+    tensorboard: a folder for files of events, a folder in it for each trial.
+    """
     trials, there = sweep.trials(), set(experiments(root))
     left = [trial for trial in trials if trial.name not in there]
     failed = []
     with ThreadPoolExecutor(jobs) as pool:
-        outcomes = pool.map(lambda trial: (trial, _run(trial.command(sweep.target), root)), left)
+        outcomes = pool.map(lambda trial: (trial, _run_trial(trial, sweep, root, tensorboard)), left)
         bar = tqdm(outcomes, initial=len(trials) - len(left), total=len(trials), unit="trial", desc=sweep.name)
         for trial, outcome in bar:
             if outcome.returncode:
                 failed.append(trial.name)
                 tqdm.write(f"{trial.name} {dict(trial.settings)} failed:\n{_last_lines(outcome)}", file=sys.stderr)
     return failed
+
+
+def _run_trial(trial: SweepTrial, sweep: Sweep, root: Path, tensorboard: str) -> subprocess.CompletedProcess[str]:
+    events = {"LEGIBLE_TENSORBOARD": str(Path(tensorboard).resolve() / trial.name)} if tensorboard else {}
+    return _run(trial.command(sweep.target), root, environment=events)
 
 
 def experiments(root: Path) -> list[str]:
@@ -138,10 +158,13 @@ def draw_curves(sweep: Sweep, folder: Path, *, root: Path) -> Path | None:
     return folder / "index.html"
 
 
-def _run(command: Sequence[str], root: Path) -> subprocess.CompletedProcess[str]:
+def _run(
+    command: Sequence[str], root: Path, *, environment: Mapping[str, str] = MappingProxyType({})
+) -> subprocess.CompletedProcess[str]:
     python = str(Path(sys.executable).with_name(command[0]))
     whole = [python if Path(python).is_file() else command[0], *command[1:]]
-    return subprocess.run(whole, cwd=root, capture_output=True, text=True, check=False)  # noqa: S603
+    variables = {**os.environ, **environment}
+    return subprocess.run(whole, cwd=root, capture_output=True, text=True, check=False, env=variables)  # noqa: S603
 
 
 def _last_lines(outcome: subprocess.CompletedProcess[str]) -> str:

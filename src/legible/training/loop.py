@@ -36,6 +36,10 @@ USUAL_WIDTH = 128
 """Columns of a padded image, about the mean of words and lines."""
 
 
+OnEpoch = Callable[[EpochFigures], None]
+"""Called with the figures of each epoch, those before a restart first."""
+
+
 @dataclass(frozen=True)
 class Loaded:
     """The samples of a training in memory: all of `train`, and those of `tune` that its curves read."""
@@ -64,7 +68,14 @@ class Autosave:
 
 
 def run_phase(
-    phase: TrainingPhase, loaded: Loaded, checkpoints: Checkpoints, *, root: Path, curves: Path, workers: int
+    phase: TrainingPhase,
+    loaded: Loaded,
+    checkpoints: Checkpoints,
+    *,
+    root: Path,
+    curves: Path,
+    workers: int,
+    on_epoch: OnEpoch = lambda _: None,
 ) -> CTCModel:
     """Train one phase from its start, or from its checkpoint, to its end; the model holds the averaged weights."""
     model = initial_model(phase, root=root)
@@ -77,6 +88,7 @@ def run_phase(
         planner = Planner(loaded.train, phase.train.mixture, seed=phase.params.seed)
         for figures in progress.history:
             log_epoch(live, figures)
+            on_epoch(figures)
         for epoch in range(len(progress.history), phase.train.epochs):
             plan = planner.plan(epoch, samples=phase.train.epoch_samples)
             trained = _train_timed(model, pool, plan, phase.train, epoch=epoch, progress=progress, autosave=autosave)
@@ -89,6 +101,7 @@ def run_phase(
             progress = TrainingProgress([*progress.history, figures])
             autosave.save(model, progress)
             log_epoch(live, figures)
+            on_epoch(figures)
     model.optimizer.finalize_variable_values(model.trainable_variables)
     return model
 

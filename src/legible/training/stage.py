@@ -18,7 +18,7 @@ from legible.training.batches import Planner, epoch_batches
 from legible.training.checkpoint import Checkpoints, TrainingProgress
 from legible.training.checks import check_mixtures, check_phases, check_splits
 from legible.training.interpolation import interpolate
-from legible.training.loop import Loaded, build_model, preprocessing_of, run_phase
+from legible.training.loop import Loaded, OnEpoch, build_model, preprocessing_of, run_phase
 from legible.training.phases import TrainingPhase, fingerprints, last_numbers, open_phases, phases_of, up_to, weights_of
 from legible.training.preprocessing_pool import PreprocessingPool
 from legible.training.weights import average_with, copy_weights, save_weights
@@ -36,11 +36,19 @@ PEEKS = 10
 PEEK_SECONDS = 0.2
 
 
-def train(params: Params, *, root: Path, workers: int = 1, stop_after: str = "") -> None:
+def train(
+    params: Params,
+    *,
+    root: Path,
+    workers: int = 1,
+    stop_after: str = "",
+    on_epoch: OnEpoch = lambda _: None,
+) -> None:
     """Train on root/data/dataset and write root/models/weights. A killed training continues from its checkpoint.
 
     Where the first phases are trained on open sources alone, their weights become root/models/weights/open.
-    stop_after: the name or number of a phase; the weights are then those of a recipe that ends with it.
+    stop_after: the name or number of a phase; the weights are then those of a recipe that ends with it. `on_epoch` is
+    called for the epochs of all phases.
     """
     every = phases_of(params)
     check_phases(params, every)
@@ -56,7 +64,7 @@ def train(params: Params, *, root: Path, workers: int = 1, stop_after: str = "")
         tqdm.write(f"train: {phase.title}, of {len(every)}: {phase.train.epochs} epochs", file=sys.stderr)
         curves = root / "training" / ("live" if last else f"live-{phase.number}")
         checkpoints = Checkpoints(root / phase.checkpoint, identity)
-        model = run_phase(phase, loaded, checkpoints, root=root, curves=curves, workers=workers)
+        model = run_phase(phase, loaded, checkpoints, root=root, curves=curves, workers=workers, on_epoch=on_epoch)
         save_weights(model, root / phase.weights, phase.train, charset=phase.params.charset.build())
     if params.train.interpolation:
         interpolate(model, phases, _split(data_set, "tune"), params, root=root)
