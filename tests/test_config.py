@@ -63,6 +63,12 @@ def test_an_empty_mapping_empties_what_it_is_merged_over() -> None:
     assert merge({"pack": {"floors": {"print": 0.95}}}, {"pack": {"floors": {}}}) == {"pack": {"floors": {}}}
 
 
+def test_proportions_replace_those_they_are_merged_over() -> None:
+    base = {"generate": {"words": 5, "shares": {"print": 0.5, "scene": 0.5}}}
+    over = {"generate": {"shares": {"print": 1.0}}}
+    assert merge(base, over) == {"generate": {"words": 5, "shares": {"print": 1.0}}}
+
+
 def test_an_unknown_key_is_refused_with_the_nearest_one_named(tmp_path: Path) -> None:
     over = with_line(tmp_path, "train: {learning_rat: 0.1}")
     with pytest.raises(SettingsError, match=r"params\.train\.learning_rat is unknown; did you mean learning_rate\?"):

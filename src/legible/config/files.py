@@ -44,14 +44,18 @@ def _sections(content: Any, path: Path) -> Mapping[str, Any]:
     return content
 
 
+WHOLE = frozenset({"shares", "mixture"})
+"""The mappings of proportions: what is merged over one takes its place whole, as each is relative to the others."""
+
+
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Return nested mappings joined, the second winning: `{a: {b: 1}} + {a: {c: 2}} -> {a: {b: 1, c: 2}}`.
 
-    An empty one empties: `{a: {b: 1}} + {a: {}} -> {a: {}}`.
+    An empty one empties: `{a: {b: 1}} + {a: {}} -> {a: {}}`. One of WHOLE replaces the former.
     """
     merged = dict(base)
     for key, value in over.items():
         old = merged.get(key)
-        nested = isinstance(old, Mapping) and isinstance(value, Mapping) and len(value) > 0
+        nested = isinstance(old, Mapping) and isinstance(value, Mapping) and len(value) > 0 and key not in WHOLE
         merged[key] = merge(old, value) if nested else value  # type: ignore[arg-type]
     return merged
