@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,9 @@ from legible.observations.layout import READING_ID, new_reading_id
 from legible.observations.page_row import PageObservation
 from legible.observations.row import Observation, check_of, observe, statistics_of
 from legible.pages.result import PageFormat
+from legible.pages.shipped import open_reader
 from legible.reading import Reading
+from legible.recognition.bundle import load_bundle
 from legible.service import page_images, page_worker
 from legible.service.page_images import LineKeeper, kept_lines
 from legible.service.page_messages import PageJob, PageReply, PageSetup, job_of, reply_of, sent, setup_of
@@ -69,6 +72,20 @@ def test_the_json_is_what_openapi_says(worker: PageWorker, page: bytes) -> None:
     assert [line["accepted"] for block in first["blocks"] for line in block["lines"]] == [
         line["confidence"] >= 0.5 for block in first["blocks"] for line in block["lines"]
     ]
+
+
+def test_a_page_process_trusts_lines_as_the_bundle_says(bundle_folder: Path, page: bytes, tmp_path: Path) -> None:
+    """The detector is named by its path, as the service does; it is the bundle's own all the same."""
+    bundle = load_bundle(bundle_folder)
+    setup = PageSetup(str(bundle_folder.resolve()), str(bundle.detector), "4711", 2_000_000, 5, 4_000_000, 30, 10**9)
+    (answered,) = content(PageWorker(setup).reply(JOB, page))["pages"]
+    lines = open_reader(bundle).read(page).pages[0].lines
+    assert [line["confidence"] for block in answered["blocks"] for line in block["lines"]] == pytest.approx(
+        [line.confidence for line in lines], abs=1e-3
+    )
+    copied = Path(shutil.copy(bundle.detector, tmp_path))
+    other = open_reader(bundle, detector=copied).read(page).pages[0].lines
+    assert [line.confidence for line in other] != [line.confidence for line in lines]
 
 
 def test_each_line_has_a_row_with_its_page_as_its_document(worker: PageWorker, print_face: Path) -> None:

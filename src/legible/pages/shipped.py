@@ -8,7 +8,7 @@ from legible.detection.detector import LineDetector
 from legible.pages.read import ObserveLine, PageOptions, PageReader
 from legible.pages.result import DocumentResult
 from legible.pages.trust import UNFITTED, LineTrust
-from legible.recognition.bundle import PAGE_CONFIDENCE, Bundle, find_bundle, load_bundle
+from legible.recognition.bundle import DETECTOR, PAGE_CONFIDENCE, Bundle, find_bundle, load_bundle
 from legible.recognition.recognizer import Recognizer
 
 _opening = threading.Lock()
@@ -32,12 +32,14 @@ def open_reader(
     options: PageOptions | None = None,
     observe: ObserveLine = lambda *_: "",
 ) -> PageReader:
-    """Return a reader of pages with a bundle's models. detector: the model of another line detector.
+    """Return a reader of pages with a bundle's models. detector: the model of another line detector, for which the
+    bundle's page confidence does not hold.
 
     Raise BundleError for a bundle without a line detector.
     """
-    found = LineDetector(detector or bundle.detector)
-    trusted = PAGE_CONFIDENCE in bundle.manifest.files and detector is None
+    model = detector or bundle.detector
+    found = LineDetector(model)
+    trusted = PAGE_CONFIDENCE in bundle.manifest.files and model.resolve() == (bundle.folder / DETECTOR).resolve()
     trust = LineTrust.load(bundle.folder / PAGE_CONFIDENCE) if trusted else UNFITTED
     return PageReader(Recognizer.from_bundle(bundle), found, options=options, observe=observe, trust=trust)
 
