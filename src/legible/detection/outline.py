@@ -1,5 +1,6 @@
 """The corners of a sheet in a photograph, from the detector's mask of the sheet, and the page flattened by them."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -9,9 +10,12 @@ import numpy.typing as npt
 from legible.arrays import GreyImage, Matrix
 from legible.detection.geometry import PagePoints, homography, polygon_area
 from legible.detection.maps import Detector, Map
+from legible.detection.sheet_edges import Side, with_edges
 
 SEEN_SIDE = 320
 """The longer side, in pixels, at which the network looks for the sheet, as it was trained."""
+FINER = 4
+"""How much finer than the mask's cells its outline is drawn; an edge inside a cell is as far as the mask is sure."""
 MIN_AREA, MAX_AREA = 0.15, 0.97
 """Smaller fractions of the image are not trusted as a sheet; larger ones are scans that need no straightening."""
 MIN_FIT = 0.93
@@ -42,18 +46,26 @@ def find_outline(detector: Detector, image: GreyImage) -> Outline | None:
     if found is None:
         return None
     scale = np.array([image.shape[1] / sheet.shape[1], image.shape[0] / sheet.shape[0]])
-    return Outline(found.corners * scale, found.fit)
+    return Outline(_at_edges(image, found.corners * scale), found.fit)
+
+
+def _at_edges(image: GreyImage, corners: PagePoints) -> PagePoints:
+    """Return corners (4, 2) moved to where the edges of the picture meet, or as they were where those are no sheet."""
+    found = _corners_of(with_edges(image, corners))
+    return corners if found is None or not is_plausible(found) else found
 
 
 def outline_of(sheet: Map) -> Outline | None:
     """Return the quadrangle of a mask's largest part, in cells of the mask."""
-    mask = _largest(sheet > 0.5)  # noqa: PLR2004
+    finer = cv2.resize(sheet, None, fx=FINER, fy=FINER, interpolation=cv2.INTER_LINEAR)
+    mask = _largest(finer > 0.5)  # noqa: PLR2004
     if not MIN_AREA < mask.mean() < MAX_AREA:
         return None
-    corners = _quadrangle(mask)
-    if corners is None or not is_plausible(corners):
-        return None
-    return Outline(clockwise(corners), _fit(mask, corners))
+    found = [
+        Outline(clockwise(corners), _fit(mask, corners)) for corners in _quadrangles(mask) if is_plausible(corners)
+    ]
+    best = max(found, key=lambda one: one.fit, default=None)
+    return best and Outline(best.corners / FINER, best.fit)
 
 
 def flattened(image: GreyImage, corners: PagePoints) -> tuple[GreyImage, Matrix]:
@@ -77,47 +89,51 @@ def _largest(mask: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     return filled.astype(bool)
 
 
-def _quadrangle(mask: npt.NDArray[np.bool_]) -> PagePoints | None:
-    """Return where straight lines fitted to the four sides of a mask meet."""
+def _quadrangles(mask: npt.NDArray[np.bool_]) -> Iterator[PagePoints]:
+    """Yield where straight lines fitted to the four sides of a mask meet, by different guesses of its corners."""
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     contour = max(contours, key=cv2.contourArea)
-    hull = cv2.convexHull(contour)
-    rough = _four_corners(hull)
-    if rough is None:
-        return None
     points = contour[:, 0].astype(np.float64) + 0.5
-    sides = [_side(points, rough[place], rough[(place + 1) % 4]) for place in range(4)]
-    corners = [_meeting(sides[place - 1], sides[place]) for place in range(4)]
-    return None if any(corner is None for corner in corners) else np.array(corners)
+    for rough in _four_corners(cv2.convexHull(contour)):
+        sides = [_side(points, rough[place], rough[(place + 1) % 4]) for place in range(4)]
+        corners = _corners_of(sides)
+        if corners is not None:
+            yield corners
 
 
-def _four_corners(hull: npt.NDArray[np.int32]) -> PagePoints | None:
-    """Return the convex hull simplified to four corners."""
+def _four_corners(hull: npt.NDArray[np.int32]) -> Iterator[PagePoints]:
+    """Yield the convex hull simplified to four corners, and the corners of the least rectangle around it."""
     around = cv2.arcLength(hull, closed=True)
     for fraction in np.arange(0.01, 0.12, 0.005):
         simple = cv2.approxPolyDP(hull, fraction * around, closed=True)
         if len(simple) == 4:  # noqa: PLR2004
-            return np.asarray(simple[:, 0], np.float64)
-        if len(simple) < 4:  # noqa: PLR2004
+            yield np.asarray(simple[:, 0], np.float64)
+        if len(simple) <= 4:  # noqa: PLR2004
             break
-    return np.asarray(cv2.boxPoints(cv2.minAreaRect(hull)), np.float64)
+    yield np.asarray(cv2.boxPoints(cv2.minAreaRect(hull)), np.float64)
 
 
-def _side(points: PagePoints, start: PagePoints, stop: PagePoints) -> tuple[PagePoints, PagePoints]:
+def _side(points: PagePoints, start: PagePoints, stop: PagePoints) -> Side:
     """Return a point and the direction of the line through the outline between two corners, without the corners."""
     along = stop - start
     length = max(float(np.linalg.norm(along)), 1e-9)
     unit = along / length
     place = (points - start) @ unit / length
     off = np.abs((points - start) @ np.array([-unit[1], unit[0]]))
-    near = points[(place > 0.1) & (place < 0.9) & (off < 0.06 * length + 2)]  # noqa: PLR2004
+    near = points[(place > 0.1) & (place < 0.9) & (off < 0.06 * length + 2 * FINER)]  # noqa: PLR2004
     if len(near) < 4:  # noqa: PLR2004
         return start, unit
     vx, vy, x, y = cv2.fitLine(near.astype(np.float32), cv2.DIST_HUBER, 0, 0.01, 0.01)[:, 0].tolist()
     return np.array([x, y]), np.array([vx, vy])
 
 
-def _meeting(first: tuple[PagePoints, PagePoints], second: tuple[PagePoints, PagePoints]) -> PagePoints | None:
+def _corners_of(sides: Sequence[Side]) -> PagePoints | None:
+    """Return where each of four sides meets the one before."""
+    corners = [_meeting(sides[place - 1], sides[place]) for place in range(4)]
+    return None if any(corner is None for corner in corners) else np.array(corners)
+
+
+def _meeting(first: Side, second: Side) -> PagePoints | None:
     (p, u), (q, v) = first, second
     cross = u[0] * v[1] - u[1] * v[0]
     if abs(cross) < 0.1:  # sides that hardly turn meet nowhere near  # noqa: PLR2004
