@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import drawn_word
+from page_documents import LINES, drawn_page, encoded_page, locked_pdf
 from PIL import Image
 from serving import served
 
@@ -71,7 +72,7 @@ def saved(image: np.ndarray, path: Path) -> str:
 
 
 def run(command: Command, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([*command, *arguments], capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run([*command, *arguments], capture_output=True, text=True, check=False, timeout=180)
 
 
 def test_readings_and_refusals_come_in_the_order_of_the_images(
@@ -85,6 +86,26 @@ def test_readings_and_refusals_come_in_the_order_of_the_images(
     assert (texts[0], texts[2]) == ("Hamburg", "2026")
     assert texts[1].startswith("not_an_image: ")
     assert outcome.returncode == 1
+
+
+def test_a_page_comes_back_as_its_lines_and_as_a_file(
+    client: Command, address: str, tmp_path: Path, print_face: Path
+) -> None:
+    page = tmp_path / "page.png"
+    page.write_bytes(encoded_page(drawn_page(print_face)))
+    outcome = run(client, address, "--page", str(page))
+    rows = [line.split("\t") for line in outcome.stdout.splitlines()]
+    assert [text for _, text in rows] == list(LINES), outcome.stderr
+    assert all(0 < float(confidence) <= 1 for confidence, _ in rows)
+    assert run(client, address, "--page=text", str(page)).stdout.split() == " ".join(LINES).split()
+
+
+def test_a_locked_document_is_refused_by_its_code(client: Command, address: str, tmp_path: Path) -> None:
+    locked = tmp_path / "locked.pdf"
+    locked.write_bytes(locked_pdf())
+    outcome = run(client, address, "--page", str(locked))
+    assert outcome.returncode != 0
+    assert "locked" in outcome.stderr
 
 
 class Scripted(BaseHTTPRequestHandler):
@@ -147,6 +168,19 @@ def test_an_answer_that_cannot_be_right_is_an_error(
     address, answers = scripted
     answers.append((200, {}, body))
     outcome = run(client, address, saved(np.zeros((8, 8), np.uint8), tmp_path / "a.png"))
+    assert outcome.returncode != 0
+    assert "wrong_answer" in outcome.stderr
+
+
+@pytest.mark.parametrize(
+    "body", ['{"pages": [{"blocks": 1}], "bundle": "b"}', '{"pages": 1, "bundle": "b"}', "[]", "{"]
+)
+def test_a_document_that_cannot_be_right_is_an_error(
+    client: Command, scripted: Server, tmp_path: Path, body: str
+) -> None:
+    address, answers = scripted
+    answers.append((200, {}, body))
+    outcome = run(client, address, "--page", saved(np.zeros((8, 8), np.uint8), tmp_path / "a.png"))
     assert outcome.returncode != 0
     assert "wrong_answer" in outcome.stderr
 

@@ -32,6 +32,8 @@ import java.util.UUID;
  */
 public final class LegibleClient {
     private static final Set<Integer> RETRIED = Set.of(429, 502, 503, 504);
+    /** Options that go with the upload; all others are a part of the address. */
+    private static final Set<String> FIELDS = Set.of("channel", "document", "sender");
     private static final double MAX_PAUSE_SECONDS = 30;
     private static final int MAX_ANSWER_BYTES = 20_000_000;
 
@@ -51,6 +53,36 @@ public final class LegibleClient {
 
     /** The reading of one image of a batch, or why there is none; exactly one of the two is null. */
     public record Outcome(Reading reading, ServiceException error) {}
+
+    /** A point in pixels of the picture as it was sent. */
+    public record Point(double x, double y) {}
+
+    /** A word of a line. */
+    public record Word(String text, double confidence, List<Point> polygon) {}
+
+    /** A line of a page; lines of a block with the same {@code row} stand side by side. */
+    public record Line(
+            String text, double confidence, boolean accepted, int row, List<Point> polygon, List<Word> words,
+            String readingId) {}
+
+    /** Lines that belong together, in reading order. */
+    public record Block(List<Line> lines) {}
+
+    /**
+     * A page; {@code outline} holds the corners of the sheet in a photograph, {@code angle} the degrees by which the
+     * text leans, {@code turns} the quarter turns that make it upright.
+     */
+    public record Page(
+            int number, int width, int height, List<Point> outline, double angle, int turns, String source,
+            List<Block> blocks) {
+        /** The lines in reading order. */
+        public List<Line> lines() {
+            return blocks.stream().flatMap(block -> block.lines().stream()).toList();
+        }
+    }
+
+    /** The pages of a document. */
+    public record Document(List<Page> pages, String bundle) {}
 
     /** The service refused an image or a request; {@code code} is one of those in docs/service.md. */
     public static final class ServiceException extends IOException {
@@ -150,41 +182,73 @@ public final class LegibleClient {
         return outcomes;
     }
 
+    /** Read the pages of a picture, TIFF or PDF. Throws ServiceException where it is refused. */
+    public Document readPage(Path file) throws IOException, InterruptedException {
+        return readPage(Files.readAllBytes(file), Map.of());
+    }
+
+    /**
+     * Read the pages of a picture, TIFF or PDF.
+     *
+     * @param options any of accept, model, corners ({@code "x,y,x,y,x,y,x,y"}), document and sender
+     */
+    public Document readPage(byte[] file, Map<String, String> options) throws IOException, InterruptedException {
+        return document(object(post("/read_page", "image", List.of(file), options)));
+    }
+
+    /**
+     * Read the pages of a picture, TIFF or PDF, and return a file of another format.
+     *
+     * @param format one of text, hocr, alto, page and pdf
+     */
+    public byte[] readPageAs(String format, byte[] file, Map<String, String> options)
+            throws IOException, InterruptedException {
+        var asked = new LinkedHashMap<>(options);
+        asked.put("format", format);
+        return send(upload("/read_page", "image", List.of(file), asked));
+    }
+
     /** Say what a reading should have been. */
     public void correct(String readingId, String text) throws IOException, InterruptedException {
         var body = "{\"reading_id\": " + Json.quoted(readingId) + ", \"text\": " + Json.quoted(text) + "}";
-        send(request("/feedback")
+        json(send(request("/feedback")
                 .header("Content-Type", "application/json")
                 .POST(HttpRequest.BodyPublishers.ofString(body))
-                .build());
+                .build()));
     }
 
     private Object post(String path, String field, List<byte[]> images, Map<String, String> options)
             throws IOException, InterruptedException {
+        return json(send(upload(path, field, images, options)));
+    }
+
+    private HttpRequest upload(String path, String field, List<byte[]> images, Map<String, String> options) {
         var boundary = "legible-" + UUID.randomUUID();
         var query = new StringBuilder();
         for (var option : options.entrySet()) {
-            if (!option.getKey().equals("channel")) {
+            if (!FIELDS.contains(option.getKey())) {
                 query.append(query.isEmpty() ? "?" : "&").append(encoded(option.getKey())).append("=")
                         .append(encoded(option.getValue()));
             }
         }
-        return send(request(path + query)
+        return request(path + query)
                 .header("Content-Type", "multipart/form-data; boundary=" + boundary)
-                .POST(HttpRequest.BodyPublishers.ofByteArray(
-                        multipart(boundary, field, images, options.getOrDefault("channel", ""))))
-                .build());
+                .POST(HttpRequest.BodyPublishers.ofByteArray(multipart(boundary, field, images, options)))
+                .build();
     }
 
     private static String encoded(String text) {
         return URLEncoder.encode(text, StandardCharsets.UTF_8);
     }
 
-    private static byte[] multipart(String boundary, String field, List<byte[]> images, String channel) {
+    private static byte[] multipart(
+            String boundary, String field, List<byte[]> images, Map<String, String> options) {
         var body = new ByteArrayOutputStream();
-        if (!channel.isEmpty()) {
-            body.writeBytes(utf8("--" + boundary + "\r\nContent-Disposition: form-data; name=\"channel\"\r\n\r\n"
-                    + channel + "\r\n"));
+        for (String name : FIELDS) {
+            if (!options.getOrDefault(name, "").isEmpty()) {
+                body.writeBytes(utf8("--" + boundary + "\r\nContent-Disposition: form-data; name=\"" + name
+                        + "\"\r\n\r\n" + options.get(name) + "\r\n"));
+            }
         }
         for (byte[] image : images) {
             body.writeBytes(utf8("--" + boundary + "\r\nContent-Disposition: form-data; name=\"" + field
@@ -205,8 +269,8 @@ public final class LegibleClient {
         return key.isEmpty() ? request : request.header("Authorization", "Bearer " + key);
     }
 
-    /** Send a request until it succeeds, is refused, or has been tried often enough; the content of the answer. */
-    private Object send(HttpRequest request) throws IOException, InterruptedException {
+    /** Send a request until it succeeds, is refused, or has been tried often enough; the body of the answer. */
+    private byte[] send(HttpRequest request) throws IOException, InterruptedException {
         for (int number = 1; ; number++) {
             HttpResponse<InputStream> answer;
             try {
@@ -220,34 +284,40 @@ public final class LegibleClient {
             }
             var body = bounded(answer.body());
             if (!RETRIED.contains(answer.statusCode()) || number >= tries) {
-                return content(answer.statusCode(), body);
+                return accepted(answer.statusCode(), body);
             }
             pause(answer.headers().firstValue("Retry-After").orElse(""), number);
         }
     }
 
-    private static String bounded(InputStream stream) throws IOException {
+    private static byte[] bounded(InputStream stream) throws IOException {
         try (stream) {
             byte[] body = stream.readNBytes(MAX_ANSWER_BYTES + 1);
             if (body.length > MAX_ANSWER_BYTES) {
                 throw new ServiceException("wrong_answer", "the answer is larger than " + MAX_ANSWER_BYTES + " bytes");
             }
-            return new String(body, StandardCharsets.UTF_8);
+            return body;
         }
     }
 
-    private static Object content(int status, String body) throws ServiceException {
-        Object content;
-        try {
-            content = new Json(body).parse();
-        } catch (IllegalArgumentException damaged) {
-            throw new ServiceException(
-                    status < 300 ? "wrong_answer" : String.valueOf(status), body.substring(0, Math.min(body.length(), 200)));
-        }
+    private static byte[] accepted(int status, byte[] body) throws ServiceException {
         if (status >= 200 && status < 300) {
-            return content;
+            return body;
         }
-        throw error(object(content));
+        throw error(object(parsed(body, String.valueOf(status))));
+    }
+
+    private static Object json(byte[] body) throws ServiceException {
+        return parsed(body, "wrong_answer");
+    }
+
+    private static Object parsed(byte[] body, String code) throws ServiceException {
+        var text = new String(body, StandardCharsets.UTF_8);
+        try {
+            return new Json(text).parse();
+        } catch (IllegalArgumentException damaged) {
+            throw new ServiceException(code, text.substring(0, Math.min(text.length(), 200)));
+        }
     }
 
     /** Wait as long as the service asks for, else twice as long each time; at most MAX_PAUSE_SECONDS. */
@@ -278,6 +348,61 @@ public final class LegibleClient {
             guesses.add(new Guess((String) fields.get("text"), ((Number) fields.get("confidence")).doubleValue()));
         }
         return List.copyOf(guesses);
+    }
+
+    private static Document document(Map<String, Object> fields) throws ServiceException {
+        try {
+            var pages = new ArrayList<Page>();
+            for (Object one : list(fields.get("pages"))) {
+                pages.add(page(object(one)));
+            }
+            return new Document(List.copyOf(pages), (String) fields.get("bundle"));
+        } catch (ClassCastException | NullPointerException | IndexOutOfBoundsException missing) {
+            throw new ServiceException("wrong_answer", "the answer is no document; is it legible that answers?");
+        }
+    }
+
+    private static Page page(Map<String, Object> fields) throws ServiceException {
+        var blocks = new ArrayList<Block>();
+        for (Object one : list(fields.get("blocks"))) {
+            var lines = new ArrayList<Line>();
+            for (Object line : list(object(one).get("lines"))) {
+                lines.add(line(object(line)));
+            }
+            blocks.add(new Block(List.copyOf(lines)));
+        }
+        var size = list(fields.get("size"));
+        return new Page(
+                whole(fields.get("number")), whole(size.get(0)), whole(size.get(1)), points(fields.get("outline")),
+                ((Number) fields.get("angle")).doubleValue(), whole(fields.get("turns")),
+                (String) fields.get("source"), List.copyOf(blocks));
+    }
+
+    private static Line line(Map<String, Object> fields) throws ServiceException {
+        var words = new ArrayList<Word>();
+        for (Object one : list(fields.get("words"))) {
+            var word = object(one);
+            words.add(new Word(
+                    (String) word.get("text"), ((Number) word.get("confidence")).doubleValue(),
+                    points(word.get("polygon"))));
+        }
+        return new Line(
+                (String) fields.get("text"), ((Number) fields.get("confidence")).doubleValue(),
+                (Boolean) fields.get("accepted"), whole(fields.get("row")), points(fields.get("polygon")),
+                List.copyOf(words), (String) fields.getOrDefault("reading_id", ""));
+    }
+
+    private static int whole(Object value) {
+        return ((Number) value).intValue();
+    }
+
+    private static List<Point> points(Object values) throws ServiceException {
+        var points = new ArrayList<Point>();
+        for (Object one : list(values)) {
+            var pair = list(one);
+            points.add(new Point(((Number) pair.get(0)).doubleValue(), ((Number) pair.get(1)).doubleValue()));
+        }
+        return List.copyOf(points);
     }
 
     private static ServiceException error(Map<String, Object> fields) throws ServiceException {
@@ -447,25 +572,56 @@ public final class LegibleClient {
         }
     }
 
-    /** {@code java LegibleClient.java ADDRESS IMAGE...} prints the text and confidence of each image. */
+    /**
+     * {@code java LegibleClient.java ADDRESS IMAGE...} prints the confidence and text of each image; with {@code --page}
+     * before the images, of each line of each document; {@code --page=pdf} writes the file of another format.
+     */
     public static void main(String[] arguments) throws IOException, InterruptedException {
-        if (arguments.length < 2) {
-            System.err.println("java LegibleClient.java http://localhost:3000 word.png ...");
+        boolean arePages = arguments.length > 1 && arguments[1].startsWith("--page");
+        int first = arePages ? 2 : 1;
+        if (arguments.length <= first) {
+            System.err.println("java LegibleClient.java http://localhost:3000 [--page[=FORMAT]] word.png ...");
             System.exit(2);
         }
         var client = new LegibleClient(
                 arguments[0], System.getenv().getOrDefault("LEGIBLE_KEY", ""), 6, Duration.ofSeconds(60));
         var images = new ArrayList<byte[]>();
-        for (int place = 1; place < arguments.length; place++) {
+        for (int place = first; place < arguments.length; place++) {
             images.add(Files.readAllBytes(Path.of(arguments[place])));
         }
+        if (arePages) {
+            printPages(client, images, arguments[1].replaceFirst("--page=?", ""));
+        } else {
+            System.exit(printReadings(client, images) ? 0 : 1);
+        }
+    }
+
+    private static void printPages(LegibleClient client, List<byte[]> images, String format)
+            throws IOException, InterruptedException {
+        for (byte[] image : images) {
+            if (!format.isEmpty()) {
+                System.out.writeBytes(client.readPageAs(format, image, Map.of()));
+                continue;
+            }
+            for (Page page : client.readPage(image, Map.of()).pages()) {
+                page.lines().forEach(line -> System.out.println(row(line.confidence(), line.text())));
+            }
+        }
+    }
+
+    private static boolean printReadings(LegibleClient client, List<byte[]> images)
+            throws IOException, InterruptedException {
         boolean failed = false;
         for (Outcome one : client.readMany(images, 16, Map.of())) {
             failed |= one.error() != null;
             System.out.println(one.error() != null
                     ? "\t" + one.error().getMessage()
-                    : String.format(java.util.Locale.ROOT, "%.3f\t%s", one.reading().confidence(), one.reading().text()));
+                    : row(one.reading().confidence(), one.reading().text()));
         }
-        System.exit(failed ? 1 : 0);
+        return !failed;
+    }
+
+    private static String row(double confidence, String text) {
+        return String.format(java.util.Locale.ROOT, "%.3f\t%s", confidence, text);
     }
 }

@@ -12,9 +12,25 @@
 import type { components, operations } from "./openapi.js";
 
 export type Reading = components["schemas"]["Reading"];
+/** A read document: `pages`, each with `blocks` of `lines` in reading order. */
+export type Document = components["schemas"]["Document"];
 export type Refusal = components["schemas"]["Error"];
 /** What `/read` may be asked in its address, and the channel that the image comes from. */
 export type ReadOptions = NonNullable<operations["read"]["parameters"]["query"]> & { channel?: string };
+type PageQuery = NonNullable<operations["read_page"]["parameters"]["query"]>;
+/** The formats of `readPageAs`. */
+export type PageFormat = Exclude<NonNullable<PageQuery["format"]>, "json">;
+/** x and y in pixels of the picture as it is sent. */
+export type Corner = readonly [number, number];
+/**
+ * What `/read_page` may be asked. `corners`: the four of the sheet in a photograph. `document` and `sender`: names of
+ * which the service keeps digests only.
+ */
+export type PageOptions = Omit<PageQuery, "format" | "corners"> & {
+  corners?: readonly [Corner, Corner, Corner, Corner];
+  document?: string;
+  sender?: string;
+};
 export type Image = Uint8Array<ArrayBuffer> | Blob;
 
 export interface ClientSettings {
@@ -27,8 +43,12 @@ export interface ClientSettings {
 }
 
 const RETRIED = new Set([429, 502, 503, 504]);
+/** Options that go with the upload; all others are a part of the address. */
+const FIELDS = new Set(["channel", "document", "sender"]);
 const MAX_PAUSE_SECONDS = 30;
 const MAX_ANSWER_BYTES = 20_000_000;
+
+type Options = Record<string, string | number | boolean | null | undefined>;
 
 /** The service refused an image or a request; `code` is one of those in docs/service.md. */
 export class ServiceError extends Error {
@@ -81,12 +101,24 @@ export class LegibleClient {
     if (some.length > 0) yield* await this.#readSome(some, options);
   }
 
+  /** Read the pages of a picture, TIFF or PDF. Throws ServiceError where it is refused. */
+  async readPage(file: Image, options: PageOptions = {}): Promise<Document> {
+    return asDocument(await this.#upload("/read_page", "image", [file], pageOptions(options)));
+  }
+
+  /** Read the pages of a picture, TIFF or PDF, and return a file of another format, such as a searchable PDF. */
+  async readPageAs(format: PageFormat, file: Image, options: PageOptions = {}): Promise<Uint8Array<ArrayBuffer>> {
+    const answer = await this.#sendUpload("/read_page", "image", [file], { ...pageOptions(options), format });
+    return answer.ok ? bounded(answer) : refuse(answer);
+  }
+
   /** Say what a reading should have been. */
   async correct(readingId: string, text: string): Promise<void> {
-    await this.#send("/feedback", {
+    const answer = await this.#send("/feedback", {
       body: JSON.stringify({ reading_id: readingId, text }),
       headers: { "Content-Type": "application/json" },
     });
+    await contentOf(answer);
   }
 
   async #readSome(images: Image[], options: ReadOptions): Promise<(Reading | ServiceError)[]> {
@@ -107,17 +139,24 @@ export class LegibleClient {
     return readings.map((one: unknown) => refusal(one) ?? asReading(one));
   }
 
-  #upload(path: string, field: string, images: Image[], options: ReadOptions): Promise<unknown> {
-    const { channel, ...query } = options;
+  async #upload(path: string, field: string, images: Image[], options: Options): Promise<unknown> {
+    return contentOf(await this.#sendUpload(path, field, images, options));
+  }
+
+  #sendUpload(path: string, field: string, images: Image[], options: Options): Promise<Response> {
     const form = new FormData();
-    if (channel) form.append("channel", channel);
+    const asked = new URLSearchParams();
+    for (const [name, value] of Object.entries(options)) {
+      if (value === undefined) continue;
+      if (FIELDS.has(name)) form.append(name, String(value));
+      else asked.append(name, String(value));
+    }
     for (const image of images) form.append(field, image instanceof Blob ? image : new Blob([image]), "image");
-    const asked = new URLSearchParams(Object.entries(query).map(([name, value]) => [name, String(value)]));
     return this.#send(asked.size > 0 ? `${path}?${asked}` : path, { body: form });
   }
 
-  /** The content of the answer, tried again where the service is full, draining or gone for a moment. */
-  async #send(path: string, request: { body: FormData | string; headers?: Record<string, string> }): Promise<unknown> {
+  /** The answer, asked for again where the service is full, draining or gone for a moment. */
+  async #send(path: string, request: { body: FormData | string; headers?: Record<string, string> }): Promise<Response> {
     for (let number = 1; ; number++) {
       const isLast = number >= this.#tries;
       let answer: Response;
@@ -134,7 +173,7 @@ export class LegibleClient {
         await pause(null, number);
         continue;
       }
-      if (isLast || !RETRIED.has(answer.status)) return contentOf(answer);
+      if (isLast || !RETRIED.has(answer.status)) return answer;
       await answer.body?.cancel();
       await pause(answer.headers.get("Retry-After"), number);
     }
@@ -142,20 +181,29 @@ export class LegibleClient {
 }
 
 async function contentOf(answer: Response): Promise<unknown> {
-  const body = await bounded(answer);
+  if (!answer.ok) return refuse(answer);
+  const body = new TextDecoder().decode(await bounded(answer));
+  try {
+    return JSON.parse(body);
+  } catch {
+    throw new ServiceError("wrong_answer", body.slice(0, 200));
+  }
+}
+
+/** Throw what the service says of its refusal. */
+async function refuse(answer: Response): Promise<never> {
+  const body = new TextDecoder().decode(await bounded(answer));
   let content: unknown;
   try {
     content = JSON.parse(body);
   } catch {
-    throw new ServiceError(answer.ok ? "wrong_answer" : String(answer.status), body.slice(0, 200));
+    // no word of the service, but of something before it
   }
-  if (answer.ok) return content;
   throw refusal(content) ?? new ServiceError(String(answer.status), body.slice(0, 200));
 }
 
-async function bounded(answer: Response): Promise<string> {
-  const decoder = new TextDecoder();
-  let body = "";
+async function bounded(answer: Response): Promise<Uint8Array<ArrayBuffer>> {
+  const parts: Uint8Array[] = [];
   let bytes = 0;
   const reader = answer.body?.getReader();
   for (let part = await reader?.read(); part?.value; part = await reader?.read()) {
@@ -164,9 +212,15 @@ async function bounded(answer: Response): Promise<string> {
       await reader?.cancel();
       throw new ServiceError("wrong_answer", `the answer is larger than ${MAX_ANSWER_BYTES} bytes`);
     }
-    body += decoder.decode(part.value, { stream: true });
+    parts.push(part.value);
   }
-  return body + decoder.decode();
+  const body = new Uint8Array(bytes);
+  let start = 0;
+  for (const part of parts) {
+    body.set(part, start);
+    start += part.length;
+  }
+  return body;
 }
 
 /** Wait as long as the service asks for, else twice as long each time; at most MAX_PAUSE_SECONDS. */
@@ -177,6 +231,10 @@ function pause(asked: string | null, number: number): Promise<void> {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function pageOptions({ corners, ...options }: PageOptions): Options {
+  return { ...options, corners: corners?.flat().map(Math.round).join(",") };
 }
 
 function refusal(content: unknown): ServiceError | undefined {
@@ -193,4 +251,12 @@ function asReading(content: unknown): Reading {
     typeof content["reading_id"] === "string";
   if (isReading) return content as unknown as Reading;
   throw new ServiceError("wrong_answer", "the answer is no reading; is it legible that answers?");
+}
+
+function asDocument(content: unknown): Document {
+  const pages = isObject(content) && typeof content["bundle"] === "string" ? content["pages"] : undefined;
+  if (Array.isArray(pages) && pages.every((page) => isObject(page) && Array.isArray(page["blocks"]))) {
+    return content as unknown as Document;
+  }
+  throw new ServiceError("wrong_answer", "the answer is no document; is it legible that answers?");
 }
