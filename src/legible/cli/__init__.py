@@ -11,6 +11,7 @@ from legible.cli import page
 from legible.cli import bulk
 from legible.cli import serve
 from legible.cli import monitoring
+from legible.cli import recalibrate
 from legible.cli import labelling
 from legible.cli import labels
 from legible.cli import privacy
@@ -40,6 +41,7 @@ __all__ = [
     "page",
     "privacy",
     "read",
+    "recalibrate",
     "respond",
     "serve",
     "stages",

@@ -125,6 +125,9 @@ class ServiceSettings(Section):
     baseline: str = ""
     """The folder that `legible rebase` wrote, or `name=folder` of each model, comma-separated: metrics then compare
     with this deployment's normal, not the bundle's."""
+    recalibration: str = ""
+    """The folder that `legible recalibrate` writes, or `name=folder` of each model, comma-separated: answers then have
+    the confidence of this deployment."""
     feedback: bool = False
     """Whether `/feedback` takes corrections."""
     corrections_folder: str = "corrections"

@@ -38,3 +38,9 @@ def _fault(entry: str) -> str:
     if not NAME.fullmatch(name.strip()):
         return f"{name!r} cannot name a bundle; at most 40 small letters a to z, digits, '.', '_' and '-'"
     return ""
+
+
+def folder_of_model(setting: str, model: str) -> str:
+    """Return the folder that a setting names for a model, by `FOLDER` or `NAME=FOLDER,...`; empty for none."""
+    named = dict(part.strip().partition("=")[::2] for part in setting.split(",")) if "=" in setting else {}
+    return named.get(model, "") if named else setting

@@ -226,7 +226,7 @@ class Api:
             count_error(error.code)
             return error_answer(error.code, str(error))
         answer = reading_answer(
-            job.reading,
+            model.answered(job, job.reading),
             reading_id=job.reading_id,
             bundle=job.bundle or model.worker.bundle_id,
             accept=options.accept,

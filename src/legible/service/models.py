@@ -11,11 +11,14 @@ from pathlib import Path
 
 from legible.config import ServiceSettings
 from legible.errors import BundleError, LegibleError, SettingsError
+from legible.reading import Reading
 from legible.recognition.bundle import Bundle, load_bundle
-from legible.recognition.named_bundles import named_bundles
+from legible.recognition.named_bundles import folder_of_model, named_bundles
+from legible.recognition.recalibration import LiveRecalibration
 from legible.recognition.recognizer import STEP_IMAGES
 from legible.service import metrics
 from legible.service.batching import BatchQueue, EventLoopQueue
+from legible.service.read_job import ReadJob
 from legible.service.reload_board import ReloadBoard
 from legible.service.service_logs import ServiceLogs
 from legible.service.telemetry import Telemetry
@@ -27,14 +30,28 @@ log = logging.getLogger(__name__)
 class ServedModel:
     """One bundle in service: its worker, its telemetry, and the queues of the work of both."""
 
-    def __init__(self, name: str, worker: Worker, telemetry: Telemetry, event_loop: EventLoopQueue) -> None:
+    def __init__(
+        self,
+        name: str,
+        worker: Worker,
+        telemetry: Telemetry,
+        event_loop: EventLoopQueue,
+        recalibration: LiveRecalibration | None = None,
+    ) -> None:
         self.name = name
+        self._recalibration = recalibration
         self.worker = worker
         self.telemetry = telemetry
         self.reading = BatchQueue(event_loop, worker.read)
         self.observing = BatchQueue(
             event_loop, telemetry.observe, max_items=2 * STEP_IMAGES
         )  # more than is read between
+
+    def answered(self, job: ReadJob, reading: Reading) -> Reading:
+        """Return a reading with the confidence of this deployment; one that several voted on stays as it is."""
+        if job.bundle or self._recalibration is None:
+            return reading
+        return self._recalibration.of_reading(reading, with_lexicon=bool(job.decoding.lexicon))
 
 
 class ModelRegistry:
@@ -122,11 +139,13 @@ class ModelRegistry:
         try:
             worker = twin.worker if twin else Worker(bundle, self._settings, worker=self.worker_name)
             telemetry = Telemetry(bundle, self._settings, self.logs, model=name)
+            folder = folder_of_model(self._settings.recalibration, name)
+            recalibration = LiveRecalibration(Path(folder) if folder else None, bundle=bundle.id)
         except (BundleError, SettingsError):
             raise
         except (LegibleError, ValueError, RuntimeError, OSError, KeyError) as error:
             raise BundleError(f"{bundle.folder}: the bundle cannot be opened ({error}); pack it again") from error
-        return ServedModel(name, worker, telemetry, self._event_loop)
+        return ServedModel(name, worker, telemetry, self._event_loop, recalibration)
 
 
 def folders_of(settings: ServiceSettings) -> dict[str, Path]:

@@ -15,7 +15,8 @@ from legible.observations.image_log import ImageSampler
 from legible.observations.row import Observation, observe
 from legible.reading import Reading
 from legible.recognition.bundle import Bundle
-from legible.recognition.named_bundles import DEFAULT
+from legible.recognition.named_bundles import DEFAULT, folder_of_model
+from legible.recognition.recalibration import LiveRecalibration
 from legible.service import metrics
 from legible.service.document_table import DocumentTable
 from legible.service.read_job import ReadJob
@@ -32,7 +33,7 @@ class Telemetry:
         self._model = model
         self._random = random.Random()  # breaks ties of ranks, nothing else
         self._trained = Reference.load(bundle.folder)
-        self._baseline_folder = baseline_folder(settings.baseline, model)
+        self._baseline_folder = folder_of_model(settings.baseline, model)
         self._reference = _baseline(self._baseline_folder, bundle) or self._trained
         self._channels = (*settings.channels, OTHER, PAGE)
         self._rank_channels = RankChannels(settings.channels)
@@ -105,13 +106,9 @@ def check(settings: ServiceSettings, bundle: Bundle, *, model: str = DEFAULT) ->
     """Raise SettingsError or BundleError where no worker can start with these settings."""
     ImageSampler(settings.keep_images)
     destinations(settings, worker="none")
-    _baseline(baseline_folder(settings.baseline, model), bundle)
-
-
-def baseline_folder(setting: str, model: str) -> str:
-    """Return the folder of the baseline of a model, by `FOLDER` or `NAME=FOLDER,...`; empty where it has none."""
-    named = dict(part.strip().partition("=")[::2] for part in setting.split(",")) if "=" in setting else {}
-    return named.get(model, "") if named else setting
+    _baseline(folder_of_model(settings.baseline, model), bundle)
+    recalibration = folder_of_model(settings.recalibration, model)
+    LiveRecalibration(Path(recalibration) if recalibration else None, bundle=bundle.id)
 
 
 def _baseline(folder: str, bundle: Bundle) -> Reference | None:

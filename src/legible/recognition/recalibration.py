@@ -1,0 +1,147 @@
+"""Confidence refitted for one deployment: a line through the logit of the bundle's own confidence.
+
+A reading that the bundle gives confidence c is right with probability sigma(bias + odds * logit(c)) in this deployment;
+with bias 0 and odds 1 nothing changes. Answers get the refitted confidence. Observations keep the bundle's own, so that
+the drift reference stays what it is compared with, and a refit never rests on another.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from legible.errors import BundleError, SettingsError
+from legible.files import JsonFormat
+from legible.reading import Reading
+from legible.recognition.calibration import MODES, logit, sigma
+
+FORMAT = JsonFormat("recalibration", 1, "run legible recalibrate again, or with --undo", BundleError)
+FILE, FORMER = "recalibration.json", "former.json"
+"""What holds now, and what held before it."""
+LOOK_SECONDS = 1.0
+"""A service looks for a change this often."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ConfidenceLine:
+    """The weights for one mode of decoding; the defaults change nothing."""
+
+    bias: float = 0.0
+    odds: float = 1.0
+
+    def __call__(self, own: float) -> float:
+        """Return the refitted confidence: `ConfidenceLine(bias=-1.0)(0.9) -> 0.768`. A confidence of 0 stays 0."""
+        if own <= 0.0 or self == ConfidenceLine():
+            return own
+        return sigma(self.bias + self.odds * logit(own))
+
+
+SAME = ConfidenceLine()
+
+
+@dataclass(frozen=True)
+class Recalibration:
+    """The lines of a deployment for readings of a bundle without and with a lexicon, by so many labels."""
+
+    bundle: str
+    at: float
+    labels: int
+    plain: ConfidenceLine = SAME
+    lexicon: ConfidenceLine = SAME
+
+    def of_reading(self, reading: Reading, *, with_lexicon: bool) -> Reading:
+        """Return a reading with its refitted confidence; its alternatives share what is left of the probability."""
+        confidence = (self.lexicon if with_lexicon else self.plain)(reading.confidence)
+        if confidence == reading.confidence:
+            return reading
+        left = (1.0 - confidence) / max(1.0 - reading.confidence, 1e-9)
+        others = tuple(replace(one, confidence=min(one.confidence * left, confidence)) for one in reading.alternatives)
+        return replace(reading, confidence=confidence, alternatives=others)
+
+    def save(self, folder: Path) -> None:
+        """Write it; the one before stays beside it, for `undo`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        if (folder / FILE).is_file():
+            (folder / FILE).replace(folder / FORMER)
+        FORMAT.save(folder / FILE, asdict(self))
+
+    @staticmethod
+    def load(folder: Path, *, bundle: str) -> "Recalibration":
+        """Open a folder's. Raise BundleError for none, a damaged one, and one of another bundle."""
+        with FORMAT.parse(folder / FILE) as content:
+            made = _parsed(content)
+        if made.bundle != bundle:
+            raise BundleError(
+                f"{folder}: this recalibration is of bundle {made.bundle}, and {bundle} reads; "
+                "run legible recalibrate again, or with --undo"
+            )
+        return made
+
+
+def _parsed(content: Mapping[str, Any]) -> Recalibration:
+    lines = {mode: ConfidenceLine(float(content[mode]["bias"]), float(content[mode]["odds"])) for mode in MODES}
+    if any(line.odds <= 0 for line in lines.values()):
+        raise ValueError("odds of 0 or less")
+    return Recalibration(str(content["bundle"]), float(content["at"]), int(content["labels"]), **lines)
+
+
+def undo(folder: Path) -> bool:
+    """Put the recalibration before the last in its place, and return whether there was one; else none holds any more.
+
+    Raise BundleError where none holds now.
+    """
+    if not (folder / FILE).is_file():
+        raise BundleError(f"{folder}: no recalibration holds here, so there is nothing to undo")
+    if (folder / FORMER).is_file():
+        (folder / FORMER).replace(folder / FILE)
+        return True
+    (folder / FILE).unlink()
+    return False
+
+
+class LiveRecalibration:
+    """The recalibration that a folder holds, followed while a service runs: made, replaced and undone in a second."""
+
+    def __init__(self, folder: Path | None, *, bundle: str, clock: Callable[[], float] = time.monotonic) -> None:
+        """Open the folder's. Raise SettingsError for no folder, and BundleError for one that cannot hold."""
+        if folder is not None and not folder.is_dir():
+            raise SettingsError(f"LEGIBLE_RECALIBRATION: {folder} is no folder; make it, or run legible recalibrate")
+        self._folder = folder
+        self._bundle = bundle
+        self._clock = clock
+        self._next_look = clock() + LOOK_SECONDS
+        self._seen = self._state()
+        self._now = self._load() if self._seen else None
+
+    def of_reading(self, reading: Reading, *, with_lexicon: bool) -> Reading:
+        """Return a reading as it is to be answered."""
+        if self._folder is not None and self._clock() >= self._next_look:
+            self._look()
+        return self._now.of_reading(reading, with_lexicon=with_lexicon) if self._now else reading
+
+    def _look(self) -> None:
+        """Follow a change. One that cannot hold is logged, and the former goes on."""
+        self._next_look = self._clock() + LOOK_SECONDS
+        state = self._state()
+        if state == self._seen:
+            return
+        self._seen = state
+        try:
+            self._now = self._load() if state else None
+        except BundleError as error:
+            log.error("%s; the former recalibration goes on", error)  # noqa: TRY400
+
+    def _load(self) -> Recalibration | None:
+        return Recalibration.load(self._folder, bundle=self._bundle) if self._folder else None
+
+    def _state(self) -> tuple[int, int] | None:
+        """Return what changes with the file; None where there is none."""
+        try:
+            found = (self._folder / FILE).stat() if self._folder else None
+        except OSError:
+            return None
+        return (found.st_mtime_ns, found.st_ino) if found else None
