@@ -17,6 +17,7 @@ from test_run import started
 
 from legible.config import ServiceSettings
 from legible.service.api import HELD_REQUESTS
+from legible.service.page_messages import MAX_ANSWER_BYTES
 
 MANIFESTS = PROJECT / "deploy/kubernetes"
 VERSION = "1.31"
@@ -98,8 +99,10 @@ def test_what_requests_may_hold_fits_into_the_memory_that_a_pod_gets() -> None:
     settings = ServiceSettings.from_environment(variables)
     images = HELD_REQUESTS * settings.max_pixels
     bodies = settings.max_held_bytes * 9 // 8  # a buffer that grows is an eighth larger
-    assert container["resources"]["limits"]["memory"] == "1Gi"
+    answers = settings.max_page_requests * 2 * MAX_ANSWER_BYTES  # and a copy, as it is sent
+    assert container["resources"]["limits"]["memory"] == "2Gi"
     assert WORKER_BYTES + settings.max_decode_bytes + images + bodies < 0.8 * 2**30
+    assert WORKER_BYTES + bodies + answers + settings.max_page_memory_bytes < 0.8 * 2**31
 
 
 def test_the_service_stands_behind_an_ingress_with_its_own_limits() -> None:

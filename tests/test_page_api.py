@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+from bundle_variants import variant
 from page_child import FRAMES
 from PIL import Image
 
@@ -293,6 +294,22 @@ def test_images_of_lines_are_kept_and_their_row_names_the_page(run: Callable[...
 def test_what_a_page_process_must_not_name_is_no_image(line: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011
         [one.image() for one in kept_lines(line)]
+
+
+def test_the_process_of_a_bundle_that_was_replaced_ends(
+    run: Callable[..., None], folder: Path, bundle_folder: Path
+) -> None:
+    """Each reload would leave one behind for minutes, and each may hold as much memory as a worker."""
+    served = variant(bundle_folder, folder / "served", {})
+
+    async def act(client: httpx.AsyncClient, pages: PageApi) -> None:
+        for number in range(3):
+            variant(bundle_folder, served, {"card.md": lambda text, number=number: f"{text}{number}"})
+            pages._api.models.reload("english")  # noqa: SLF001
+            assert (await client.post("/read_page", **sent({"status": 200}))).status_code == 200
+            assert len(pages.pids) == 1
+
+    run(act, bundles=(f"english={served}",))
 
 
 def logged(folder: Path) -> list[str]:

@@ -84,6 +84,7 @@ def test_a_corrected_line_has_words_along_its_polygon() -> None:
         (("pages", 0, "blocks", 0, "lines", 0, "polygon"), [[1, 2], [3, 4]]),
         (("pages", 0, "blocks", 0, "lines", 0, "polygon"), [[1, 2], [3, 4], [5, 6], [7, 1e300]]),
         (("pages", 0, "blocks", 0, "lines", 0, "confidence"), "sure"),
+        (("pages", 0, "blocks", 0, "lines", 0, "reading_id"), "\ud800"), (("pages", 0, "size"), [10**9, 9]),
     ],
 )  # fmt: skip
 def test_json_of_anything_else_is_refused(place: tuple[str | int, ...], value: object) -> None:

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from legible.errors import ImageError, ImageTooLargeError
+from legible.pages import text_layer
 from legible.pages.open import Document, DocumentTooLongError, PageLimits
 from legible.pages.text_layer import LayerWord, lines_of
 
@@ -145,3 +146,10 @@ def test_a_scan_in_a_pdf_brings_no_text() -> None:
     picture.save(buffer, "PDF")
     (page,) = Document(buffer.getvalue()).pages()
     assert page.layer == ()
+
+
+def test_a_text_layer_that_takes_minutes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_layer, "MAX_CHARACTERS", 20)
+    assert next(Document(printed_pdf("Twenty characters...")).pages()).layer
+    with pytest.raises(text_layer.LongLayerError, match="at most 20 are read: send it in parts"):
+        next(Document(printed_pdf("Twenty-one characters")).pages())

@@ -172,3 +172,18 @@ def test_no_process_is_left_behind(script: Callable[[], list[str]], ends: list[E
 
     run(script, ends, act)
     assert not Path(f"/proc/{pids[0]}/cmdline").exists() or Path(f"/proc/{pids[0]}/cmdline").read_bytes() == b""
+
+
+def test_processes_that_share_a_turn_read_one_at_a_time(script: Callable[[], list[str]], ends: list[EndReason]) -> None:
+    async def acted() -> None:
+        turn = asyncio.Lock()
+        each = [PageProcess(SETUP, command=script(), on_end=ends.append, turn=turn, idle_seconds=0.1) for _ in range(2)]
+        await asyncio.gather(*(answer(process, b"one") for process in each))
+        began = time.monotonic()
+        await asyncio.gather(*(answer(process, b"wait") for process in each))
+        assert time.monotonic() - began > 0.55  # 0.3 s each
+        await asyncio.sleep(0.4)
+        assert [process.pid for process in each] == [None, None]  # each was idle, whoever had the turn last
+
+    asyncio.run(acted())
+    assert set(ends) == {EndReason.IDLE}

@@ -109,6 +109,17 @@ def test_a_page_of_specks_is_refused(recognizer: Recognizer, drawn: Drawn, monke
         reader(recognizer, drawn).read_opened(OpenedPage(1, drawn.image))
 
 
+def test_a_text_layer_of_too_many_lines_is_refused(
+    recognizer: Recognizer, drawn: Drawn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("legible.pages.read.MAX_LINES", 2)
+    lines = tuple(LayerLine((LayerWord("word", (0.0, 30.0 * n, 40.0, 30.0 * n + 20)),)) for n in range(3))
+    page = OpenedPage(1, drawn.image, lines)
+    with pytest.raises(CrowdedPageError, match="3 lines; at most 2 are read"):
+        reader(recognizer, drawn).read_opened(page)
+    assert reader(recognizer, drawn).read_opened(dataclasses.replace(page, layer=lines[:2])).source == "text layer"
+
+
 def reading(text: str, confidence: float) -> Reading:
     return Reading(text, confidence, tuple(Character(sign, confidence) for sign in text))
 

@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 import shutil
+import weakref
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from legible.drift.reference import Reference
 from legible.observations.layout import READING_ID, new_reading_id
 from legible.observations.page_row import PageObservation
 from legible.observations.row import Observation, check_of, observe, statistics_of
+from legible.pages.open import Document, OpenedPage
 from legible.pages.result import PageFormat
 from legible.pages.shipped import open_reader
 from legible.reading import Reading
@@ -211,6 +213,41 @@ def test_what_cannot_be_read_gets_a_clear_word(
     reply = worker.reply(JOB, document)
     assert (reply.status, reply.code) == (status, code)
     assert said in reply.body.decode()
+
+
+def test_an_answer_that_a_worker_cannot_hold_is_refused(
+    worker: PageWorker, page: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page_worker, "MAX_ANSWER_BYTES", 5000)
+    with_pictures = dataclasses.replace(JOB, with_pictures=True)
+    assert worker.reply(JOB, page).status == 200
+    for job, document in ((with_pictures, page), (JOB, written_pdf("Words and " * 60))):
+        reply = worker.reply(job, document)
+        assert (reply.status, reply.code) == (413, "too_large")
+        assert "more than 5000 bytes" in reply.body.decode()
+
+
+def test_pages_of_a_picture_are_drawn_into_a_pdf_one_by_one(
+    worker: PageWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blank = [np.full((40, 30), 255, np.uint8)] * 5
+    document = pages_as_tiff(*blank)
+    earlier = worker.reply(JOB, document).body
+    alive: set[int] = set()
+    held: list[int] = []
+    decoded = Document._picture  # noqa: SLF001
+
+    def picture(self: Document, number: int) -> OpenedPage:
+        opened = decoded(self, number)
+        alive.add(number)
+        weakref.finalize(opened.image, alive.discard, number)
+        held.append(len(alive))
+        return opened
+
+    monkeypatch.setattr(Document, "_picture", picture)
+    assert worker.reply(dataclasses.replace(JOB, form="pdf"), document, earlier).status == 200
+    assert len(held) == 5
+    assert max(held) <= 2
 
 
 @pytest.mark.slow

@@ -74,7 +74,7 @@ class ServiceSettings(Section):
     """The time in which all pages of a document have to be read once it has arrived, its wait for others included."""
     max_page_requests: PositiveInt = 4
     """The most documents at a time in one worker, one that is read and others that wait; more are refused with 429."""
-    max_page_memory_bytes: PositiveInt = 2_000_000_000
+    max_page_memory_bytes: PositiveInt = 1_000_000_000
     """The most memory that the process which reads pages may take for itself."""
     max_connections: PositiveInt = 2000
     """The most connections of one worker, fewer where the machine allows fewer open files; the longest idle is closed

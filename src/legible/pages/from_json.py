@@ -17,6 +17,8 @@ from legible.pages.words import expected_breaks
 MIN_CORNERS = 4
 MAX_POINTS = 200
 MAX_PAGES, MAX_TEXT = 1000, 10_000
+MAX_SIDE = 1_000_000
+"""The most pixels along a side of a page; further away no point may lie either."""
 SPACE = 0.3
 """The width of a gap between two words whose places are not known, as a fraction of a line's height."""
 
@@ -41,8 +43,11 @@ def document_of(content: bytes) -> DocumentResult:
 
 def _page(page: Mapping[str, Any], number: int) -> PageResult:
     width, height = (int(side) for side in page["size"])
-    if page["number"] != number or min(width, height) < 1:
-        raise ReadingError(f"page {number} of the reading has another number, or no size; send the JSON as it came")
+    if page["number"] != number or min(width, height) < 1 or max(width, height) > MAX_SIDE:
+        raise ReadingError(
+            f"page {number} of the reading has another number, no size, or a side of more than {MAX_SIDE} pixels; "
+            "send the JSON as it came"
+        )
     blocks = (_block(block["lines"]) for block in page["blocks"] if block["lines"])
     return PageResult(
         number,
@@ -69,7 +74,7 @@ def _line(line: Mapping[str, Any]) -> LineResult:
     )
     if [word.text for word in words] != text.split():
         words = words_along(text, polygon, sure)
-    return LineResult(text, sure, polygon, words, str(line.get("reading_id", ""))[:100])
+    return LineResult(text, sure, polygon, words, _text(line.get("reading_id", ""))[:100])
 
 
 def words_along(text: str, polygon: Polygon, confidence: float) -> tuple[WordResult, ...]:
@@ -107,7 +112,7 @@ def _polygon(points: Any) -> Polygon:
 
 def _finite(number: Any) -> float:
     value = float(number)
-    if not math.isfinite(value) or abs(value) > 1e6:  # noqa: PLR2004
+    if not math.isfinite(value) or abs(value) > MAX_SIDE:
         raise ValueError("no number of pixels")
     return value
 

@@ -113,6 +113,7 @@ class PageReader:
         """
         height, width = page.image.shape
         if page.layer and self._options.keep_text and not corners:
+            check_count(len(page.layer), "lines")
             blocks = layer_blocks(page.layer)
             return PageResult(page.number, width, height, blocks, source="text layer", dpi=page.dpi)
         clock = PageClock(self._options.seconds if seconds is None else seconds, self._clock)
@@ -178,10 +179,7 @@ class PageReader:
             sheet, level_back = leveled(sheet, angle)
             back = back @ level_back
         lines = tuple(find_lines(self._detector, sheet))
-        if len(lines) > MAX_LINES:
-            raise CrowdedPageError(
-                f"the page has {len(lines)} marks that look like lines; at most {MAX_LINES} are read: send it in parts"
-            )
+        check_count(len(lines), "marks that look like lines")
         return Upright(sheet, back, turn, angle, outline, lines)
 
     def _evidence(self, look: Upright) -> Evidence:
@@ -211,6 +209,12 @@ class PageReader:
         reading_id = self._observe(image, reading)
         confidence = self._trust.confidence(line, reading, usual_height=usual)
         return LineResult(reading.text.strip(), confidence, polygon, tuple(words), reading_id)
+
+
+def check_count(count: int, what: str) -> None:
+    """Raise CrowdedPageError for more lines than MAX_LINES: to order them takes a time that grows with their square."""
+    if count > MAX_LINES:
+        raise CrowdedPageError(f"the page has {count} {what}; at most {MAX_LINES} are read: send it in parts")
 
 
 def leveled(image: GreyImage, degrees: float) -> tuple[GreyImage, Matrix]:

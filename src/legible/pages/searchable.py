@@ -6,7 +6,7 @@ Each line is one text object, stretched to its place, with a space at its end. A
 import ctypes
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -23,8 +23,11 @@ DPI = 200.0
 """The resolution of images that do not state theirs."""
 
 
-def searchable_pdf(document: DocumentResult, images: Sequence[GreyImage]) -> bytes:
-    """Return a PDF of the pages' images, each with its text; there are as many images as pages."""
+def searchable_pdf(document: DocumentResult, images: Iterable[GreyImage]) -> bytes:
+    """Return a PDF of the pages' images, each with its text; there are as many images as pages.
+
+    Each image is let go before the next one is asked for: those of a hundred pages fill the memory.
+    """
     pdf = pdfium.PdfDocument.new()
     for page, image in zip(document.pages, images, strict=True):
         scale = POINTS_PER_INCH / (page.dpi or DPI)

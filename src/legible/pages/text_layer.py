@@ -6,8 +6,14 @@ from typing import Any
 
 from pypdfium2 import raw
 
+from legible.errors import ImageError
+
 MIN_CHARACTERS = 8
 """A text layer with fewer characters is not worth keeping."""
+MAX_CHARACTERS = 100_000
+"""The most characters of a text layer, far more than a printed page holds: a file of a few kilobytes may hold millions,
+whose places take minutes to ask for.
+"""
 SCAN_FRACTION = 0.6
 """A page of which one image covers more than this is a scan, and text over it is somebody else's reading."""
 ROW_OVERLAP = 0.5
@@ -16,6 +22,13 @@ MAX_SPACE = 2.0
 
 Box = tuple[float, float, float, float]
 """Left, top, right, bottom, in pixels of the rendered page."""
+
+
+class LongLayerError(ImageError):
+    """The text layer has more characters than MAX_CHARACTERS."""
+
+    code = "crowded_page"
+    status = 422
 
 
 @dataclass(frozen=True)
@@ -42,10 +55,16 @@ class LayerLine:
 
 
 def text_layer(page: Any, *, scale: float) -> list[LayerLine]:
-    """Return the lines of a born-digital page of pypdfium2, in its own order; an empty list for a scan."""
+    """Return the lines of a born-digital page of pypdfium2, in its own order; an empty list for a scan.
+
+    Raise LongLayerError for more than MAX_CHARACTERS.
+    """
     text = page.get_textpage()
-    if text.count_chars() < MIN_CHARACTERS or _is_scan(page):
+    count = text.count_chars()
+    if count < MIN_CHARACTERS or _is_scan(page):
         return []
+    if count > MAX_CHARACTERS:
+        raise LongLayerError(f"the page has {count} characters; at most {MAX_CHARACTERS} are read: send it in parts")
     return lines_of(list(_words(text, page.get_height(), scale)))
 
 

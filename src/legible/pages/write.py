@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from legible.pages.formats import to_alto, to_hocr, to_json, to_page_xml, to_text
-from legible.pages.open import Document, is_pdf
+from legible.pages.open import Document, PageLimits, is_pdf
 from legible.pages.result import DocumentResult, PageFormat, PageResult
 from legible.pages.searchable import searchable_pdf, with_text
 
@@ -26,11 +26,16 @@ BY_PAGE: Mapping[PageFormat, Callable[[PageResult], str]] = {
 }
 
 
-def files_of(result: DocumentResult, form: PageFormat, *, stem: str, data: bytes) -> dict[str, bytes]:
-    """Return name and content of each file; data: the document that was read, for its pictures."""
+USUAL_LIMITS = PageLimits()
+
+
+def files_of(
+    result: DocumentResult, form: PageFormat, *, stem: str, data: bytes, limits: PageLimits = USUAL_LIMITS
+) -> dict[str, bytes]:
+    """Return name and content of each file; data: the document that was read, for its pictures, within `limits`."""
     suffix = SUFFIXES[form]
     if form is PageFormat.pdf:
-        return {stem + suffix: _pdf(result, data)}
+        return {stem + suffix: _pdf(result, data, limits)}
     if form in WHOLE:
         return {stem + suffix: WHOLE[form](result).encode()}
     named = len(result.pages) > 1
@@ -40,7 +45,7 @@ def files_of(result: DocumentResult, form: PageFormat, *, stem: str, data: bytes
     }
 
 
-def _pdf(result: DocumentResult, data: bytes) -> bytes:
+def _pdf(result: DocumentResult, data: bytes, limits: PageLimits) -> bytes:
     if is_pdf(data):
         return with_text(result, data)
-    return searchable_pdf(result, [page.image for page in Document(data).pages()])
+    return searchable_pdf(result, (page.image for page in Document(data, limits=limits).pages()))

@@ -39,6 +39,7 @@ class PageApi:
         self._settings = api.settings
         self.slots = Slots(api.settings.max_page_requests, level=metrics.documents_in_flight.set)
         self._processes: dict[str, PageProcess] = {}
+        self._turn = asyncio.Lock()
         self._telemetry: PageTelemetry | None = None
 
     @property
@@ -114,9 +115,19 @@ class PageApi:
                 keep_images=settings.keep_images,
             )
             prepare_metrics()
-            process = PageProcess(setup, command=self._command, on_end=count_end)
+            self._close_replaced()
+            process = PageProcess(setup, command=self._command, on_end=count_end, turn=self._turn)
             self._processes[worker.bundle_id] = process
         return self._processes[worker.bundle_id]
+
+    def _close_replaced(self) -> None:
+        """End the processes of bundles that are served no more, or each reload would leave one for minutes."""
+        models = self._api.models
+        served = {models.bundle(name).id for name in models.names}
+        for bundle_id, process in list(self._processes.items()):
+            if bundle_id not in served and not process.is_busy:
+                del self._processes[bundle_id]
+                process.close()
 
     def _telemetry_of(self) -> PageTelemetry:
         if self._telemetry is None:

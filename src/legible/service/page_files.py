@@ -13,7 +13,7 @@ import numpy as np
 
 from legible.arrays import GreyImage
 from legible.pages.formats import page_as_dict
-from legible.pages.open import jpeg
+from legible.pages.open import PageLimits, jpeg
 from legible.pages.result import MEDIA_TYPES, ZIP, DocumentResult, PageFormat
 from legible.pages.write import files_of
 
@@ -33,9 +33,9 @@ class PageFile:
     file_name: str
 
 
-def file_of(result: DocumentResult, form: PageFormat, *, data: bytes) -> PageFile:
+def file_of(result: DocumentResult, form: PageFormat, *, data: bytes, limits: PageLimits) -> PageFile:
     """Return the file of a format, or a ZIP of one for each page where the format describes a page."""
-    files = files_of(result, form, stem=STEM, data=data)
+    files = files_of(result, form, stem=STEM, data=data, limits=limits)
     if len(files) == 1:
         ((name, content),) = files.items()
         return PageFile(content, MEDIA_TYPES[form], name)

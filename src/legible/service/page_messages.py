@@ -10,7 +10,12 @@ from dataclasses import asdict, dataclass
 from typing import Any, BinaryIO
 
 LENGTH = struct.Struct(">I")
-MAX_FRAME_BYTES = 1_000_000_000
+MAX_ANSWER_BYTES = 50_000_000
+"""The most bytes of a document's answer, which a worker holds until its caller has read it: a file of a few kilobytes
+may hold thousands of pictures or words.
+"""
+MAX_FRAME_BYTES = 2 * MAX_ANSWER_BYTES
+"""The most bytes of a frame that a worker takes."""
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,10 @@ class DeadlyDocumentError(ImageError):
 
 
 class PageProcess:
-    """One page process. `read` may be called as often as one likes: documents wait for their turn."""
+    """One page process. `read` may be called as often as one likes: documents wait for their turn.
+
+    `turn` may be shared by several processes, of which one reads at a time: each may take all the memory there is.
+    """
 
     def __init__(
         self,
@@ -60,12 +63,14 @@ class PageProcess:
         command: Sequence[str] = COMMAND,
         idle_seconds: float = IDLE_SECONDS,
         on_end: Callable[[EndReason], None] = lambda _: None,
+        turn: asyncio.Lock | None = None,
     ) -> None:
         self._setup = setup
         self._command = command
         self._idle_seconds = idle_seconds
         self._on_end = on_end
-        self._turn = asyncio.Lock()
+        self._turn = turn or asyncio.Lock()
+        self._unanswered = 0
         self._process: Process | None = None
         self._is_ready = False
         self._idle: asyncio.TimerHandle | None = None
@@ -75,6 +80,11 @@ class PageProcess:
         """The process id, None while there is none."""
         return self._process.pid if self._process else None
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a document is read, or waits for its turn."""
+        return self._unanswered > 0
+
     async def read(self, job: PageJob, data: bytes, *, seconds: float, reading: bytes = b"") -> PageReply:
         """Return the answer for a document; `reading` is an earlier one, which is only written in another format.
 
@@ -83,22 +93,29 @@ class PageProcess:
         had to be ended. A caller who is cancelled ends the process too, unless it waits for its turn.
         """
         until = asyncio.get_running_loop().time() + seconds
+        self._unanswered += 1
         try:
-            async with asyncio.timeout_at(until):
-                await self._turn.acquire()
-        except TimeoutError:
-            raise PagesBusyError from None
-        try:
-            self._keep()
-            return await self._read_until(until, job, framed(data) + framed(reading), seconds)
+            await self._take_turn(until)
+            try:
+                self._keep()
+                return await self._read_until(until, job, framed(data) + framed(reading), seconds)
+            finally:
+                self._turn.release()
         finally:
-            self._turn.release()
+            self._unanswered -= 1
             self._end_when_idle()
 
     def close(self) -> None:
         """End the process, whatever it does."""
         self._keep()
         self._end(EndReason.CLOSED)
+
+    async def _take_turn(self, until: float) -> None:
+        try:
+            async with asyncio.timeout_at(until):
+                await self._turn.acquire()
+        except TimeoutError:
+            raise PagesBusyError from None
 
     async def _read_until(self, until: float, job: PageJob, frames: bytes, seconds: float) -> PageReply:
         try:
@@ -160,6 +177,6 @@ class PageProcess:
             self._idle = None
 
     def _end_when_idle(self) -> None:
-        if self._process is not None and not self._turn.locked():
+        if self._process is not None and not self.is_busy:
             self._keep()
             self._idle = asyncio.get_running_loop().call_later(self._idle_seconds, self._end, EndReason.IDLE)

@@ -32,7 +32,17 @@ from legible.reading import Reading
 from legible.recognition.bundle import load_bundle
 from legible.service.page_files import PageFile, file_of, json_of, picture_of
 from legible.service.page_images import LineKeeper
-from legible.service.page_messages import PageJob, PageReply, PageSetup, framed, job_of, read_frame, sent, setup_of
+from legible.service.page_messages import (
+    MAX_ANSWER_BYTES,
+    PageJob,
+    PageReply,
+    PageSetup,
+    framed,
+    job_of,
+    read_frame,
+    sent,
+    setup_of,
+)
 
 NICENESS = 5
 """Single words and lines, which take milliseconds, go before pages."""
@@ -45,6 +55,16 @@ class DocumentTimeoutError(ImageError):
 
     code = "page_timeout"
     status = 413
+
+
+class LongAnswerError(ImageTooLargeError):
+    """The answer for a document has more bytes than a worker holds."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            f"the answer for the document has more than {MAX_ANSWER_BYTES} bytes; send it in parts, or ask for no "
+            "pictures"
+        )
 
 
 class PageWorker:
@@ -74,6 +94,8 @@ class PageWorker:
             self._keeper.begin()
         try:
             answer = self._answer(job, data, reading)
+            if len(answer.body) > MAX_ANSWER_BYTES:
+                raise LongAnswerError
         except ImageError as error:
             return refusal(error)
         except MemoryError:
@@ -95,7 +117,7 @@ class PageWorker:
         form = PageFormat(job.form)
         if form is PageFormat.json:
             return json_of(result, accept=job.accept, bundle=self._bundle_id, pictures=pictures)
-        return file_of(result, form, data=data)
+        return file_of(result, form, data=data, limits=self._limits)
 
     def _earlier(self, reading: bytes, data: bytes) -> DocumentResult:
         """Return what was read of a document before. Raise ReadingError where it is of another document."""
@@ -106,6 +128,7 @@ class PageWorker:
 
     def _read(self, job: PageJob, data: bytes, pictures: list[str]) -> Iterator[PageResult]:
         until = time.monotonic() + job.seconds
+        picture_bytes = 0
         document = Document(data, limits=self._limits)
         if job.corners and document.page_count > 1:
             raise ImageError(f"the document has {document.page_count} pages; corners are those of a single picture")
@@ -120,6 +143,9 @@ class PageWorker:
                 yield self._read_page(job, page, left)
             if job.with_pictures:
                 pictures.append(picture_of(page.image))
+                picture_bytes += len(pictures[-1])
+                if picture_bytes > MAX_ANSWER_BYTES:
+                    raise LongAnswerError
 
     def _read_page(self, job: PageJob, page: OpenedPage, seconds_left: float) -> PageResult:
         self._number = page.number
