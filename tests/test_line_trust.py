@@ -43,6 +43,23 @@ def test_a_formula_decides_what_is_text_and_how_sure_the_line_is() -> None:
     assert trust.confidence(doubtful, sure, usual_height=20.0) == pytest.approx(0.7)
 
 
+def test_a_page_has_text_where_its_lines_together_leave_no_doubt() -> None:
+    only_score = tuple(float(name == "score") for name in INPUTS)
+    trust = LineTrust(LineWeights(0.0, only_score), LineWeights(0.0, only_score))
+    texture = [(line(0.6), reading("se", 0.9)), (line(0.8), reading("Iull", 0.9))]
+    assert trust.text_of(texture, usual_height=20.0) == []  # 1 - 0.4 * 0.2 = 0.92
+    scrawl = [(line(0.7), reading("word", 0.5))] * 3
+    assert trust.text_of(scrawl, usual_height=20.0) == scrawl  # 1 - 0.3 ** 3 = 0.973
+    sure = (line(0.96), reading("Total", 0.9))
+    assert trust.text_of([sure, (line(0.4), reading("x", 0.9))], usual_height=20.0) == [sure]
+    assert trust.text_of([], usual_height=0.0) == []
+
+
+def test_without_formulas_each_line_counts_by_itself() -> None:
+    found = [(line(0.6), reading("words", 0.9)), (line(0.1), reading("words", 0.9))]
+    assert LineTrust().text_of(found, usual_height=20.0) == found[:1]
+
+
 def test_signs_alone_are_no_text_whatever_the_formula_says() -> None:
     always = LineTrust(LineWeights(9.0, (0.0,) * len(INPUTS)), LineWeights(9.0, (0.0,) * len(INPUTS)))
     assert always.is_text(line(0.9), reading("a", 0.9), usual_height=20.0)

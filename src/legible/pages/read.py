@@ -133,8 +133,8 @@ class PageReader:
         self, image: GreyImage, corners: Polygon, clock: PageClock
     ) -> tuple[Upright, tuple[BlockResult, ...]]:
         upright = self._flat(image, corners, clock) if corners else self._upright(image, clock)
-        found, usual = list(self._read_lines(upright, clock)), usual_height(upright.lines)
-        lines = [(line, reading) for line, reading in found if self._trust.is_text(line, reading, usual_height=usual)]
+        usual = usual_height(upright.lines)
+        lines = self._trust.text_of(list(self._read_lines(upright, clock)), usual_height=usual)
         blocks = []
         for block in reading_order([line.shape for line, _ in lines]):
             rows = [tuple(self._line_result(upright, *lines[number], usual) for number in row) for row in block.rows]
