@@ -64,7 +64,18 @@ def test_a_page_of_long_lines_that_reads_badly_may_be_upside_down_and_not_on_its
 
 
 def test_a_page_of_short_lines_that_reads_badly_may_lie_on_its_side() -> None:
-    assert asked_turns(0.5, 0.6, 0.7, 0.97, elongation=1.6) == (3, [0, 1, 2, 3])
+    assert asked_turns(0.5, 0.6, 0.7, 0.97, elongation=1.6) == (3, [0, 1, 3])
+    assert asked_turns(0.5, 0.6, 0.8, 0.7, elongation=1.6) == (2, [0, 1, 3, 2])
+
+
+def test_a_page_that_reads_very_badly_may_lie_on_its_side_though_its_lines_are_long() -> None:
+    assert asked_turns(0.63, 0.96, 0.6, 0.7, elongation=4.5) == (1, [0, 2, 1])
+
+
+def test_a_few_sure_characters_of_a_page_of_short_lines_decide_nothing() -> None:
+    """Rules and frames of a page on its side are read as `l`."""
+    sideways, upright = Evidence(0.95, 6, 1.5), Evidence(0.7, 200, 20.0)
+    assert best_turn(lambda turn: upright if turn == 1 else sideways) == 1
 
 
 def test_a_page_that_reads_no_better_after_a_turn_is_left_as_it_is() -> None:

@@ -12,6 +12,7 @@ from truth_detector import TruthDetector
 
 from legible.detection.geometry import LineShape, moved_points
 from legible.detection.lines import FoundLine
+from legible.detection.maps import PageMaps
 from legible.pages.clock import PageTimeoutError
 from legible.pages.open import OpenedPage
 from legible.pages.read import CrowdedPageError, PageOptions, PageReader, leveled
@@ -118,6 +119,22 @@ def test_a_text_layer_of_too_many_lines_is_refused(
     with pytest.raises(CrowdedPageError, match="3 lines; at most 2 are read"):
         reader(recognizer, drawn).read_opened(page)
     assert reader(recognizer, drawn).read_opened(dataclasses.replace(page, layer=lines[:2])).source == "text layer"
+
+
+def test_a_page_on_its_side_that_seems_full_of_marks_is_turned_all_the_same(
+    recognizer: Recognizer, drawn: Drawn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("legible.pages.read.MAX_LINES", 5)
+    specks = tuple(LineShape.from_box(30, 30 + 80 * n, 90, 50 + 80 * n) for n in range(6))
+    level, sideways = (TruthDetector(*lines, width=width) for lines, width in ((drawn.lines, 600), (specks, 300)))
+
+    class Turning:
+        def maps(self, image: np.ndarray) -> PageMaps:
+            return (level if image.shape[1] > image.shape[0] else sideways).maps(image)
+
+    page = PageReader(recognizer, Turning()).read_opened(OpenedPage(1, np.rot90(drawn.image, 3)))
+    assert page.turns == 1
+    assert [line.text for line in page.lines] == list(TEXTS)
 
 
 def reading(text: str, confidence: float) -> Reading:

@@ -18,8 +18,14 @@ MIN_GAIN = 1.15
 SURE = 0.9
 """The mean confidence of the characters of a page's longest lines above which no other orientation is tried.
 
-Measured: 0.93 and more the right way up, 0.68 to 0.85 upside down, under 0.65 on its side.
+Measured: 0.93 and more the right way up, 0.68 to 0.85 upside down, up to 0.71 on its side.
 """
+MAX_SIDEWAYS = 0.75
+"""A page of long lines that reads better than this does not lie on its side."""
+MIN_CHARACTERS = 20
+"""Fewer characters, on a page of short lines, do not make an orientation certain: rules are read as letters too."""
+MIN_TEXT = 0.3
+"""An orientation in which less than this fraction of the characters is read, than in another, is not the right one."""
 MIN_GAIN_OF_TURN = 0.04
 """How much higher that confidence must be after a turn than without it."""
 MIN_ELONGATION = 3.0
@@ -33,7 +39,7 @@ class Evidence:
     """How well a page reads in one orientation.
 
     confidence: mean of the characters of some lines. characters: how many those are. elongation: the median length of
-    all lines found, in heights.
+    all lines found, in heights; 0 where none was.
     """
 
     confidence: float
@@ -63,13 +69,30 @@ def best_turn(evidence: Callable[[int], Evidence], *, sure: float = SURE) -> int
 
     evidence: finds and reads lines after so many quarter turns.
     """
-    first = evidence(0)
-    if not first.characters or first.confidence >= sure:
-        return 0
-    others = (2,) if first.elongation >= MIN_ELONGATION else (1, 2, 3)
-    found = {turn: evidence(turn) for turn in others}
-    best = max(others, key=lambda turn: found[turn].confidence)
-    return best if found[best].confidence > first.confidence + MIN_GAIN_OF_TURN else 0
+    found = {0: evidence(0)}
+    for turn in _others(found[0], sure):
+        found[turn] = evidence(turn)
+        if _is_sure(found[turn], sure):
+            return turn
+    most = max(one.characters for one in found.values())
+    likely = {turn: one for turn, one in found.items() if one.characters >= MIN_TEXT * most}
+    best = max(likely, key=lambda turn: likely[turn].confidence)
+    stays = 0 in likely and likely[best].confidence <= likely[0].confidence + MIN_GAIN_OF_TURN
+    return 0 if stays else best
+
+
+def _others(first: Evidence, sure: float) -> tuple[int, ...]:
+    """Return the turns to be tried after no turn, the likely ones first."""
+    if not first.elongation or _is_sure(first, sure):
+        return ()
+    if first.elongation < MIN_ELONGATION:
+        return (1, 3, 2)
+    return (2,) if first.confidence > MAX_SIDEWAYS else (2, 1, 3)
+
+
+def _is_sure(one: Evidence, sure: float) -> bool:
+    told = one.characters >= MIN_CHARACTERS or (one.characters > 0 and one.elongation >= MIN_ELONGATION)
+    return one.confidence >= sure and told
 
 
 def turned(image: GreyImage, turn: int) -> GreyImage:

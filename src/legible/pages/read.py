@@ -163,7 +163,9 @@ class PageReader:
             looks[turn] = self._look(image, turn, find_sheet=find_sheet and self._options.find_sheet)
             return self._evidence(looks[turn])
 
-        return looks[best_turn(evidence)]
+        best = looks[best_turn(evidence)]
+        check_count(len(best.lines), "marks that look like lines")
+        return best
 
     def _look(self, image: GreyImage, turn: int, *, find_sheet: bool) -> Upright:
         sheet, back = turned(image, turn), turned_back(turn, shape=(image.shape[0], image.shape[1]))
@@ -178,13 +180,12 @@ class PageReader:
         if abs(angle) >= MIN_TILT_DEGREES:
             sheet, level_back = leveled(sheet, angle)
             back = back @ level_back
-        lines = tuple(find_lines(self._detector, sheet))
-        check_count(len(lines), "marks that look like lines")
-        return Upright(sheet, back, turn, angle, outline, lines)
+        return Upright(sheet, back, turn, angle, outline, tuple(find_lines(self._detector, sheet)))
 
     def _evidence(self, look: Upright) -> Evidence:
-        """Return how well the longest lines read."""
-        longest = sorted(look.lines, key=lambda line: -line.shape.length)[:ASKED_LINES]
+        """Return how well the longest lines read; a page on its side may have more of them than can be lines."""
+        asked = 0 if len(look.lines) > MAX_LINES else ASKED_LINES
+        longest = sorted(look.lines, key=lambda line: -line.shape.length)[:asked]
         readings = self._recognizer.read([cut_line(look.image, line.shape) for line in longest])
         sure = [mean_confidence(reading) for reading in readings]
         elongations = [line.shape.length / line.shape.height for line in look.lines]
