@@ -1,6 +1,7 @@
 """Damaged files of each format end in one line of the project's, never in a traceback: mutated by lot, and by kind."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +15,10 @@ from legible.charset import Charset
 from legible.config import load_params
 from legible.ctc.lexicon import Lexicon
 from legible.data.sources import listed
-from legible.errors import LegibleError
+from legible.errors import BundleError, LegibleError
+from legible.files import sha256_of
 from legible.packing.measured import SPEED, speed_of
-from legible.recognition.bundle import read_manifest
+from legible.recognition.bundle import load_bundle, read_manifest
 from legible.recognition.calibration import Calibration
 
 MUTATIONS = 60
@@ -111,3 +113,39 @@ def test_a_value_of_another_kind_is_read_or_refused_in_one_line(name: str, tmp_p
         for value in VALUES:
             (tmp_path / "file").write_text(json.dumps(with_value(content, path, value)), encoding="utf-8")
             assert "\n" not in refusal(read, tmp_path / "file"), (path, value)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        None, [], [1], {"model.tflite": 5}, {"x\0y": "0"}, {"x" * 300: "0"}, {"../x": "0"}, {"": "0"}, {".": "0"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_bundle_whose_manifest_names_odd_files_is_refused(files: object, tmp_path: Path) -> None:
+    folder = shutil.copytree(PROJECT / "models/bundle", tmp_path / "bundle")
+    content = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    more = {**content["files"], **files} if isinstance(files, dict) else files
+    (folder / "manifest.json").write_text(json.dumps({**content, "files": more}), encoding="utf-8")
+    with pytest.raises(BundleError):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize("name", ["card.md", "manifest.json"])
+def test_a_file_of_a_bundle_that_is_all_holes_is_not_read(name: str, tmp_path: Path) -> None:
+    folder = shutil.copytree(PROJECT / "models/bundle", tmp_path / "bundle")
+    os.truncate(folder / name, 2**40)
+    with pytest.raises(LegibleError, match="has more than 200000000 bytes"):
+        load_bundle(folder)
+
+
+def test_a_file_that_goes_while_a_bundle_is_read_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = shutil.copytree(PROJECT / "models/bundle", tmp_path / "bundle")
+
+    def gone(path: Path) -> str:
+        path.unlink()
+        return sha256_of(path)
+
+    monkeypatch.setattr("legible.recognition.bundle.sha256_of", gone)
+    with pytest.raises(BundleError, match="cannot be read"):
+        load_bundle(folder)

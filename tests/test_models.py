@@ -126,6 +126,29 @@ def test_a_lazy_bundle_is_checked_at_the_start_and_opened_by_the_first_request(
         open_models(settings_for({**two, "broken": broken}, tmp_path, lazy_bundles=True), worker="1")
 
 
+def test_a_bundle_whose_folder_goes_is_read_with_as_it_was_opened(
+    bundle_folder: Path, tmp_path: Path, folders: dict[str, Path]
+) -> None:
+    """Whatever happens to the folder before the next reload: no file of it is missed, or taken from another bundle."""
+    served = variant(bundle_folder, tmp_path / "served", {})
+
+    async def call(client: httpx.AsyncClient) -> list[httpx.Response]:
+        variant(folders["rotated"], served, {})
+        other = await client.get("/models")
+        shutil.rmtree(served)
+        image = {"image": IMAGES[0]}
+        return [
+            other,
+            await client.get("/models"),
+            await client.get("/card"),
+            await client.post("/read", params={"lexicon": "english"}, files=image),
+        ]
+
+    answers = asked(settings_for({"one": served}, tmp_path), call)
+    assert [answer.status_code for answer in answers] == [200] * 4
+    assert answers[-1].json()["bundle"] == read_manifest(bundle_folder).bundle_id
+
+
 def test_a_reload_needs_a_key_of_its_own(folders: dict[str, Path], tmp_path: Path) -> None:
     async def call(client: httpx.AsyncClient) -> list[int]:
         keys = [{}, {"X-API-Key": "another"}, {"X-API-Key": KEY}]

@@ -9,7 +9,7 @@ import gzip
 import json
 import math
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -112,17 +112,13 @@ class Lexicon:
             fresh.write_bytes(gzip.compress(json.dumps(content, ensure_ascii=False).encode(), mtime=0))
 
     @staticmethod
-    def load(path: Path) -> "Lexicon":
+    def load(path: Path, *, read: Callable[[Path], bytes] = Path.read_bytes) -> "Lexicon":
         """Read a saved lexicon. Raise DataError for a file that is no lexicon, or one of another format."""
-        with FORMAT.parse(path, read=_decompressed) as content:
+        with FORMAT.parse(path, read=lambda one: gzip.decompress(read(one))) as content:
             weights = content["weights"]
             if content["version"] == WITHOUT_SPACE:
                 weights = {"space": weights["free"], **weights}
             return Lexicon(content["words"], content["log_shares"], LexiconWeights(**weights))
-
-
-def _decompressed(path: Path) -> bytes:
-    return gzip.decompress(path.read_bytes())
 
 
 class PrefixState(NamedTuple):

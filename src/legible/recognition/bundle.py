@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import legible
@@ -17,6 +18,7 @@ from legible.errors import BundleError, SettingsError
 from legible.files import JsonFormat, intact_folder, sha256_of
 from legible.image.normalize import NEWEST
 from legible.recognition.calibration import Calibration
+from legible.untrusted_files import read_file
 
 FORMAT = JsonFormat("bundle", 1, "pack the bundle again or fetch it anew", BundleError, version_key="format_version")
 MODEL = "model.tflite"
@@ -35,6 +37,10 @@ REQUIRED = frozenset({MODEL, CHARSET, CONFIDENCE, CARD})
 """The files that every bundle holds; a manifest that lists none of them would vouch for nothing."""
 MAX_BYTES = 5_000_000
 """The largest size of a bundle."""
+MAX_FILE_BYTES = 200_000_000
+"""The most bytes of a file that are read, also of a bundle from elsewhere."""
+MAX_NAME = 200
+"""The most characters of a file's name."""
 
 
 @dataclass(frozen=True)
@@ -97,12 +103,29 @@ class Bundle:
         names = [name for name in self.manifest.files if name.startswith(LEXICON) and name.endswith(LEXICON_SUFFIX)]
         return tuple(name.removeprefix(LEXICON).removesuffix(LEXICON_SUFFIX) for name in sorted(names))
 
-    def lexicon(self, name: str) -> Lexicon:
-        """Load a lexicon by its name. Raise SettingsError for a name that is not among `lexicons`."""
+    def content(self, name: str) -> bytes:
+        """Read a file. Raise BundleError where it is not as packed: the folder may hold another bundle by now."""
+        try:
+            content = read_file(self.folder / name, limit=MAX_FILE_BYTES)
+        except OSError as error:
+            raise BundleError(
+                f"{self.folder / name}: {error.strerror}; bundle {self.id} is not here any more"
+            ) from error
+        if hashlib.sha256(content).hexdigest() != self.manifest.files[name]:
+            raise BundleError(f"{self.folder / name} is not as packed; bundle {self.id} is not here any more")
+        return content
+
+    def lexicon_content(self, name: str) -> bytes:
+        """Read the file of a lexicon. Raise SettingsError for a name that is not among `lexicons`."""
         if name not in self.lexicons:
             known = ", ".join(self.lexicons) or "none"
             raise SettingsError(f"no lexicon {name!r} in bundle {self.id}; there: {known}")
-        return Lexicon.load(self.folder / f"{LEXICON}{name}{LEXICON_SUFFIX}")
+        return self.content(f"{LEXICON}{name}{LEXICON_SUFFIX}")
+
+    def lexicon(self, name: str, *, content: bytes | None = None) -> Lexicon:
+        """Load a lexicon by its name, from its file's `content` where that was read before."""
+        read = self.lexicon_content(name) if content is None else content
+        return Lexicon.load(self.folder / f"{LEXICON}{name}{LEXICON_SUFFIX}", read=lambda _: read)
 
 
 def find_bundle(environment: Mapping[str, str] | None = None, *, working_folder: Path | None = None) -> Path:
@@ -130,11 +153,14 @@ def load_bundle(folder: Path) -> Bundle:
     for one that the manifest does not list: what is served is what was packed.
     """
     folder = intact_folder(folder)
-    manifest = read_manifest(folder)
-    faults = _faults(folder, manifest.files)
-    if faults:
-        raise BundleError(f"{folder}: {'; '.join(faults)}; pack the bundle again or fetch it anew")
-    return Bundle(folder, manifest, Charset.load(folder / CHARSET), Calibration.load(folder / CONFIDENCE))
+    try:
+        manifest = read_manifest(folder)
+        faults = _faults(folder, manifest.files)
+        if faults:
+            raise BundleError(f"{folder}: {'; '.join(faults)}; pack the bundle again or fetch it anew")
+        return Bundle(folder, manifest, Charset.load(folder / CHARSET), Calibration.load(folder / CONFIDENCE))
+    except OSError as error:  # it is replaced meanwhile, or may not be read
+        raise BundleError(f"{folder}: the bundle cannot be read ({error}); pack it again or fetch it anew") from error
 
 
 def read_manifest(folder: Path) -> BundleManifest:
@@ -142,13 +168,22 @@ def read_manifest(folder: Path) -> BundleManifest:
     path = intact_folder(folder) / MANIFEST
     if not path.is_file():
         raise BundleError(f"{folder}: no bundle here ({MANIFEST} is missing); name a bundle's folder or run dvc repro")
-    with FORMAT.parse(path) as content:
+    with FORMAT.parse(path, read=partial(read_file, limit=MAX_FILE_BYTES)) as content:
+        _check_sums(content["files"])
         if content.get("normalization", 1) > NEWEST:
             raise BundleError(
                 f"{folder}: trained on normalisation {content['normalization']}, newer than the {NEWEST} that legible "
                 f"{legible.__version__} knows; install the legible that packed it"
             )
         return BundleManifest(**{**content, "sources": tuple(content["sources"])})
+
+
+def _check_sums(files: object) -> None:
+    """Raise ValueError for anything but names of files with their sums."""
+    if not isinstance(files, dict) or not all(isinstance(digest, str) for digest in files.values()):
+        raise ValueError("files is no object of names and sums")
+    if any(len(name) > MAX_NAME or "\0" in name for name in files):
+        raise ValueError(f"files has a name of more than {MAX_NAME} characters, or with a NUL")
 
 
 def _faults(folder: Path, files: Mapping[str, str]) -> list[str]:
@@ -163,4 +198,6 @@ def _faults(folder: Path, files: Mapping[str, str]) -> list[str]:
 def _fault(path: Path, digest: str) -> str | None:
     if not path.is_file():
         return f"{path.name} is missing"
+    if path.stat().st_size > MAX_FILE_BYTES:
+        return f"{path.name} has more than {MAX_FILE_BYTES} bytes"
     return None if sha256_of(path) == digest else f"{path.name} is not as packed"

@@ -1,19 +1,21 @@
 """The calls about the models: the list of those that are served, the card of one, and its replacement."""
 
 import json
+import logging
 from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
-from legible.errors import LegibleError
+from legible.errors import BundleError, LegibleError
 from legible.recognition.bundle import Bundle
 from legible.service.answers import ModelsAnswer, ServedModelAnswer
 from legible.service.api import Api
 from legible.service.refusals import count_error, error_response
 
 FIGURES = "evaluation.json"
+log = logging.getLogger(__name__)
 
 
 class ModelApi:
@@ -21,6 +23,7 @@ class ModelApi:
 
     def __init__(self, api: Api) -> None:
         self._api = api
+        self._figures: dict[str, dict[str, float]] = {}
 
     async def models(self, _: Request) -> Response:
         """Answer the models that are served, the default first."""
@@ -53,15 +56,25 @@ class ModelApi:
             "charset": bundle.charset.name,
             "characters": bundle.charset.characters,
             "lexicons": list(bundle.lexicons),
-            "exact_match": exact_match_of(bundle),
+            "exact_match": self._exact_match(bundle),
             "card": f"/card?model={name}",
             "is_open": self._api.models.get(name) is not None,
         }
+
+    def _exact_match(self, bundle: Bundle) -> dict[str, float]:
+        """Return the figures of a bundle, read once; none where its folder was replaced before they were asked for."""
+        if bundle.id not in self._figures:
+            try:
+                self._figures[bundle.id] = exact_match_of(bundle)
+            except BundleError as error:
+                log.warning("%s", error)
+                return {}
+        return self._figures[bundle.id]
 
 
 def exact_match_of(bundle: Bundle) -> dict[str, float]:
     """Return the exact match of each slice that the bundle was evaluated on; nothing where it holds no figures."""
     if FIGURES not in bundle.manifest.files:
         return {}
-    content: dict[str, Any] = json.loads((bundle.folder / FIGURES).read_text(encoding="utf-8"))
+    content: dict[str, Any] = json.loads(bundle.content(FIGURES))
     return {name: float(row["exact_match"]) for name, row in content["slices"].items()}

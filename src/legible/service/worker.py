@@ -30,6 +30,8 @@ class Worker:
         self.name = worker
         self.bundle = bundle
         self._recognizer = Recognizer.from_bundle(bundle)
+        self._lexicons = {name: bundle.lexicon_content(name) for name in bundle.lexicons}
+        """The files of the lexicons: where they lie another bundle may be when one is first asked for."""
         self._priors: dict[str, LexiconPrior] = {}
         self._limits = Limits(settings.max_image_bytes, settings.max_pixels, settings.max_decode_bytes)
 
@@ -59,5 +61,7 @@ class Worker:
 
     def _prior(self, lexicon: str) -> LexiconPrior:
         if lexicon not in self._priors:
-            self._priors[lexicon] = self._recognizer.prior(self.bundle.lexicon(lexicon))
+            self._priors[lexicon] = self._recognizer.prior(
+                self.bundle.lexicon(lexicon, content=self._lexicons[lexicon])
+            )
         return self._priors[lexicon]
