@@ -18,7 +18,7 @@ from legible.monitoring.check import Standard, check
 from legible.monitoring.finding import Check
 from legible.observations.window import Selection
 
-ALERTS = ("ImageDrift", "PredictionDrift", "UnusualImages", "ChannelDrift", "EstimatedHarm")
+ALERTS = ("ImageDrift", "PredictionDrift", "UnusualImages", "ChannelDrift", "DriftFound", "EstimatedHarm")
 HISTOGRAMS = {
     "legible_image_statistic": ("image", "statistic"),
     "legible_prediction_signal": ("prediction", "signal"),
