@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 
-from legible.detection.justified import RowPieces, justified_rows
+from legible.detection.justified import RowPieces, close_rows, justified_rows
 
 PITCH = 28.0
 HEIGHT = 20.0
@@ -64,6 +64,15 @@ def test_a_long_channel_through_even_gaps_is_of_a_narrow_column() -> None:
         FULL,
     ]
     assert sorted(justified_rows(page(*rows))) == [(1, 2, 3), (4, 5, 6), (7, 8, 9)]
+
+
+def test_pieces_a_letter_apart_are_one_line_wherever_they_stand() -> None:
+    assert close_rows(page([(100, 200), (215, 300), (312, 360)])) == [(0, 1, 2)]
+    assert close_rows(page([(100, 200), (240, 300)], [(100, 180)])) == []
+
+
+def test_narrow_columns_stay_apart_however_close() -> None:
+    assert close_rows(page(*[[(100.0, 200.0), (215.0, 300.0)]] * 8)) == []
 
 
 def test_lines_without_neighbours_are_left_as_they_are() -> None:

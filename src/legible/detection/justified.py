@@ -29,6 +29,8 @@ MAX_EVEN_CHANNEL = 8.0
 """The same where all gaps of the row are as wide as each other, as in justified text."""
 MAX_UNEVEN = 0.5
 """How much the gaps of one row may differ in width, in line heights, to be as wide as each other."""
+MIN_CELL_GAP = 0.95
+"""Cores of pieces that are closer than this, in line heights, are words of one line; cells are farther apart."""
 MIN_GUTTER_OVERLAP = 0.8
 """A gap that shares so much of its width, in line heights, with a channel that does not end is a part of it."""
 ALIGNED, LEAN = 0.8, 0.15
@@ -84,6 +86,18 @@ class Way:
     length: float
     closed: bool
     left: tuple[Span, ...] = ()
+
+
+def close_rows(pieces: RowPieces) -> list[Row]:
+    """Return the pieces that are one line each because they are closer than cells, from left to right."""
+    if len(pieces) > MAX_PIECES:
+        return []
+    found = _without_gutters([_gap(pieces, *pair) for pair in _neighbours(pieces)], pieces)
+    gaps = [gap for gap in found if not gap.gutters]
+    high = np.maximum(pieces.height[[gap.first for gap in gaps]], pieces.height[[gap.second for gap in gaps]])
+    room = pieces.left[[gap.second for gap in gaps]] - pieces.right[[gap.first for gap in gaps]]
+    close = {gap.first: gap.second for gap, near in zip(gaps, room < MIN_CELL_GAP * high, strict=True) if near}
+    return [row for row in _rows(close, len(pieces)) if len(row) > 1]
 
 
 def justified_rows(pieces: RowPieces) -> list[Row]:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from legible.detection.justified import RowPieces, justified_rows
+from legible.detection.justified import RowPieces, close_rows, justified_rows
 from legible.detection.maps import STRIDE, Map, PageMaps
 
 THRESHOLDS = (0.5, 0.7, 0.85)
@@ -86,11 +86,13 @@ def joined(pieces: Sequence[Piece], maps: PageMaps) -> list[Piece]:
 
 
 def justified(pieces: Sequence[Piece]) -> list[Piece]:
-    """Return the pieces with those put together that are words of one line of justified text."""
-    rows = justified_rows(_leveled(pieces)) if pieces else []
-    taken = {number for row in rows for number in row}
-    whole = [reduce(_together, (pieces[number] for number in row)) for row in rows]
-    return whole + [piece for number, piece in enumerate(pieces) if number not in taken]
+    """Return the pieces with those put together that are words of one line, though the maps see a gap between them."""
+    for rows_of in (close_rows, justified_rows):
+        rows = rows_of(_leveled(pieces)) if pieces else []
+        taken = {number for row in rows for number in row}
+        whole = [reduce(_together, (pieces[number] for number in row)) for row in rows]
+        pieces = whole + [piece for number, piece in enumerate(pieces) if number not in taken]
+    return list(pieces)
 
 
 def _leveled(pieces: Sequence[Piece]) -> RowPieces:
