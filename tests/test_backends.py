@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 
@@ -127,6 +128,56 @@ def test_four_devices_that_share_each_batch_train_as_one_does(tmp_path: Path) ->
     one, four = (trained_on(devices, tmp_path / str(devices)) for devices in (1, 4))
     assert four[0] == pytest.approx(one[0], rel=1e-4)
     assert all(np.allclose(first, second, atol=2e-3) for first, second in zip(one[1], four[1], strict=True))
+
+
+def on_two_hosts(tmp_path: Path, *arguments: str) -> list[subprocess.CompletedProcess[str]]:
+    """Train in folders `0` and `1` by two processes of two virtual devices each; their outcomes."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        coordinator = f"127.0.0.1:{probe.getsockname()[1]}"
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(PROJECT / "src")}
+    environment["XLA_FLAGS"] = "--xla_force_host_platform_device_count=2"
+    command = [str(PYTHON), "-m", "legible", "train", "--workers", "1", "--devices", "4", "--hosts", "2", *arguments]
+    running = [
+        subprocess.Popen(
+            [*command, "--coordinator", coordinator, "--host", host],
+            cwd=tmp_path / host,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for host in ("0", "1")
+    ]
+    told = [one.communicate() for one in running]
+    return [
+        subprocess.CompletedProcess(one.args, one.returncode, *said) for one, said in zip(running, told, strict=True)
+    ]
+
+
+def test_two_hosts_that_share_each_batch_train_as_one_does(tmp_path: Path) -> None:
+    """Four devices on two hosts, and four on one: the same loss and weights, and both hosts write the same."""
+    loss, weights = trained_on(4, tmp_path / "one")
+    for host in ("0", "1"):
+        asked(project(tmp_path / host), SHARED)
+    done = on_two_hosts(tmp_path)
+    assert [one.returncode for one in done] == [0, 0], done
+    for host in ("0", "1"):
+        (state,) = (tmp_path / host).glob("training/checkpoint-1/*.json")
+        assert json.loads(state.read_text(encoding="utf-8"))["history"][0]["loss"] == pytest.approx(loss, rel=1e-4)
+        found = load_network(tmp_path / host / "models/weights")[0].get_weights()
+        assert all(np.allclose(first, second, atol=2e-3) for first, second in zip(weights, found, strict=True))
+    files = [(tmp_path / host / "models/weights/model.weights.h5") for host in ("0", "1")]
+    first, second = (load_network(path.parent)[0].get_weights() for path in files)
+    assert all(np.array_equal(one, other) for one, other in zip(first, second, strict=True))
+
+
+def test_hosts_with_other_parameters_end_with_one_line_each(tmp_path: Path) -> None:
+    for host in ("0", "1"):
+        asked(project(tmp_path / host), SHARED if host == "0" else SHARED.replace("strength: 0.0", "strength: 0.1"))
+    for one in on_two_hosts(tmp_path):
+        assert one.returncode != 0
+        assert "hosts have different parameters or data" in one.stderr
 
 
 def test_devices_that_are_not_there_are_refused_before_anything_is_read(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from legible.training.batches import (
     steps_needed,
 )
 from legible.training.devices import share_batches
+from legible.training.hosts import join_hosts, own_rows
 from legible.training.preprocessing_pool import PreprocessingPool
 
 CHARSET = Charset("digits", "0123456789")
@@ -224,6 +225,27 @@ def test_what_labels_do_not_tell_reaches_the_batch_on_any_number_of_workers(work
 )
 def test_a_batch_divides_among_the_devices_that_share_it(width: int, columns: int, multiple: int, samples: int) -> None:
     assert batch_size(width, columns, multiple) == samples
+
+
+@pytest.mark.parametrize(
+    ("backend", "coordinator", "number", "said"),
+    [
+        ("tensorflow", "10.0.0.1:9876", 0, "--hosts 2 needs JAX, and the backend is tensorflow"),
+        ("jax", "10.0.0.1:9876", 2, "--host 2: hosts are numbered from 0 to 1"),
+        ("jax", "", 0, "--hosts 2 needs --coordinator"),
+    ],
+)
+def test_hosts_that_cannot_join_are_refused(
+    monkeypatch: pytest.MonkeyPatch, backend: str, coordinator: str, number: int, said: str
+) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    with pytest.raises(SettingsError, match=said):
+        join_hosts(coordinator, count=2, number=number)
+
+
+def test_one_host_computes_all_rows() -> None:
+    batch = np.arange(6).reshape(3, 2)
+    assert own_rows(batch) is batch
 
 
 def test_several_devices_need_a_backend_that_can_share() -> None:

@@ -62,7 +62,10 @@ def train(
     stop_after: Annotated[
         str, typer.Option(help="The name or number of a phase: stop after it, as a recipe that ends there.")
     ] = "",
-    devices: Annotated[int, typer.Option(min=1, help="Accelerators that share each batch (JAX).")] = 1,
+    devices: Annotated[int, typer.Option(min=1, help="Accelerators that share each batch, on all hosts (JAX).")] = 1,
+    hosts: Annotated[int, typer.Option(min=1, help="Machines that train together (JAX).")] = 1,
+    host: Annotated[int, typer.Option(min=0, help="The number of this machine among them, from 0.")] = 0,
+    coordinator: Annotated[str, typer.Option(help="The address of host 0, such as 10.0.0.1:9876.")] = "",
     tensorboard: Annotated[
         Path | None, typer.Option(envvar="LEGIBLE_TENSORBOARD", help="A folder for TensorBoard's curves too.")
     ] = None,
@@ -73,9 +76,11 @@ def train(
     params = params_of(root)
     limit_threads(threads)
     from legible.training.devices import share_batches
+    from legible.training.hosts import join_hosts
     from legible.training.stage import train as run  # computes from here on
 
-    share_batches(devices, multiple=params.train.batch_multiple)
+    join_hosts(coordinator, count=hosts, number=host)
+    share_batches(devices, multiple=params.train.batch_multiple, hosts=hosts)
     if tensorboard is None:
         run(params, root=root, workers=workers, stop_after=stop_after)
         return

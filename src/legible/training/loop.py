@@ -23,6 +23,7 @@ from legible.network.zoo import STRIDE, build_network, size_named
 from legible.training.batches import Batch, ExampleSource, Planner, PreprocessingConfig, epoch_batches
 from legible.training.checkpoint import Checkpoints, EpochFigures, TrainingProgress
 from legible.training.curves import live_curves, log_epoch, tune_scores
+from legible.training.hosts import check_hosts_agree, host_count, own_rows
 from legible.training.phases import TrainingPhase
 from legible.training.precision import usable_precision
 from legible.training.preprocessing_pool import PreprocessingPool
@@ -63,7 +64,7 @@ class Autosave:
         self._saved = self.clock()
 
     def save_if_due(self, model: CTCModel, progress: TrainingProgress) -> None:
-        if self.clock() - self._saved >= SAVE_SECONDS:
+        if self.clock() - self._saved >= SAVE_SECONDS and host_count() == 1:  # several save where epochs end, together
             self.save(model, progress)
 
 
@@ -80,6 +81,7 @@ def run_phase(
     """Train one phase from its start, or from its checkpoint, to its end; the model holds the averaged weights."""
     model = initial_model(phase, root=root)
     progress = checkpoints.restore(model)
+    check_hosts_agree(checkpoints.fingerprint, epochs=len(progress.history))
     preprocessing = preprocessing_of(phase.params)
     if any(sample.untold for sample in loaded.train if phase.train.mixture.get(sample.group, 0) > 0):
         model.folding = preprocessing.folding
@@ -223,8 +225,10 @@ def train_epoch(
 
 def _train_batch(model: CTCModel, batch: Batch, *, rate: float) -> float:
     model.optimizer.learning_rate.assign(rate)
-    targets = {"labels": batch.labels, "untold": batch.untold} if model.folding else batch.labels
-    return float(np.mean(model.train_on_batch({"image": batch.image, "mask": batch.mask}, targets)))
+    labels = own_rows(batch.labels)
+    targets = {"labels": labels, "untold": own_rows(batch.untold)} if model.folding else labels
+    inputs = {"image": own_rows(batch.image), "mask": own_rows(batch.mask)}
+    return float(np.mean(model.train_on_batch(inputs, targets)))
 
 
 def learning_rate(progress: float, params: TrainParams) -> float:
