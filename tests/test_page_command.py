@@ -2,11 +2,14 @@
 
 import io
 import json
+import os
+import threading
 from pathlib import Path
 
 import numpy as np
 import pypdfium2 as pdfium
 import pytest
+from ink_detector import write_ink_detector
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -88,3 +91,14 @@ def test_pages_are_read_and_what_is_none_is_named(tmp_path: Path, bundle_folder:
     assert "broken.png: this is not an image" in outcome.stderr
     answer = json.loads((tmp_path / "out/blank.json").read_text(encoding="utf-8"))
     assert [page["size"] for page in answer["pages"]] == [[120, 80], [120, 80]]
+
+
+@pytest.mark.slow
+def test_a_pipe_is_read_once(tmp_path: Path, bundle_folder: Path) -> None:
+    pipe, model = tmp_path / "scan", write_ink_detector(tmp_path / "detector.tflite")
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=pipe.write_bytes, args=(tiff(2),), daemon=True)
+    writer.start()
+    options = ["--bundle", str(bundle_folder), "--detector", str(model), "--format", "pdf", "--output", str(tmp_path)]
+    assert CliRunner().invoke(app, ["page", str(pipe), *options]).exit_code == 0
+    assert len(pdfium.PdfDocument(tmp_path / "scan.pdf")) == 2

@@ -1,6 +1,7 @@
 """`import legible` and read: paths, bytes, open files, PIL images and arrays; in threads, and after a fork."""
 
 import io
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -92,6 +93,17 @@ def test_a_reading_names_alternatives_and_prefers_a_lexicon(path: Path) -> None:
 def test_what_is_no_image_is_said_in_one_line(given: Any, message: str) -> None:
     with pytest.raises(ImageError, match=message):
         legible.read(given)
+
+
+def test_a_file_of_holes_or_without_end_is_refused(tmp_path: Path) -> None:
+    holes = tmp_path / "holes.png"
+    holes.touch()
+    os.truncate(holes, 2**40)
+    for read in (legible.read, legible.read_page):
+        with pytest.raises(ImageError, match="more than 100000000 bytes"):
+            read(holes)
+    with holes.open("rb") as file, pytest.raises(ImageError, match="more than 100000000 bytes"):
+        legible.read(file)
 
 
 def test_a_path_without_a_file_is_an_error_of_the_system(tmp_path: Path) -> None:

@@ -99,6 +99,7 @@ def test_what_is_no_image_in_a_folder_ends_nothing(scans: Path) -> None:
     (scans / "folder.png").mkdir()
     (scans / "broken.png").symlink_to("nowhere")
     (scans / "letter.pdf").write_bytes(b"%PDF-1.7")
+    os.mkfifo(scans / "pipe.png")  # would be waited for
     done = read(scans, "--json")
     assert done.exit_code == 1
     rows = [json.loads(line) for line in done.stdout.splitlines()]
@@ -106,6 +107,7 @@ def test_what_is_no_image_in_a_folder_ends_nothing(scans: Path) -> None:
     assert [Path(row["path"]).name for row in rows if "error" in row] == ["broken.png"]
     assert "broken.png: No such file or directory" in done.stderr
     assert "letter.pdf: PDF is not read; skipped" in done.stderr
+    assert "pipe.png: a pipe or device; skipped" in done.stderr
     assert "folder.png" not in done.stderr
 
 

@@ -8,6 +8,11 @@ import os
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from legible.errors import ImageTooLargeError
+
+MAX_FILE_BYTES = 100_000_000
+"""The most bytes of a file that are read: a device or a file of holes has more than the memory."""
+
 
 @runtime_checkable
 class BinaryFile(Protocol):
@@ -29,7 +34,7 @@ def image_file(image: ImageInput) -> tuple[str, bytes]:
     """
     if isinstance(image, str | os.PathLike):
         path = Path(image)
-        return path.name, path.read_bytes()
+        return path.name, file_bytes(path)
     if isinstance(image, bytes | bytearray | memoryview):
         return "image", bytes(image)
     if is_pil_image(image) or is_array(image):
@@ -37,6 +42,12 @@ def image_file(image: ImageInput) -> tuple[str, bytes]:
     if isinstance(image, BinaryFile):
         return Path(str(getattr(image, "name", "image"))).name, _bytes_of(image)
     raise TypeError(f"{type(image).__name__} is no image; give {KINDS}")
+
+
+def file_bytes(path: Path, *, limit: int = MAX_FILE_BYTES) -> bytes:
+    """Return the bytes of a file. Raise ImageTooLargeError for one that has more than the limit, or no end."""
+    with path.open("rb") as file:
+        return _within(file.read(limit + 1), limit)
 
 
 def is_pil_image(image: ImageInput) -> bool:
@@ -50,9 +61,15 @@ def is_array(image: ImageInput) -> bool:
 
 
 def _bytes_of(file: BinaryFile) -> bytes:
-    content: object = file.read()
+    content: object = file.read(MAX_FILE_BYTES + 1)
     if not isinstance(content, bytes):
         raise TypeError(f"the file gives {type(content).__name__}; open it for bytes, as open(path, 'rb')")
+    return _within(content, MAX_FILE_BYTES)
+
+
+def _within(content: bytes, limit: int) -> bytes:
+    if len(content) > limit:
+        raise ImageTooLargeError(f"the file has more than {limit} bytes; send a smaller picture")
     return content
 
 

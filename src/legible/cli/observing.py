@@ -37,8 +37,9 @@ class FileObserver:
     def observe(self, image: Path | bytes, reading: "Reading") -> None:
         """Observe the reading of a file or of bytes, which are decoded once more."""
         from legible.image.decode import decode
+        from legible.image_input import file_bytes
 
-        pixels = decode(image if isinstance(image, bytes) else image.read_bytes())
+        pixels = decode(image if isinstance(image, bytes) else file_bytes(image))
         self.recorder.record(pixels, reading, self._origin_of(image))
 
     def _origin_of(self, image: Path | bytes) -> "NamedOrigin":

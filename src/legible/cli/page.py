@@ -31,6 +31,7 @@ def page(
     """Read whole pages. Exit code 1: some could not be read. Example: legible page scan.pdf --format pdf --output ."""
     from tqdm import tqdm
 
+    from legible.image_input import file_bytes
     from legible.observations.recorder import NamedOrigin
     from legible.pages.read import PageOptions
     from legible.pages.shipped import open_reader
@@ -47,7 +48,8 @@ def page(
             if observer:
                 observer.document = str(path.resolve())
             try:
-                _write(reader.read(path.read_bytes()), form, path, output)
+                data = file_bytes(path)  # once: a pipe gives it once
+                _write(reader.read(data), data, form, path, output)
             except (LegibleError, OSError) as error:
                 if len(paths) == 1:
                     raise
@@ -57,11 +59,11 @@ def page(
         raise typer.Exit(1)
 
 
-def _write(result: "DocumentResult", form: PageFormat, path: Path, output: Path | None) -> None:
+def _write(result: "DocumentResult", data: bytes, form: PageFormat, path: Path, output: Path | None) -> None:
     from legible.files import replace_file
     from legible.pages.write import files_of
 
-    files = files_of(result, form, stem=path.stem, data=path.read_bytes())
+    files = files_of(result, form, stem=path.stem, data=data)
     if output is None:
         for content in files.values():
             sys.stdout.write(content.decode())

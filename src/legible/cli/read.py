@@ -107,11 +107,13 @@ def find_images(paths: Sequence[Path]) -> tuple[list[Given], int]:
 
     Raise LegibleError where nothing is there to read.
     """
+    from legible.image_input import image_file
+
     given: list[Given] = []
     missing = 0
     for path in paths:
         if str(path) == STANDARD_INPUT:
-            given.append(Given(STANDARD_INPUT, sys.stdin.buffer.read()))
+            given.append(Given(STANDARD_INPUT, image_file(sys.stdin.buffer)[1]))
         elif path.is_dir():
             given += [Given(str(one), one) for one in image_files(path)]
         elif path.exists():
@@ -136,9 +138,11 @@ def image_files(folder: Path) -> list[Path]:
     readable = IMAGE_SUFFIXES | (HEIF_SUFFIXES if heif.is_readable() else frozenset())
     found = [path for path in sorted(folder.rglob("*")) if not path.is_dir()]
     for path in found:
-        if path.suffix.lower() in OTHER_SUFFIXES - readable:
+        if path.exists() and not path.is_file():
+            say(f"{path}: a pipe or device; skipped")
+        elif path.suffix.lower() in OTHER_SUFFIXES - readable:
             say(f"{path}: {path.suffix.lower()[1:].upper()} is not read; skipped")
-    images = [path for path in found if path.suffix.lower() in readable]
+    images = [p for p in found if p.suffix.lower() in readable and (p.is_file() or not p.exists())]
     if not images:
         raise LegibleError(f"{folder}: no images ({', '.join(sorted(readable))}) in this folder")
     return images
@@ -185,10 +189,11 @@ def reason(error: Exception) -> str:
 def frame_count(image: Path | bytes) -> int:
     """Return the number of frames of an image file, such as the pages of a TIFF; 1 for formats that hold one."""
     from legible.image.inputs import count_frames
+    from legible.image_input import file_bytes
 
     if isinstance(image, Path) and image.suffix.lower() not in FRAMED_SUFFIXES:
         return 1
-    return count_frames(image if isinstance(image, bytes) else image.read_bytes())
+    return count_frames(image if isinstance(image, bytes) else file_bytes(image))
 
 
 @contextmanager

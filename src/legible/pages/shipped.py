@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 
 from legible.detection.detector import LineDetector
+from legible.image_input import file_bytes
 from legible.pages.read import ObserveLine, PageOptions, PageReader
 from legible.pages.result import DocumentResult
 from legible.pages.trust import UNFITTED, LineTrust
@@ -19,7 +20,7 @@ def read_page(document: str | Path | bytes) -> DocumentResult:
 
     Raise BundleError for a bundle without a line detector, and ImageError for what is no document.
     """
-    data = document if isinstance(document, bytes) else Path(document).read_bytes()
+    data = document if isinstance(document, bytes) else file_bytes(Path(document))
     with _opening:
         reader = _reader()
     return reader.read(data)
