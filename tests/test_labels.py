@@ -1,6 +1,7 @@
 """Labels: rows that survive a crash, who said what last, and which image comes next for whom."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,8 @@ from legible.labelling.desk import LabelDesk, LabelRefusedError, Seen
 from legible.labelling.drawn import drawn_labels
 from legible.labelling.labels import MAX_LENGTH, Label, LabelBook, LabelLog, faults_of, read_rows
 from legible.observations.chance import is_at_random
+from legible.observations.page_row import PageObservation
+from legible.observations.row import Observation
 from legible.observations.shadow import ShadowRow
 
 IDS = [f"20261129T10-7-{number:012x}" for number in range(40)]
@@ -261,3 +264,37 @@ def test_only_images_that_were_kept_at_random_are_blind() -> None:
     assert all(is_at_random(name, kept=1.0) for name, is_one in kept.items() if is_one)
     many = [f"20251121T08-7-{number:012x}" for number in range(4000)]
     assert np.mean([is_at_random(name, kept=0.5) for name in many]) == pytest.approx(0.05, abs=0.01)
+
+
+ROW = Label(1.0, "20261123T12-7-000000000001", "anna", "text", "Hamburg", "blind", "Hamburg", 0.9, "b")
+VALUES = (None, True, -1, 1e999, 10**400, "\0", [], {}, [[1]])
+"""What stands in the place of a value."""
+
+
+def odd_rows(row: str) -> list[str]:
+    """Rows with each of their values replaced by others, and those that no parser follows to their end."""
+    fields = json.loads(row)
+    replaced = [json.dumps({**fields, name: value}) for name in fields for value in VALUES]
+    return [*replaced, "[" * 100_000, '{"a":' * 100_000, "", "null", row[:40]]
+
+
+def test_a_row_of_any_content_is_a_label_or_torn(tmp_path: Path) -> None:
+    (tmp_path / "v1").mkdir()
+    for row in odd_rows(ROW.to_json()):
+        (tmp_path / "v1/20261123-w.jsonl").write_text(f"{row}\n{ROW.to_json()}\n")
+        book = LabelBook.of(read_rows(tmp_path))
+        assert ROW in book.labels.values(), row[:200]
+        book.agreed()
+
+
+@pytest.mark.parametrize("parse", [Observation.from_json, ShadowRow.from_json, PageObservation.from_json])
+def test_a_row_that_no_parser_follows_to_its_end_is_torn(parse: Callable[[str], object]) -> None:
+    for row in ("[" * 100_000, '{"a":' * 100_000):
+        with pytest.raises(ValueError, match="nested too deeply"):
+            parse(row)
+
+
+def test_a_number_that_no_float_holds_is_no_observation() -> None:
+    row = Observation(at=1.0, channel="", width=9, height=9, length=3, confidence=0.5, statistics={})
+    with pytest.raises(ValueError, match="no observation"):
+        Observation.from_json(row.to_json().replace("0.5", "1" + 400 * "0"))

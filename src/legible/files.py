@@ -140,6 +140,14 @@ class JsonFormat:
         write_text(path, json.dumps(stated, indent=indent, ensure_ascii=False) + "\n")
 
 
+def parse_row(line: str | bytes) -> Any:
+    """Return the content of a row of JSON. Raise ValueError for a torn one, also one nested too deeply to be parsed."""
+    try:
+        return json.loads(line)
+    except RecursionError as error:
+        raise ValueError("a row that is nested too deeply") from error
+
+
 def _reason(error: BaseException) -> str:
     """Say what is wrong in one line: a missing key by its name, other errors in their own words."""
     said = f"no {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__

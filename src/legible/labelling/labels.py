@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from legible.errors import DataError
+from legible.files import parse_row
 from legible.observations.layout import FOLDER, READING_ID
 from legible.observations.log import is_torn
 from legible.observations.retention import DAY_SECONDS
@@ -17,6 +18,8 @@ from legible.observations.retention import DAY_SECONDS
 LABEL_VERSION = 1
 MAX_LENGTH = 1000
 """The most characters of a label's text."""
+MAX_NUMBER = 1e12
+"""No time is so late: a row that says so would be the newest for ever."""
 LabelVerdict = Literal["text", "unreadable", "not_text", "skip", "undo"]
 VERDICTS = get_args(LabelVerdict)
 WORKER = re.compile(r"[A-Za-z0-9_.-]+")
@@ -48,16 +51,25 @@ class Label:
     @staticmethod
     def from_json(line: str) -> "Label":
         """Parse a line. Raise ValueError for a torn row or one of another format."""
-        fields = json.loads(line)
+        fields = parse_row(line)
         if not isinstance(fields, dict) or fields.pop("version", None) != LABEL_VERSION:
             raise ValueError("no label")
         try:
             label = Label(**fields)
         except TypeError as error:
             raise ValueError("no label") from error
-        if label.verdict not in VERDICTS or not isinstance(label.text, str) or not isinstance(label.at, int | float):
+        texts = (label.reading_id, label.labeller, label.text, label.drawn, label.read, label.bundle)
+        are_sound = (
+            all(isinstance(text, str) for text in texts) and _is_number(label.at) and _is_number(label.confidence)
+        )
+        if label.verdict not in VERDICTS or not are_sound:
             raise ValueError("no label")
         return label
+
+
+def _is_number(value: object) -> bool:
+    """Say whether it is one, finite, and no later than any time."""
+    return isinstance(value, int | float) and abs(value) < MAX_NUMBER
 
 
 def faults_of(reading_id: str, labeller: str, verdict: str, text: str) -> list[str]:

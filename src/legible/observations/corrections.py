@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from legible.files import parse_row
 from legible.observations.layout import FOLDER
 
 CORRECTION_VERSION = 1
@@ -30,7 +31,7 @@ def read_corrections(folder: Path) -> dict[str, str]:
         with path.open(encoding="utf-8", errors="replace") as file:
             for line in file:
                 try:
-                    fields = json.loads(line)
+                    fields = parse_row(line)
                     texts[fields["reading_id"]] = fields["text"]
                 except (ValueError, KeyError, TypeError):  # torn, as rows of observations may be
                     continue

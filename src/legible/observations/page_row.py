@@ -5,6 +5,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from legible.files import parse_row
+
 FORMAT_VERSION = 1
 
 
@@ -41,14 +43,14 @@ class PageObservation:
     @staticmethod
     def from_json(line: str) -> "PageObservation":
         """Parse a line. Raise ValueError for another format, or a torn row."""
-        fields: Any = json.loads(line)
+        fields: Any = parse_row(line)
         version = fields.pop("version", None) if isinstance(fields, dict) else None
         if version != FORMAT_VERSION:
             raise ValueError(f"page format {version!r} is not {FORMAT_VERSION}")
         try:
             row = PageObservation(**fields)
             is_sound = math.isfinite(row.at + row.lines + row.accepted + row.confidence + row.angle + row.seconds)
-        except TypeError as error:
+        except (TypeError, OverflowError) as error:
             raise ValueError("no row of a page") from error
         if not is_sound:
             raise ValueError("a row of a page with a number that is none")

@@ -8,13 +8,14 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from legible.arrays import GreyImage
 from legible.errors import DataError
-from legible.files import replace_file
+from legible.files import parse_row, replace_file
 from legible.image.statistics import STATISTICS, measure
 from legible.reading import Reading
 
@@ -74,7 +75,7 @@ class Observation:
     @staticmethod
     def from_json(line: str) -> "Observation":
         """Parse a line. Raise DataError for a newer format, OlderRowError for an older, ValueError for a torn row."""
-        fields: Any = json.loads(line)
+        fields: Any = parse_row(line)
         if not isinstance(fields, dict):
             raise ValueError("no observation")  # noqa: TRY004
         version = fields.pop("version", None)
@@ -95,8 +96,10 @@ class Observation:
         names = (self.channel, self.reading_id, self.document, self.sender, self.lexicon)
         if not (all(isinstance(name, str) for name in names) and isinstance(self.statistics, dict)):
             return False
-        read = self.at + self.confidence + self.length + self.capitals + self.digits + self.signs
-        return math.isfinite(read + sum(self.statistics.values()))
+        with suppress(OverflowError):  # a whole number that no float holds
+            read = self.at + self.confidence + self.length + self.capitals + self.digits + self.signs
+            return math.isfinite(read + sum(self.statistics.values()))
+        return False
 
 
 def observe(

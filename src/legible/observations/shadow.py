@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from legible.errors import DataError
+from legible.files import parse_row
 from legible.observations.layout import FOLDER
 from legible.observations.row import check_of
 from legible.reading import Reading
@@ -40,7 +41,7 @@ class ShadowRow:
     @staticmethod
     def from_json(line: str) -> "ShadowRow":
         """Parse a line. Raise DataError for another format, ValueError, TypeError or KeyError for a torn row."""
-        fields: dict[str, Any] = json.loads(line)
+        fields: dict[str, Any] = parse_row(line)
         version = fields.pop("version")
         if version != SHADOW_VERSION:
             raise DataError(
