@@ -40,7 +40,7 @@ test-slow: $(FULL)/.ready $(accelerate)/.ready ## Run the tests that take minute
 check: $(FULL)/.ready ## Lint, format and types; workflows, YAML and scripts
 	@sh scripts/check
 
-tiny: $(FULL)/.ready ## Rehearse the whole pipeline in a scratch folder, in about a minute
+tiny: $(FULL)/.ready ## Rehearse the whole pipeline in a scratch folder, in a minute or two
 	@sh scripts/tiny
 finetune: $(FULL)/.ready ## Fine-tune the shipped weights to a transcribed folder: FOLDER=letters INTO=work/finetune TERMS="CC BY 4.0"
 	@sh scripts/finetune

@@ -1,6 +1,7 @@
 """The whole pipeline, from generation to bundle, and what a second run does."""
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -37,6 +38,11 @@ def test_it_ends_in_a_bundle_that_reads(made: Path, print_face: Path) -> None:
     assert 0 <= reading.confidence <= 1
     assert bundle.manifest.sources == ("generated-handwriting", "generated-print", "generated-strokes")
     assert "not stated" not in (made / "models/bundle/card.md").read_text()
+
+
+def test_its_figures_are_above_zero(made: Path) -> None:
+    figures = json.loads((made / "models/bundle/evaluation.json").read_text())["slices"]
+    assert figures["generated-print/word"]["exact_match"] > 0
 
 
 def test_a_second_run_does_nothing(made: Path) -> None:
