@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from bundle_variants import variant
-from page_child import FRAMES
+from page_child import FRAMES, until_all_are_gone
 from PIL import Image
 
 from legible.config import ServiceSettings
@@ -73,10 +73,9 @@ def run(folder: Path, bundle_folder: Path) -> Callable[..., None]:
 
         async def run() -> None:
             transport = httpx.ASGITransport(build_app(api, pages))
-            async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+            async with until_all_are_gone(), httpx.AsyncClient(transport=transport, base_url="http://here") as client:
                 await act(client, pages)
-            pages.close()
-            await asyncio.sleep(0.05)
+                pages.close()
 
         asyncio.run(run())
         api.close()

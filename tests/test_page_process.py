@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from page_child import FRAMES
+from page_child import FRAMES, until_all_are_gone
 
 from legible.service.page_messages import PageJob, PageReply, PageSetup
 from legible.service.page_process import (
@@ -56,11 +56,11 @@ def run(
 ) -> None:
     async def acted() -> None:
         process = PageProcess(SETUP, command=script(), on_end=ends.append, **options)  # type: ignore[arg-type]
-        try:
-            await act(process)
-        finally:
-            process.close()
-            await asyncio.sleep(0.05)
+        async with until_all_are_gone():
+            try:
+                await act(process)
+            finally:
+                process.close()
 
     asyncio.run(acted())
 
