@@ -70,7 +70,8 @@ def build_inference_network(network: keras.Model, size: NetworkSize, *, labels: 
     return twin
 
 
-def _logits(x: MaskedFeatures, size: NetworkSize, *, labels: int, dropout: float) -> Tensor:
+def column_features(x: MaskedFeatures, size: NetworkSize, *, dropout: float) -> MaskedFeatures:
+    """Return the features of each time step: (B, height, W, 1) -> (B, 1, T, units)."""
     x = blocks.convolve(x, filters=size.trunk[0], name="trunk1")
     x = blocks.pool(x, stride=(2, 2), name="pool1")
     x = blocks.convolve(x, filters=size.trunk[1], name="trunk2")
@@ -84,5 +85,10 @@ def _logits(x: MaskedFeatures, size: NetworkSize, *, labels: int, dropout: float
         x = blocks.mix_columns(
             x, kernel=size.kernel, expansion=size.expansion, dropout=dropout, name=f"temporal{number}"
         )
-    logits = layers.Conv2D(labels, 1, name="logits")(x.features)
+    return x
+
+
+def _logits(x: MaskedFeatures, size: NetworkSize, *, labels: int, dropout: float) -> Tensor:
+    features = column_features(x, size, dropout=dropout).features
+    logits = layers.Conv2D(labels, 1, name="logits")(features)
     return layers.Reshape((-1, labels), name="steps")(logits)
