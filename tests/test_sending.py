@@ -1,13 +1,17 @@
 """Observations that are sent away: every row once, whatever fails on the way, and what is lost is counted."""
 
+import errno
+import io
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from google.protobuf import json_format
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -16,7 +20,7 @@ from reference_rows import HOUR, MONDAY, rows_like
 from legible.config import ServiceSettings
 from legible.errors import DataError, SettingsError
 from legible.observations import sending
-from legible.observations.columns import to_parquet
+from legible.observations.columns import read_parquet, to_parquet
 from legible.observations.lines import to_request
 from legible.observations.row import Observation
 from legible.observations.sending import BatchSender, CollectorDestination, ParquetDestination
@@ -192,6 +196,29 @@ def test_other_records_of_a_collector_are_passed_by_and_damaged_lines_are_counte
     tally = WindowTally()
     assert list(stream(tmp_path, tally=tally)) == rows
     assert tally.torn == 2
+
+
+def test_parquet_that_is_damaged_anywhere_is_read_or_refused_in_one_line() -> None:
+    """pyarrow names damage in many ways, an OSError and a UnicodeDecodeError among them."""
+    whole, random = to_parquet(rows_like(50, seed=1)), np.random.default_rng(0)
+    kinds = Counter[str]()
+    for _ in range(150):
+        content = np.frombuffer(whole, np.uint8).copy()
+        content[random.integers(len(content), size=3)] = random.integers(256, size=3)
+        try:
+            kinds["read"] += bool(list(read_parquet(io.BytesIO(content.tobytes()))))
+        except DataError:
+            kinds["refused"] += 1
+    assert kinds["refused"] > 20
+
+
+def test_a_fault_of_the_disk_is_no_damage() -> None:
+    class Disk(io.BytesIO):
+        def read(self, _: int | None = -1) -> bytes:
+            raise OSError(errno.EIO, "Input/output error")
+
+    with pytest.raises(OSError, match="Input/output error"):
+        list(read_parquet(Disk(to_parquet(rows_like(1, seed=1)))))
 
 
 def test_parquet_of_another_kind_or_cut_off_is_an_error_that_names_it(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def without_readings(content: bytes, readings: Collection[str]) -> tuple[bytes, 
         is_gone = pa.compute.is_in(parquet.read(columns=["reading_id"])["reading_id"], pa.array(sorted(readings)))
         gone = pa.compute.sum(is_gone).as_py() or 0
         left = _file_of(parquet.read().filter(pa.compute.invert(is_gone))) if gone else content
-    except (pa.ArrowInvalid, KeyError, OSError) as error:
+    except (pa.ArrowException, ValueError, KeyError, OSError) as error:
         raise DataError(f"damaged observations ({error}); take the file away") from error
     return left, gone
 
@@ -72,8 +72,15 @@ def read_parquet(file: IO[bytes], *, channel: str | None = None) -> Iterator[Obs
         for batch in parquet.iter_batches(batch_size=ROWS_AT_ONCE):
             chosen = batch if channel is None else batch.filter(pa.compute.equal(batch["channel"], channel))
             yield from map(_row, chosen.to_pylist())
-    except (pa.ArrowInvalid, KeyError, TypeError) as error:
+    except (pa.ArrowException, ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+        if is_of_store(error):
+            raise
         raise DataError(f"damaged observations ({error}); fetch the file anew, or take it away") from error
+
+
+def is_of_store(error: BaseException) -> bool:
+    """Say whether an error is of the disk or the network: pyarrow raises OSError, without a number, for damage too."""
+    return isinstance(error, OSError) and error.errno is not None
 
 
 def _check_version(metadata: dict[bytes, bytes]) -> None:
