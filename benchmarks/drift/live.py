@@ -110,7 +110,7 @@ def run(chosen: argparse.Namespace, normal: list[LineImage], others: list[LineIm
     )
     made.save(folder / "baseline")
     print(f"baseline of {made.images} images, bunched by {made.reference.bunching:.1f}", file=sys.stderr)
-    settings = {"LEGIBLE_BUNDLE": str(bundle), "LEGIBLE_BASELINE": str(folder / "baseline")}
+    settings: dict[str, Any] = {"LEGIBLE_BUNDLE": str(bundle), "LEGIBLE_BASELINE": str(folder / "baseline")}
     (folder / "second").mkdir()
     with contextlib.ExitStack() as running:
         service = running.enter_context(serving.started(folder / "second", **settings))

@@ -97,7 +97,7 @@ def watched(folder: Path, service: str) -> Iterator[Stand]:
     """Prometheus with hurried copies of the rules over a service, its alerts sent on to the receiver."""
     ports = {name: free_port() for name in ("prometheus", "alertmanager", "receiver")}
     configure(folder, service.removeprefix("http://"), ports)
-    commands = {
+    commands: dict[str, list[object]] = {
         "receiver": [sys.executable, MONITORING / "receiver.py", "--port", ports["receiver"]],
         "alertmanager": [
             "prometheus-alertmanager", f"--config.file={folder}/alertmanager.yml", f"--storage.path={folder}/alerts",
