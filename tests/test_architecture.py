@@ -1,10 +1,8 @@
 """The house stands: a module imports only from floors below its own, and each heavy library stays at home."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-
-import pytest
 
 PACKAGE = Path(__file__).parents[1] / "src/legible"
 FLOORS = (
@@ -56,8 +54,11 @@ HOMES = {
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
+TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in MODULES}
+
+
 def imported(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(TREES[path]):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -68,35 +69,43 @@ def floor_of(room: str) -> int:
     return next(number for number, rooms in enumerate(FLOORS) if room in rooms)
 
 
+def place_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
 def room_of(path: Path) -> str:
     return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_module_imports_only_from_floors_below(path: Path) -> None:
+def found_in(look: Callable[[Path], Collection[object]]) -> dict[str, Collection[object]]:
+    """What a look at each module finds, of those where it finds anything."""
+    return {place_of(path): found for path in MODULES if (found := look(path))}
+
+
+def imported_from_above(path: Path) -> set[str]:
     room = room_of(path)
     if room in ("__init__", "__main__"):
-        return
+        return set()
     others = {name.split(".")[1] for name in imported(path) if name.startswith("legible.")} - {room, "__version__"}
-    too_high = {other for other in others if floor_of(other) >= floor_of(room) and floor_of(room) > 0}
-    assert not too_high
+    return {other for other in others if floor_of(other) >= floor_of(room) and floor_of(room) > 0}
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_heavy_library_stays_at_home(path: Path) -> None:
-    place = path.relative_to(PACKAGE).as_posix()
-    strays = {
-        name
-        for name in (imported_name.split(".")[0] for imported_name in imported(path))
-        if name in HOMES and not place.startswith(HOMES[name])
-    }
-    assert not strays
+def test_a_module_imports_only_from_floors_below() -> None:
+    assert found_in(imported_from_above) == {}
+
+
+def away_from_home(path: Path) -> set[str]:
+    libraries = {name.split(".")[0] for name in imported(path)}
+    return {name for name in libraries if name in HOMES and not place_of(path).startswith(HOMES[name])}
+
+
+def test_a_heavy_library_stays_at_home() -> None:
+    assert found_in(away_from_home) == {}
 
 
 MAX_LINES = 300
 MAX_MEDIAN, MAX_90TH = 6, 16
 """Lines of a function, from its def to its end."""
-TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in MODULES}
 
 
 def module_name(path: Path) -> str:
@@ -135,10 +144,9 @@ def test_a_class_has_a_name_of_its_own() -> None:
     assert {name for name in names if names.count(name) > 1} == set()
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_file_is_one_room(path: Path) -> None:
-    lines = len(path.read_text(encoding="utf-8").splitlines())
-    assert lines <= MAX_LINES
+def test_a_file_is_one_room() -> None:
+    lengths = {place_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES}
+    assert {place: lines for place, lines in lengths.items() if lines > MAX_LINES} == {}
 
 
 def test_functions_are_short() -> None:
@@ -152,11 +160,14 @@ def test_functions_are_short() -> None:
     assert lengths[len(lengths) * 9 // 10] <= MAX_90TH
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
-def test_a_docstring_has_a_subject(path: Path) -> None:
-    """`Of the height` says nothing; `The fraction of the height` does."""
+def without_subject(path: Path) -> list[str]:
+    """The docstrings without one: `Of the height` says nothing; `The fraction of the height` does."""
     texts = [node.value.value for node in ast.walk(TREES[path]) if isinstance(node, ast.Expr) and is_text(node)]
-    assert [text for text in texts if text.startswith(("Of ", "So many "))] == []
+    return [text for text in texts if text.startswith(("Of ", "So many "))]
+
+
+def test_a_docstring_has_a_subject() -> None:
+    assert found_in(without_subject) == {}
 
 
 def is_text(node: ast.Expr) -> bool:

@@ -46,6 +46,7 @@ def normal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_what_is_unlike_training_is_no_drift_from_a_normal_of_its_own(normal: Path) -> None:
     write_observations(normal / "now.jsonl", rows(200, seed=4))
     by_bundle, by_baseline = (

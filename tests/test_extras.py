@@ -29,6 +29,7 @@ def modules_of(name: str) -> set[str]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extra", EXTRAS)
 def test_every_requirement_of_an_extra_is_found_in_one_that_brings_it(extra: str) -> None:
     for name in {distribution(one) for one in DECLARED[extra]} - UNIMPORTED:

@@ -243,6 +243,7 @@ def test_the_longest_idle_connection_goes_first_where_there_are_too_many() -> No
     assert [statuses(answer) for answer in others] == [[200], [200], [200]]
 
 
+@pytest.mark.slow
 def test_a_caller_who_reads_no_answer_is_hung_up_on() -> None:
     async def run() -> float:
         async with running(limits=HURRIED) as port:
@@ -347,6 +348,7 @@ def test_whose_refusal_says_more_gets_it_from_the_application(odd: bytes) -> Non
     assert (statuses(answer), counted) == ([429], [])
 
 
+@pytest.mark.slow
 def test_who_was_refused_and_sends_no_more_is_hung_up_on() -> None:
     answer = exchanged(READ.replace(b"3", b"9") + b"\r\nabc", admission=admission(Slots(0)))
     assert statuses(answer) == [429]

@@ -27,6 +27,7 @@ def estimated(window: list[LabelledReading], labelled: list[LabelledReading]) ->
     return made.exact_match, made.low, made.high
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("off", "lines"), [(0.0, 1), (0.2, 1), (0.15, 20)])
 def test_the_interval_holds_the_truth_nineteen_times_in_twenty(off: float, lines: int) -> None:
     rng = np.random.default_rng(1)
@@ -42,6 +43,7 @@ def test_the_interval_holds_the_truth_nineteen_times_in_twenty(off: float, lines
     assert np.mean(errors) < 0.04
 
 
+@pytest.mark.slow
 def test_it_is_closer_than_the_labels_alone_where_confidence_tells_right_from_wrong() -> None:
     rng = np.random.default_rng(2)
     with_confidence, alone = [], []

@@ -174,6 +174,7 @@ def test_no_process_is_left_behind(script: Callable[[], list[str]], ends: list[E
     assert not Path(f"/proc/{pids[0]}/cmdline").exists() or Path(f"/proc/{pids[0]}/cmdline").read_bytes() == b""
 
 
+@pytest.mark.slow
 def test_processes_that_share_a_turn_read_one_at_a_time(script: Callable[[], list[str]], ends: list[EndReason]) -> None:
     async def acted() -> None:
         turn = asyncio.Lock()

@@ -56,6 +56,7 @@ def window(name: str, severity: int, share: float = 1.0) -> Summary:
     return Summary.of(known(), [*odd[:changed], *usual[changed:]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "severity"), WAYS)
 def test_a_corruption_of_other_images_is_named_with_its_severity(name: str, severity: int) -> None:
     cause = signatures().cause(window(name, severity).counts.deviations)

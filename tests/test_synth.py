@@ -202,6 +202,7 @@ def test_kerning_brings_pairs_nearer_in_files_of_any_format(print_face: Path, pa
     assert advances(packed_face) == advances(print_face)
 
 
+@pytest.mark.slow
 def test_a_packed_font_draws_the_same_however_often_it_is_opened(packed_face: Path) -> None:
     drawn = []
     for _ in range(2):
@@ -212,6 +213,7 @@ def test_a_packed_font_draws_the_same_however_often_it_is_opened(packed_face: Pa
     assert drawn[0] == drawn[1]
 
 
+@pytest.mark.slow
 def test_a_font_that_is_opened_often_is_unpacked_once(packed_face: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     unpacked: list[object] = []
     plain = fonts.woff2.decompress
