@@ -25,7 +25,11 @@ TAG = "v1.0.0"
 TRAINED_BADLY = {
     "epochs": 1,
     "epoch_samples": 256,
+    "batch_columns": 8192,
     "learning_rate": 0.008,
+    "warmup_epochs": 1.0,
+    "strength": 0.6,
+    "dropout": 0.1,
     "averaging": 0.0,
     "start_from": "start",
 }

@@ -1,6 +1,8 @@
 """A sweep on Ray Tune, of tiny real trainings: bad ones end early, a second run goes on, and curves are drawn."""
 
-from collections.abc import Iterator, Mapping
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from conftest import PROJECT
 from legible.config import dump_params
 from legible.errors import SettingsError
 from legible.scale.sweep import Sweep
-from legible.scale.sweep_trial import METRICS, TrialRecord, run_trial
+from legible.scale.sweep_trial import METRICS, TrialRecord
 from legible.scale.tuned_sweep import draw_tuned, planned_epochs, prepare, run_tuned, table_of_tuned
 
 SETTINGS = {
@@ -54,6 +56,18 @@ def test_a_trial_has_its_parameters_and_weights_to_start_from_by_their_whole_pat
     assert (folder / "data").readlink() == tmp_path / "data"
 
 
+STOPPED_AFTER_AN_EPOCH = """
+import contextlib, sys
+from pathlib import Path
+from legible.scale.sweep_trial import run_trial
+def stop(metrics):
+    print(repr(metrics["loss"]))
+    raise KeyboardInterrupt
+with contextlib.suppress(KeyboardInterrupt):
+    run_trial(Path(sys.argv[1]), stop, cpus=1, tensorboard="")
+"""
+
+
 @pytest.fixture(scope="module")
 def ray_here() -> Iterator[None]:
     ray = pytest.importorskip("ray", reason="Ray is not installed: the extra `scale`")
@@ -79,19 +93,13 @@ def test_a_sweep_ends_the_worse_early_and_goes_on_where_it_was_stopped(project: 
     sweep = sweep_of([0.003, 1e-9])
     good, bad = sweep.trials()
     folder = prepare(sweep, good, root=project)
-    seen: list[float] = []
-
-    def stop(metrics: Mapping[str, float]) -> None:
-        seen.append(metrics["loss"])
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run_trial(folder, stop, cpus=1, tensorboard="")
+    command = [sys.executable, "-c", STOPPED_AFTER_AN_EPOCH, str(folder)]  # its threads are those of a process
+    stopped = subprocess.run(command, capture_output=True, text=True, check=True)
 
     events = tmp_path / "events"
     first, second = run_tuned(sweep, root=project, tensorboard=str(events))
     assert (first.trial, first.state, len(first.record.epochs)) == (good, "finished", 3)
-    assert first.record.epochs[0]["loss"] == seen[0]
+    assert first.record.epochs[0]["loss"] == float(stopped.stdout)
     assert (second.trial, second.state, len(second.record.epochs)) == (bad, "stopped early", 1)
     assert sorted(path.name for path in events.iterdir()) == sorted([good.name, bad.name])
     assert [name for name in (folder / "training/live/plots/metrics").iterdir() if name.stem == "loss"]
