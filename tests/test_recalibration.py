@@ -24,7 +24,7 @@ from legible.recognition.named_bundles import folder_of_model
 from legible.recognition.recalibration import FILE, SAME, ConfidenceLine, LiveRecalibration, Recalibration, undo
 
 TOO_SURE = ConfidenceLine(-1.0, 0.6)
-"""What is true of a deployment where the bundle is too sure of itself."""
+"""The truth of a deployment where the bundle is too sure of itself."""
 MADE = Recalibration("b", START, 200, plain=TOO_SURE)
 
 

@@ -1,4 +1,4 @@
-"""Which pieces of a row are one line of justified text, though the gaps between them are as wide as those of cells.
+"""Lines of justified text: pieces of a row that are one line, however wide the gaps between them are.
 
 A gap between cells or columns goes on in the rows above and below: a white channel runs through several of them.
 A word gap of justified text is closed by the next rows, and its row begins and ends where those rows do.

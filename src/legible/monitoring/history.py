@@ -24,7 +24,7 @@ SHOWN_DAYS = 30
 
 @dataclass(frozen=True)
 class PastCheck:
-    """What is kept of a check; `beyond` is that of the furthest finding, in thresholds."""
+    """The part of a check that is kept; `beyond` is that of the furthest finding, in thresholds."""
 
     at: float
     outcome: str
