@@ -15,7 +15,7 @@ import pytest
 import yaml
 from conftest import PROJECT
 from hostile_files import encoded, grey_tiff, many_scans, png, tiff, word
-from memory_cgroup import MemoryCgroup, memory_cgroup
+from memory_cgroup import MemoryCgroup, at_once, memory_cgroup
 from PIL import Image
 from serving import Service, started
 
@@ -110,10 +110,7 @@ def test_the_costliest_files_of_many_callers_fit_into_the_bound(service: Service
     callers = [threading.Thread(target=send, args=("/read?statistics=1", "image", [file])) for file in files]
     together = [files[number : number + 4] for number in range(0, len(files), 4)]
     callers += [threading.Thread(target=send, args=("/read_batch", "images", images)) for images in together]
-    for caller in callers:
-        caller.start()
-    for caller in callers:
-        caller.join()
+    at_once(callers)
     assert group.killed == 0
     assert [worker.pid for worker in service.workers] == workers
     assert len(codes) == len(files) + len(together)  # none broke off

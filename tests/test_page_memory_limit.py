@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from memory_cgroup import MemoryCgroup, memory_cgroup
+from memory_cgroup import MemoryCgroup, at_once, memory_cgroup
 from page_documents import drawn_page, encoded_page, pages_as_pdf, pages_as_tiff, pdf_of
 from serving import Service, started
 from test_memory_limit import DEPLOYMENT, FILES, MIB, granted_mib
@@ -77,10 +77,7 @@ def test_costly_documents_beside_costly_images_fit_into_a_pod(
     asked = [(name, "/read_page", make(print_face)) for name, make in DOCUMENTS.items()]
     asked += [(name, "/read", make()) for name, make in FILES.items()]
     callers = [threading.Thread(target=send, args=one) for one in asked]
-    for caller in callers:
-        caller.start()
-    for caller in callers:
-        caller.join()
+    at_once(callers)
     assert group.killed == 0
     assert [worker.pid for worker in service.workers] == workers
     assert len(codes) == len(asked)  # none broke off

@@ -6,8 +6,9 @@ not allow it below one that holds it; making one needs root, or a group that was
 
 import contextlib
 import os
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,3 +112,11 @@ def _remove(folder: Path) -> None:
             folder.rmdir()
             return
         time.sleep(0.1)
+
+
+def at_once(callers: Sequence[threading.Thread]) -> None:
+    """Start all callers, and wait until the last has ended."""
+    for caller in callers:
+        caller.start()
+    for caller in callers:
+        caller.join()

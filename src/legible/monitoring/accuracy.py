@@ -21,11 +21,11 @@ from legible.labelling.drawn import DrawnLabels, drawn_labels
 from legible.observations.corrections import read_corrections
 from legible.observations.hours import HourFiles, hours_newest_first
 from legible.observations.layout import hour
+from legible.observations.retention import DAY_SECONDS
 from legible.observations.row import Observation
 from legible.observations.window import Selection, WindowTally, stream_files
 from legible.tables import markdown_table
 
-DAY_SECONDS = 86_400
 NO_LABELS = DrawnLabels({}, 0, 0, 0)
 HEADER = ("day", "of", "images", "estimated", "by labels drawn at random", "labels", "corrected, of them right")
 Texts = Mapping[str, str]

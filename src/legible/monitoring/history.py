@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from legible.files import DAMAGE, replace_file
-from legible.monitoring.accuracy import DAY_SECONDS, day_of
+from legible.monitoring.accuracy import day_of
 from legible.monitoring.finding import Check
+from legible.observations.retention import DAY_SECONDS
 
 log = logging.getLogger(__name__)
 

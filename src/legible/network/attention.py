@@ -24,6 +24,8 @@ END = BLANK
 """The label that ends a text: CTC's blank, which no text holds."""
 HEADS = 4
 LAYERS = 2
+PADDED = 16
+"""Positions are decoded in arrays of a multiple of this length, so that there are few shapes to compile."""
 LONGEST_WAVE = 10_000.0
 """The wavelength of the slowest of the sinusoids that stand for positions, as in Vaswani et al."""
 
@@ -70,12 +72,11 @@ class AttentionReader:
         """
         features = self.encoder.predict_on_batch({"image": image, "mask": mask})
         steps = mask[:, 0, ::STRIDE]
-        previous = np.full((len(image), max_length + 1), END, np.int32)
+        previous = np.full((len(image), _padded(max_length + 1)), END, np.int32)
         previous[:, 0] = start_label(self.labels)
         has_ended = np.zeros(len(image), np.bool_)
         for place in range(max_length):
-            padded = -(-(place + 1) // PADDED) * PADDED  # few shapes to compile
-            x = {"features": features, "steps": steps, "previous": _filled(previous, padded)}
+            x = {"features": features, "steps": steps, "previous": previous[:, : _padded(place + 1)]}
             best = np.asarray(self.decoder.predict_on_batch(x))[:, place].argmax(axis=-1)
             has_ended |= best == END
             if has_ended.all():
@@ -84,12 +85,9 @@ class AttentionReader:
         return [[int(label) for label in row[1:] if label != END] for row in previous]
 
 
-PADDED = 16
-"""Positions are decoded in arrays of a multiple of this length."""
-
-
-def _filled(previous: npt.NDArray[np.int32], length: int) -> npt.NDArray[np.int32]:
-    return np.pad(previous[:, :length], ((0, 0), (0, max(length - previous.shape[1], 0))))
+def _padded(length: int) -> int:
+    """Return the next multiple of PADDED."""
+    return -(-length // PADDED) * PADDED
 
 
 def start_label(labels: int) -> int:
