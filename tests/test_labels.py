@@ -171,6 +171,14 @@ def test_the_same_label_sent_twice_is_kept_once(tmp_path: Path) -> None:
     assert len(read_rows(tmp_path / "labels")) == 1
 
 
+def test_an_undo_is_no_verdict_of_an_image(tmp_path: Path) -> None:
+    at_desk = desk(tmp_path, CHOSEN[:1])
+    name = label_next(at_desk, "ann")
+    with pytest.raises(LabelRefusedError, match="verdict is 'undo'; known: text, unreadable, not_text, skip"):
+        at_desk.label(labeller="ann", reading_id=name, verdict="undo", text="", revision=1, at=2.0)
+    assert len(read_rows(tmp_path / "labels")) == 1
+
+
 def test_undo_returns_the_image_with_nothing_said_of_it(tmp_path: Path) -> None:
     at_desk = desk(tmp_path, CHOSEN[:2])
     name = label_next(at_desk, "ann", text="typed")

@@ -22,6 +22,7 @@ from legible.service.api import Api
 from legible.service.app import build_app
 from legible.service.keys import entry
 from legible.service.models import open_models
+from legible.service.reload_board import ReloadBoard
 
 KEY = "a key for tests"
 IMAGES = tuple((PROJECT / "examples" / name).read_bytes() for name in ("word.png", "line.png"))
@@ -106,6 +107,29 @@ def test_an_unknown_model_is_a_404_that_names_those_there_are(folders: dict[str,
     answer = asked(own, lambda client: read(client, "../../etc"))
     assert answer.status_code == 404
     assert answer.json()["error"]["message"].startswith("no model '../../etc'; there: english;")
+
+
+@pytest.mark.parametrize("keys", [(), (entry("ann", KEY),)], ids=["without keys", "with keys"])
+def test_a_caller_without_a_key_is_told_no_names_of_models(
+    keys: tuple[str, ...], folders: dict[str, Path], tmp_path: Path
+) -> None:
+    async def call(client: httpx.AsyncClient) -> list[httpx.Response]:
+        return [await client.get("/card?model=nobody"), await client.post("/models/nobody/reload")]
+
+    own = settings_for({"english": folders["english"]}, tmp_path, keys=keys, reload_keys=(entry("ops", KEY),))
+    for answer in asked(own, call):
+        assert answer.status_code == 404
+        assert ("english" in answer.text) == (not keys)
+
+
+def test_a_damaged_board_of_reloads_is_no_news_and_is_written_anew(tmp_path: Path) -> None:
+    one, other = ReloadBoard(tmp_path), ReloadBoard(tmp_path)
+    for damaged in ("{", "[1]", '{"english": 3}', "[" * 100_000):
+        (tmp_path / "reloads.json").write_text(damaged)
+        assert other.news() == {}
+    one.announce("english", "abc")
+    assert other.has_news
+    assert other.news() == {"english": "abc"}
 
 
 def test_a_lazy_bundle_is_checked_at_the_start_and_opened_by_the_first_request(

@@ -22,6 +22,8 @@ MAX_NUMBER = 1e12
 """No time is so late: a row that says so would be the newest for ever."""
 LabelVerdict = Literal["text", "unreadable", "not_text", "skip", "undo"]
 VERDICTS = get_args(LabelVerdict)
+ANSWERS = tuple(verdict for verdict in VERDICTS if verdict != "undo")
+"""What a labeller may say of an image; an undo is a call of its own, for it is of the last label alone."""
 WORKER = re.compile(r"[A-Za-z0-9_.-]+")
 LABELLER = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
@@ -82,8 +84,8 @@ def faults_of(reading_id: str, labeller: str, verdict: str, text: str) -> list[s
         faults.append(f"{reading_id[:80]!r} is no reading id")
     if not LABELLER.fullmatch(labeller):
         faults.append(f"{labeller[:80]!r} is no name; use up to 64 letters, digits, dots, dashes and underscores")
-    if verdict not in VERDICTS:
-        faults.append(f"verdict is {verdict[:80]!r}; known: {', '.join(VERDICTS)}")
+    if verdict not in ANSWERS:
+        faults.append(f"verdict is {verdict[:80]!r}; known: {', '.join(ANSWERS)}")
     if verdict == "text":
         faults += _text_faults(text)
     elif text:

@@ -31,14 +31,18 @@ class ModelApi:
         return JSONResponse(answer)
 
     async def card(self, request: Request) -> Response:
-        model = await self._api.model_of(request)
+        """Answer a model card, to everybody; the names of the models are for those who may ask for the list."""
+        try:
+            model = await self._api.model_of(request)
+        except HTTPException as error:
+            raise self._unknown(request.query_params.get("model", "")) from error
         return PlainTextResponse(model.worker.card)
 
     async def reload(self, request: Request) -> Response:
         """Replace a model by the bundle that its folder holds now; 409 for one that cannot be served."""
         name, models = request.path_params["name"], self._api.models
         if name not in models.names:
-            raise HTTPException(404, f"no model {name[:80]!r}; there: {', '.join(models.names)}")
+            raise self._unknown(name)
         try:
             bundle: Bundle = await self._api.in_thread(models.reload, name)
         except LegibleError as error:
@@ -46,6 +50,13 @@ class ModelApi:
             message = f"{error}; bundle {models.bundle(name).id} goes on"
             return error_response(409, "bundle_refused", message)
         return JSONResponse({"name": name, "bundle": bundle.id})
+
+    def _unknown(self, name: str) -> HTTPException:
+        """Return a 404 of a call that asks for no key: it names the models only where everybody may list them."""
+        settings = self._api.settings
+        is_open = not (settings.keys or settings.keys_file)
+        there = ", ".join(self._api.models.names) if is_open else "see GET /models"
+        return HTTPException(404, f"no model {name[:80]!r}; there: {there}")
 
     def _described(self, name: str) -> ServedModelAnswer:
         bundle = self._api.models.bundle(name)

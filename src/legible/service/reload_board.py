@@ -1,6 +1,7 @@
 """Where the worker processes of one service tell each other which bundle each model is served by now."""
 
 import json
+import logging
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from legible.files import write_text
 from legible.service.internals.of_prometheus import locked
 
+log = logging.getLogger(__name__)
 FILE = "reloads.json"
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The variable of the folder that all workers of a service have, and no other service."""
@@ -41,10 +43,16 @@ class ReloadBoard:
         self._seen = self._stamp()
 
     def _read(self) -> dict[str, str]:
+        """Return what was announced; nothing where the file is damaged, which the next announcement writes anew."""
         if self._path is None or not self._path.is_file():
             return {}
-        content: dict[str, str] = json.loads(self._path.read_text(encoding="utf-8"))
-        return content
+        try:
+            content = json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError) as error:
+            log.warning("%s cannot be read (%s); reloads before it are not known to this worker", self._path, error)
+            return {}
+        rows = content.items() if isinstance(content, dict) else ()
+        return {name: bundle_id for name, bundle_id in rows if isinstance(bundle_id, str)}
 
     def _stamp(self) -> tuple[int, int]:
         """Return what changes with each announcement: a file is renamed into its place, so its inode is a new one."""
