@@ -105,7 +105,7 @@ propose: ## Commit what was retrained on a branch and open a pull request, if it
 	@sh scripts/propose
 
 monitor: $(monitor)/.ready ## Check for drift every five minutes: a page on port 3001 for the person on call, report and Evidently workspace
-	@$(monitor)/legible monitor --kept images --report reports/drift.html --workspace monitoring/workspace --history reports/checks.jsonl
+	@$(monitor)/legible monitor --kept images --report reports/drift.html --workspace monitoring/workspace --history reports/checks.jsonl --accuracy 30d
 stand: ## Service, Prometheus, Alertmanager, Grafana, drift check and Evidently's pages on this machine (Docker)
 	@docker compose -f monitoring/compose.yaml up --build
 

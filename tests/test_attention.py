@@ -32,6 +32,7 @@ def test_labels_move_on_by_one_behind_the_start() -> None:
     assert moved_on(np.array([[1, 2, END]], np.int32), count=LABELS).tolist() == [[start_label(LABELS), 1, 2, END]]
 
 
+@pytest.mark.slow
 def test_padding_does_not_count() -> None:
     narrow, wide = (bars([[1, 2]], width=width) for width in (32, 64))
     previous = moved_on(np.array([[1, 2]], np.int32), count=LABELS)
@@ -43,6 +44,7 @@ def test_padding_does_not_count() -> None:
     assert np.allclose(first, second, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_character_does_not_see_those_after_it() -> None:
     image, mask = bars([[1, 2]], width=32)
     model = reader().model

@@ -60,6 +60,7 @@ def test_ctc_needs_a_step_for_each_label_and_a_blank_between_equal_ones(labels: 
     assert steps_needed(labels) == steps
 
 
+@pytest.mark.slow
 def test_an_epoch_is_the_same_each_time_and_on_any_number_of_workers() -> None:
     once, again, threaded = all_batches(many()), all_batches(many()), all_batches(many(), workers=3)
     for others in (again, threaded):

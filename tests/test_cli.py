@@ -125,6 +125,7 @@ def test_the_wheel_alone_reads_in_a_lean_environment(tmp_path: Path, scans: Path
         assert failed.stderr.count("\n") == 1, failed.stderr
 
 
+@pytest.mark.slow
 def test_the_first_stage_stops_where_a_listed_source_is_not_here(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
     source = {"name": "iam", "kind": "iam", "terms": "", "counts": {"word": 4}, "sha256": {}}

@@ -38,6 +38,7 @@ def test_a_cell_of_the_maps_is_a_stride_of_pixels_each_way() -> None:
     assert maps["heights"].shape == (2, 64 // STRIDE, 96 // STRIDE, 2)
 
 
+@pytest.mark.slow
 def test_the_twin_answers_as_the_network_with_probabilities_for_logits() -> None:
     rng = np.random.default_rng(1)
     network = build_detector(MICRO)

@@ -141,6 +141,7 @@ def settled(network: CTCModel, batches: list[dict[str, np.ndarray]]) -> list[np.
     return [np.array(weight) for weight in network.get_weights()]
 
 
+@pytest.mark.slow
 def test_settled_averages_are_the_mean_moments_of_what_a_reading_hands_each_layer() -> None:
     network = with_random_normalization(build_network(ZOO["micro"], labels=LABELS, height=HEIGHT, dropout=0.5))
     batches = [padded_batch(width=width, columns=columns) for width, columns in BATCHES]
@@ -161,6 +162,7 @@ def test_settled_averages_are_the_mean_moments_of_what_a_reading_hands_each_laye
         assert np.allclose(layer.moving_variance, np.average(variances, axis=0, weights=places), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_settled_averages_depend_neither_on_the_order_of_batches_nor_on_what_they_were() -> None:
     batches = [padded_batch(width=width, columns=columns) for width, columns in BATCHES]
     network = with_random_normalization(build_network(ZOO["micro"], labels=LABELS, height=HEIGHT))

@@ -117,6 +117,7 @@ def test_pages_without_text_count_the_pages_on_which_a_line_was_invented() -> No
     assert group_figures(rows)["invented"] == 0.25
 
 
+@pytest.mark.slow
 def test_drawn_pages_are_the_same_each_time_and_empty_ones_hold_no_line() -> None:
     fonts = dataclasses.replace(PACKAGED, unseen=("Caladea",))
     pages = DetectorParams(fonts=fonts, validation_pages=1, empty_pages=2)

@@ -146,6 +146,7 @@ def test_false_alarms_stay_within_their_budget_for_new_writers(n: int) -> None:
     assert np.mean(np.asarray(worst) > rule.threshold(n)) <= 0.02
 
 
+@pytest.mark.slow
 def test_the_same_observations_and_seed_give_the_same_reference() -> None:
     observations = observed(words_drawn(200, seed=1))
     first, second = (reference_of(observations) for _ in range(2))

@@ -65,6 +65,7 @@ def test_few_images_are_not_judged() -> None:
         judge_shadow(rows, {}, candidate="ef")
 
 
+@pytest.mark.slow
 def test_less_confidence_in_the_same_texts_is_no_loss() -> None:
     rows = [row(n, candidate=0.3) for n in range(500)]
     assert judge_shadow(rows, {}).outcome is ShadowOutcome.NO_DIFFERENCE

@@ -65,6 +65,7 @@ def test_a_corruption_of_other_images_is_named_with_its_severity(name: str, seve
     assert cause.fraction > 0.8
 
 
+@pytest.mark.slow
 def test_a_corruption_of_some_images_is_named_with_their_share() -> None:
     cause = signatures().cause(window("inversion", 4, share=0.4).counts.deviations)
     assert cause is not None
