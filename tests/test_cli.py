@@ -132,8 +132,8 @@ def test_the_first_stage_stops_where_a_listed_source_is_not_here(tmp_path: Path)
     (tmp_path / "data/sources.json").write_text(json.dumps({"version": 1, "sources": [source]}))
     outcome = legible("fonts", folder=tmp_path, DVC_STAGE="fonts")
     assert outcome.returncode == 3
-    assert "dvc pull data/raw/iam.dvc, or legible data drop iam" in outcome.stderr
-    assert "No remote comes with legible" in outcome.stderr
+    assert "Go on without: legible data drop iam. Or" in outcome.stderr
+    assert "a remote of your own (none comes with legible): dvc pull data/raw/iam.dvc" in outcome.stderr
     alone = legible("fonts", folder=tmp_path)
     assert "iam" not in alone.stderr
     assert "params.yaml: no such file" in alone.stderr
@@ -147,3 +147,15 @@ def test_sources_are_listed_and_dropped(tmp_path: Path) -> None:
     assert listed.stdout == "iam  iam  4 word  not here\n"
     assert RUNNER.invoke(app, ["data", "drop", "iam", "--root", str(tmp_path)]).exit_code == 0
     assert RUNNER.invoke(app, ["data", "list", "--root", str(tmp_path)]).stdout == ""
+    nothing = RUNNER.invoke(app, ["data", "drop", "--root", str(tmp_path)])
+    assert "which source?" in str(nothing.exception)
+
+
+def test_all_sources_that_are_not_here_are_dropped_at_once(tmp_path: Path) -> None:
+    (tmp_path / "data/raw/here").mkdir(parents=True)
+    rows = [{"name": name, "kind": "iam", "terms": "", "counts": {}, "sha256": {}} for name in ("a", "here", "b")]
+    (tmp_path / "data/sources.json").write_text(json.dumps({"version": 1, "sources": rows}))
+    drop = ["data", "drop", "--absent", "--root", str(tmp_path)]
+    assert RUNNER.invoke(app, drop).stdout == "dropped: a, b\n"
+    assert RUNNER.invoke(app, ["data", "list", "--root", str(tmp_path)]).stdout == "here  iam    here\n"
+    assert RUNNER.invoke(app, drop).stdout == "dropped: none, for every listed source is here\n"

@@ -46,8 +46,18 @@ def test_dropping_what_is_not_listed_names_what_is(tmp_path: Path) -> None:
 def test_a_listed_source_that_is_not_here_stops_with_two_ways_on(tmp_path: Path) -> None:
     sources.add(tmp_path, kind="iam", path=as_archives(tmp_path / "there"))
     (tmp_path / "data/raw/iam").rename(tmp_path / "elsewhere")
-    with pytest.raises(DataError, match=r"dvc pull data/raw/iam\.dvc, or legible data drop iam"):
+    with pytest.raises(DataError, match=r"legible data drop iam\. .*: dvc pull data/raw/iam\.dvc\."):
         sources.require(tmp_path)
+
+
+def test_several_that_are_not_here_are_one_command_away(tmp_path: Path) -> None:
+    for name in ("one", "two", "three"):
+        sources.add(tmp_path, kind="iam", path=as_archives(tmp_path / f"there-{name}"), name=name)
+    for name in ("one", "three"):
+        (tmp_path / f"data/raw/{name}").rename(tmp_path / f"elsewhere-{name}")
+    with pytest.raises(DataError, match=r"not here: one, three\. Go on without: legible data drop --absent\. "):
+        sources.require(tmp_path)
+    assert sources.absent_from(tmp_path) == ["one", "three"]
 
 
 def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:

@@ -67,11 +67,21 @@ def _print_faults(root: Path, source: "Source") -> None:
 
 
 @data_app.command("drop")
-def data_drop(name: str, root: Root = HERE) -> None:
-    """Take a source out of the list; its files stay. Example: legible data drop iam"""
-    from legible.data.sources import drop
+def data_drop(
+    names: Annotated[list[str] | None, typer.Argument(help="The sources to take out.")] = None,
+    *,
+    absent: Annotated[bool, typer.Option("--absent", help="Take out all that are not here.")] = False,
+    root: Root = HERE,
+) -> None:
+    """Take sources out of the list; their files stay. Example: legible data drop iam sroie"""
+    from legible.data.sources import absent_from, drop
 
-    drop(root, name)
+    chosen = [*(names or []), *(absent_from(root) if absent else [])]
+    if not chosen and not absent:
+        raise LegibleError("which source? name one that legible data list shows, or all that are not here: --absent")
+    for name in dict.fromkeys(chosen):
+        drop(root, name)
+    print(f"dropped: {', '.join(dict.fromkeys(chosen)) or 'none, for every listed source is here'}")
 
 
 @data_app.command("rehearse")

@@ -88,15 +88,21 @@ def generated(root: Path) -> dict[str, Path]:
 
 def require(root: Path) -> list[Source]:
     """Return the listed sources if all of them are here. Raise DataError naming each that is not, with the ways on."""
-    sources = listed(root)
-    missing = [source.name for source in sources if not raw_folder(root, source.name).is_dir()]
+    missing = absent_from(root)
     if missing:
-        ways = "; ".join(f"dvc pull data/raw/{name}.dvc, or legible data drop {name}" for name in missing)
+        files = " ".join(f"data/raw/{name}.dvc" for name in missing)
+        without = "--absent" if len(missing) > 1 else missing[0]
         raise DataError(
-            f"listed sources are not here: {', '.join(missing)}. Either {ways}. (No remote comes with legible: "
-            "what was not pushed to one of your own comes from whoever publishes it, see docs/data.md.)"
+            f"listed sources are not here: {', '.join(missing)}. Go on without: legible data drop {without}. Or fetch "
+            f"what you have pushed to a remote of your own (none comes with legible): dvc pull {files}. Who publishes "
+            "each: docs/data.md."
         )
-    return sources
+    return listed(root)
+
+
+def absent_from(root: Path) -> list[str]:
+    """Return the names of the listed sources whose files are not here."""
+    return [source.name for source in listed(root) if not raw_folder(root, source.name).is_dir()]
 
 
 def add(
