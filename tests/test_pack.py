@@ -12,6 +12,7 @@ from kills import KilledError, killed_after
 from legible.config import Params, load_params
 from legible.data.dataset import Sample, write_dataset
 from legible.errors import BundleError, DataError
+from legible.evaluation.results import PACKED_RESULTS, RESULTS, read_results, results_path, write_results
 from legible.gate.decide import gate
 from legible.packing.add_pages import add_pages
 from legible.packing.card import real_first
@@ -30,7 +31,9 @@ def root(tmp_path: Path, bundle_folder: Path, print_face: Path) -> Path:
     places = {**PARTS, "lexicon-english.gz": "training/lexicon.gz"}
     for name, place in places.items():
         (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(bundle_folder / name, tmp_path / place)
+        if name != PACKED_RESULTS:
+            shutil.copyfile(bundle_folder / name, tmp_path / place)
+    write_results(tmp_path / f"evaluation/{RESULTS}", read_results(results_path(bundle_folder)))
     sample = Sample("drawn/0", drawn_word("word", print_face), "word", "w", "drawn", "train", "word")
     write_dataset(tmp_path / "data/dataset", [sample], present=["drawn"])
     (tmp_path / "models/weights").mkdir(parents=True)
@@ -47,12 +50,24 @@ def test_it_makes_a_bundle_that_loads(root: Path, params: Params) -> None:
 
 
 def test_a_small_bundle_goes_without_what_judging_and_reports_need(root: Path, params: Params) -> None:
-    small = dataclasses.replace(params.pack, leave_out=("results.jsonl", "reference.parquet", "signatures.json"))
+    small = dataclasses.replace(params.pack, leave_out=("results.jsonl.gz", "reference.parquet", "signatures.json"))
     pack(dataclasses.replace(params, pack=small), root=root)
     bundle = load_bundle(root / "models/bundle")
     assert set(PARTS) - set(bundle.manifest.files) == set(small.leave_out)
-    with pytest.raises(DataError, match=r"results\.jsonl: no recorded results \(pack\.leave_out\)"):
+    with pytest.raises(DataError, match=r"results\.jsonl\.gz: no recorded results \(pack\.leave_out\)"):
         gate(bundle.folder, bundle.folder, floors={})
+
+
+def test_results_are_compressed_and_read_as_they_were(root: Path, params: Params) -> None:
+    pack(params, root=root)
+    packed, older = root / "models/bundle", root / "older"
+    older.mkdir()
+    shutil.copy(root / "evaluation/results.jsonl", older)
+    assert not (packed / "results.jsonl").exists()
+    assert read_results(results_path(packed)) == read_results(results_path(older))
+    first = (packed / "results.jsonl.gz").read_bytes()
+    pack(params, root=root)
+    assert (packed / "results.jsonl.gz").read_bytes() == first
 
 
 def test_a_bundle_without_a_lexicon_has_none_and_its_card_says_so(root: Path, params: Params) -> None:
@@ -69,7 +84,7 @@ def test_a_bundle_without_a_lexicon_has_none_and_its_card_says_so(root: Path, pa
 
 
 def test_a_bundle_beyond_its_own_limit_is_refused(root: Path, params: Params) -> None:
-    with pytest.raises(BundleError, match=r"at most 300000 may be; results\.jsonl is the largest part"):
+    with pytest.raises(BundleError, match=r"at most 300000 may be; model\.tflite is the largest part"):
         pack(dataclasses.replace(params, pack=dataclasses.replace(params.pack, max_bytes=300_000)), root=root)
 
 

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from legible.cli import app
 from legible.config import ServiceSettings
 from legible.errors import BundleError, DataError, SettingsError
+from legible.evaluation.results import results_path
 from legible.gate.promotion import former_of, promote, roll_back
 from legible.gate.shadow import ShadowOutcome, judge_shadow
 from legible.observations.row import check_of
@@ -246,7 +247,7 @@ def test_the_gate_is_asked_before_a_promotion(bundle_folder: Path, tmp_path: Pat
         rows = [json.loads(line) for line in text.splitlines()]
         return "\n".join(json.dumps({**one, "distance": 3}) if "sample" in one else json.dumps(one) for one in rows)
 
-    worse = variant(bundle_folder, tmp_path / "worse", {"results.jsonl": all_wrong})
+    worse = variant(bundle_folder, tmp_path / "worse", {results_path(bundle_folder).name: all_wrong})
     root = ["--root", str(bundle_folder.parents[1])]
     refused = CliRunner().invoke(app, ["promote", str(worse), "--champion", str(champion), *root])
     assert refused.exit_code == 1

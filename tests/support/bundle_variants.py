@@ -1,5 +1,6 @@
 """Bundles that differ from the shipped one in a stated way, with the sums that belong to them."""
 
+import gzip
 import json
 import shutil
 from collections.abc import Callable, Mapping
@@ -18,7 +19,10 @@ def variant(source: Path, target: Path, changes: Mapping[str, Change]) -> Path:
         shutil.copytree(source, fresh, dirs_exist_ok=True)
         for name, change in changes.items():
             path = fresh / name
-            path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
+            if path.suffix == ".gz":
+                path.write_bytes(gzip.compress(change(gzip.decompress(path.read_bytes()).decode()).encode()))
+            else:
+                path.write_text(change(path.read_text(encoding="utf-8")), encoding="utf-8")
             manifest["files"][name] = sha256_of(path)
         (fresh / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     return target

@@ -266,7 +266,7 @@ class PackParams(Section):
     """The lowest exact match that is allowed for each slice, by name."""
     max_bytes: PositiveInt = 5_000_000
     """The largest size of the bundle; never more than bundles may have at all."""
-    leave_out: tuple[Literal["results.jsonl", "reference.parquet", "signatures.json"], ...] = ()
+    leave_out: tuple[Literal["results.jsonl.gz", "reference.parquet", "signatures.json"], ...] = ()
     """Files that a small bundle goes without: the gate then reads the images again, reports draw no reference, and the
     drift check names no cause."""
 

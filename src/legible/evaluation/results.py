@@ -3,6 +3,7 @@
 A slice is a named subset. Every result is in the slice of its group (`iam/word`) and in whatever else it says it is.
 """
 
+import gzip
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -16,6 +17,10 @@ from legible.errors import DataError
 from legible.sampling import writer_resamples
 from legible.scores import calibration_error
 
+RESULTS = "results.jsonl"
+"""The file of results as the evaluation writes it."""
+PACKED_RESULTS = "results.jsonl.gz"
+"""The same in a bundle, a tenth as large."""
 RESAMPLES = 1000
 THRESHOLDS = (0.5, 0.8, 0.9, 0.95, 0.99)
 
@@ -78,13 +83,20 @@ def write_results(path: Path, results: Iterable[Result]) -> None:
         file.writelines(json.dumps(asdict(result), ensure_ascii=False) + "\n" for result in results)
 
 
+def results_path(bundle: Path) -> Path:
+    """Return the file of a bundle's recorded results: compressed, or as older bundles hold it."""
+    older = bundle / RESULTS
+    return older if older.is_file() else bundle / PACKED_RESULTS
+
+
 def read_results(path: Path) -> list[Result]:
     """Read the results that were recorded at build. Raise DataError for a bundle that goes without them."""
     if not path.is_file():
         raise DataError(
             f"{path}: no recorded results (pack.leave_out); judge where the data set is, or by floors alone"
         )
-    lines = path.read_text(encoding="utf-8").splitlines()
+    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
+        lines = file.read().splitlines()
     return [Result(**{**fields, "slices": tuple(fields["slices"])}) for fields in map(json.loads, lines)]
 
 

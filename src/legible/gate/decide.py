@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from legible.evaluation.evaluate import Case
-from legible.evaluation.results import Result, in_slice, read_results, slice_counts, slice_names
+from legible.evaluation.results import Result, in_slice, read_results, results_path, slice_counts, slice_names
 from legible.gate.comparison import JUDGED_FROM, Comparison, Pair, WriterFall, compare_all, join, writers_that_fell
 from legible.gate.false_alarms import alarm_faults
 from legible.gate.pages import page_comparisons, page_faults
@@ -136,7 +136,7 @@ def _readings(candidate: Path, champion: Path, cases: Sequence[Case]) -> _Readin
 
 def _recorded(folder: Path, cases: Sequence[Case]) -> list[Result]:
     """Return the results recorded at build; none of a bundle that goes without, where the images are read again."""
-    path = folder / "results.jsonl"
+    path = results_path(folder)
     return [] if cases and not path.is_file() else read_results(path)
 
 

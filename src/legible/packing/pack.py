@@ -1,6 +1,7 @@
 """Stage `pack`: artefact, calibration, figures and reference become models/bundle, with its card and checksums."""
 
 import dataclasses
+import gzip
 import hashlib
 import json
 import shutil
@@ -11,6 +12,7 @@ from typing import Any
 from legible.config import Params
 from legible.data.dataset import Dataset
 from legible.errors import BundleError
+from legible.evaluation.results import PACKED_RESULTS, RESULTS
 from legible.files import replace_folder, sha256_of
 from legible.packing.card import write_card
 from legible.recognition.bundle import (
@@ -33,7 +35,7 @@ PARTS = {
     CHARSET: f"training/artefact/{CHARSET}",
     CONFIDENCE: f"training/{CONFIDENCE}",
     "evaluation.json": "evaluation/evaluation.json",
-    "results.jsonl": "evaluation/results.jsonl",
+    PACKED_RESULTS: f"evaluation/{RESULTS}",
     "reliability.svg": "evaluation/reliability.svg",
     "reference.json": "drift/reference.json",
     "drift.json": "drift/drift.json",
@@ -65,13 +67,21 @@ def pack(params: Params, *, root: Path) -> None:
     trained = json.loads((root / "models/weights" / DESCRIPTION).read_text(encoding="utf-8"))
     with replace_folder(root / "models/bundle") as fresh:
         for name, place in parts.items():
-            shutil.copyfile(root / place, fresh / name)
+            _put(root / place, fresh / name)
         write_card(fresh, params, data_set=data_set, trained=trained, root=root)
         manifest = make_manifest(
             fresh, params, data_set=data_set.fingerprint, sources=data_set.present, trained=trained
         )
         FORMAT.save(fresh / MANIFEST, dataclasses.asdict(manifest))
         check_size(fresh, max_bytes=params.pack.max_bytes)
+
+
+def _put(source: Path, target: Path) -> None:
+    """Copy a file, compressed where its new name says so; the same content gives the same bytes."""
+    if target.suffix == ".gz" and source.suffix != ".gz":
+        target.write_bytes(gzip.compress(source.read_bytes(), mtime=0))
+    else:
+        shutil.copyfile(source, target)
 
 
 def make_manifest(
