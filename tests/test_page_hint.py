@@ -1,11 +1,15 @@
 """What is plainly a page, by its row profile."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from legible.arrays import GreyImage
 from legible.image.page_hint import looks_like_page
+from legible.reading import Reading
+from legible.recognition import recognizer as module
 
 LINE = "The quick brown fox jumps over it"
 
@@ -43,3 +47,10 @@ def test_a_line_or_a_few_are_none(lines: int) -> None:
 )
 def test_what_has_no_lines_is_no_page(image: GreyImage) -> None:
     assert not looks_like_page(image)
+
+
+def test_a_page_that_is_read_as_no_text_has_no_confidence(bundle_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "interpret", lambda *_: Reading("", 0.9, ()))
+    recognizer = module.Recognizer.open(bundle_folder)
+    page, texture = drawn(25), np.random.default_rng(0).integers(0, 256, (400, 300)).astype(np.uint8)
+    assert [reading.confidence for reading in recognizer.read([page, texture])] == [0.0, 0.9]

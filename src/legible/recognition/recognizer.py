@@ -28,6 +28,7 @@ from legible.ctc.lexicon import Lexicon, LexiconPrior
 from legible.errors import BundleError, ImageError
 from legible.image.inputs import grey_image
 from legible.image.normalize import DEFAULT, normalize
+from legible.image.page_hint import looks_like_page
 from legible.image_input import ImageInput
 from legible.reading import Reading
 from legible.recognition.bundle import CHARSET, DESCRIPTION, MODEL, Bundle, find_bundle, load_bundle
@@ -41,7 +42,7 @@ STEP_IMAGES = 4
 AHEAD = 2
 """The number of batches of STEP_IMAGES images that wait for each worker."""
 NOTHING = Reading("", 0.0, ())
-"""The reading of a blank image: without ink there is nothing that a confidence could rest on."""
+"""The reading of a blank image, without ink that a confidence could rest on, and of a page that is read as no text."""
 SPECK = 8
 """Pixels. An image smaller than this in both directions may be a full stop cut out at its ink, without any paper."""
 
@@ -147,7 +148,15 @@ class Recognizer:
         inputs = [self.preprocess(image) for image in images]
         pairs = zip(images, inputs, strict=True)
         logits = [None if is_blank(image, own) else self.logits(own) for image, own in pairs]
-        return [NOTHING if own is None else interpret(own, self.charset, self._calibration, decoding) for own in logits]
+        return [
+            NOTHING if own is None else self._read_one(own, image, decoding)
+            for image, own in zip(images, logits, strict=True)
+        ]
+
+    def _read_one(self, logits: npt.NDArray[np.float32], image: GreyImage, decoding: Decoding) -> Reading:
+        """Return what logits (T, V) say of an image: nothing to rest on, where no text is read of a page of lines."""
+        reading = interpret(logits, self.charset, self._calibration, decoding)
+        return reading if reading.text or not looks_like_page(image) else NOTHING
 
     def _runner(self) -> Any:
         """Return this thread's interpreter; the first call in a thread makes it."""
