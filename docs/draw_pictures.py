@@ -83,9 +83,9 @@ def camera() -> Iterator[list[GreyImage]]:
 
 
 def kinds() -> Iterator[list[GreyImage]]:
-    """Samples of each kind in the registry, in the fonts of params/print.yaml."""
+    """Samples of each kind in the registry, in the fonts of params.yaml."""
     root = DOCS.parent
-    params = load_params(root / "params.yaml", root / "params/print.yaml")
+    params = load_params(root / "params.yaml")
     charset = params.charset.build()
     fonts = find_fonts(params.fonts, root=root, characters=charset.characters)
     sources = sources_of(charset)

@@ -1,4 +1,4 @@
-"""List the sources of params/print.yaml: python scripts/add_print_sources.py FOLDER [--root ROOT]
+"""List the sources that params.yaml trains on: python scripts/add_print_sources.py FOLDER [--root ROOT]
 
 FOLDER holds pages/NAME.tar, words/NAME.tar and stanford/lines.tar; a source that is not there is said and left out.
 What each is, and under which terms, stands in SOURCES; IAM is added by `legible data add iam`.

@@ -64,7 +64,7 @@ def test_photographs_that_a_page_holds_too_are_left_out(tmp_path: Path) -> None:
 def test_each_source_is_named_once_and_trained_on() -> None:
     names = [source.name for source in add_print_sources.SOURCES]
     assert len(set(names)) == len(names)
-    mixture = load_params(PROJECT / "params.yaml", PROJECT / "params/print.yaml").train.mixture
+    mixture = load_params(PROJECT / "params.yaml").train.mixture
     trained = {group.split("/")[0] for group in mixture}
     assert set(names) <= trained
     assert json.loads(json.dumps([source.options.stated() for source in add_print_sources.SOURCES]))

@@ -35,7 +35,7 @@ def found(asked: Params, *, data_set: str = "a", root: Path = Path()) -> list[st
 
 
 def weights(folder: Path, *, seed: int) -> Path:
-    network = build_network(ZOO["micro"], labels=DIGITS.size, height=32)
+    network = build_network(ZOO["micro"], labels=DIGITS.size, height=params().train.height)
     rng = np.random.default_rng(seed)
     network.set_weights([rng.normal(size=weight.shape) for weight in network.get_weights()])
     save_weights(network, folder, params().train, charset=DIGITS)

@@ -99,7 +99,7 @@ def test_of_a_later_phase_before_the_first_begins(changes: dict[str, Any], reaso
     assert str(caught.value).startswith(reason)
 
 
-@pytest.mark.parametrize("name", ["more-print", "3"], ids=["that of another phase", "a number"])
+@pytest.mark.parametrize("name", ["writing", "3"], ids=["that of another phase", "a number"])
 def test_a_name_that_could_mean_two_phases(name: str) -> None:
     with pytest.raises(SettingsError, match=rf"train\.phases names {name}; a name is for one phase alone"):
         check(later(name=name))

@@ -11,8 +11,8 @@ from legible.synth import font_packages
 from legible.synth.font_packages import install_fonts
 
 PROJECT = Path(__file__).parents[1]
-PARAMS = load_params(PROJECT / "params.yaml")
-BOTH = dataclasses.replace(PARAMS, fonts=dataclasses.replace(PARAMS.fonts, folders=("fonts/files", "fonts/more/files")))
+BOTH = load_params(PROJECT / "params.yaml")
+FIRST = dataclasses.replace(BOTH, fonts=dataclasses.replace(BOTH.fonts, folders=("fonts/files",)))
 MODULES = (
     "@fontsource/abel/LICENSE",
     "@fontsource/abel/files/abel-latin-400-normal.woff2",
@@ -71,7 +71,7 @@ def test_files_are_kept_under_one_name_with_their_licence(tmp_path: Path, monkey
 def test_npm_runs_where_packages_are_named_and_nowhere_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lay_out(tmp_path)
     places = without_npm(monkeypatch)
-    install_fonts(PARAMS, root=tmp_path)
+    install_fonts(FIRST, root=tmp_path)
     assert places == []
     install_fonts(BOTH, root=tmp_path)
     assert places == [tmp_path / "fonts/more"]

@@ -14,7 +14,8 @@ from legible.synth.hand import Hand, draw_hand
 from legible.synth.handwriting import write
 
 PROJECT = Path(__file__).parents[1]
-CHARSET = load_params(PROJECT / "params.yaml").charset.build()
+CHARSET = load_params(PROJECT / "params.yaml", PROJECT / "params/tiny.yaml").charset.build()
+"""What pens can write: printable ASCII and the pound sign; texts of other signs are drawn in fonts alone."""
 
 
 def rng(*seed: int) -> np.random.Generator:

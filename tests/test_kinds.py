@@ -29,7 +29,7 @@ from legible.synth.texts.rare import FOREIGN, forms_by_sign
 
 PROJECT = Path(__file__).parents[1]
 PARAMS = load_params(PROJECT / "params.yaml", PROJECT / "params/tiny.yaml")
-PRINT = load_params(PROJECT / "params.yaml", PROJECT / "params/print.yaml").charset.build()
+PRINT = load_params(PROJECT / "params.yaml").charset.build()
 LATIN = PARAMS.charset.build()
 TEXTED = [name for name, kind in SAMPLE_KINDS.items() if kind.says_anything]
 

@@ -32,7 +32,7 @@ def test_a_mixture_that_is_not_there_is_refused_with_the_nearest_named(tmp_path:
 
 def test_a_mixture_by_name_where_there_are_none(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"train\.mixture is 'real', .* it holds none"):
-        loaded(tmp_path, mixture="real")
+        loaded(tmp_path, mixtures={}, mixture="real")
 
 
 def test_a_fault_in_a_phase_names_the_phase(tmp_path: Path) -> None:

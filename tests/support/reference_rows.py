@@ -1,10 +1,12 @@
-"""Observations drawn from the quantiles of the shipped reference: thousands in a moment, without drawing images."""
+"""Observations like those of the shipped reference, drawn from its sample: thousands, without drawing images."""
 
 from dataclasses import replace
 from functools import cache
 
 import numpy as np
+import numpy.typing as npt
 from conftest import PROJECT
+from pyarrow import parquet
 
 from legible.drift.reference import Reference
 from legible.drift.unusual import Distance, UnusualRule
@@ -25,16 +27,29 @@ def shipped_reference() -> Reference:
     return replace(reference, unusual=rule)
 
 
+@cache
+def shipped_sample() -> dict[str, npt.NDArray[np.float64]]:
+    """The columns of the reference's sample: signals of one image belong together there, as the rules expect."""
+    table = parquet.read_table(PROJECT / "models/bundle/reference.parquet")
+    return {name: table[name].to_numpy() for name in table.schema.names}
+
+
+def _moved(values: npt.NDArray[np.float64], grid: npt.NDArray[np.float64], shift: float) -> npt.NDArray[np.float64]:
+    """Values of a signal with ranks that are higher by `shift`."""
+    ranks = np.clip(np.searchsorted(grid, values) / (len(grid) - 1) + shift, 0, 1)
+    return np.asarray(grid[np.rint(ranks * (len(grid) - 1)).astype(int)])
+
+
 def rows_like(
     count: int, *, seed: int, start: float = MONDAY, seconds: float = 60.0, shift: float = 0.0, documents: int = 0
 ) -> list[Observation]:
     """Rows of two channels, `seconds` apart; `shift` moves the ranks of all statistics, documents 0 tells none."""
-    rng = np.random.default_rng(seed)
-    grids = shipped_reference().quantiles
-    ranks = np.clip(rng.random((count, len(grids))) + shift, 0, 1)
-    columns = {
-        name: grid[np.rint(ranks[:, i] * (len(grid) - 1)).astype(int)] for i, (name, grid) in enumerate(grids.items())
-    }
+    sample = shipped_sample()
+    chosen = np.random.default_rng(seed).integers(len(sample["confidence"]), size=count)
+    columns = {name: values[chosen] for name, values in sample.items()}
+    if shift:
+        grids = shipped_reference().quantiles
+        columns = {name: _moved(values, grids[name], shift) for name, values in columns.items() if name in grids}
     return [
         Observation(
             at=start + i * seconds,
