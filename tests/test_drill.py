@@ -200,7 +200,7 @@ def test_too_few_images_go_unnoticed(service: tuple[str, Path], words: Path) -> 
 def test_the_report_on_observations_notices_too(service: tuple[str, Path], words: Path) -> None:
     address, folder = service
     ran = run_drill(
-        *("--corruption=blur", "--severity=4", "--json", f"--url={address}", f"--images={words}"),
+        *("--corruption=inversion", "--severity=4", "--json", f"--url={address}", f"--images={words}"),
         *(f"--observations={folder / 'observations'}", f"--bundle={folder / 'bundle'}", "--patience=5"),
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr

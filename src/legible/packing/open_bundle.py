@@ -15,7 +15,7 @@ from legible.config import Params
 from legible.data.chosen import choose_sources, closed_sources, open_sources
 from legible.data.dataset import Dataset
 from legible.evaluation.evaluate import evaluate
-from legible.files import replace_folder
+from legible.files import replace_folder, write_text
 from legible.packing.confidence import confidence
 from legible.packing.lexicon import lexicon
 from legible.packing.pack import pack
@@ -33,13 +33,15 @@ LINKED = ("fonts", "models/measured", "data/sources.json")
 def open_bundle(params: Params, *, root: Path) -> None:
     """Write root/models/open: root/models/bundle itself where all its sources are open.
 
-    It is empty, and that is said, where no phase was trained on open sources alone.
+    It holds only a README that says so, where no phase was trained on open sources alone.
     """
     with replace_folder(root / BUNDLE) as fresh:
         if (root / OPEN_WEIGHTS).is_dir():
             shutil.copytree(_made(params, root), fresh, dirs_exist_ok=True)
         else:
-            tqdm.write(f"open-bundle: no phase was trained on open sources alone; {BUNDLE} is empty", file=sys.stderr)
+            said = f"no phase was trained on open sources alone; {BUNDLE} is empty"
+            tqdm.write(f"open-bundle: {said}", file=sys.stderr)
+            write_text(fresh / "README", f"{said}\n")  # git keeps no folder without files
 
 
 def _made(params: Params, root: Path) -> Path:
