@@ -27,7 +27,8 @@ pytestmark = [
 ]
 
 SHORT = """
-train: {epochs: 1, epoch_samples: 96, batch_columns: 2048, precision: mixed_bfloat16, mixture: {drawn/word: 1.0}}
+train: {height: 32, epochs: 1, epoch_samples: 96, batch_columns: 2048, precision: mixed_bfloat16,
+  mixture: {drawn/word: 1.0}}
 """
 SETTLED_ON = 60
 TRAIN = f"""
@@ -109,8 +110,8 @@ def test_a_training_on_pairs_after_another_ends_in_their_mean_settled_as_it_is_h
 
 
 SHARED = """
-train: {epochs: 1, epoch_samples: 48, batch_columns: 2048, batch_multiple: 4, precision: float32, strength: 0.0,
-  mixture: {drawn/word: 1.0}}
+train: {height: 32, epochs: 1, epoch_samples: 48, batch_columns: 2048, batch_multiple: 4, precision: float32,
+  strength: 0.0, mixture: {drawn/word: 1.0}}
 """
 
 

@@ -72,6 +72,8 @@ def pairs_after(*, epochs: int) -> str:
     """Changes of the parameters: a phase of pairs after the first, and the average of both."""
     return f"""
 train:
+  height: 32
+  precision: float32
   epochs: 1
   epoch_samples: 64
   batch_columns: 2048
