@@ -55,7 +55,7 @@ def small_params(*, epochs: int, **changes: object) -> Params:
     params = load_params(PROJECT / "params.yaml", PROJECT / "params/tiny.yaml")
     usual: dict[str, object] = {
         "epoch_samples": 96, "mixture": {"drawn/word": 1.0}, "strength": 0.6, "dropout": 0.1, "learning_rate": 0.002,
-        "warmup_epochs": 1.0, "height": 32,
+        "warmup_epochs": 1.0,
     }  # fmt: skip
     own = {**usual, **changes}
     train = dataclasses.replace(params.train, size="micro", epochs=epochs, batch_columns=2048, **own)  # type: ignore[arg-type]
