@@ -346,7 +346,7 @@ def test_a_deploy_on_a_part_of_the_images_is_refused_and_says_what_is_missing(
     recorded = many(0, count=320, slices=("drawn",)) + few(0)
     bundle = make_bundle("same", recorded)
     verdict = gate(bundle, bundle, floors={}, cases=drawn_cases(print_face)[:20])
-    assert [reason for reason in verdict.reasons if "times as long" not in reason] == []  # 20 images time nothing
+    assert verdict.passed
     assert "note: not all images that the candidate was evaluated on were read again: drawn 20 of 320" in (
         verdict.table()
     )

@@ -76,12 +76,12 @@ def data_drop(
     """Take sources out of the list; their files stay. Example: legible data drop iam sroie"""
     from legible.data.sources import absent_from, drop
 
-    chosen = [*(names or []), *(absent_from(root) if absent else [])]
+    chosen = list(dict.fromkeys([*(names or []), *(absent_from(root) if absent else [])]))
     if not chosen and not absent:
         raise LegibleError("which source? name one that legible data list shows, or all that are not here: --absent")
-    for name in dict.fromkeys(chosen):
+    for name in chosen:
         drop(root, name)
-    print(f"dropped: {', '.join(dict.fromkeys(chosen)) or 'none, for every listed source is here'}")
+    print(f"dropped: {', '.join(chosen) or 'none, for every listed source is here'}")
 
 
 @data_app.command("rehearse")
