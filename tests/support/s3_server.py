@@ -58,5 +58,7 @@ class S3Server:
             return slow
         status, code = FAULTS[self.fault]
         environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        start_response(status, [("Content-Type", "application/xml")])
-        return [f"<Error><Code>{code}</Code><Message>as asked for</Message></Error>".encode()]
+        body = f"<Error><Code>{code}</Code><Message>as asked for</Message></Error>".encode()
+        start_response(status, [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))])
+        # an answer to HEAD has no body (RFC 9110, 9.3.2): the client takes one for the start of another answer
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
