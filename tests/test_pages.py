@@ -327,3 +327,63 @@ def test_faults_of_labels_are_named_with_code_points() -> None:
         "1 label with blanks at an edge, such as 'a '",
         "signs outside the charset 'ab', left out with their labels: '◌\u0301' (U+0301) in 1, '€' (U+20AC) in 1",
     ]
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        ("[" * 100_000 + "]" * 100_000, "nested too deeply"),
+        ('{"image": null, "lines": []}', "NoneType"),
+        ('{"image": "images/\\u0000.png", "lines": []}', "outside the source"),
+        ('{"image": "images/0.png", "lines": [{"box": [20, 20, NaN, 40], "text": "a"}]}', "nan is no coordinate"),
+        ('{"image": "images/0.png", "lines": [{"box": [20, 20, 1e999, 40], "text": "a"}]}', "inf is no coordinate"),
+        (
+            '{"image": "images/0.png", "lines": [{"box": [20, 20, 90, 40], "text": "a", "polygon": [[1, 1]]}]}',
+            "1 points",
+        ),
+        ('{"image": "images/0.png", "lines": [], "corners": [[0, 0], [9, 0], [9, 9]]}', "3 points"),
+    ],
+)
+def test_a_row_that_cannot_be_meant_is_told_with_its_number(tmp_path: Path, row: str, told: str) -> None:
+    folder = one_page(tmp_path / "p", line("a"))
+    (folder / "pages.jsonl").write_text(f"\n{row}\n", encoding="utf-8")
+    with pytest.raises(DataError, match=f"row 2 of pages.jsonl.*{told}"):
+        open_pages(folder)
+
+
+def test_a_page_that_is_listed_twice_is_refused_because_its_lines_would_be_cut_at_each_other(tmp_path: Path) -> None:
+    folder = one_page(tmp_path / "p", line("a"))
+    index = folder / "pages.jsonl"
+    index.write_text(f"{index.read_text()}\n{index.read_text()}")
+    with pytest.raises(DataError, match=r"several rows of images/0\.png"):
+        open_pages(folder)
+
+
+def test_an_index_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    folder = one_page(tmp_path / "p", line("a"))
+    index = folder / "pages.jsonl"
+    index.write_bytes(b"\xef\xbb\xbf" + index.read_bytes())
+    assert texts(folder) == ["a"]
+
+
+def test_a_box_beside_the_picture_or_of_another_size_of_it_is_left_out_and_counted(tmp_path: Path) -> None:
+    folder = one_page(tmp_path / "p", line("in"), {"box": [900, 20, 990, 40], "text": "out"})
+    tally = Tally()
+    assert [text.text for _, text, _, _ in open_pages(folder).crops(tally)] == ["in"]
+    assert tally.dropped == {"line: a box outside the picture": 1}
+    index = folder / "pages.jsonl"
+    row = {**json.loads(index.read_text()), "width": PAGE_WIDTH * 2, "height": PAGE_HEIGHT * 2}
+    index.write_text(json.dumps(row))
+    tally = Tally()
+    assert list(open_pages(folder).crops(tally)) == []
+    assert tally.dropped == {"line: boxes of a picture of another size": 2}
+
+
+def test_a_source_of_which_nothing_is_left_says_why(tmp_path: Path) -> None:
+    folder = one_page(tmp_path / "p", {"box": [900, 20, 990, 40], "text": "out"})
+    with pytest.raises(DataError, match=r"has a text; line: a box outside the picture \(1\)$"):
+        sources.add(tmp_path, kind="pages", path=folder)
+
+
+def test_labels_may_reach_a_little_over_the_edge_of_the_picture(tmp_path: Path) -> None:
+    assert texts(one_page(tmp_path / "p", {"box": [-5, -3, PAGE_WIDTH + 4, 20], "text": "edge"})) == ["edge"]

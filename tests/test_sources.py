@@ -11,6 +11,7 @@ from legible.data import sources
 from legible.data.dataset import Tally
 from legible.data.transcribed import open_transcribed
 from legible.errors import DataError
+from legible.untrusted_files import check_regular
 
 ROWS = "path\tpage\ttext\nimages/1.png\tp1\tDear Sir,\nimages/2.png\tp2\tYours\n"
 
@@ -279,3 +280,15 @@ def test_a_source_added_again_keeps_its_terms_unless_others_are_given(tmp_path: 
     ]
     assert given == ["ours", "ours", "theirs"]
     assert [source.terms for source in sources.listed(tmp_path)] == ["theirs"]
+
+
+def test_a_text_longer_than_a_cell_can_be_is_told_with_its_line(tmp_path: Path) -> None:
+    folder = transcribed(tmp_path / "source", f"path\ttext\n0.png\tone\n1.png\t{'x' * 200_000}\n")
+    with pytest.raises(DataError, match=r"index\.tsv: line 3 cannot be taken apart"):
+        open_transcribed(folder)
+
+
+def test_links_in_a_circle_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "circle").symlink_to("circle")
+    with pytest.raises(DataError, match=r"circle \(a link\)"):
+        check_regular(tmp_path)

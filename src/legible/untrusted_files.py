@@ -1,11 +1,15 @@
 """Files of others: regular ones inside their folder only, and never more bytes in memory than a stated limit."""
 
+import csv
 import gzip
+import io
 import os
 import stat
 import tarfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from legible.errors import DataError
 
@@ -16,6 +20,17 @@ MAX_TABLE_BYTES = 500_000_000
 MAX_ARRAY_BYTES = 2_000_000_000
 """The largest array in a source; the images of EMNIST's largest file have 547 million bytes."""
 SHOWN = 5
+
+
+@dataclass(frozen=True)
+class TabbedTable:
+    """The columns of a table with tabs, and its rows, each with the number of its line.
+
+    A row lacks a cell where it is None, and has cells too many under the key None.
+    """
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[int, dict[str | None, Any]], ...]
 
 
 def check_regular(place: Path) -> None:
@@ -38,11 +53,18 @@ def _irregular(place: Path) -> Iterator[str]:
             path = Path(folder) / name
             mode = path.lstat().st_mode
             if stat.S_ISLNK(mode):
-                target = path.resolve()
-                if not (target.is_file() and target.is_relative_to(inside)):
+                if not _leads_to_a_file_of(inside, path):
                     yield f"{path.relative_to(place)} (a link)"
             elif not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
                 yield f"{path.relative_to(place)} (a pipe or device)"
+
+
+def _leads_to_a_file_of(folder: Path, link: Path) -> bool:
+    try:
+        target = link.resolve()
+    except (OSError, RuntimeError):  # links in a circle
+        return False
+    return target.is_file() and target.is_relative_to(folder)
 
 
 def read_file(path: Path, *, limit: int) -> bytes:
@@ -75,3 +97,26 @@ def _within(content: bytes, limit: int, name: str) -> bytes:
     if len(content) > limit:
         raise DataError(f"{name} has more than {limit} bytes, which is more than is read")
     return content
+
+
+def parse_table(content: bytes, name: str) -> TabbedTable:
+    """Return a table of UTF-8 with tabs, with or without the byte-order mark that spreadsheets write at its begin.
+
+    Raise DataError, with the line, for another encoding and for a cell that is too long.
+    """
+    lines = io.StringIO(decode_text(content, name), newline=None)
+    reader = csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE)
+    try:
+        columns = tuple(reader.fieldnames or ())
+        return TabbedTable(columns, tuple((reader.line_num, dict(row)) for row in reader))
+    except csv.Error as error:
+        raise DataError(f"{name}: line {reader.line_num + 1} cannot be taken apart ({error}); mend it") from error
+
+
+def decode_text(content: bytes, name: str) -> str:
+    """Return the text of a file, without a byte-order mark. Raise DataError, with the line, where it is not UTF-8."""
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise DataError(f"{name} is not UTF-8 in line {line}; save it as UTF-8") from error

@@ -5,29 +5,27 @@ Each row names an `image` and holds `lines` or `words`: `{"box": [left, top, rig
 """
 
 import hashlib
-import json
 import tarfile
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from legible.arrays import GreyImage
 from legible.data.crops import Box, BoxCrop, Pixels, crop_box
-from legible.data.dataset import Kind, Split, Tally
+from legible.data.dataset import Split, Tally
 from legible.data.options import SourceOptions
+from legible.data.page_index import INDEX, Page, PageText, pages_of
 from legible.data.second_readings import SecondReading, open_second_readings
 from legible.errors import DataError, ImageError
 from legible.image.decode import DECODER_FAULTS, decode_opened, open_image
 from legible.scores import Untold
-from legible.untrusted_files import MAX_IMAGE_BYTES, MAX_TABLE_BYTES, read_file, read_member
+from legible.untrusted_files import MAX_IMAGE_BYTES, MAX_TABLE_BYTES, decode_text, read_file, read_member
 
-INDEX = "pages.jsonl"
 VALIDATION_LIST = "split_validation.txt"
 """The file that lists the pages of an official validation split, where a source has one."""
 VALIDATION_FRACTION = 0.1
@@ -42,34 +40,6 @@ MAX_CONTRADICTED = 0.2
 """The fraction of a page's labels that another reader may contradict before the others are doubted too."""
 UPRIGHT = 1.5
 """A box more than this many times as high as wide, with several characters, holds a text that stands on its side."""
-
-
-@dataclass(frozen=True)
-class PageText:
-    """A line or word of a page: its box, and what is known of its text."""
-
-    number: int
-    box: Box
-    text: str
-    kind: Kind
-    polygon: tuple[tuple[float, float], ...] = ()
-    untold: tuple[Untold, ...] = ()
-
-
-@dataclass(frozen=True)
-class Page:
-    """One row of pages.jsonl."""
-
-    path: str
-    texts: tuple[PageText, ...]
-    corners: tuple[tuple[float, float], ...] = ()
-    """The corners of the sheet in a photograph, clockwise from the top left, where they are known."""
-    complete: bool = False
-    """Whether the row says that all lines of the page are listed."""
-
-    @property
-    def name(self) -> str:
-        return PurePosixPath(self.path).stem
 
 
 @dataclass(frozen=True)
@@ -118,7 +88,7 @@ class PageFolder:
                 continue
             boxes = [text.box for text in page.texts]
             for text in page.texts:
-                reason = self._left_out(page, text)
+                reason = _misplaced(page, text, pixels) or self._left_out(page, text)
                 if reason:
                     tally.dropped[reason] += 1
                     continue
@@ -164,6 +134,18 @@ class PageFolder:
                 yield page, partial(_read, tar, page.path, limit=MAX_IMAGE_BYTES)
 
 
+def _misplaced(page: Page, text: PageText, pixels: Pixels) -> str:
+    """Return why a box cannot be cut out of this picture, or an empty string."""
+    height, width = pixels.shape[:2]
+    if any(page.size) and page.size != (width, height):
+        return f"{text.kind}: boxes of a picture of another size"
+    points = np.array([text.box[:2], text.box[2:], *text.polygon])
+    slack = max(text.box[3] - text.box[1], 0)  # labels may reach a little over the edge
+    if (points < -slack).any() or (points > np.array([width, height]) + slack).any():
+        return f"{text.kind}: a box outside the picture"
+    return ""
+
+
 def grey(crop: BoxCrop) -> GreyImage:
     """Return the grey image that the service would make of a file with this crop."""
     return decode_opened(Image.fromarray(crop.image))
@@ -206,7 +188,7 @@ def open_pages(folder: Path, options: SourceOptions | None = None) -> PageFolder
     index = _text_file(place, INDEX)
     if index is None:
         raise DataError(f"{place}: no {INDEX} here; write one with a row for each page: image, and lines or words")
-    pages = tuple(_page(row, place, number, chosen) for number, row in enumerate(index.splitlines(), start=1) if row)
+    pages = pages_of(index, place, chosen)
     listed = _text_file(place, VALIDATION_LIST) or ""
     official = tuple(PurePosixPath(name).stem for name in listed.split())
     return PageFolder(place, pages, official, chosen, open_second_readings(folder))
@@ -222,48 +204,17 @@ def _text_file(place: Path, name: str) -> str | None:
     try:
         if place.is_dir():
             path = place / name
-            return read_file(path, limit=MAX_TABLE_BYTES).decode("utf-8") if path.is_file() else None
+            return decode_text(read_file(path, limit=MAX_TABLE_BYTES), f"{place}: {name}") if path.is_file() else None
         with tarfile.open(place) as tar:
-            return _read(tar, name, limit=MAX_TABLE_BYTES).decode("utf-8")
+            return decode_text(_read(tar, name, limit=MAX_TABLE_BYTES), f"{place}: {name}")
     except KeyError:
         return None
     except (tarfile.TarError, OSError, EOFError) as error:
         raise DataError(f"{place}: no tar archive, or a damaged one; pack it anew") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{place}: {name} is not UTF-8; save it as UTF-8") from error
 
 
 def _read(tar: tarfile.TarFile, name: str, *, limit: int) -> bytes:
     return read_member(tar, tar.getmember(name), limit=limit)
-
-
-def _page(row: str, place: Path, number: int, options: SourceOptions) -> Page:
-    try:
-        content = json.loads(row)
-        path = content["image"]
-        kind: Kind = "word" if "words" in content else "line"
-        texts = tuple(_text(n, one, kind, options) for n, one in enumerate(content.get(f"{kind}s", ())))
-        corners = tuple((float(x), float(y)) for x, y in content.get("corners", ()))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise DataError(
-            f"{place}: row {number} of {INDEX} needs an image, and lines or words with a box of four numbers and a text"
-            f" each ({type(error).__name__}: {error})"
-        ) from error
-    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
-        raise DataError(
-            f"{place}: row {number} of {INDEX} names {path!r}, an image outside the source; copy it into it"
-        )
-    return Page(path, texts, corners, complete=bool(content.get("complete", False)))
-
-
-def _text(number: int, content: Mapping[str, Any], kind: Kind, options: SourceOptions) -> PageText:
-    left, top, right, bottom = (float(one) for one in content["box"])
-    label, untold = content["text"], options.untold
-    if "text_without_spaces" in content and " " not in (label or ""):
-        untold = tuple(dict.fromkeys((*untold, "spaces")))
-    label = content.get("text_without_spaces") or "" if label is None else label
-    polygon = tuple((float(x), float(y)) for x, y in content.get("polygon") or ())
-    return PageText(number, (left, top, right, bottom), options.text(label), kind, polygon, untold)
 
 
 def _pixels(content: bytes) -> Pixels:

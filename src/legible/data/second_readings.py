@@ -6,7 +6,6 @@ They decide case and spaces that labels do not tell, in training alone and where
 labels that are of another text. They are never the truth that a figure is measured with.
 """
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from rapidfuzz.distance import Levenshtein
 
 from legible.errors import DataError
 from legible.scores import Untold
+from legible.untrusted_files import MAX_TABLE_BYTES, parse_table, read_file
 
 FILE = "readings.tsv"
 MIN_CONFIDENCE = 0.9
@@ -76,11 +76,11 @@ def open_second_readings(folder: Path) -> Mapping[tuple[str, int], SecondReading
     path = folder / FILE
     if not folder.is_dir() or not path.is_file():
         return {}
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    table = parse_table(read_file(path, limit=MAX_TABLE_BYTES), str(path))
     try:
         return {
-            (row["image"], int(row["number"])): SecondReading(row["reading"], float(row["confidence"])) for row in rows
+            (row["image"], int(row["number"])): SecondReading(row["reading"], float(row["confidence"]))
+            for _, row in table.rows
         }
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(

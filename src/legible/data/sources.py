@@ -173,7 +173,11 @@ def count_samples(kind: str, path: Path, options: SourceOptions | None = None) -
     else:
         kinds = [row.kind if row.text else UNTOLD for row, _ in open_transcribed(path, options).images(tally)]
     if not set(kinds) - {UNTOLD}:
-        raise DataError(f"{path}: not one image of this source can be read and has a text")
+        counts = {**tally.dropped, "damaged": len(tally.damaged)}
+        reasons = ", ".join(f"{reason} ({count})" for reason, count in counts.items() if count)
+        raise DataError(
+            f"{path}: not one image of this source can be read and has a text{f'; {reasons}' if reasons else ''}"
+        )
     left_out = {"left out": sum(tally.dropped.values())} if kind in ARCHIVED and tally.dropped else {}
     return {**{kind: kinds.count(kind) for kind in sorted(set(kinds))}, "damaged": len(tally.damaged), **left_out}
 

@@ -3,8 +3,6 @@
 The folder, or the one `.tar` in it, holds index.tsv and the images that its paths name.
 """
 
-import csv
-import io
 import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +15,7 @@ from legible.data.dataset import Kind, Split, Tally
 from legible.data.options import SourceOptions
 from legible.errors import DataError, ImageError
 from legible.image.decode import decode
-from legible.untrusted_files import MAX_IMAGE_BYTES, MAX_TABLE_BYTES, read_file, read_member
+from legible.untrusted_files import MAX_IMAGE_BYTES, MAX_TABLE_BYTES, parse_table, read_file, read_member
 
 INDEX = "index.tsv"
 SHOWN = 10
@@ -106,18 +104,17 @@ def _read(tar: tarfile.TarFile, name: str, *, limit: int) -> bytes:
 
 
 def _rows(content: bytes, place: Path, options: SourceOptions) -> tuple[Transcription, ...]:
-    reader = csv.DictReader(io.StringIO(_text(content, place), newline=None), delimiter="\t", quoting=csv.QUOTE_NONE)
-    lacking = {"path", "text"} - set(reader.fieldnames or ())
+    table = parse_table(content, f"{place}: {INDEX}")
+    lacking = {"path", "text"} - set(table.columns)
     if lacking:
         raise DataError(f"{place}: {INDEX} lacks the column {' and '.join(sorted(lacking))}")
-    numbered = [(reader.line_num, row) for row in reader]
-    faulty = [str(line) for line, row in numbered if not _is_whole(row)]
+    faulty = [str(line) for line, row in table.rows if not _is_whole(row)]
     if faulty:
         raise DataError(
             f"{place}: each row of {INDEX} needs a path in it, a tab and a text without tabs; mend "
             f"{'line' if len(faulty) == 1 else 'lines'} {', '.join(faulty[:SHOWN])}{' ...' if faulty[SHOWN:] else ''}"
         )
-    _check_splits({row.get("split") or "" for _, row in numbered}, place)
+    _check_splits({row.get("split") or "" for _, row in table.rows}, place)
     return tuple(
         Transcription(
             row["path"],
@@ -125,7 +122,7 @@ def _rows(content: bytes, place: Path, options: SourceOptions) -> tuple[Transcri
             _writer(row, options),
             cast("Split | None", row.get("split") or None),
         )
-        for _, row in numbered
+        for _, row in table.rows
     )
 
 
@@ -136,15 +133,6 @@ def _check_splits(stated: Iterable[str], place: Path) -> None:
         raise DataError(f"{place}: {INDEX} names the split {unknown[0]!r}; known: {known}, or an empty cell")
 
 
-def _text(content: bytes, place: Path) -> str:
-    """Decode a file without the byte-order mark that spreadsheets write at its begin."""
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise DataError(f"{place}: {INDEX} is not UTF-8 in line {line}; save it as UTF-8") from error
-
-
 def _is_whole(row: Mapping[str | None, Any]) -> bool:
     """Return whether a row has a path and a text (which may be empty) and nothing after the last column."""
     return row["text"] is not None and not any(row.get(None, ())) and _is_inside(row["path"])
@@ -152,9 +140,10 @@ def _is_whole(row: Mapping[str | None, Any]) -> bool:
 
 def _is_inside(path: str) -> bool:
     """Return whether a path names a file inside the folder, so that a copy of the folder holds the whole source."""
-    return bool(path) and not PurePosixPath(path).is_absolute() and ".." not in PurePosixPath(path).parts
+    place = PurePosixPath(path)
+    return bool(path) and not place.is_absolute() and ".." not in place.parts and "\0" not in path
 
 
-def _writer(row: Mapping[str, str], options: SourceOptions) -> str:
+def _writer(row: Mapping[str | None, Any], options: SourceOptions) -> str:
     """Return what may not be in two splits: the writer, else the page, else what the path names, else the image."""
     return row.get("writer") or row.get("page") or options.page_of(row["path"])

@@ -13,7 +13,8 @@ from legible.config.detector import Completeness, DetectorParams
 from legible.data import sources
 from legible.data.dataset import Split
 from legible.data.options import SourceOptions
-from legible.data.pages import Page, open_pages
+from legible.data.page_index import Page
+from legible.data.pages import open_pages
 from legible.detection.geometry import PagePoints
 from legible.evaluation.page_scores import PlacedText
 from legible.scores import Untold

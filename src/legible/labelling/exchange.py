@@ -3,8 +3,6 @@
 An import appends rows to the log of labels, as the labelling page does. What is there already is not written twice.
 """
 
-import csv
-import io
 import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +17,7 @@ from legible.labelling.labels import Label, LabelBook, LabelLog, faults_of, read
 from legible.labelling.verdicts import LabelVote, decide
 from legible.observations.image_log import kept_image, kept_images
 from legible.observations.layout import FOLDER
-from legible.untrusted_files import MAX_TABLE_BYTES, read_file
+from legible.untrusted_files import MAX_TABLE_BYTES, parse_table, read_file
 
 WORKER = "import"
 COLUMNS = ("path", "text", "labellers", "drawn", "read", "confidence")
@@ -80,11 +78,11 @@ def _as_shown(label: Label, seen: Label | None) -> Label:
 
 def _of_table(content: bytes, file: Path, labeller: str, at: float) -> list[Label]:
     """Return the labels of an index.tsv: the columns path (which names the reading) and text; rows without are left."""
-    rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig")), delimiter="\t", quoting=csv.QUOTE_NONE)
-    if not {"path", "text"} <= set(rows.fieldnames or ()):
+    table = parse_table(content, str(file))
+    if not {"path", "text"} <= set(table.columns):
         raise DataError(f"{file}: the columns path and text are needed, as legible queue writes them")
     labels = []
-    for number, row in enumerate(rows, start=2):
+    for number, row in table.rows:
         found = READING.search(row["path"] or "")
         if not found:
             raise DataError(

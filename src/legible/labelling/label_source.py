@@ -4,14 +4,12 @@ The source is a folder of transcribed images (`data.transcribed`) that grows: la
 after their retention, what was added stays. A row keeps its split for ever.
 """
 
-import csv
 import hashlib
-import io
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from legible.arrays import GreyImage
 from legible.data.dataset import Split
@@ -24,6 +22,7 @@ from legible.labelling.labels import Label, LabelBook
 from legible.labelling.verdicts import LabelVote, decide
 from legible.observations.image_log import kept_image
 from legible.observations.lookup import find_row
+from legible.untrusted_files import MAX_TABLE_BYTES, parse_table, read_file
 
 COLUMNS = ("path", "text", "writer", "split", "version", "readings", "channel", "drawn")
 DELETED = "the image was deleted before its label was added"
@@ -128,15 +127,15 @@ def read_index(folder: Path) -> list[LabelledImage]:
     path = folder / INDEX
     if not path.is_file():
         return []
-    reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")), delimiter="\t", quoting=csv.QUOTE_NONE)
-    if tuple(reader.fieldnames or ()) != COLUMNS:
+    table = parse_table(read_file(path, limit=MAX_TABLE_BYTES), str(path))
+    if table.columns != COLUMNS:
         raise DataError(
             f"{path}: no source of labels (it needs the columns {', '.join(COLUMNS)}); choose another --name"
         )
-    return [_row(cells) for cells in reader]
+    return [_row(cells) for _, cells in table.rows]
 
 
-def _row(cells: Mapping[str, str]) -> LabelledImage:
+def _row(cells: Mapping[str | None, Any]) -> LabelledImage:
     return LabelledImage(
         path=cells["path"],
         text=cells["text"],

@@ -12,7 +12,8 @@ import numpy as np
 from PIL import Image
 
 from legible.config.detector import Completeness
-from legible.data.pages import INDEX, splits_of
+from legible.data.page_index import INDEX
+from legible.data.pages import splits_of
 from legible.detection.geometry import LineShape
 from legible.errors import DataError
 from legible.synth.pages.sheet import DrawnPage
