@@ -23,6 +23,8 @@ JOB = PageJob("json", accept=0.9, seconds=1)
 CHILD = f"""{FRAMES}
 setup = read()
 if START == "dies": sys.exit(3)
+died = sys.argv[0] + ".died"
+if START == "dies once" and not os.path.exists(died): sys.exit(open(died, "x").close())
 write(b"ready")
 while True:
     job, data, _ = read(), read(), read()
@@ -161,6 +163,17 @@ def test_a_process_that_does_not_start_is_a_fault_of_the_service(
             await answer(process, b"one")
 
     run(lambda: script("dies"), ends, act)
+    assert ends == [EndReason.DIED, EndReason.DIED]
+
+
+def test_a_process_that_dies_once_as_it_starts_costs_no_answer(
+    script: Callable[[str], list[str]], ends: list[EndReason]
+) -> None:
+    async def act(process: PageProcess) -> None:
+        assert (await answer(process, b"one")).body == b"one"
+
+    run(lambda: script("dies once"), ends, act)
+    assert ends == [EndReason.DIED, EndReason.CLOSED]
 
 
 def test_no_process_is_left_behind(script: Callable[[], list[str]], ends: list[EndReason]) -> None:

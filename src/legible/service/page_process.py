@@ -120,7 +120,7 @@ class PageProcess:
     async def _read_until(self, until: float, job: PageJob, frames: bytes, seconds: float) -> PageReply:
         try:
             async with asyncio.timeout_at(until):
-                process = await self._started()
+                process = await self._started_at_last()
                 left = OWN_FRACTION * (until - asyncio.get_running_loop().time())
                 return await self._exchange(process, replace(job, seconds=left), frames)
         except TimeoutError:
@@ -128,10 +128,7 @@ class PageProcess:
             message = f"the document was not read within {seconds:g} seconds; send it in parts, or a smaller picture"
             raise StuckDocumentError(message) from None
         except (EOFError, ConnectionError) as error:
-            was_ready = self._is_ready
             self._end(EndReason.DIED)
-            if not was_ready:
-                raise RuntimeError("the page process did not start; what it printed says why") from error
             message = "the document ended the process that read it; save it anew, or as pictures, and send it again"
             raise DeadlyDocumentError(message) from error
         except BaseException:
@@ -146,6 +143,17 @@ class PageProcess:
         stdin.write(sent(job) + frames)
         await stdin.drain()
         return reply_of(await receive_frame(stdout), await receive_frame(stdout))
+
+    async def _started_at_last(self) -> Process:
+        """Return the process; one that dies as it starts, as for want of memory, is followed by another, once."""
+        with suppress(EOFError, ConnectionError):
+            return await self._started()
+        self._end(EndReason.DIED)
+        try:
+            return await self._started()
+        except (EOFError, ConnectionError) as error:
+            self._end(EndReason.DIED)
+            raise RuntimeError("the page process did not start; what it printed says why") from error
 
     async def _started(self) -> Process:
         """Return the process, a new one where none is running."""
