@@ -119,11 +119,11 @@ def test_words_of_a_row_join_to_lines_and_far_ones_do_not() -> None:
     assert boxes == [(0, 0, 60, 13), (0, 20, 30, 32), (200, 0, 240, 12)]
 
 
-def write_archive(path: Path, count: int) -> None:
+def write_archive(path: Path, count: int, *, text: str = "x", mark: bytes = b"") -> None:
     png = io.BytesIO()
     Image.fromarray(np.full((40, 80), 255, np.uint8)).save(png, "PNG")
-    rows = [{"image": f"images/{n}.png", "lines": [{"box": [5, 10, 70, 30], "text": "x"}]} for n in range(count)]
-    contents = {"pages.jsonl": "\n".join(map(json.dumps, rows)).encode()}
+    rows = [{"image": f"images/{n}.png", "lines": [{"box": [5, 10, 70, 30], "text": text}]} for n in range(count)]
+    contents = {"pages.jsonl": mark + "\n".join(json.dumps(row, ensure_ascii=False) for row in rows).encode()}
     contents |= {f"images/{n}.png": png.getvalue() for n in range(count)}
     with tarfile.open(path, "w") as tar:
         for name, content in contents.items():
@@ -148,6 +148,11 @@ def test_a_labelled_page_opens_with_its_lines(tmp_path: Path) -> None:
     assert opened.lines[0].box == (5, 10, 70, 30)
     assert opened.image.shape == (40, 80)
     assert (opened.complete, opened.measured, opened.corners) == (False, True, None)
+
+
+def test_an_index_that_can_be_added_is_read_for_the_detector_too(tmp_path: Path) -> None:
+    write_archive(tmp_path / "some.tar", 4, text="one\u2028two", mark=b"\xef\xbb\xbf")
+    assert len(labelled_pages(tmp_path / "some.tar", lists="all", splits=("train", "tune", "validation"))) == 4
 
 
 def test_an_archive_without_an_index_is_refused(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import stat
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from legible.errors import DataError
@@ -31,6 +31,12 @@ class TabbedTable:
 
     columns: tuple[str, ...]
     rows: tuple[tuple[int, dict[str | None, Any]], ...]
+
+
+def stays_inside(path: str) -> bool:
+    """Return whether a path that a source names can only be of a file inside it, so that a copy holds the source."""
+    place = PurePosixPath(path)
+    return not place.is_absolute() and ".." not in place.parts and "\0" not in path
 
 
 def check_regular(place: Path) -> None:

@@ -14,6 +14,7 @@ from legible.data.options import SourceOptions
 from legible.errors import DataError
 from legible.files import parse_row
 from legible.scores import Untold
+from legible.untrusted_files import stays_inside
 
 INDEX = "pages.jsonl"
 CORNERS = 4
@@ -53,18 +54,26 @@ class Page:
 
 def pages_of(index: str, place: Path, options: SourceOptions) -> tuple[Page, ...]:
     """Return the pages of an index. Raise DataError for a row that cannot be meant, and for a page that comes twice."""
-    rows = [(number, row) for number, row in enumerate(index.split("\n"), start=1) if row.strip()]
-    pages = tuple(_page(row, place, number, options) for number, row in rows)
+    pages = tuple(_page(row, place, number, options) for number, row in index_rows(index))
     twice = [path for path, times in Counter(page.path for page in pages).items() if times > 1]
     if twice:
         raise DataError(f"{place}: {INDEX} has several rows of {twice[0]}; list all of a page's lines in one row")
     return pages
 
 
+def index_rows(index: str) -> list[tuple[int, str]]:
+    """Return the rows of an index that are not blank, each with the number of its line.
+
+    A text may hold other ends of lines than the newline, such as U+2028.
+    """
+    return [(number, row) for number, row in enumerate(index.split("\n"), start=1) if row.strip()]
+
+
 def _page(row: str, place: Path, number: int, options: SourceOptions) -> Page:
     try:
         content = parse_row(row)
-        path = PurePosixPath(content["image"])
+        path = content["image"]
+        is_inside = stays_inside(path)
         kind: Kind = "word" if "words" in content else "line"
         texts = tuple(_text(n, one, kind, options) for n, one in enumerate(content.get(f"{kind}s", ())))
         corners = _points(content.get("corners"), counts=(CORNERS,))
@@ -74,11 +83,11 @@ def _page(row: str, place: Path, number: int, options: SourceOptions) -> Page:
             f"{place}: row {number} of {INDEX} needs an image, and lines or words with a box of four numbers and a text"
             f" each ({type(error).__name__}: {error})"
         ) from error
-    if path.is_absolute() or ".." in path.parts or "\0" in path.name:
+    if not is_inside:
         raise DataError(
-            f"{place}: row {number} of {INDEX} names {str(path)!r}, an image outside the source; copy it into it"
+            f"{place}: row {number} of {INDEX} names {path!r}, an image outside the source; copy it into it"
         )
-    return Page(content["image"], texts, corners, complete=bool(content.get("complete", False)), size=size)
+    return Page(path, texts, corners, complete=bool(content.get("complete", False)), size=size)
 
 
 def _text(number: int, content: Mapping[str, Any], kind: Kind, options: SourceOptions) -> PageText:

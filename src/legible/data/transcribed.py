@@ -7,7 +7,7 @@ import tarfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, cast, get_args
 
 from legible.arrays import GreyImage
@@ -15,7 +15,7 @@ from legible.data.dataset import Kind, Split, Tally
 from legible.data.options import SourceOptions
 from legible.errors import DataError, ImageError
 from legible.image.decode import decode
-from legible.untrusted_files import MAX_IMAGE_BYTES, MAX_TABLE_BYTES, parse_table, read_file, read_member
+from legible.untrusted_files import MAX_IMAGE_BYTES, MAX_TABLE_BYTES, parse_table, read_file, read_member, stays_inside
 
 INDEX = "index.tsv"
 SHOWN = 10
@@ -135,13 +135,7 @@ def _check_splits(stated: Iterable[str], place: Path) -> None:
 
 def _is_whole(row: Mapping[str | None, Any]) -> bool:
     """Return whether a row has a path and a text (which may be empty) and nothing after the last column."""
-    return row["text"] is not None and not any(row.get(None, ())) and _is_inside(row["path"])
-
-
-def _is_inside(path: str) -> bool:
-    """Return whether a path names a file inside the folder, so that a copy of the folder holds the whole source."""
-    place = PurePosixPath(path)
-    return bool(path) and not place.is_absolute() and ".." not in place.parts and "\0" not in path
+    return row["text"] is not None and not any(row.get(None, ())) and bool(row["path"]) and stays_inside(row["path"])
 
 
 def _writer(row: Mapping[str | None, Any], options: SourceOptions) -> str:

@@ -1,7 +1,6 @@
 """The sources of the line detector's pages: drawn ones, and labelled ones in the layout of `data.pages`."""
 
 import io
-import json
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,12 +11,14 @@ import numpy as np
 from PIL import Image
 
 from legible.config.detector import Completeness
-from legible.data.page_index import INDEX
+from legible.data.page_index import INDEX, index_rows
 from legible.data.pages import splits_of
 from legible.detection.geometry import LineShape
 from legible.errors import DataError
+from legible.files import parse_row
 from legible.synth.pages.sheet import DrawnPage
 from legible.training.detector_truth import TruePage
+from legible.untrusted_files import decode_text
 
 WORD_GAP = 1.1
 """Heights between two words of a row from which they belong to two lines."""
@@ -53,7 +54,8 @@ def labelled_pages(archive: Path, *, lists: Completeness, splits: Sequence[str],
     """Return the pages of an archive that belong to the splits. Raise DataError where it has no index."""
     with tarfile.open(archive) as tar:
         try:
-            rows = [json.loads(line) for line in _read(tar, INDEX).decode("utf-8").splitlines() if line]
+            index = decode_text(_read(tar, INDEX), f"{archive}: {INDEX}")
+            rows = [parse_row(row) for _, row in index_rows(index)]
         except KeyError as error:
             raise DataError(f"{archive}: no {INDEX} in it; write one with a row for each page") from error
         held = splits_of(name or archive.stem, [PurePosixPath(row["image"]).stem for row in rows])
