@@ -4,7 +4,8 @@ These figures are for curves and for choosing between experiments; the figures o
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +22,25 @@ from legible.training.checkpoint import EpochFigures
 READ_BATCH = 32
 """Images in one batch of reading."""
 
+STEP_SIGNAL = "DVCLIVE_STEP_COMPLETED"
+"""A file of a repository that DVCLive writes after each step, for editors, and deletes at the end."""
 
-def live_curves(folder: Path) -> Live:
-    """Return the DVCLive logger of a phase."""
-    return Live(dir=str(folder), dvcyaml=None, save_dvc_exp=False, monitor_system=False)
+
+@contextmanager
+def live_curves(folder: Path) -> Iterator[Live]:
+    """Yield the DVCLive logger of a phase, and end it.
+
+    Trainings in one repository at a time share `STEP_SIGNAL`; one that another has just deleted is no error.
+    """
+    live = Live(dir=str(folder), dvcyaml=None, save_dvc_exp=False, monitor_system=False)
+    try:
+        yield live
+    finally:
+        try:
+            live.end()
+        except FileNotFoundError as error:
+            if Path(error.filename or "").name != STEP_SIGNAL:
+                raise
 
 
 def log_epoch(live: Live, figures: EpochFigures) -> None:
