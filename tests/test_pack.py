@@ -25,20 +25,28 @@ def params() -> Params:
     return load_params(PROJECT / "params.yaml")
 
 
-@pytest.fixture
-def root(tmp_path: Path, bundle_folder: Path, print_face: Path) -> Path:
-    """A project whose stages before `pack` have run: their outputs are the parts of the shipped bundle."""
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory: pytest.TempPathFactory, bundle_folder: Path, print_face: Path) -> Path:
+    """The outputs of the stages before `pack`: the parts of the shipped bundle, and a small data set."""
+    folder = tmp_path_factory.mktemp("outputs")
     places = {**PARTS, "lexicon-english.gz": "training/lexicon.gz"}
     for name, place in places.items():
-        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
         if name != PACKED_RESULTS:
-            shutil.copyfile(bundle_folder / name, tmp_path / place)
-    write_results(tmp_path / f"evaluation/{RESULTS}", read_results(results_path(bundle_folder)))
+            shutil.copyfile(bundle_folder / name, folder / place)
+    write_results(folder / f"evaluation/{RESULTS}", read_results(results_path(bundle_folder)))
     sample = Sample("drawn/0", drawn_word("word", print_face), "word", "w", "drawn", "train", "word")
-    write_dataset(tmp_path / "data/dataset", [sample], present=["drawn"])
-    (tmp_path / "models/weights").mkdir(parents=True)
+    write_dataset(folder / "data/dataset", [sample], present=["drawn"])
+    (folder / "models/weights").mkdir(parents=True)
     trained = {"version": 1, "size": "base", "height": 32, "backend": "tensorflow", "device": "cpu"}
-    (tmp_path / "models/weights/description.json").write_text(json.dumps(trained))
+    (folder / "models/weights/description.json").write_text(json.dumps(trained))
+    return folder
+
+
+@pytest.fixture
+def root(tmp_path: Path, outputs: Path) -> Path:
+    """A project whose stages before `pack` have run."""
+    shutil.copytree(outputs, tmp_path, dirs_exist_ok=True)
     return tmp_path
 
 
