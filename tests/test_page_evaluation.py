@@ -89,11 +89,17 @@ def test_a_page_of_many_lines_is_turned_and_has_to_come_back_upright() -> None:
 
 
 def test_corners_are_compared_where_the_sheet_is_known() -> None:
-    sheet = np.array([(0, 0), (200, 0), (200, 400), (0, 400)], float)
-    half = ((0.0, 0.0), (200.0, 0.0), (200.0, 200.0), (0.0, 200.0))
+    whole = np.array([(0, 0), (200, 0), (200, 400), (0, 400)], float)
+    half, quarter = (((0.0, 0.0), (200.0, 0.0), (200.0, bottom), (0.0, bottom)) for bottom in (200.0, 100.0))
     assert read(case("one"), result("one")).corners is None
-    assert read(case("one", corners=sheet), result("one")).corners == 0.0
-    assert read(case("one", corners=sheet), result("one", outline=half)).corners == pytest.approx(0.5)
+    assert read(case("one", corners=whole), result("one", outline=half)).corners == pytest.approx(0.5)
+    assert read(case("one", corners=np.array(quarter)), result("one", outline=half)).corners == pytest.approx(0.5)
+
+
+def test_a_page_without_an_outline_is_all_sheet() -> None:
+    whole, half = (np.array([(0, 0), (200, 0), (200, low), (0, low)], float) for low in (400, 200))
+    assert read(case("one", corners=whole), result("one")).corners == 1.0
+    assert read(case("one", corners=half), result("one")).corners == pytest.approx(0.5)
 
 
 def test_a_page_that_is_refused_is_a_row_with_its_error() -> None:

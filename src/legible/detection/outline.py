@@ -10,7 +10,7 @@ import numpy.typing as npt
 from legible.arrays import GreyImage, Matrix
 from legible.detection.geometry import PagePoints, homography, polygon_area
 from legible.detection.maps import Detector, Map
-from legible.detection.sheet_edges import Side, with_edges
+from legible.detection.sheet_edges import SheetSide, Side, is_seen, with_edges
 
 SEEN_SIDE = 320
 """The longer side, in pixels, at which the network looks for the sheet, as it was trained."""
@@ -26,14 +26,18 @@ MAX_STRETCH = 3.0
 
 @dataclass(frozen=True)
 class Outline:
-    """The sheet's corners from the top left, clockwise, in pixels, and how well a quadrangle fits its mask, 0 to 1."""
+    """The sheet's corners from the top left, clockwise, in pixels, and how well a quadrangle fits its mask, 0 to 1.
+
+    seen: whether the picture shows the sides; a scan that is flattened by sides it does not have would be warped.
+    """
 
     corners: PagePoints
     fit: float
+    seen: bool = False
 
     @property
     def is_sure(self) -> bool:
-        return self.fit >= MIN_FIT
+        return self.seen and self.fit >= MIN_FIT
 
 
 def find_outline(detector: Detector, image: GreyImage) -> Outline | None:
@@ -46,12 +50,13 @@ def find_outline(detector: Detector, image: GreyImage) -> Outline | None:
     if found is None:
         return None
     scale = np.array([image.shape[1] / sheet.shape[1], image.shape[0] / sheet.shape[0]])
-    return Outline(_at_edges(image, found.corners * scale), found.fit)
+    sides = with_edges(image, found.corners * scale)
+    return Outline(_moved(found.corners * scale, sides), found.fit, is_seen(sides))
 
 
-def _at_edges(image: GreyImage, corners: PagePoints) -> PagePoints:
-    """Return corners (4, 2) moved to where the edges of the picture meet, or as they were where those are no sheet."""
-    found = _corners_of(with_edges(image, corners))
+def _moved(corners: PagePoints, sides: Sequence[SheetSide]) -> PagePoints:
+    """Return corners (4, 2) moved to where the sides meet, or as they were where those are no sheet."""
+    found = _corners_of([side.side for side in sides])
     return corners if found is None or not is_plausible(found) else found
 
 

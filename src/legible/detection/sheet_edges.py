@@ -1,5 +1,8 @@
 """The sides of a sheet in a photograph, moved to the nearest edges of the picture: the detector's mask is coarse."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
 import cv2
 import numpy as np
 
@@ -20,12 +23,38 @@ MIN_STEP = 8.0
 """The least difference of grey levels of an edge."""
 MIN_PLACES = 0.4
 """The fraction of a side's places that need an edge; a side with fewer stays where it is."""
+STRAIGHT = 2.0
+"""How far from a straight line the places of an edge may be, in those pixels: lines of text are no edge of a sheet."""
+AT_BORDER = 3.0
+"""How far from a border of the picture a side may be that lies along it, in those pixels: the sheet goes on outside."""
+MAX_UNSEEN, MIN_STRAIGHT = 1, 2
+"""The most sides of a sheet with neither edge nor border, and the fewest that are a straight edge in the picture.
+
+On 232 scans and photographs in which the mask alone was sure, a tenth pass, most of them scanned with a black margin;
+of 153 sheets in photographs whose corners were right, 98 %."""
 
 Side = tuple[PagePoints, PagePoints]
 """A point of a side, and its direction."""
 
 
-def with_edges(image: GreyImage, corners: PagePoints) -> list[Side]:
+@dataclass(frozen=True)
+class SheetSide:
+    """A side of a sheet, whether it is at an edge of the picture, a straight one, or along the picture's border."""
+
+    side: Side
+    has_edge: bool
+    is_straight: bool
+    at_border: bool
+
+
+def is_seen(sides: Sequence[SheetSide]) -> bool:
+    """Return whether the picture shows the sheet's sides; on a scan the mask may end in its white margins."""
+    unseen = sum(not (side.has_edge or side.at_border) for side in sides)
+    straight = sum(side.is_straight and not side.at_border for side in sides)
+    return unseen <= MAX_UNSEEN and straight >= MIN_STRAIGHT
+
+
+def with_edges(image: GreyImage, corners: PagePoints) -> list[SheetSide]:
     """Return the sides of a sheet in a picture (H, W), clockwise from the top; its corners (4, 2) are about known."""
     factor = SEEN_SIDE / max(image.shape)
     size = (max(round(image.shape[1] * factor), 1), max(round(image.shape[0] * factor), 1))
@@ -33,22 +62,32 @@ def with_edges(image: GreyImage, corners: PagePoints) -> list[Side]:
     scale = np.array([size[0] / image.shape[1], size[1] / image.shape[0]])
     ring = corners * scale
     found = [_side(np.asarray(small, np.uint8), ring[place], ring[(place + 1) % 4]) for place in range(4)]
-    return [(point / scale, direction / scale) for point, direction in found]
+    return [replace(one, side=(one.side[0] / scale, one.side[1] / scale)) for one in found]
 
 
-def _side(image: GreyImage, start: PagePoints, stop: PagePoints) -> Side:
+def _side(image: GreyImage, start: PagePoints, stop: PagePoints) -> SheetSide:
     along = stop - start
     unit = along / max(float(np.linalg.norm(along)), 1e-9)
     outward = np.array([unit[1], -unit[0]])
     places = start + np.linspace(ENDS, 1 - ENDS, PLACES)[:, None] * along
+    at_border = _is_at_border(image, places)
     steps = _steps(image, places, outward)
     best = steps.argmax(axis=1)
     strong = steps[np.arange(PLACES), best] > MIN_STEP
     if np.count_nonzero(strong) < MIN_PLACES * PLACES:
-        return start, unit
+        return SheetSide((start, unit), has_edge=False, is_straight=False, at_border=at_border)
     points = (places + (best - REACH)[:, None] * outward)[strong]
     vx, vy, x, y = cv2.fitLine(points.astype(np.float32), cv2.DIST_HUBER, 0, 0.01, 0.01)[:, 0].tolist()
-    return np.array([x, y]), np.array([vx, vy])
+    near = np.abs((points - (x, y)) @ np.array([-vy, vx])) < STRAIGHT
+    straight = int(np.count_nonzero(near)) >= MIN_PLACES * PLACES
+    return SheetSide((np.array([x, y]), np.array([vx, vy])), has_edge=True, is_straight=straight, at_border=at_border)
+
+
+def _is_at_border(image: GreyImage, places: PagePoints) -> bool:
+    """Return whether all places of a side (PLACES, 2) are along one border of the picture."""
+    height, width = image.shape
+    x, y = places.T
+    return bool(min(np.abs(off).max() for off in (x, y, width - x, height - y)) <= AT_BORDER)
 
 
 def _steps(image: GreyImage, places: PagePoints, outward: PagePoints) -> Floats:

@@ -181,4 +181,7 @@ def _is_set_right(case: PageCase, reader: PageReader) -> bool:
 
 
 def _overlap(corners: PagePoints, result: PageResult) -> float:
-    return round(overlap_of(corners, np.array(result.outline, float)), 3) if result.outline else 0.0
+    """Return the intersection over union of a known sheet and the one found; with none, all of the picture is sheet."""
+    width, height = result.width, result.height
+    found = result.outline or ((0.0, 0.0), (width, 0.0), (width, height), (0.0, height))
+    return round(overlap_of(corners, np.array(found, float)), 3)
