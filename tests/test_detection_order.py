@@ -45,6 +45,30 @@ def test_a_heading_in_the_middle_parts_what_is_above_from_what_is_below() -> Non
     assert order_of(above + heading + below) == list(range(17))
 
 
+def box(left: float, top: float, width: float) -> LineShape:
+    return LineShape.from_box(left, top, left + width, top + 16)
+
+
+def test_what_stands_to_the_left_under_an_address_at_the_right_comes_after_it() -> None:
+    address = [box(420, 40 + 20 * n, 90) for n in range(3)]
+    letter = [box(50, 130, 120), *column(50, 510, top=170), box(50, 410, 130), box(50, 470, 60), box(50, 490, 70)]
+    assert order_of(address + letter) == list(range(17))
+
+
+def test_signatures_side_by_side_at_the_end_part_nothing_above() -> None:
+    """The body across the page lies between the columns below it and the address."""
+    address, salutation, body = [box(420, 40, 90), box(420, 60, 80)], [box(50, 110, 120)], column(50, 510, top=150)
+    signed = [box(50, 420 + 20 * n, 110) for n in range(3)] + [box(380, 420 + 20 * n, 110) for n in range(3)]
+    lines = address + salutation + body + signed
+    assert sorted(order_of(lines)[:13]) == list(range(13))
+    assert order_of(lines)[:3] == [0, 1, 2]
+
+
+def test_a_column_whose_lines_begin_lower_is_still_read_first() -> None:
+    """A picture above the left column leaves it without lines there; further down the two stand side by side."""
+    assert order_of(column(50, 280, top=210, count=8) + column(310, 540, count=13)) == list(range(21))
+
+
 def receipt() -> list[LineShape]:
     lines = [LineShape.from_box(120, 20, 300, 36)]
     for n in range(8):

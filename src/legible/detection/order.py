@@ -198,7 +198,11 @@ def _ordered(boxes: Floats, heights: Floats) -> npt.NDArray[np.int64]:
 
 
 def _before(boxes: Floats, heights: Floats) -> Flags:
-    """Return whether one row comes before the other: (n, n)."""
+    """Return whether one row comes before the other: (n, n).
+
+    A row to the left comes before one above it only where both stand in columns side by side, with a row of each on one
+    level and none across both in between. The salutation of a letter comes after an address at the right above it.
+    """
     left, top, right, bottom = boxes.T
     slack = TOLERANCE * np.minimum(heights[:, None], heights)
     over = np.minimum(right[:, None], right) - np.maximum(left[:, None], left) > slack
@@ -206,14 +210,21 @@ def _before(boxes: Floats, heights: Floats) -> Flags:
     above = middle[:, None] < middle
     before = over & above
     aside = ~over & ((left + right)[:, None] < (left + right))
+    shared = np.minimum(bottom[:, None], bottom) - np.maximum(top[:, None], top)
+    level = aside & (shared > ROW_OVERLAP * np.minimum(heights[:, None], heights))
+    beside_column = over.astype(np.float32) @ level.astype(np.float32) > 0  # (n, n): a column's row, one to its right
     for first in range(len(boxes)):
         candidates = np.flatnonzero(aside[first])
         if not candidates.size:
             continue
         low = np.minimum(middle[first], middle[candidates])[:, None]
         high = np.maximum(middle[first], middle[candidates])[:, None]
-        parts = over[first] & over[candidates] & (middle > low) & (middle < high)
-        before[first, candidates] = ~parts.any(axis=1)
+        across = over[first] & over[candidates]
+        parted = (across & (middle > low) & (middle < high)).any(axis=1)
+        start = np.where(across & (middle <= low), middle, -np.inf).max(axis=1, keepdims=True)
+        stop = np.where(across & (middle >= high), middle, np.inf).min(axis=1, keepdims=True)
+        columns = (beside_column[first] & over[candidates] & (middle > start) & (middle < stop)).any(axis=1)
+        before[first, candidates] = ~parted & (columns | above[first, candidates])
     return np.asarray(before)
 
 
