@@ -69,6 +69,39 @@ def test_a_column_whose_lines_begin_lower_is_still_read_first() -> None:
     assert order_of(column(50, 280, top=210, count=8) + column(310, 540, count=13)) == list(range(21))
 
 
+def listed(column_of: list[LineShape], *, marked: int) -> list[LineShape]:
+    """The lines of a column, before some of which stands the mark of an item."""
+    return [
+        one
+        for number, line in enumerate(column_of)
+        for one in ([box(line.box[0] - 24, line.box[1], 12)] if number % marked == 0 else []) + [line]
+    ]
+
+
+@pytest.mark.parametrize("shift", [0, 9, 11])
+def test_marks_of_a_list_belong_to_their_items_and_part_no_columns(shift: float) -> None:
+    """Items of two lines, and the last lines of paragraphs beside them are short; rows are on one level or not."""
+    left = column(50, 280, count=12)
+    for short in (1, 4, 7, 10):
+        left[short] = LineShape.from_box(50, left[short].box[1], 130, left[short].box[3])
+    right = listed(column(330, 540, top=100 + shift, count=12), marked=2)
+    assert order_of(left + right) == list(range(30))
+
+
+def test_the_last_word_of_a_line_found_alone_is_no_mark_of_the_next_column() -> None:
+    left = column(50, 280)
+    at = left[5].box
+    split = [LineShape.from_box(50, at[1], 240, at[3]), LineShape.from_box(256, at[1], 280, at[3])]
+    assert order_of(left[:5] + split + left[6:] + column(300, 530)) == list(range(21))
+
+
+def test_a_running_head_and_a_page_number_make_no_table_of_the_columns_under_them() -> None:
+    head = [box(50, 60, 120), box(520, 60, 20)]
+    lines = column(50, 280) + column(310, 540)
+    lines[10] = LineShape.from_box(310, 100, 500, 122)
+    assert order_of(head + lines) == list(range(22))
+
+
 def receipt() -> list[LineShape]:
     lines = [LineShape.from_box(120, 20, 300, 36)]
     for n in range(8):

@@ -17,10 +17,22 @@ from legible.detection.geometry import LineShape, rotation
 
 ROW_OVERLAP = 0.5
 """Two lines that share this fraction of the lower one's height stand side by side."""
+STAGGERED_OVERLAP = 0.2
+"""The same for lines of columns whose rows are not on one level; they only tell whether a pair is of cells."""
+LEVEL_GAP = 0.35
+"""Two lines of columns are on one level where the one begins at most so far below the other, in line heights."""
 CELL_LENGTH = 8.0
 """Lines side by side are cells of rows where the shorter one is hardly ever longer than this, in line heights."""
+MARK_LENGTH, MARK_GAP = 2.0, 1.6
+"""A line at most so long, and at most so far before a longer one, in line heights, is the mark of an item of a list,
+unless it is still nearer to what is before it: the last word of a line.
+"""
 AROUND = 8.0
 """The distance above and below a pair of cells, in line heights, within which other pairs decide with it."""
+MIN_TABLE_ROWS = 2
+"""The fewest rows of several cells around a lone cell that make it one of a table: a running head and a page number are
+one row, and no table.
+"""
 TOLERANCE = 0.5
 """How far lines may reach into each other's columns, in line heights, without counting as one above the other."""
 BAND_GAP = 0.3
@@ -77,8 +89,9 @@ def leveled(lines: Sequence[LineShape]) -> list[LineShape]:
 
 def _rows(boxes: Floats, heights: Floats) -> list[tuple[int, ...]]:
     """Return the rows: lines side by side that are cells of one row, and each other line alone."""
-    pairs = _side_by_side(boxes, heights)
-    following = {first: second for first, second, joins in _decided(pairs, boxes, heights) if joins}
+    pairs = _side_by_side(boxes, heights, overlap=ROW_OVERLAP)
+    others = _side_by_side(boxes, heights, overlap=STAGGERED_OVERLAP)
+    following = {first: second for first, second, joins in _decided(pairs, others, boxes, heights) if joins}
     starts = set(range(len(boxes))) - set(following.values())
     rows: list[tuple[int, ...]] = []
     placed: set[int] = set()
@@ -99,11 +112,11 @@ def _chain(start: int, following: Mapping[int, int], placed: Collection[int]) ->
         current = following.get(current)
 
 
-def _side_by_side(boxes: Floats, heights: Floats) -> list[tuple[int, int]]:
+def _side_by_side(boxes: Floats, heights: Floats, *, overlap: float) -> list[tuple[int, int]]:
     """Return pairs of lines of which the second is the nearest to the right of the first, each second line once."""
     left, top, right, bottom = boxes.T
     shared = np.minimum(bottom[:, None], bottom) - np.maximum(top[:, None], top)
-    beside = shared > ROW_OVERLAP * np.minimum(heights[:, None], heights)
+    beside = shared > overlap * np.minimum(heights[:, None], heights)
     room = left[None, :] - right[:, None]
     room = np.where(beside & (room > -TOLERANCE * heights[:, None]), room, np.inf)
     np.fill_diagonal(room, np.inf)
@@ -116,21 +129,40 @@ def _side_by_side(boxes: Floats, heights: Floats) -> list[tuple[int, int]]:
     return [(first, second) for second, first in sorted(closest.items(), key=lambda item: item[1])]
 
 
-def _decided(pairs: Sequence[tuple[int, int]], boxes: Floats, heights: Floats) -> list[tuple[int, int, bool]]:
-    """Return for each pair whether it is of cells of one row, decided together with the pairs around it."""
+def _decided(
+    pairs: Sequence[tuple[int, int]], others: Sequence[tuple[int, int]], boxes: Floats, heights: Floats
+) -> list[tuple[int, int, bool]]:
+    """Return for each pair whether it is of cells of one row, decided together with the others around it.
+
+    Cells are short on one of the two sides. The last line of a paragraph is short too, but few of a column are, and the
+    mark of an item is as long as its text.
+    """
     if not pairs:
         return []
-    first, second = np.array(pairs).T
+    both = np.array([*pairs, *(set(others) - set(pairs))])
+    first, second = both.T
     lengths = (boxes[:, 2] - boxes[:, 0]) / heights
-    shorter = np.minimum(lengths[first], lengths[second])
     gaps = np.stack([boxes[first, 2], boxes[second, 0]], axis=1)
+    room = gaps[:, 1] - gaps[:, 0]
+    before = np.full(len(boxes), np.inf)
+    before[second] = room
+    marks = (lengths[first] <= MARK_LENGTH) & (room <= MARK_GAP * heights[second]) & (room < before[first])
+    marks &= lengths[second] >= CELL_LENGTH
+    with_text = lengths.copy()
+    with_text[first[marks]] += lengths[second[marks]]
     middles = (boxes[first, 1] + boxes[first, 3]) / 2
-    high = np.minimum(heights[first], heights[second])
-    near = np.abs(middles[:, None] - middles) < AROUND * high[:, None]
-    near &= np.minimum(gaps[:, None, 1], gaps[:, 1]) > np.maximum(gaps[:, None, 0], gaps[:, 0]) - high[:, None]
+    own = np.s_[: len(pairs)]
+    high = np.minimum(heights[first], heights[second])[own, None]
+    near = np.abs(middles[own, None] - middles) < AROUND * high
+    near &= np.minimum(gaps[own, None, 1], gaps[:, 1]) > np.maximum(gaps[own, None, 0], gaps[:, 0]) - high
+    near &= marks[own, None] | ~marks
     np.fill_diagonal(near, True)  # each pair is around itself, though its lines overlap
-    usual = [float(np.percentile(shorter[around], 75)) for around in near]
-    return [(int(a), int(b), length < CELL_LENGTH) for (a, b), length in zip(pairs, usual, strict=True)]
+    sides = [lengths[first], with_text[second]]
+    usual = [min(float(np.percentile(side[around], 75)) for side in sides) for around in near]
+    return [
+        (a, b, bool(mark) or length < CELL_LENGTH)
+        for (a, b), mark, length in zip(pairs, marks[own], usual, strict=True)
+    ]
 
 
 def _by_bands(boxes: Floats, heights: Floats) -> npt.NDArray[np.int64]:
@@ -175,7 +207,7 @@ def _as_wide_as_their_table(rows: Sequence[tuple[int, ...]], boxes: Floats, heig
         apart = np.abs((boxes[several, 1] + boxes[several, 3] - box[1] - box[3]) / 2)
         inside = (boxes[several, 0] - high < box[0]) & (box[2] < boxes[several, 2] + high)
         near = several[inside & (apart < AROUND * high)]
-        if near.size:
+        if near.size >= MIN_TABLE_ROWS:
             wide[place, 0] = min(box[0], boxes[near, 0].min())
             wide[place, 2] = max(box[2], boxes[near, 2].max())
     return wide
@@ -211,7 +243,7 @@ def _before(boxes: Floats, heights: Floats) -> Flags:
     before = over & above
     aside = ~over & ((left + right)[:, None] < (left + right))
     shared = np.minimum(bottom[:, None], bottom) - np.maximum(top[:, None], top)
-    level = aside & (shared > ROW_OVERLAP * np.minimum(heights[:, None], heights))
+    level = aside & (shared > -LEVEL_GAP * np.minimum(heights[:, None], heights))
     beside_column = over.astype(np.float32) @ level.astype(np.float32) > 0  # (n, n): a column's row, one to its right
     for first in range(len(boxes)):
         candidates = np.flatnonzero(aside[first])
