@@ -1,6 +1,6 @@
 """Whole pages beside RapidOCR and Tesseract, in one run: lines found, words, text in order, seconds and memory.
 
-    python benchmarks/reading/pages.py SET... --detector detector.tflite [--engines legible tesseract] [--fold-case]
+    python benchmarks/reading/pages.py SET... [--engines legible tesseract] [--fold-case] [--detector detector.tflite]
 
 A set is a folder of PAGE.json beside its image: {"image", "lines": [{"text", "polygon"}]}, the lines in reading order.
 Each engine reads a set in a process of its own, on one thread, so that memory is its own; an engine whose library is
@@ -26,14 +26,13 @@ ENGINES = ("legible", "tesseract", "rapidocr")
 
 
 def legible(detector: str) -> Callable[[Path], list[Line]]:
-    from legible.detection.detector import LineDetector
     from legible.pages.formats import page_as_dict
-    from legible.pages.read import PageOptions, PageReader
+    from legible.pages.read import PageOptions
+    from legible.pages.shipped import open_reader
     from legible.recognition.bundle import find_bundle, load_bundle
-    from legible.recognition.recognizer import Recognizer
 
-    recognizer = Recognizer.from_bundle(load_bundle(find_bundle()))
-    reader = PageReader(recognizer, LineDetector(Path(detector)), options=PageOptions(seconds=0))
+    bundle = load_bundle(find_bundle())
+    reader = open_reader(bundle, detector=Path(detector) if detector else None, options=PageOptions(seconds=0))
 
     def read(image: Path) -> list[Line]:
         pages = [page_as_dict(page) for page in reader.read(image.read_bytes()).pages]
@@ -134,7 +133,7 @@ def run_engine(engine: str, folder: Path, detector: str) -> dict[str, Any] | Non
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("sets", nargs="+", type=Path)
-    parser.add_argument("--detector", required=True, help="the line detector, a LiteRT model")
+    parser.add_argument("--detector", default="", help="another line detector than the bundle's, a LiteRT model")
     parser.add_argument("--engines", nargs="+", default=list(ENGINES), choices=ENGINES)
     parser.add_argument("--fold-case", action="store_true", help="for sets whose labels are in capitals throughout")
     parser.add_argument("--read", choices=ENGINES, help=argparse.SUPPRESS)
