@@ -184,6 +184,18 @@ def test_equal_pages_pass_the_gate_and_fewer_lines_do_not(bundles: tuple[Path, P
     assert text.difference == 0
 
 
+def test_text_is_compared_where_the_champion_found_lines(bundles: tuple[Path, Path]) -> None:
+    """A page of which it found none is read by chance; one of which it found some counts, though none is found now."""
+    blind = dataclasses.replace(FOUND, right_lines=0)
+    worse = dataclasses.replace(blind, character_edits=FOUND.character_edits + 20)
+    for folder, scores in zip(bundles, (worse, blind), strict=True):
+        write(folder, [row(n, scores=scores) for n in range(40)])
+    assert faults(*bundles) == []
+    assert [one.name for one in page_comparisons(*bundles)] == ["pages: F1 of lines"]
+    write(bundles[1], [row(n, scores=dataclasses.replace(blind, right_lines=1)) for n in range(40)])
+    assert any("text in order (1 - CER): fell by" in fault for fault in faults(*bundles))
+
+
 def test_a_fall_that_chance_explains_is_none(bundles: tuple[Path, Path]) -> None:
     write(bundles[0], [row(n, scores=dataclasses.replace(FOUND, right_lines=8 + 2 * (n % 2))) for n in range(40)])
     assert faults(*bundles) == []

@@ -139,14 +139,17 @@ def test_a_candidate_that_sees_less_is_called_worse_within_500_images(readings: 
 def test_a_candidate_that_is_no_worse_is_called_so_at_most_twice_in_100_tries(
     readings: list[tuple[Reading, Reading]],
 ) -> None:
-    """Each image is given to the two by lot, so that neither is better, though they disagree on many."""
+    """Each image is given to the two by lot, so that neither is better, though they disagree on many.
+
+    In ten times 100 tries: of a hundred alone more than two would be called so in one of seventy seeds.
+    """
     rng = np.random.default_rng(7)
     called = []
-    for _ in range(100):
+    for _ in range(1000):
         chosen = [readings[place] for place in rng.integers(0, len(readings), 500)]
         pairs = [(b, a) if swapped else (a, b) for (a, b), swapped in zip(chosen, rng.random(500) < 0.5, strict=True)]
         called.append(judge_shadow(rows_of(pairs), {}).outcome)
-    assert called.count(ShadowOutcome.WORSE) <= 2
+    assert called.count(ShadowOutcome.WORSE) <= 20
     identical = [judge_shadow(rows_of([(a, a) for a, _ in readings]), {}).outcome for _ in range(100)]
     assert identical.count(ShadowOutcome.WORSE) == 0
 

@@ -18,20 +18,23 @@ from legible.recognition.bundle import DETECTOR, read_manifest
 
 RESAMPLES = 2_000
 Figure = Callable[[PageScores], float]
-FIGURES: dict[str, Figure] = {
-    "pages: F1 of lines": lambda scores: scores.line_f1,
-    "pages: text in order (1 - CER)": lambda scores: 1 - scores.cer,
-}
+LINES, TEXT = "pages: F1 of lines", "pages: text in order (1 - CER)"
+FIGURES: dict[str, Figure] = {LINES: lambda scores: scores.line_f1, TEXT: lambda scores: 1 - scores.cer}
 
 
 def page_comparisons(candidate: Path, champion: Path) -> list[Comparison]:
-    """Compare the figures of the pages that both recorded; none where one of the bundles reads no pages."""
+    """Compare the figures of the pages that both recorded; none where one of the bundles reads no pages.
+
+    Text is compared on the pages on which the champion found a line: what is read elsewhere is read by chance.
+    """
     folders = (candidate, champion)
     if not all((folder / ROWS).is_file() for folder in folders):
         return []
     new, old = ({(row.group, row.name): row for row in _rows(folder)} for folder in folders)
     shared = [(new[key], old[key]) for key in sorted(new.keys() & old.keys()) if old[key].scores.lines]
-    return [_compare(name, figure, shared) for name, figure in FIGURES.items()] if shared else []
+    read = [(one, other) for one, other in shared if other.scores.right_lines]
+    chosen = {LINES: shared, TEXT: read}
+    return [_compare(name, FIGURES[name], pages) for name, pages in chosen.items() if pages]
 
 
 def page_faults(candidate: Path, champion: Path, compared: Sequence[Comparison]) -> list[str]:
