@@ -112,11 +112,17 @@ def _chain(start: int, following: Mapping[int, int], placed: Collection[int]) ->
         current = following.get(current)
 
 
+def _on_one_level(boxes: Floats, heights: Floats, *, overlap: float) -> Flags:
+    """Return whether two lines share this fraction of the lower one's height; below 0 the gap between them: (n, n)."""
+    top, bottom = boxes[:, 1], boxes[:, 3]
+    shared = np.minimum(bottom[:, None], bottom) - np.maximum(top[:, None], top)
+    return np.asarray(shared > overlap * np.minimum(heights[:, None], heights))
+
+
 def _side_by_side(boxes: Floats, heights: Floats, *, overlap: float) -> list[tuple[int, int]]:
     """Return pairs of lines of which the second is the nearest to the right of the first, each second line once."""
-    left, top, right, bottom = boxes.T
-    shared = np.minimum(bottom[:, None], bottom) - np.maximum(top[:, None], top)
-    beside = shared > overlap * np.minimum(heights[:, None], heights)
+    left, right = boxes[:, 0], boxes[:, 2]
+    beside = _on_one_level(boxes, heights, overlap=overlap)
     room = left[None, :] - right[:, None]
     room = np.where(beside & (room > -TOLERANCE * heights[:, None]), room, np.inf)
     np.fill_diagonal(room, np.inf)
@@ -242,8 +248,7 @@ def _before(boxes: Floats, heights: Floats) -> Flags:
     above = middle[:, None] < middle
     before = over & above
     aside = ~over & ((left + right)[:, None] < (left + right))
-    shared = np.minimum(bottom[:, None], bottom) - np.maximum(top[:, None], top)
-    level = aside & (shared > -LEVEL_GAP * np.minimum(heights[:, None], heights))
+    level = aside & _on_one_level(boxes, heights, overlap=-LEVEL_GAP)
     beside_column = over.astype(np.float32) @ level.astype(np.float32) > 0  # (n, n): a column's row, one to its right
     for first in range(len(boxes)):
         candidates = np.flatnonzero(aside[first])
