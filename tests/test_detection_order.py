@@ -102,6 +102,35 @@ def test_a_running_head_and_a_page_number_make_no_table_of_the_columns_under_the
     assert order_of(head + lines) == list(range(22))
 
 
+def test_notes_in_the_margin_come_after_the_text_and_join_none_of_its_rows() -> None:
+    notes = [LineShape.from_box(20, top, 120, top + 11) for top in (143, 158, 173, 256, 271)]
+    assert order_of(column(150, 500) + notes) == list(range(15))
+    right = [LineShape.from_box(line.box[0] + 380, line.box[1], line.box[2] + 380, line.box[3]) for line in notes]
+    assert order_of(column(20, 370) + right) == list(range(15))
+
+
+def test_small_prices_beside_long_items_are_cells_and_no_notes() -> None:
+    items = column(50, 400)
+    prices = [LineShape.from_box(430, item.box[1] + 4, 470, item.box[3]) for item in items]
+    assert order_of([line for pair in zip(items, prices, strict=True) for line in pair]) == list(range(20))
+
+
+def test_fields_of_a_form_are_read_row_by_row_though_some_are_long() -> None:
+    lengths = np.random.default_rng(3).uniform(40, 190, (12, 3))
+    fields = [box(50 + 210 * n, 100 + 26 * row, lengths[row, n]) for row in range(12) for n in range(3)]
+    assert order_of(fields) == list(range(36))
+
+
+def test_the_last_line_of_the_middle_column_is_no_foot_of_the_page() -> None:
+    columns = [column(50, 200), column(220, 370, count=11), column(390, 540)]
+    assert order_of([line for part in columns for line in part]) == list(range(31))
+
+
+def test_a_page_number_beside_a_running_head_off_the_middle_comes_with_it() -> None:
+    head = [box(300, 70, 60), box(516, 70, 24)]
+    assert order_of(head + column(50, 280) + column(310, 540)) == list(range(22))
+
+
 def receipt() -> list[LineShape]:
     lines = [LineShape.from_box(120, 20, 300, 36)]
     for n in range(8):

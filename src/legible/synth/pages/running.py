@@ -230,11 +230,13 @@ def _margin_notes(
     sheet: Sheet, column: Column, setting: ParagraphSetting, rng: Rng, materials: Materials, *, right: float
 ) -> None:
     note = ParagraphSetting(setting.face.resized(0.7), setting.pitch * 0.75, 0, justified=False)
+    before = len(sheet.lines)
     for _ in range(int(rng.integers(1, 4))):
         top = rng.uniform(column.top, column.bottom * 0.9)
         taken = [line.shape.box for line in sheet.lines if line.shape.box[2] < column.left]
         if all(top > box[3] or top + 5 * note.pitch < box[1] for box in taken):
             fill(sheet, Column(sheet.width * 0.02, right, top, top + 3 * note.pitch), note, rng, materials)
+    sheet.lines[before:] = sorted(sheet.lines[before:], key=lambda line: line.shape.box[1])
 
 
 def _page_number(sheet: Sheet, face: Face, rng: Rng) -> None:
