@@ -1,11 +1,40 @@
 """Pages of cells: receipts, forms and tables, in which a row holds several lines side by side."""
 
+from dataclasses import dataclass
+
 from legible.synth.pages.marks import draw_figure, draw_stamp
 from legible.synth.pages.materials import Materials, amount, chance, chosen
 from legible.synth.pages.sheet import DrawnPage, Face, Rng, Sheet
 
 CELL_GAP = 1.5
 """Words further apart than this, in heights of the font, are lines of their own."""
+
+
+SHORT = ("count", "number", "mark")
+"""Kinds of columns whose cells are a few characters, close to their rules."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """What the cells of a column of a table hold, how wide it is, and where they stand: 0 left, 0.5 middle, 1 right."""
+
+    kind: str
+    width: float
+    align: float
+
+    def text(self, rng: Rng, materials: Materials, row: int) -> str:
+        """Return the text of a cell in a row."""
+        if self.kind == "amount":
+            return amount(rng)
+        if self.kind == "count":
+            return str(int(rng.integers(0, 10 ** int(rng.integers(1, 4)))))
+        if self.kind == "number":
+            return str(row)
+        if self.kind == "code":
+            return str(int(rng.integers(10**2, 10**6)))
+        if self.kind == "mark":
+            return str(rng.choice(list("XYNABCDMF123")))
+        return materials.phrase(rng, 1, 3)
 
 
 def draw_receipt(rng: Rng, materials: Materials) -> DrawnPage:
@@ -69,29 +98,32 @@ def draw_form(rng: Rng, materials: Materials) -> DrawnPage:
 def draw_table(rng: Rng, materials: Materials) -> DrawnPage:
     """Draw rows of cells, with or without rules around them, and a line of text above."""
     size = int(rng.integers(12, 24))
-    columns, rows = int(rng.integers(2, 8)), int(rng.integers(5, 36))
+    rows = int(rng.integers(5, 36))
     face, pitch = materials.print_face(rng, size), size * rng.uniform(1.15, 2.2)
-    widths = [size * rng.uniform(3.5, 13) for _ in range(columns)]
-    margin = size * rng.uniform(1, 5)
-    sheet = Sheet(int(sum(widths) + 2 * margin), int(pitch * (rows + 6)))
-    sheet.write(materials.phrase(rng, 2, 5), face.resized(1.2), x=margin, base=pitch * 2)
-    across, down = chance(rng, 0.5), chance(rng, 0.5)
-    numeric = [chance(rng, 0.5) for _ in range(columns)]
+    columns = [_column(rng, size=size) for _ in range(int(rng.integers(2, 8)))]
+    margin, wide = size * rng.uniform(1, 5), sum(column.width for column in columns)
+    sheet = Sheet(int(wide + 2 * margin), int(pitch * (rows + 6)))
+    title = materials.phrase(rng, 2, 5)
+    if face.resized(1.2).width(title) < wide:
+        sheet.write(title, face.resized(1.2), x=margin, base=pitch * 2)
+    across, down, ink = chance(rng, 0.5), chance(rng, 0.5), int(rng.integers(0, 130))
+    thick, empty = (int(size / 12) + 1 if chance(rng, 0.3) else 1), 0.25 if chance(rng, 0.2) else 0.04
     top = pitch * 3.5
     for row in range(rows):
         x, base = margin, top + row * pitch
-        for number, width in enumerate(widths):
-            if not chance(rng, 0.08):
-                _cell(sheet, rng, materials, face, left=x, width=width, base=base, numeric=numeric[number] and row > 0)
-            x += width
+        for column in columns:
+            if not chance(rng, empty):
+                text = column.text(rng, materials, row) if row else materials.phrase(rng, 1, 2)
+                _cell(sheet, face, text, column, left=x, base=base)
+            x += column.width
         if across:
             line = base + (pitch - size * 0.8) / 2
-            sheet.pen.line([(margin, line), (sheet.width - margin, line)], fill=60, width=1)
+            sheet.pen.line([(margin, line), (sheet.width - margin, line)], fill=ink, width=thick)
     if down:
         x = margin
-        for width in [0.0, *widths]:
+        for width in [0.0, *(column.width for column in columns)]:
             x += width
-            sheet.pen.line([(x - size * 0.3, top - pitch), (x - size * 0.3, top + rows * pitch)], fill=60, width=1)
+            sheet.pen.line([(x - size * 0.3, top - pitch), (x - size * 0.3, top + rows * pitch)], fill=ink, width=thick)
     return sheet.finished("table")
 
 
@@ -168,12 +200,17 @@ def _field(
         sheet.write(value, entry, x=start, base=base + rng.normal(0, 0.1) * size, grey=int(rng.integers(0, 80)))
 
 
-def _cell(
-    sheet: Sheet, rng: Rng, materials: Materials, face: Face, *, left: float, width: float, base: float, numeric: bool
-) -> None:
-    text = amount(rng) if numeric else materials.phrase(rng, 1, 3)
-    room = width - face.size * CELL_GAP
+def _column(rng: Rng, *, size: int) -> Column:
+    kind = chosen(rng, {"words": 0.4, "amount": 0.25, "count": 0.15, "number": 0.05, "code": 0.09, "mark": 0.06})
+    low, high = {"words": (3.5, 15.0), "amount": (3.5, 8.0), "code": (3.5, 9.0)}.get(kind, (1.8, 4.5))
+    left, middle = (0.85, 0.1) if kind == "words" else (0.35, 0.2)
+    align = rng.choice([0.0, 0.5, 1.0], p=[left, middle, 1 - left - middle])
+    return Column(kind, size * rng.uniform(low, high), float(align))
+
+
+def _cell(sheet: Sheet, face: Face, text: str, column: Column, *, left: float, base: float) -> None:
+    room = column.width - face.size * (0.6 if column.kind in SHORT else CELL_GAP)
     while text and face.width(text) > room:
         text = text.rpartition(" ")[0]
     if text:
-        sheet.write(text, face, x=left + (room - face.width(text) if numeric else 0), base=base)
+        sheet.write(text, face, x=left + (room - face.width(text)) * column.align, base=base)
