@@ -9,6 +9,12 @@ from legible.synth.pages.sheet import DrawnPage, Face, Rng, Sheet
 
 LAST_LINE = 0.3
 """The fraction of lines of a paragraph that are its last one."""
+WIDE_SPACE, MAX_SPACE = 0.6, 1.3
+"""Spaces of justified text, in heights of the font: a line that needs wider ones than the first ends in a part of the
+next word, as compositors break it; one that needs wider ones than the second stays ragged.
+"""
+MIN_PART = 2
+"""The fewest letters of a word before a hyphen."""
 
 
 @dataclass(frozen=True)
@@ -150,15 +156,26 @@ def _line(
     for word in materials.words(rng, int((right - left) / (space * 8)) + 3):
         wide = setting.face.width(word)
         if x + wide > right:
-            break
+            needed = (right - x + space) / max(len(placed) - 1, 1) + space
+            part = _broken(word, setting.face, room=right - x) if needed > WIDE_SPACE * setting.face.size else ""
+            if not part or not justified:
+                break
+            word, wide = part, setting.face.width(part)  # noqa: PLW2901
         placed.append((word, x))
         x += wide + space
     if not placed:
         return
-    if justified and len(placed) > 1:
-        stretch = (right - (x - space)) / (len(placed) - 1)
+    stretch = (right - (x - space)) / max(len(placed) - 1, 1)
+    if justified and stretch + space < MAX_SPACE * setting.face.size:
         placed = [(word, at + stretch * place) for place, (word, at) in enumerate(placed)]
     sheet.write_words(placed, setting.face, base=base)
+
+
+def _broken(word: str, face: Face, *, room: float) -> str:
+    """Return the longest part of a word that fits with a hyphen; empty for words that are not broken."""
+    lengths = range(len(word) - MIN_PART, MIN_PART - 1, -1) if word.isalpha() else ()
+    parts = (word[:length] + "-" for length in lengths)
+    return next((part for part in parts if face.width(part) <= room), "")
 
 
 def _hand_line(sheet: Sheet, hand: Hand, rng: Rng, materials: Materials, *, x: float, base: float, high: float) -> None:
