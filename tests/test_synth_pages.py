@@ -13,6 +13,7 @@ from legible.errors import DataError
 from legible.synth.fonts import find_fonts
 from legible.synth.pages.draw import KINDS, draw_page
 from legible.synth.pages.materials import Materials
+from legible.synth.pages.running import _broken
 from legible.synth.pages.scenes import photographed
 from legible.synth.pages.sheet import Face, Sheet
 from legible.synth.words import Texts
@@ -59,6 +60,29 @@ def test_columns_are_read_one_after_the_other() -> None:
     tops = [line.shape.box[1] for line in page.lines]
     jumps_back = sum(later < earlier - page.image.shape[0] * 0.3 for earlier, later in pairwise(tops))
     assert jumps_back in (1, 2)
+
+
+def test_justified_lines_end_together_without_wide_spaces() -> None:
+    """Spaces of more than MAX_SPACE heights would be gaps between columns; words are broken before that."""
+    lines = [
+        line
+        for seed in range(6)
+        for line in draw_page(np.random.default_rng(seed), materials(), kind="book", plain=True).lines
+    ]
+    assert sum(line.text.endswith("-") and line.text[-3:-1].isalpha() for line in lines) > 3
+
+
+def test_a_word_is_broken_to_fit_and_codes_are_not() -> None:
+    face = materials().print_face(np.random.default_rng(0), 20)
+    part = _broken("counterpart", face, room=face.width("counter-"))
+    assert part == "counter-"
+    assert _broken("counterpart", face, room=face.width("c-")) == ""
+    assert _broken("10/24/1994", face, room=200) == ""
+
+
+def test_tables_hold_cells_of_a_single_sign() -> None:
+    pages = [draw_page(np.random.default_rng(seed), materials(), kind="table", plain=True) for seed in range(8)]
+    assert sum(len(line.text) == 1 for page in pages for line in page.lines) > 10
 
 
 def test_a_photograph_moves_lines_and_corners_with_the_paper() -> None:
