@@ -1,13 +1,20 @@
 """Forgetting: nothing is left of a reading anywhere, and all of the others; a channel is handed over."""
 
+import itertools
 import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet
 import pytest
 from conftest import PROJECT
+from kills import KilledError
 from PIL import Image
 from reference_rows import MONDAY, rows_like
 from typer.testing import CliRunner
@@ -15,6 +22,7 @@ from typer.testing import CliRunner
 from legible.cli import app
 from legible.data import sources
 from legible.errors import DataError
+from legible.files import sha256_of
 from legible.labelling.add_labels import add_labels
 from legible.labelling.forget import Forgotten, Held, forget
 from legible.labelling.held import export_channel, readings_of
@@ -24,7 +32,7 @@ from legible.labelling.wanted import load_wanted, save_wanted
 from legible.monitoring.check import Standard
 from legible.monitoring.compact import compact
 from legible.observations.corrections import Correction, read_corrections
-from legible.observations.forget import forget_rows
+from legible.observations.forget import Unreached, blank_rows, forget_rows
 from legible.observations.forget_stored import forget_stored
 from legible.observations.layout import hour
 from legible.observations.row import observe
@@ -32,6 +40,7 @@ from legible.observations.sending import ParquetDestination
 from legible.observations.shadow import ShadowRow
 from legible.observations.window import read_back
 from legible.reading import Reading
+from legible.stores import LocalStore
 
 AT = 1_794_999_601.0
 DAY = 86_400
@@ -138,13 +147,13 @@ def test_a_row_that_is_written_while_another_is_forgotten_stays(tmp_path: Path) 
         for number in range(3):
             file.write(json.dumps({"reading_id": reading_id(number), "text": "ä"}) + "\n")
         file.flush()
-        assert forget_rows(tmp_path, [reading_id(1)]) == 1
+        assert forget_rows(tmp_path, [reading_id(1)], Unreached()) == 1
         file.write(json.dumps({"reading_id": reading_id(3)}) + "\n")
     lines = path.read_text().splitlines()
     assert [json.loads(line)["reading_id"] for line in lines if line.strip()] == [reading_id(n) for n in (0, 2, 3)]
 
 
-@pytest.mark.parametrize("wrong", ["", "../../etc/passwd", "20261129T10", "*"])
+@pytest.mark.parametrize("wrong", ["", "../../etc/passwd", "20261129T10", "*", "20261399T10-1-00000000002a"])
 def test_what_is_no_reading_is_refused_and_deletes_nothing(held: Held, tmp_path: Path, wrong: str) -> None:
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     with pytest.raises(DataError, match="is no reading id"):
@@ -173,6 +182,125 @@ def test_a_whole_channel_is_forgotten_by_the_readings_it_has(held: Held) -> None
     forget(readings_of("till", held), held)
     assert readings_of("till", held) == []
     assert len(readings_of("desk", held)) == 4
+
+
+@contextmanager
+def cut_off_after(steps: int) -> Iterator[None]:
+    """Lets so many deletions and replacements of files pass; raises KilledError at the next."""
+    left = iter(range(steps))
+
+    def until_cut_off(call: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*given: Any, **named: Any) -> Any:
+            if next(left, None) is None:
+                raise KilledError
+            return call(*given, **named)
+
+        return run
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "unlink", until_cut_off(Path.unlink))
+        patch.setattr(Path, "rename", until_cut_off(Path.rename))
+        patch.setattr(shutil, "rmtree", until_cut_off(shutil.rmtree))
+        patch.setattr("legible.observations.forget.blank_rows", until_cut_off(blank_rows))
+        patch.setattr("legible.observations.forget_stored.blank_rows", until_cut_off(blank_rows))
+        patch.setattr("legible.stores.LocalStore.write", until_cut_off(LocalStore.write))
+        yield
+
+
+@pytest.mark.parametrize("found_by", ["observations", "store", "samples", "all"])
+def test_a_channel_that_was_forgotten_in_part_is_forgotten_by_the_same_command_again(
+    with_store: Held, tmp_path: Path, found_by: str
+) -> None:
+    """It is cut off at each step, whatever it is that names the channel's readings."""
+    if found_by in {"store", "all"}:
+        stored(with_store, [0, 1])
+    else:
+        with_store = replace(with_store, store="")
+    if found_by not in {"samples", "all"}:
+        shutil.rmtree(with_store.root)
+    if found_by not in {"observations", "all"}:
+        shutil.rmtree(with_store.observations)
+    if found_by == "samples":  # and the source goes with them
+        forget([reading_id(number) for number in range(2, 6)], with_store)
+    names = [reading_id(0), reading_id(1)]
+    shutil.copytree(tmp_path, before := tmp_path.with_name(f"{tmp_path.name}-before"))
+    for steps in itertools.count():
+        try:
+            with cut_off_after(steps):
+                forget(readings_of("till", with_store), with_store)
+        except KilledError:
+            forget(readings_of("till", with_store), with_store)
+            done = False
+        else:
+            done = True
+        assert [traces(tmp_path, name) for name in names] == [[] for _ in names], steps
+        for source in sources.listed(with_store.root):
+            index = with_store.root / "data/raw" / source.name / "index.tsv"
+            assert source.sha256["index.tsv"] == sha256_of(index), steps
+        shutil.rmtree(tmp_path)
+        shutil.copytree(before, tmp_path)
+        if done:
+            break
+    assert steps > 10
+
+
+@pytest.mark.parametrize("content", [b"", b"path\ttext\nimages/other.png\t\xe4\xff\n", b"\n\n", b"path\ttext"])
+def test_a_queue_whose_table_people_saved_in_another_encoding_stops_nothing(held: Held, content: bytes) -> None:
+    index = held.queue / "index.tsv"
+    index.write_bytes(content + f"\nimages/{reading_id(0)}.png\t\xe4\n".encode("latin-1") + content)
+    assert forget([reading_id(0)], held) == Forgotten(1, 1, 1, 1, 1, 1, 1)
+    assert index.read_bytes() == content + b"\n" + content
+
+
+def test_an_empty_table_of_a_queue_stops_nothing(held: Held) -> None:
+    (held.queue / "index.tsv").write_bytes(b"")
+    assert forget([reading_id(0)], held) == Forgotten(1, 1, 1, 1, 1, 1, 1)
+    assert not (held.queue / f"images/{reading_id(0)}.png").exists()
+
+
+def test_a_line_separator_in_a_text_of_a_queue_is_no_end_of_a_row(held: Held) -> None:
+    index = held.queue / "index.tsv"
+    other = f"images/{reading_id(1)}.png\tone\u2028images/{reading_id(0)}.png\n"
+    index.write_text(f"path\ttext\nimages/{reading_id(0)}.png\ta\u2028b\n{other}", encoding="utf-8")
+    assert forget([reading_id(0)], held).queue == 1
+    assert index.read_text(encoding="utf-8") == f"path\ttext\n{other}"
+
+
+def test_what_stops_one_place_stops_no_other_and_the_observations_stay_for_the_second_call(
+    held: Held, tmp_path: Path
+) -> None:
+    index = held.queue / "index.tsv"
+    rows = index.read_text()
+    index.write_text(rows, encoding="utf-16")
+    wanted, sample = held.labels / "wanted.json", held.root / "data/raw/labels/index.tsv"
+    whole = sample.read_text()
+    wanted.write_text("{")
+    sample.write_text(whole + "images/torn.png\n")
+    done = forget(readings_of("till", held), held)
+    assert (done.images, done.labels, done.corrections, done.shadow) == (2, 2, 2, 2)
+    assert (done.observations, done.samples) == (0, 0)
+    first, second, third, last = done.unreached
+    assert str(wanted) in first
+    assert second.startswith(f"{index}: no table in UTF-8")
+    assert third.startswith(f"{sample}: a damaged table of labels")
+    assert last.startswith("the observations of these readings stay")
+    wanted.unlink()
+    index.write_text(rows)
+    sample.write_text(whole)
+    done = forget(readings_of("till", held), held)
+    assert (done.queue, done.samples, done.observations, done.unreached) == (2, 2, 2, ())
+    assert traces(tmp_path, reading_id(0)) == traces(tmp_path, reading_id(1)) == []
+
+
+def test_a_log_that_cannot_be_read_is_named_and_the_others_are_forgotten(held: Held) -> None:
+    (held.labels / "v1/20261129T10-2.jsonl").mkdir()
+    os.mkfifo(held.shadow / "v1/20261129T10-2.jsonl")
+    done = forget([reading_id(0)], held)
+    assert (done.labels, done.corrections, done.shadow, done.samples) == (1, 1, 1, 1)
+    assert [str(place) in said for place, said in zip((held.labels, held.shadow), done.unreached, strict=False)] == [
+        True,
+        True,
+    ]
 
 
 def stored(held: Held, numbers: list[int], *, file: int = 1) -> Path:

@@ -1,5 +1,9 @@
-"""Forget readings: image, observation, labels, corrections, what asks for a label, the label queue and the data set."""
+"""Forget readings: image, observation, labels, corrections, what asks for a label, the label queue and the data set.
 
+Observations tell which readings a channel has. They go last, so that a call that was cut off can be repeated.
+"""
+
+import os
 import shutil
 from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
@@ -8,12 +12,17 @@ from pathlib import Path
 from legible.data.sources import add, drop, listed, raw_folder
 from legible.data.transcribed import INDEX
 from legible.errors import DataError
-from legible.files import write_text
-from legible.labelling.label_source import read_index, write_index
+from legible.files import DAMAGE, replace_file, sha256_of
+from legible.labelling.label_source import LabelledImage, read_index, write_index
 from legible.labelling.wanted import load_wanted, save_wanted
-from legible.observations.forget import forget_images, forget_rows
-from legible.observations.forget_stored import StoredForgotten, forget_stored
-from legible.observations.layout import READING_ID
+from legible.observations.forget import Unreached, forget_images, forget_rows
+from legible.observations.forget_stored import forget_stored
+from legible.observations.layout import READING_ID, time_of
+from legible.untrusted_files import stays_inside
+
+INDEX_STAYS = (
+    "the observations of these readings stay, for a channel's readings are found by them: mend that, run again"
+)
 
 
 @dataclass(frozen=True)
@@ -60,25 +69,36 @@ class Forgotten:
 
 def forget(readings: Collection[str], held: Held) -> Forgotten:
     """Delete all that is held of some readings. Raise DataError for what is no reading id, with nothing deleted."""
-    wrong = [reading for reading in readings if not READING_ID.fullmatch(reading)]
+    wrong = [reading for reading in readings if not _is_reading_id(reading)]
     if wrong:
         raise DataError(f"{wrong[0][:80]!r} is no reading id; an answer of the service names it: reading_id")
-    readings = frozenset(readings)
-    wanted = load_wanted(held.labels)
-    if wanted & readings:
-        save_wanted(held.labels, wanted - readings)
-    stored = forget_stored(held.store, readings) if held.store else StoredForgotten(0)
+    readings, unreached = frozenset(readings), Unreached()
+    images = forget_images(held.images, readings, unreached)
+    with unreached.noting(held.labels):
+        _forget_wanted(held.labels, readings)
+    labels = forget_rows(held.labels, readings, unreached)
+    corrections = forget_rows(held.corrections, readings, unreached)
+    queue = _forget_queue(held.queue, readings, unreached)
+    shadow = forget_rows(held.shadow, readings, unreached)
+    samples = _forget_samples(held.root, readings, unreached)
+    stored = observations = 0
+    if unreached.sentences:
+        unreached.sentences.append(INDEX_STAYS)
+    else:
+        stored = _forget_stored(held.store, readings, unreached)
+        observations = forget_rows(held.observations, readings, unreached)
     return Forgotten(
-        images=forget_images(held.images, readings),
-        observations=forget_rows(held.observations, readings),
-        labels=forget_rows(held.labels, readings),
-        corrections=forget_rows(held.corrections, readings),
-        queue=_forget_queue(held.queue, readings),
-        shadow=forget_rows(held.shadow, readings),
-        samples=sum(_forget_samples(held.root, name, readings) for name in sources_of_labels(held.root)),
-        stored=stored.rows,
-        unreached=(*stored.unreached, *_beyond(held)),
-    )
+        images, observations, labels, corrections, queue, shadow, samples, stored,
+        unreached=(*unreached.sentences, *_beyond(held)),
+    )  # fmt: skip
+
+
+def _is_reading_id(text: str) -> bool:
+    """Return whether a service may have given this id, which states a time."""
+    try:
+        return bool(READING_ID.fullmatch(text) and time_of(text))
+    except ValueError:
+        return False
 
 
 def _beyond(held: Held) -> list[str]:
@@ -93,31 +113,88 @@ def sources_of_labels(root: Path) -> list[str]:
     return [source.name for source in listed(root) if source.kind == "labels"]
 
 
-def _forget_queue(folder: Path, readings: Collection[str]) -> int:
-    """Delete images and rows of a queue that `legible queue` wrote."""
-    index = folder / INDEX
-    if not index.is_file():
-        return 0
-    head, *rows = index.read_text(encoding="utf-8").splitlines()
-    gone = [row for row in rows if Path(row.partition("\t")[0]).stem in readings]
-    for row in gone:
-        (folder / row.partition("\t")[0]).unlink(missing_ok=True)
-    if gone:
-        write_text(index, "\n".join([head, *(row for row in rows if row not in gone)]) + "\n")
+def label_rows(root: Path, name: str) -> list[LabelledImage]:
+    """Return the rows of a listed source of labels. Raise DataError for a damaged table."""
+    folder = raw_folder(root, name)
+    try:
+        rows = read_index(folder)
+        outside = [row.path for row in rows if not stays_inside(row.path)]
+    except DAMAGE as error:
+        raise DataError(
+            f"{folder / INDEX}: a damaged table of labels ({error}); mend its rows, then run again"
+        ) from error
+    if outside:
+        raise DataError(f"{folder / INDEX}: {outside[0]!r} is no path in its folder; mend that row, then run again")
+    return rows
+
+
+def _forget_wanted(labels: Path, readings: Collection[str]) -> None:
+    wanted = load_wanted(labels)
+    if not wanted.isdisjoint(readings):
+        save_wanted(labels, wanted.difference(readings))
+
+
+def _forget_queue(folder: Path, readings: Collection[str], unreached: Unreached) -> int:
+    """Delete images and rows of a queue that `legible queue` wrote, and return how many readings these are of."""
+    gone = set()
+    for reading in readings:
+        path = folder / "images" / f"{reading}.png"
+        with unreached.noting(path):
+            if path.is_file():
+                path.unlink(missing_ok=True)
+                gone.add(reading)
+    with unreached.noting(folder / INDEX):
+        gone |= _forget_queue_rows(folder, readings)
     return len(gone)
 
 
-def _forget_samples(root: Path, name: str, readings: Collection[str]) -> int:
+def _forget_queue_rows(folder: Path, readings: Collection[str]) -> set[str]:
+    """Delete rows and the images that they name, and return the readings; all other bytes stay as people left them.
+
+    Raise DataError for a table in which no rows can be told.
+    """
+    index = folder / INDEX
+    if not index.is_file():
+        return set()
+    content = index.read_bytes()
+    if b"\0" in content:
+        raise DataError(
+            f"{index}: no table in UTF-8, so its rows cannot be told; save it as UTF-8 with tabs, run again"
+        )
+    named = [(line, os.fsdecode(line.partition(b"\t")[0])) for line in content.split(b"\n")]
+    gone = {Path(path).stem: path for _, path in named if Path(path).stem in readings}
+    for path in gone.values():
+        if stays_inside(path):
+            (folder / path).unlink(missing_ok=True)
+    if gone:
+        with replace_file(index) as fresh:
+            fresh.write_bytes(b"\n".join(line for line, path in named if Path(path).stem not in gone))
+    return set(gone)
+
+
+def _forget_samples(root: Path, readings: Collection[str], unreached: Unreached) -> int:
+    """Take readings out of all sources of labels, and return how many images went with them."""
+    names: list[str] = []
+    with unreached.noting(root):
+        names = sources_of_labels(root)
+    gone = 0
+    for name in names:
+        with unreached.noting(raw_folder(root, name)):
+            gone += _forget_source(root, name, readings)
+    return gone
+
+
+def _forget_source(root: Path, name: str, readings: Collection[str]) -> int:
     """Take readings out of a source of labels; an image that no other reading showed goes with its last one."""
     folder = raw_folder(root, name)
-    rows = read_index(folder)
+    rows = label_rows(root, name)
     kept = [replace(row, readings=tuple(one for one in row.readings if one not in readings)) for row in rows]
-    if kept == rows:
+    if kept == rows and _is_as_listed(root, name):
         return 0
-    left = [row for row in kept if row.readings]
-    for row in kept:
-        if not row.readings:
-            (folder / row.path).unlink(missing_ok=True)
+    gone = {new.path for old, new in zip(rows, kept, strict=True) if old.readings and not new.readings}
+    left = [row for row in kept if row.path not in gone]
+    for path in gone:
+        (folder / path).unlink(missing_ok=True)
     write_index(folder, left)
     if left:
         add(root, kind="labels", path=folder, name=name)
@@ -125,3 +202,20 @@ def _forget_samples(root: Path, name: str, readings: Collection[str]) -> int:
         drop(root, name)
         shutil.rmtree(folder)
     return len(rows) - len(left)
+
+
+def _is_as_listed(root: Path, name: str) -> bool:
+    """Return whether the list knows the table as it is; a call that was cut off may have changed the table alone."""
+    index = raw_folder(root, name) / INDEX
+    sums = next(source.sha256 for source in listed(root) if source.name == name)
+    return not index.is_file() or sums.get(INDEX) == sha256_of(index)
+
+
+def _forget_stored(address: str, readings: Collection[str], unreached: Unreached) -> int:
+    if not address:
+        return 0
+    with unreached.noting(address):
+        stored = forget_stored(address, readings)
+        unreached.sentences += stored.unreached
+        return stored.rows
+    return 0

@@ -3,13 +3,14 @@
 import json
 import shutil
 from collections.abc import Collection, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from legible.data.sources import raw_folder
 from legible.errors import DataError
 from legible.files import replace_folder
-from legible.labelling.forget import Held, sources_of_labels
-from legible.labelling.label_source import LabelledImage, read_index
+from legible.labelling.forget import Held, label_rows, sources_of_labels
+from legible.labelling.label_source import LabelledImage
 from legible.observations.image_log import kept_image
 from legible.observations.layout import FOLDER
 from legible.observations.row import Observation
@@ -17,11 +18,15 @@ from legible.observations.window import Selection, WindowTally, stream
 
 
 def readings_of(channel: str, held: Held) -> list[str]:
-    """Return the ids of all readings of a channel, by its observations and by the data set's labels."""
+    """Return the ids of all readings of a channel, by its observations and by the data set's labels.
+
+    Labels in a damaged table are left out: `forget` names the table, and leaves the observations for a second call.
+    """
     found = {row.reading_id for row in _observed(channel, held) if row.reading_id}
-    for _, row in _samples(held.root):
-        if row.channel == channel:
-            found.update(row.readings)
+    with suppress(DataError):
+        for _, row in _samples(held.root):
+            if row.channel == channel:
+                found.update(row.readings)
     return sorted(found)
 
 
@@ -65,7 +70,7 @@ def _rows(channel: str, held: Held) -> Iterator[str]:
 def _lines(folder: Path, readings: Collection[str]) -> Iterator[str]:
     """Yield the rows of a log that are of some readings, as they are."""
     for path in sorted((folder / FOLDER).glob("*.jsonl")):
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
             try:
                 if json.loads(line)["reading_id"] in readings:
                     yield line
@@ -106,4 +111,4 @@ def _samples(root: Path) -> Iterator[tuple[Path, LabelledImage]]:
     """Yield each labelled image of the data set, with the folder of its source."""
     for name in sources_of_labels(root):
         folder = raw_folder(root, name)
-        yield from ((folder, row) for row in read_index(folder))
+        yield from ((folder, row) for row in label_rows(root, name))

@@ -5,24 +5,50 @@ A row is overwritten by blanks in its place: no file is replaced, so that no row
 
 import json
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from legible.errors import LegibleError
 from legible.observations.image_log import kept_image
 from legible.observations.layout import FOLDER
 
 
-def forget_rows(folder: Path, readings: Collection[str]) -> int:
+@dataclass
+class Unreached:
+    """A sentence for each place that could not be reached, in which something may still be held."""
+
+    sentences: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def noting(self, place: Path | str) -> Iterator[None]:
+        """Note an error about a place and go on, so that the other places are reached all the same."""
+        try:
+            yield
+        except OSError as error:
+            self.sentences.append(f"{place}: {error.strerror or error}; make it readable and writable, then run again")
+        except LegibleError as error:
+            self.sentences.append(str(error))
+
+
+def forget_rows(folder: Path, readings: Collection[str], unreached: Unreached) -> int:
     """Blank the rows of some readings in all files of a log, and return their number; none without a folder."""
-    return sum(blank_rows(path, readings) for path in sorted((folder / FOLDER).glob("*.jsonl")))
+    blanked = 0
+    for path in sorted((folder / FOLDER).glob("*.jsonl")):
+        with unreached.noting(path):
+            blanked += blank_rows(path, readings)
+    return blanked
 
 
-def forget_images(folder: Path, readings: Collection[str]) -> int:
+def forget_images(folder: Path, readings: Collection[str], unreached: Unreached) -> int:
     """Delete the kept images of some readings, and return their number."""
-    paths = [path for reading in readings if (path := kept_image(folder, reading)) is not None]
-    for path in paths:
-        path.unlink(missing_ok=True)
-    return len(paths)
+    deleted = 0
+    for path in [path for reading in readings if (path := kept_image(folder, reading)) is not None]:
+        with unreached.noting(path):
+            path.unlink(missing_ok=True)
+            deleted += 1
+    return deleted
 
 
 def blank_rows(path: Path, readings: Collection[str]) -> int:
