@@ -1,7 +1,11 @@
 """A candidate in the shadow, as a canary, promoted and brought back."""
 
+import itertools
 import json
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +15,14 @@ import numpy as np
 import pytest
 from bundle_variants import less_confident, other_letters, variant
 from conftest import drawn_word
+from kills import KilledError
 from prometheus_client import REGISTRY
 from test_models import IMAGES, asked, read, settings_for
 from typer.testing import CliRunner
 
 from legible.cli import app
 from legible.config import ServiceSettings
-from legible.errors import BundleError, DataError, SettingsError
+from legible.errors import BundleError, DataError, LegibleError, SettingsError
 from legible.evaluation.results import results_path
 from legible.gate.promotion import former_of, promote, roll_back
 from legible.gate.shadow import ShadowOutcome, judge_shadow
@@ -240,6 +245,214 @@ def test_a_promotion_keeps_the_former_bundle_and_a_rollback_brings_it_back(bundl
     assert load_bundle(champion).id == old
     with pytest.raises(BundleError, match="no former bundle here"):
         roll_back(candidate)
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """A champion and a candidate in folders of their own, and the ids of both."""
+
+    champion: Path
+    candidate: Path
+    old: str
+    new: str
+
+    def ids(self) -> tuple[str, str]:
+        """The bundles that are the champion and the former one; each is whole."""
+        return load_bundle(self.champion).id, load_bundle(former_of(self.champion)).id
+
+
+@pytest.fixture
+def promotion(bundle_folder: Path, tmp_path: Path) -> Promotion:
+    champion = variant(bundle_folder, tmp_path / "here/champion", {})
+    candidate = variant(bundle_folder, tmp_path / "candidate", {"confidence.json": less_confident})
+    return Promotion(champion, candidate, *(read_manifest(folder).bundle_id for folder in (champion, candidate)))
+
+
+@contextmanager
+def cut_off_after(steps: int) -> Iterator[None]:
+    """Lets so many copies, renamings and deletions of folders pass; raises KilledError at, or within, the next."""
+    copytree, rename, rmtree, left = shutil.copytree, Path.rename, shutil.rmtree, iter(range(steps))
+
+    def copied(source: Path, target: Path, **named: Any) -> None:
+        if next(left, None) is None:
+            shutil.copy(min(source.iterdir()), target)
+            raise KilledError
+        copytree(source, target, **named)
+
+    def renamed(path: Path, target: Path) -> Path:
+        if next(left, None) is None:
+            raise KilledError
+        return rename(path, target)
+
+    def deleted(path: Path, **named: Any) -> None:
+        if next(left, None) is None:
+            (path / "manifest.json").unlink()
+            raise KilledError
+        rmtree(path, **named)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shutil, "copytree", copied)
+        patch.setattr(Path, "rename", renamed)
+        patch.setattr(shutil, "rmtree", deleted)
+        yield
+
+
+def cut_off_at_each_step(folder: Path, run: Callable[[], object], check: Callable[[], None]) -> None:
+    """Run something cut off at each of its steps, then whole; check what is left, and begin with the next step."""
+    shutil.copytree(folder, before := folder.with_name("before"))
+    for steps in itertools.count():
+        done = False
+        with suppress(KilledError), cut_off_after(steps):
+            run()
+            done = True
+        if not done:
+            run()
+        check()
+        if done:
+            break
+        shutil.rmtree(folder)
+        shutil.copytree(before, folder)
+    assert steps >= 2
+
+
+def test_a_promotion_that_was_cut_off_is_finished_by_the_same_call(promotion: Promotion) -> None:
+    def check() -> None:
+        assert promotion.ids() == (promotion.new, promotion.old)
+
+    cut_off_at_each_step(promotion.champion.parent, lambda: promote(promotion.candidate, promotion.champion), check)
+
+
+def test_a_rollback_that_was_cut_off_is_finished_by_the_same_call(promotion: Promotion) -> None:
+    promote(promotion.candidate, promotion.champion)
+
+    def check() -> None:
+        assert promotion.ids() == (promotion.old, promotion.new)
+
+    cut_off_at_each_step(promotion.champion.parent, lambda: roll_back(promotion.champion), check)
+
+
+def damage(folder: Path) -> None:
+    (folder / "model.tflite").write_bytes(b"no model")
+
+
+@pytest.mark.parametrize("harm", [damage, shutil.rmtree], ids=["damaged", "missing"])
+def test_a_rollback_needs_no_sound_champion(promotion: Promotion, harm: Callable[[Path], None]) -> None:
+    champion = promotion.champion
+    promote(promotion.candidate, champion)
+    harm(champion)
+
+    def check() -> None:
+        assert promotion.ids() == (promotion.old, promotion.old)
+        assert champion.with_name("champion.damaged").is_dir() == (harm is damage)
+
+    cut_off_at_each_step(champion.parent, lambda: roll_back(champion), check)
+    assert roll_back(champion).id == promotion.old
+    damage(champion)
+    roll_back(champion)
+    assert champion.with_name("champion.damaged-2" if harm is damage else "champion.damaged").is_dir()
+
+
+def test_a_rollback_that_was_cut_off_does_not_undo_a_later_promotion(promotion: Promotion, tmp_path: Path) -> None:
+    promote(promotion.candidate, promotion.champion)
+    with pytest.raises(KilledError), cut_off_after(2):  # the champion is copied, and nothing has come back
+        roll_back(promotion.champion)
+    third = variant(promotion.candidate, tmp_path / "third", {"confidence.json": less_confident})
+    promote(third, promotion.champion)
+    assert promotion.ids() == (read_manifest(third).bundle_id, promotion.new)
+    assert roll_back(promotion.champion).id == promotion.new
+
+
+def test_a_repeated_promotion_keeps_the_former_bundle(promotion: Promotion) -> None:
+    promote(promotion.candidate, promotion.champion)
+    assert promote(promotion.candidate, promotion.champion).id == promotion.new
+    assert promotion.ids() == (promotion.new, promotion.old)
+    damage(promotion.champion)
+    promote(promotion.candidate, promotion.champion)
+    assert promotion.ids() == (promotion.new, promotion.old)
+    with pytest.raises(BundleError, match="is the former champion; legible rollback brings it back"):
+        promote(former_of(promotion.champion), promotion.champion)
+    assert promotion.ids() == (promotion.new, promotion.old)
+
+
+def on_the_network(monkeypatch: pytest.MonkeyPatch, reload: Callable[[], httpx.Response]) -> list[str]:
+    """Have a service at ocr:3000 that takes the key `ops`, and answers reloads like this; return the calls it gets."""
+    calls: list[str] = []
+
+    def answer(_: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
+        calls.append(f"{request.method} {request.url.path}")
+        if request.headers.get("authorization") != "Bearer ops":
+            return httpx.Response(401, json={"error": {"code": "wrong_key", "message": "no key"}}, request=request)
+        return reload() if request.method == "POST" else httpx.Response(405, request=request)
+
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", answer)
+    return calls
+
+
+def refused() -> httpx.Response:
+    return httpx.Response(404, json={"error": {"code": "not_found", "message": "no model 'default'; there: english"}})
+
+
+def loaded() -> httpx.Response:
+    return httpx.Response(200, json={"name": "default", "bundle": "ab"})
+
+
+@pytest.mark.parametrize("command", ["promote", "rollback"])
+def test_a_reload_that_failed_is_said_in_one_line_and_repeated_alone(
+    promotion: Promotion, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    promote(promotion.candidate, promotion.champion)
+    there = ["--service", "http://ocr:3000", "--key", "ops"]
+    named = [str(promotion.candidate)] if command == "promote" else []
+    expected = (promotion.new, promotion.old) if command == "promote" else (promotion.old, promotion.new)
+    on_the_network(monkeypatch, refused)
+    run = CliRunner().invoke(app, [command, *named, "--champion", str(promotion.champion), *there])
+    assert isinstance(run.exception, LegibleError)
+    assert "no model 'default'; there: english; the bundle is in its place" in str(run.exception)
+    assert "legible reload --service http://ocr:3000 --model default" in str(run.exception)
+    assert promotion.ids() == expected
+    calls = on_the_network(monkeypatch, loaded)
+    done = CliRunner().invoke(app, ["reload", *there])
+    assert (done.exit_code, done.stdout) == (0, "http://ocr:3000: ab\n")
+    assert calls == ["GET /models/default/reload", "POST /models/default/reload"]
+    assert promotion.ids() == expected
+
+
+def test_where_one_service_does_not_reload_the_others_do(promotion: Promotion, monkeypatch: pytest.MonkeyPatch) -> None:
+    promote(promotion.candidate, promotion.champion)
+    answers = iter([refused(), loaded()])
+    on_the_network(monkeypatch, lambda: next(answers))
+    both = [part for name in ("one", "two") for part in ("--service", f"http://{name}:3000")]
+    run = CliRunner().invoke(app, ["rollback", "--champion", str(promotion.champion), *both, "--key", "ops"])
+    assert str(run.exception).startswith("http://one:3000: ")
+    assert "http://two:3000: ab" in run.stdout
+
+
+@pytest.mark.parametrize("command", ["promote", "rollback"])
+@pytest.mark.parametrize(
+    ("service", "said"),
+    [
+        (("http://127.0.0.1:9", "ops"), "refused"),  # the port of `discard`, which nothing listens to
+        (("ocr:3000", "ops"), "no address of a service"),
+        (("http://ocr:port", "ops"), "Invalid port"),
+        (("http://ocr:3000", "wrong"), "the key is no reload key"),
+        (("http://ocr:3000", "schlüssel"), "ascii"),
+    ],
+)
+def test_a_service_that_cannot_be_asked_stops_the_exchange_in_one_line(
+    promotion: Promotion, monkeypatch: pytest.MonkeyPatch, command: str, service: tuple[str, str], said: str
+) -> None:
+    promote(promotion.candidate, promotion.champion)
+    address, key = service
+    if "127.0.0.1" not in address:
+        on_the_network(monkeypatch, loaded)
+    named = [str(promotion.candidate)] if command == "promote" else []
+    asked_for = [command, *named, "--champion", str(promotion.champion), "--service", address, "--key", key]
+    run = CliRunner().invoke(app, asked_for)
+    assert isinstance(run.exception, LegibleError)
+    assert said in str(run.exception)
+    assert "nothing was changed" in str(run.exception)
+    assert "\n" not in str(run.exception)
+    assert promotion.ids() == (promotion.new, promotion.old)
 
 
 @pytest.mark.slow
