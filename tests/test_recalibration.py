@@ -1,9 +1,14 @@
 """Confidence refitted for one deployment: the fit, the gate, the undo, and a service that follows."""
 
+import errno
 import math
-from collections.abc import Sequence
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +26,7 @@ from legible.monitoring.recalibrate import recalibrate
 from legible.observations.row import Observation
 from legible.reading import Alternative, Reading
 from legible.recognition.named_bundles import folder_of_model
-from legible.recognition.recalibration import FILE, SAME, ConfidenceLine, LiveRecalibration, Recalibration, undo
+from legible.recognition.recalibration import FILE, FORMER, SAME, ConfidenceLine, LiveRecalibration, Recalibration, undo
 
 TOO_SURE = ConfidenceLine(-1.0, 0.6)
 """The truth of a deployment where the bundle is too sure of itself."""
@@ -164,6 +169,76 @@ def test_one_command_undoes_it(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(BundleError, match="nothing to undo"):
         undo(tmp_path)
+
+
+@contextmanager
+def failing_after(steps: int) -> Iterator[None]:
+    """Lets so many files be renamed into their place; the next fails, as on a full disk."""
+    left = iter(range(steps))
+
+    def until_full(call: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*given: Any) -> Any:
+            if next(left, None) is None:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return call(*given)
+
+        return run
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "rename", until_full(Path.rename))
+        patch.setattr(Path, "replace", until_full(Path.replace))
+        yield
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2])
+def test_where_writing_fails_the_former_goes_on_and_can_be_undone(tmp_path: Path, steps: int) -> None:
+    second = replace(MADE, at=START + 1)
+    MADE.save(tmp_path)
+    expected = second if steps == 2 else MADE
+    with suppress(OSError), failing_after(steps):
+        second.save(tmp_path)
+    assert Recalibration.load(tmp_path, bundle="b") == expected
+    while (tmp_path / FORMER).exists():
+        assert undo(tmp_path)
+        assert Recalibration.load(tmp_path, bundle="b") == MADE
+    assert not undo(tmp_path)
+
+
+def test_an_undo_takes_up_a_former_one_that_stands_alone(tmp_path: Path) -> None:
+    MADE.save(tmp_path)
+    (tmp_path / FILE).rename(tmp_path / FORMER)
+    assert undo(tmp_path)
+    assert Recalibration.load(tmp_path, bundle="b") == MADE
+
+
+@pytest.mark.parametrize("field", ["bias", "odds", "at"])
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "1e999"])
+def test_a_number_that_is_not_finite_is_refused(tmp_path: Path, field: str, number: str) -> None:
+    MADE.save(tmp_path)
+    text = (tmp_path / FILE).read_text()
+    (tmp_path / FILE).write_text(re.sub(f'"{field}": [-0-9.e]+', f'"{field}": {number}', text, count=1))
+    with pytest.raises(BundleError, match=r"damaged recalibration \(a number that is not finite\)"):
+        LiveRecalibration(tmp_path, bundle="b")
+
+
+def test_what_is_no_regular_file_is_refused_and_a_service_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock, reading = Clock(), Reading("cat", 0.9, ())
+    MADE.save(tmp_path)
+    live = LiveRecalibration(tmp_path, bundle="b", clock=clock)
+    for make in (
+        os.mkfifo,
+        Path.mkdir,
+        lambda path: path.symlink_to(path),
+        lambda path: path.write_bytes(b" " * 10**6),
+    ):
+        (tmp_path / FILE).rename(tmp_path / f"recalibration-{clock.now}")
+        make(tmp_path / FILE)
+        clock.now += 2
+        assert live.of_reading(reading, with_lexicon=False).confidence == pytest.approx(TOO_SURE(0.9))
+    assert "no regular file; delete it" in caplog.text
+    assert "more than 100000 bytes" in caplog.text
 
 
 def test_alternatives_share_what_is_left() -> None:

@@ -6,22 +6,29 @@ the drift reference stays what it is compared with, and a refit never rests on a
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from legible.errors import BundleError, SettingsError
-from legible.files import JsonFormat
+from legible.errors import BundleError, DataError, SettingsError
+from legible.files import JsonFormat, replace_file
 from legible.reading import Reading
 from legible.recognition.calibration import MODES, logit, sigma
+from legible.untrusted_files import read_file
 
 FORMAT = JsonFormat("recalibration", 1, "run legible recalibrate again, or with --undo", BundleError)
 FILE, FORMER = "recalibration.json", "former.json"
 """What holds now, and what held before it."""
+MAX_BYTES = 100_000
+"""The largest file that is read; one has less than a thousand bytes."""
 LOOK_SECONDS = 1.0
 """A service looks for a change this often."""
+
+UNREADABLE = (0, 0)
+"""The state of a file that is there and cannot be looked at."""
 
 log = logging.getLogger(__name__)
 
@@ -63,16 +70,17 @@ class Recalibration:
         return replace(reading, confidence=confidence, alternatives=others)
 
     def save(self, folder: Path) -> None:
-        """Write it; the one before stays beside it, for `undo`."""
+        """Write it, with a copy of the one before beside it, for `undo`. At any moment one of the two holds."""
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / FILE).is_file():
-            (folder / FILE).replace(folder / FORMER)
+            with replace_file(folder / FORMER) as fresh:
+                fresh.write_bytes(_content(folder / FILE))
         FORMAT.save(folder / FILE, asdict(self))
 
     @staticmethod
     def load(folder: Path, *, bundle: str) -> "Recalibration":
         """Open a folder's. Raise BundleError for none, a damaged one, and one of another bundle."""
-        with FORMAT.parse(folder / FILE) as content:
+        with FORMAT.parse(folder / FILE, read=_content) as content:
             made = _parsed(content)
         if made.bundle != bundle:
             raise BundleError(
@@ -86,19 +94,36 @@ def _parsed(content: Mapping[str, Any]) -> Recalibration:
     lines = {mode: ConfidenceLine(float(content[mode]["bias"]), float(content[mode]["odds"])) for mode in MODES}
     if any(line.odds <= 0 for line in lines.values()):
         raise ValueError("odds of 0 or less")
-    return Recalibration(str(content["bundle"]), float(content["at"]), int(content["labels"]), **lines)
+    made = Recalibration(str(content["bundle"]), float(content["at"]), int(content["labels"]), **lines)
+    if not all(map(math.isfinite, (made.at, *(number for line in lines.values() for number in astuple(line))))):
+        raise ValueError("a number that is not finite")
+    return made
+
+
+def _content(path: Path) -> bytes:
+    """Return the bytes of a file. Raise BundleError for what cannot be read, and for pipes and devices: they hang."""
+    try:
+        if path.exists() and not path.is_file():
+            raise BundleError(f"{path}: no regular file; delete it, and run legible recalibrate again")
+        return read_file(path, limit=MAX_BYTES)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read ({error.strerror}); make it readable for the service") from error
+    except DataError as error:
+        raise BundleError(f"{error}; run legible recalibrate again, or with --undo") from error
 
 
 def undo(folder: Path) -> bool:
     """Put the recalibration before the last in its place, and return whether there was one; else none holds any more.
 
-    Raise BundleError where none holds now.
+    Raise BundleError where there is neither.
     """
-    if not (folder / FILE).is_file():
-        raise BundleError(f"{folder}: no recalibration holds here, so there is nothing to undo")
     if (folder / FORMER).is_file():
         (folder / FORMER).replace(folder / FILE)
         return True
+    if not (folder / FILE).is_file():
+        raise BundleError(f"{folder}: no recalibration holds here, so there is nothing to undo")
     (folder / FILE).unlink()
     return False
 
@@ -139,9 +164,11 @@ class LiveRecalibration:
         return Recalibration.load(self._folder, bundle=self._bundle) if self._folder else None
 
     def _state(self) -> tuple[int, int] | None:
-        """Return what changes with the file; None where there is none."""
+        """Return what changes with the file; None where there is none, UNREADABLE where it cannot be looked at."""
         try:
             found = (self._folder / FILE).stat() if self._folder else None
-        except OSError:
+        except FileNotFoundError:
             return None
+        except OSError:
+            return UNREADABLE
         return (found.st_mtime_ns, found.st_ino) if found else None
