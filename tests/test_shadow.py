@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -26,8 +27,11 @@ from legible.errors import BundleError, DataError, LegibleError, SettingsError
 from legible.evaluation.results import results_path
 from legible.gate.promotion import former_of, promote, roll_back
 from legible.gate.shadow import ShadowOutcome, judge_shadow
+from legible.labelling.labels import read_rows
+from legible.observations.corrections import read_corrections
 from legible.observations.row import check_of
 from legible.observations.shadow import ShadowRow, ShadowTally, TimedReading, compared, read_shadow
+from legible.observations.window import read_back
 from legible.reading import Reading
 from legible.recognition.bundle import load_bundle, read_manifest
 from legible.recognition.recognizer import Recognizer
@@ -61,6 +65,25 @@ def test_torn_lines_are_counted_and_a_missing_folder_is_an_error(tmp_path: Path)
     tally = ShadowTally()
     assert [found.at for found in read_shadow(tmp_path, tally=tally)] == [1.0, 2.0]
     assert tally.torn == 2
+
+
+@pytest.mark.parametrize("pipe", [True, False], ids=["pipe", "folder"])
+def test_what_is_no_regular_file_in_a_log_is_named_and_not_waited_for(tmp_path: Path, *, pipe: bool) -> None:
+    (tmp_path / "v1").mkdir()
+    path = tmp_path / "v1/20261121T08-1.jsonl"
+    if pipe:
+        os.mkfifo(path)
+    else:
+        path.mkdir()
+    readers: list[Callable[[], object]] = [
+        lambda: list(read_shadow(tmp_path, tally=ShadowTally())),
+        lambda: read_corrections(tmp_path),
+        lambda: read_rows(tmp_path),
+        *([lambda: read_back(tmp_path)] if pipe else []),
+    ]
+    for read_log in readers:
+        with pytest.raises(DataError, match=f"{path}: .*no regular file"):
+            read_log()
 
 
 def test_few_images_are_not_judged() -> None:

@@ -58,6 +58,9 @@ class LocalStore:
     """The file system of this machine."""
 
     def open(self, address: str) -> IO[bytes]:
+        """Open a file. Raise DataError for a pipe, which would be waited for."""
+        if Path(address).is_fifo():
+            raise DataError(f"{address}: a pipe, and no regular file; delete it")
         return Path(address).open("rb")
 
     def files(self, address: str) -> Iterator[str]:

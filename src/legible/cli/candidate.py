@@ -61,8 +61,6 @@ def promote(
 
     The former champion stays beside it. Exit code 1 where the gate refuses. Example: legible promote models/candidate
     """
-    from legible.cli.gate import gate_cases
-    from legible.gate.decide import gate
     from legible.gate.promotion import is_champion
     from legible.gate.promotion import promote as put
 
@@ -71,6 +69,9 @@ def promote(
         print(f"{champion}: {put(candidate, champion).id}, the champion already; the former stays")
         _reload(service, model, key)
         return
+    from legible.cli.gate import gate_cases
+    from legible.gate.decide import gate
+
     verdict = gate(candidate, champion, floors=params_of(root).pack.floors, cases=gate_cases(root))
     print(verdict.table())
     if not verdict.passed:

@@ -12,7 +12,7 @@ from legible.files import replace_folder
 from legible.labelling.forget import Held, label_rows, sources_of_labels
 from legible.labelling.label_source import LabelledImage
 from legible.observations.image_log import kept_image
-from legible.observations.layout import FOLDER
+from legible.observations.layout import FOLDER, log_files
 from legible.observations.row import Observation
 from legible.observations.window import Selection, WindowTally, stream
 
@@ -69,7 +69,7 @@ def _rows(channel: str, held: Held) -> Iterator[str]:
 
 def _lines(folder: Path, readings: Collection[str]) -> Iterator[str]:
     """Yield the rows of a log that are of some readings, as they are."""
-    for path in sorted((folder / FOLDER).glob("*.jsonl")):
+    for path in log_files(folder / FOLDER):
         for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
             try:
                 if json.loads(line)["reading_id"] in readings:

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 from legible.errors import DataError
 from legible.files import parse_row
-from legible.observations.layout import FOLDER, READING_ID
+from legible.observations.layout import FOLDER, READING_ID, log_files
 from legible.observations.log import is_torn
 from legible.observations.retention import DAY_SECONDS
 
@@ -153,7 +153,7 @@ def read_rows(folder: Path) -> list[Label]:
     place = folder / FOLDER
     if not place.is_dir():
         raise DataError(f"{folder}: no labels here; name the folder that the service writes (LEGIBLE_LABELS_FOLDER)")
-    return sorted((row for path in sorted(place.glob("*.jsonl")) for row in _rows_of(path)), key=lambda row: row.at)
+    return sorted((row for path in log_files(place) for row in _rows_of(path)), key=lambda row: row.at)
 
 
 def _rows_of(path: Path) -> Iterator[Label]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from legible.files import parse_row
-from legible.observations.layout import FOLDER
+from legible.observations.layout import FOLDER, log_files
 
 CORRECTION_VERSION = 1
 
@@ -25,9 +25,12 @@ class Correction:
 
 
 def read_corrections(folder: Path) -> dict[str, str]:
-    """Return texts by reading id, the last where a reading has several; none where there is no folder."""
+    """Return texts by reading id, the last where a reading has several; none where there is no folder.
+
+    Raise DataError for what is no regular file in it.
+    """
     texts: dict[str, str] = {}
-    for path in sorted((folder / FOLDER).glob("*.jsonl")):
+    for path in log_files(folder / FOLDER):
         with path.open(encoding="utf-8", errors="replace") as file:
             for line in file:
                 try:

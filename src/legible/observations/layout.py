@@ -6,6 +6,8 @@ import secrets
 from datetime import UTC, datetime
 from pathlib import Path
 
+from legible.errors import DataError
+
 FOLDER = "v1"
 """The version of the folder's layout; rows have a version of their own."""
 HOUR_FOLDER = "hour="
@@ -24,6 +26,18 @@ def hour(at: float) -> str:
 def hour_of(path: Path) -> str:
     """Return the hour that the name of a log's file begins with, also while the file is being written."""
     return path.name.lstrip(".").partition("-")[0].partition(".")[0]
+
+
+def log_files(place: Path) -> list[Path]:
+    """Return the files of rows in a log's folder `v1`, by name; none where there is no such folder.
+
+    Raise DataError for what is no regular file: opening a pipe would wait for ever.
+    """
+    found = sorted(place.glob("*.jsonl"))
+    for path in found:
+        if path.exists() and not path.is_file():  # one that is gone is past its retention
+            raise DataError(f"{path}: no regular file, so it holds no rows; delete it")
+    return found
 
 
 def new_worker_name() -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from legible.errors import DataError
 from legible.files import parse_row
-from legible.observations.layout import FOLDER
+from legible.observations.layout import FOLDER, log_files
 from legible.observations.row import check_of
 from legible.reading import Reading
 
@@ -89,11 +89,14 @@ class ShadowTally:
 
 
 def read_shadow(folder: Path, *, since: float = 0.0, tally: ShadowTally) -> Iterator[ShadowRow]:
-    """Yield the rows of a log's folder made at `since` or later. Raise DataError where there is no such folder."""
+    """Yield the rows of a log's folder made at `since` or later.
+
+    Raise DataError where there is no such folder, and for what is no regular file in it.
+    """
     place = folder if folder.name == FOLDER else folder / FOLDER
     if not place.is_dir():
         raise DataError(f"{folder}: no shadow log here (it holds {FOLDER}/); name the service's LEGIBLE_SHADOW_FOLDER")
-    for path in sorted(place.glob("*.jsonl")):
+    for path in log_files(place):
         with path.open(encoding="utf-8", errors="replace") as file:
             for line in file:
                 try:
