@@ -183,6 +183,18 @@ def test_a_reload_needs_a_key_of_its_own(folders: dict[str, Path], tmp_path: Pat
     assert asked(settings_for(one, tmp_path), call) == [404, 404, 404]
 
 
+def test_asking_for_a_reload_by_get_tells_whether_it_would_be_taken(folders: dict[str, Path], tmp_path: Path) -> None:
+    """As `legible promote` and `rollback` ask before they exchange anything."""
+
+    async def call(client: httpx.AsyncClient) -> list[int]:
+        keys = [{"X-API-Key": "another"}, {"X-API-Key": KEY}]
+        return [(await client.get("/models/english/reload", headers=one)).status_code for one in keys]
+
+    one = {"english": folders["english"]}
+    assert asked(settings_for(one, tmp_path, reload_keys=(entry("ops", KEY),)), call) == [401, 405]
+    assert asked(settings_for(one, tmp_path), call) == [404, 404]
+
+
 @pytest.fixture(scope="module")
 def service(folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """Two workers with all three bundles; `changing` is a copy of the shipped one that the tests replace."""
