@@ -276,6 +276,8 @@ def test_what_stops_one_place_stops_no_other_and_the_observations_stay_for_the_s
     whole = sample.read_text()
     wanted.write_text("{")
     sample.write_text(whole + "images/torn.png\n")
+    with pytest.raises(DataError, match="a damaged table of labels"):
+        export_channel("till", held, tmp_path / "out")
     done = forget(readings_of("till", held), held)
     assert (done.images, done.labels, done.corrections, done.shadow) == (2, 2, 2, 2)
     assert (done.observations, done.samples) == (0, 0)

@@ -41,14 +41,22 @@ def export_channel(channel: str, held: Held, out: Path) -> dict[str, int]:
     if not readings:
         raise DataError(f"nothing is held of channel {channel!r}; LEGIBLE_CHANNELS lists those of a service")
     with replace_folder(out) as folder:
-        return {
-            "observations": _write(folder / "observations.jsonl", _rows(channel, held)),
-            "labels": _write(folder / "labels.jsonl", _lines(held.labels, readings)),
-            "corrections": _write(folder / "corrections.jsonl", _lines(held.corrections, readings)),
-            "shadow": _write(folder / "shadow.jsonl", _lines(held.shadow, readings)),
-            "images": _copy_images(folder / "images", held, readings),
-            "samples": _copy_samples(folder / "samples", held.root, readings),
-        }  # fmt: skip
+        try:
+            return _export(channel, held, folder, readings)
+        except BaseException:
+            shutil.rmtree(folder)  # half a copy would be held where nobody looks for it
+            raise
+
+
+def _export(channel: str, held: Held, folder: Path, readings: Collection[str]) -> dict[str, int]:
+    return {
+        "observations": _write(folder / "observations.jsonl", _rows(channel, held)),
+        "labels": _write(folder / "labels.jsonl", _lines(held.labels, readings)),
+        "corrections": _write(folder / "corrections.jsonl", _lines(held.corrections, readings)),
+        "shadow": _write(folder / "shadow.jsonl", _lines(held.shadow, readings)),
+        "images": _copy_images(folder / "images", held, readings),
+        "samples": _copy_samples(folder / "samples", held.root, readings),
+    }  # fmt: skip
 
 
 def _observed(channel: str, held: Held) -> Iterator[Observation]:
