@@ -16,12 +16,14 @@ from serving import served
 from legible.client import Client, ServiceError
 from legible.config import ServiceSettings
 from legible.errors import BundleError, SettingsError
-from legible.recognition.bundle import read_manifest
+from legible.recognition.bundle import Bundle, load_bundle, read_manifest
 from legible.recognition.named_bundles import DEFAULT, named_bundles
+from legible.service import models as models_module
+from legible.service import reload_board
 from legible.service.api import Api
 from legible.service.app import build_app
 from legible.service.keys import entry
-from legible.service.models import open_models
+from legible.service.models import ModelRegistry, open_models
 from legible.service.reload_board import ReloadBoard
 
 KEY = "a key for tests"
@@ -130,6 +132,150 @@ def test_a_damaged_board_of_reloads_is_no_news_and_is_written_anew(tmp_path: Pat
     one.announce("english", "abc")
     assert other.has_news
     assert other.news() == {"english": "abc"}
+
+
+@pytest.fixture
+def two_workers(
+    folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], ModelRegistry]:
+    """A function that starts a worker of one service; its models `a` and `b` lie in folders that a test replaces."""
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
+    places = {name: variant(folders["english"], tmp_path / name, {}) for name in ("a", "b")}
+    own = settings_for(places, tmp_path)
+    return lambda: open_models(own, worker="1")
+
+
+def marked(folder: Path, mark: str) -> str:
+    """Write a bundle that differs from the one in the folder in its card alone; return its id."""
+    return read_manifest(variant(folder, folder, {"card.md": lambda _: mark})).bundle_id
+
+
+def served_ids(models: ModelRegistry) -> dict[str, str]:
+    """Return what a request to each model is answered with: a worker that is behind catches up first."""
+    if models.is_behind:
+        models.catch_up()
+    return {name: models.open(name).worker.bundle_id for name in models.names}
+
+
+def test_a_reload_swallows_no_news_of_another_model(two_workers: Callable[[], ModelRegistry], tmp_path: Path) -> None:
+    one, other = two_workers(), two_workers()
+    wanted = {name: marked(tmp_path / name, "new") for name in ("a", "b")}
+    other.reload("b")
+    one.reload("a")
+    assert served_ids(one) == served_ids(other) == wanted
+    assert not one.is_behind
+    assert not other.is_behind
+
+
+def test_reloads_of_different_models_at_a_time_reach_all_workers(
+    two_workers: Callable[[], ModelRegistry], tmp_path: Path
+) -> None:
+    workers = dict(zip("ab", (two_workers(), two_workers()), strict=True))
+    for number in range(5):
+        wanted = {name: marked(tmp_path / name, str(number)) for name in workers}
+        callers = [threading.Thread(target=models.reload, args=(name,)) for name, models in workers.items()]
+        for caller in callers:
+            caller.start()
+        for caller in callers:
+            caller.join()
+        assert [served_ids(models) for models in workers.values()] == [wanted, wanted]
+
+
+def test_reloads_of_one_model_at_a_time_leave_all_workers_on_the_bundle_that_was_read_last(
+    two_workers: Callable[[], ModelRegistry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The folder is replaced while one worker still opens what it read from it."""
+    one, other = two_workers(), two_workers()
+    first = marked(tmp_path / "a", "first")
+    has_read, may_open = threading.Event(), threading.Event()
+    real = load_bundle
+
+    def slow(folder: Path) -> Bundle:
+        bundle = real(folder)
+        if bundle.id == first:
+            has_read.set()
+            may_open.wait(10)
+        return bundle
+
+    monkeypatch.setattr(models_module, "load_bundle", slow)
+    callers = [threading.Thread(target=models.reload, args=("a",)) for models in (one, other)]
+    callers[0].start()
+    assert has_read.wait(10)
+    second = marked(tmp_path / "a", "second")
+    callers[1].start()
+    callers[1].join(0.5)  # without an order it is done by now
+    may_open.set()
+    for caller in callers:
+        caller.join()
+    assert served_ids(one)["a"] == served_ids(other)["a"] == second
+
+
+def test_a_worker_follows_what_was_announced_and_not_what_lies_in_the_folder_since(
+    two_workers: Callable[[], ModelRegistry], tmp_path: Path, caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(reload_board, "PAUSE_SECONDS", 0.0)
+    one, other = two_workers(), two_workers()
+    former = served_ids(other)["a"]
+    announced = marked(tmp_path / "a", "announced")
+    one.reload("a")
+    shutil.copytree(tmp_path / "a", tmp_path / "kept")
+    staged = marked(tmp_path / "a", "staged")
+    assert served_ids(other)["a"] == former
+    assert f"a holds bundle {staged}, and {announced} was announced" in caplog.text
+    assert f"bundle {former} goes on in this worker" in caplog.text
+    assert served_ids(other)["a"] == former
+    assert len(caplog.records) == 1
+    variant(tmp_path / "kept", tmp_path / "a", {})
+    assert served_ids(other)["a"] == announced
+
+
+def test_a_worker_that_could_not_catch_up_tries_again_after_a_pause(
+    two_workers: Callable[[], ModelRegistry], tmp_path: Path, caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(reload_board, "PAUSE_SECONDS", 0.0)
+    one, other = two_workers(), two_workers()
+    wanted = marked(tmp_path / "a", "new")
+    one.reload("a")
+    (tmp_path / "a").rename(tmp_path / "gone")
+    assert served_ids(other)["a"] != wanted
+    assert "no bundle here" in caplog.text
+    (tmp_path / "gone").rename(tmp_path / "a")
+    assert served_ids(other)["a"] == wanted
+
+
+def test_postponed_news_are_news_again_after_the_pause(tmp_path: Path) -> None:
+    now = 100.0
+    one, other = ReloadBoard(tmp_path), ReloadBoard(tmp_path, clock=lambda: now)
+    one.announce("english", "abc")
+    other.news()
+    other.postpone()
+    assert not other.has_news
+    one.announce("german", "def")
+    assert other.has_news  # an announcement ends the pause
+    other.news()
+    other.postpone()
+    assert not other.has_news
+    now += reload_board.PAUSE_SECONDS
+    assert other.has_news
+    other.news()
+    other.settle()
+    assert not other.has_news
+
+
+def test_a_new_worker_warns_of_a_bundle_in_the_folder_that_was_never_announced(
+    two_workers: Callable[[], ModelRegistry], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    announced = marked(tmp_path / "a", "announced")
+    one = two_workers()
+    one.reload("a")
+    assert caplog.records == []
+    staged = marked(tmp_path / "a", "staged")
+    assert served_ids(two_workers())["a"] == staged
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert f"model a: {tmp_path / 'a'} holds bundle {staged}, and {announced} was announced" in record.getMessage()
 
 
 def test_a_lazy_bundle_is_checked_at_the_start_and_opened_by_the_first_request(

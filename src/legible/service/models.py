@@ -12,7 +12,7 @@ from pathlib import Path
 from legible.config import ServiceSettings
 from legible.errors import BundleError, LegibleError, SettingsError
 from legible.reading import Reading
-from legible.recognition.bundle import Bundle, load_bundle
+from legible.recognition.bundle import Bundle, load_bundle, read_manifest
 from legible.recognition.named_bundles import folder_of_model, named_bundles
 from legible.recognition.recalibration import LiveRecalibration
 from legible.recognition.recognizer import STEP_IMAGES
@@ -74,6 +74,8 @@ class ModelRegistry:
         self._settings = settings
         self.worker_name = worker
         self._board = board or ReloadBoard(None)
+        self._lags: dict[str, str] = {}
+        """Why a model is not the one that was announced, as it was logged."""
         self._event_loop = EventLoopQueue()
         self._changing = threading.Lock()
         self._bundles = {name: load_bundle(folder) for name, folder in folders.items()}
@@ -82,6 +84,8 @@ class ModelRegistry:
         for name in self.names:
             if name in early:
                 self.open(name)
+        if self.is_behind:
+            self.catch_up()
 
     def get(self, name: str) -> ServedModel | None:
         """Return a model; None for one that was not asked for yet."""
@@ -102,32 +106,60 @@ class ModelRegistry:
 
         Raise BundleError or SettingsError for a bundle that cannot be served; then the former one goes on.
         """
-        with self._changing:
-            bundle = self._reload(name)
-        self._board.announce(name, bundle.id)
+        with self._board.turn(), self._changing:
+            bundle = load_bundle(self._folders[name])
+            self._replace(name, bundle)
+            self._board.announce(name, bundle.id)
         return bundle
 
     @property
     def is_behind(self) -> bool:
-        """Whether another worker has replaced a bundle since the last look."""
+        """Whether a bundle was announced that this worker has not looked for yet, or not for a while."""
         return self._board.has_news
 
     def catch_up(self) -> None:
-        """Replace the models that another worker has replaced; one that fails here goes on as it is."""
+        """Replace the models by the bundles that were announced; one that fails here goes on, and is tried again."""
         with self._changing:
-            for name, bundle_id in self._board.news().items():
-                if name in self._bundles and self._bundles[name].id != bundle_id:
-                    try:
-                        self._reload(name)
-                    except LegibleError as error:
-                        log.error("model %s: %s; bundle %s goes on", name, error, self._bundles[name].id)  # noqa: TRY400
+            news = self._board.news()
+            behind = [name for name in self.names if name in news and not self._follow(name, news[name])]
+            if behind:
+                self._board.postpone()
+            else:
+                self._board.settle()
 
-    def _reload(self, name: str) -> Bundle:
-        former, bundle = self._bundles[name], load_bundle(self._folders[name])
+    def _follow(self, name: str, announced: str) -> bool:
+        """Replace a model by the bundle that was announced, and no other; return whether that is served now."""
+        if self._bundles[name].id != announced:
+            try:
+                self._replace(name, self._announced(name, announced))
+            except LegibleError as error:
+                self._log_lag(name, f"{error}; bundle {self._bundles[name].id} goes on in this worker")
+                return False
+        self._lags.pop(name, None)
+        return True
+
+    def _announced(self, name: str, announced: str) -> Bundle:
+        """Load the bundle that was announced. Raise BundleError where the folder holds another by now."""
+        folder = self._folders[name]
+        found = read_manifest(folder).bundle_id  # before the sums, which take longer
+        if found == announced:
+            bundle = load_bundle(folder)
+            if bundle.id == announced:
+                return bundle
+            found = bundle.id
+        raise BundleError(f"{folder} holds bundle {found}, and {announced} was announced; reload the model")
+
+    def _log_lag(self, name: str, reason: str) -> None:
+        """Log why a model lags behind, once until there is another reason."""
+        if self._lags.get(name) != reason:
+            self._lags[name] = reason
+            log.warning("model %s: %s", name, reason)
+
+    def _replace(self, name: str, bundle: Bundle) -> None:
+        former = self._bundles[name]
         if bundle.id != former.id:
             self._put(self._served(name, bundle), bundle)
             metrics.bundle_info.labels(former.id, name).set(0)
-        return bundle
 
     def _put(self, model: ServedModel, bundle: Bundle) -> None:
         model.telemetry.state()

@@ -3,7 +3,9 @@
 import json
 import logging
 import os
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from legible.files import write_text
@@ -11,16 +13,28 @@ from legible.service.internals.of_prometheus import locked
 
 log = logging.getLogger(__name__)
 FILE = "reloads.json"
+LOCK = "reloads.lock"
+"""The lock is not that of the metrics: a reload holds it for as long as a bundle takes to load."""
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The variable of the folder that all workers of a service have, and no other service."""
+PAUSE_SECONDS = 5.0
+"""The pause before a worker tries again to follow an announcement that it could not follow."""
+Stamp = tuple[int, int]
 
 
 class ReloadBoard:
-    """A file with the bundle id of each model that was reloaded; without a folder there is one worker alone."""
+    """A file with the bundle id of each model that was reloaded; without a folder there is one worker alone.
 
-    def __init__(self, folder: Path | None) -> None:
+    What is on the board is news to a worker until it says with `settle` that it has followed all of it.
+    """
+
+    def __init__(self, folder: Path | None, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._path = folder / FILE if folder else None
-        self._seen = self._stamp()
+        self._clock = clock
+        self._read_at: Stamp = (0, 0)
+        self._settled: Stamp = (0, 0)
+        self._postponed: Stamp = (0, 0)
+        self._again_at = 0.0
 
     @staticmethod
     def of_service() -> "ReloadBoard":
@@ -28,19 +42,38 @@ class ReloadBoard:
 
     @property
     def has_news(self) -> bool:
-        return self._path is not None and self._stamp() != self._seen
+        """Whether there is an announcement to follow now. Postponed ones count again after a pause."""
+        if self._path is None:
+            return False
+        stamp = self._stamp()
+        return stamp != self._settled and (stamp != self._postponed or self._clock() >= self._again_at)
 
     def news(self) -> dict[str, str]:
-        """Return the bundle id of each model that was ever reloaded; from now on that is no news."""
-        self._seen = self._stamp()
+        """Return the bundle id of each model that was ever reloaded."""
+        self._read_at = self._stamp()  # first: what is announced meanwhile stays news
         return self._read()
 
-    def announce(self, name: str, bundle_id: str) -> None:
+    def settle(self) -> None:
+        """Take what `news` returned for done."""
+        self._settled = self._read_at
+
+    def postpone(self) -> None:
+        """Keep what `news` returned as news, for another try after a pause."""
+        self._postponed, self._again_at = self._read_at, self._clock() + PAUSE_SECONDS
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Hold the board from the reading of a folder to its announcement, so that both come in one order."""
         if self._path is None:
+            yield
             return
-        with locked(self._path.parent):
+        with locked(self._path.parent, LOCK):
+            yield
+
+    def announce(self, name: str, bundle_id: str) -> None:
+        """Tell all workers, this one too, by which bundle a model is served. Call it within a `turn`."""
+        if self._path is not None:
             write_text(self._path, json.dumps(self._read() | {name: bundle_id}))
-        self._seen = self._stamp()
 
     def _read(self) -> dict[str, str]:
         """Return what was announced; nothing where the file is damaged, which the next announcement writes anew."""
@@ -54,7 +87,7 @@ class ReloadBoard:
         rows = content.items() if isinstance(content, dict) else ()
         return {name: bundle_id for name, bundle_id in rows if isinstance(bundle_id, str)}
 
-    def _stamp(self) -> tuple[int, int]:
+    def _stamp(self) -> Stamp:
         """Return what changes with each announcement: a file is renamed into its place, so its inode is a new one."""
         if self._path is not None:
             with suppress(OSError):

@@ -14,6 +14,7 @@ from prometheus_client.mmap_dict import MmapedDict
 
 from legible.service.parent import is_alive
 
+COUNTS_LOCK = ".lock"
 FOLDED = "0"
 """The name that takes the place of a process id in the files of what dead workers counted."""
 
@@ -30,9 +31,11 @@ class ManyHistogram(Histogram):
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock: no other worker folds or collects meanwhile, so that no count is seen twice or not."""
-    with (folder / ".lock").open("w") as file:
+def locked(folder: Path, name: str = COUNTS_LOCK) -> Iterator[None]:
+    """Hold a lock of the folder, else that of the counts: no other worker folds or collects meanwhile, so that no
+    count is seen twice or not.
+    """
+    with (folder / name).open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
