@@ -1,7 +1,10 @@
 """Private parts of libraries that the service relies on: this notices when a new version moves one of them."""
 
 import inspect
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ from legible.service.internals import of_uvicorn
 from legible.service.internals.of_bentoml import exports_spans
 from legible.service.internals.of_prometheus import ManyHistogram
 from legible.service.internals.of_uvicorn import OpenHttpProtocol, use_http_protocol
+from legible.service.run import BENTOML_HOME
 
 SERVICE = Path(__file__).parents[1] / "src/legible/service"
 PRIVATE = re.compile(r"\b_internal\b|\bHTTP_PROTOCOLS\b|_unset_keepalive|timeout_keep_alive_task|\._buckets\b|\._sum\b")
@@ -20,6 +24,19 @@ PRIVATE = re.compile(r"\b_internal\b|\bHTTP_PROTOCOLS\b|_unset_keepalive|timeout
 
 def test_a_plain_configuration_exports_no_spans() -> None:
     assert exports_spans() is False
+
+
+def test_the_home_of_bentoml_is_where_its_variable_says(tmp_path: Path) -> None:
+    code = (
+        "from bentoml._internal.configuration.containers import BentoMLContainer as box;"
+        "from bentoml.serving import ensure_prometheus_dir; print(box.bentoml_home.get(), ensure_prometheus_dir())"
+    )
+    environment = {**os.environ, BENTOML_HOME: str(tmp_path), "PROMETHEUS_MULTIPROC_DIR": str(tmp_path / "other")}
+    said = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    home, counts = said.stdout.split()
+    assert Path(home) == tmp_path
+    assert Path(counts).parent == tmp_path
+    assert Path(counts) != tmp_path / "other"
 
 
 def test_a_histogram_takes_many_values_by_its_private_parts() -> None:

@@ -13,9 +13,12 @@ from pathlib import Path
 import httpx
 import psutil
 import pytest
+from bundle_variants import variant
 from conftest import drawn_word
 from PIL import Image
 from serving import PATIENCE_SECONDS, Service, free_port, wait_until_ready
+
+from legible.service.keys import entry
 
 PROJECT = Path(__file__).parents[1]
 
@@ -85,9 +88,13 @@ def test_a_draining_service_is_not_ready_and_reads_until_it_ends(
     [
         ({"LEGIBLE_BASELINE": "nowhere"}, "nowhere/baseline.json: no such file"),
         ({"LEGIBLE_KEEP_IMAGES": "2"}, "LEGIBLE_KEEP_IMAGES is '2'; it needs to be at most 1"),
+        (
+            {"PROMETHEUS_MULTIPROC_DIR": "metrics"},
+            "PROMETHEUS_MULTIPROC_DIR is 'metrics'; legible serve makes a folder",
+        ),
         ({"LEGIBLE_KEYS_FILE": "empty"}, "empty holds no key, and without one everybody may read"),
     ],
-    ids=["baseline", "share", "no key in the file of keys"],
+    ids=["baseline", "share", "folder of metrics", "no key in the file of keys"],
 )
 def test_settings_that_no_worker_can_be_made_of_end_it_before_it_starts(
     bundle_folder: Path, tmp_path: Path, variables: dict[str, str], message: str
@@ -101,6 +108,49 @@ def test_settings_that_no_worker_can_be_made_of_end_it_before_it_starts(
     assert ended.returncode == 3
     assert message in ended.stderr
     assert ended.stderr.count("\n") == 1
+
+
+def readings_counted(address: str) -> int:
+    lines = httpx.get(f"{address}/metrics").text.splitlines()
+    return round(sum(float(line.split()[-1]) for line in lines if line.startswith("legible_readings_total{")))
+
+
+def folders_of_workers(serve: "subprocess.Popen[bytes]") -> set[str]:
+    """Return the folders in which the workers of a service count."""
+    children = psutil.Process(serve.pid).children(recursive=True)
+    workers = [child for child in children if "_bentoml_impl.worker.service" in " ".join(child.cmdline())]
+    return {worker.environ()["PROMETHEUS_MULTIPROC_DIR"] for worker in workers}
+
+
+@pytest.mark.slow
+def test_two_services_of_one_user_share_nothing(bundle_folder: Path, tmp_path: Path) -> None:
+    image = (PROJECT / "examples/word.png").read_bytes()
+    shared = {"BENTOML_HOME": str(tmp_path / "home"), "LEGIBLE_RELOAD_KEYS": entry("ops", "key")}
+    places = {name: tmp_path / name for name in ("one", "other")}
+    bundles = {name: variant(bundle_folder, place / "bundle", {}) for name, place in places.items()}
+
+    def read(address: str) -> str:
+        return str(httpx.post(f"{address}/read", files={"image": image}).json()["bundle"])
+
+    with started(places["one"], bundles["one"], **shared) as (first, address):
+        former = {read(address) for _ in range(5)}
+        until = time.monotonic() + 10
+        while readings_counted(address) < 5:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        with started(places["other"], bundles["other"], **shared) as (second, other):
+            folders = [folders_of_workers(service) for service in (first, second)]
+            assert [len(found) for found in folders] == [1, 1]
+            assert folders[0] != folders[1]
+            assert not Path(next(iter(folders[0]))).is_relative_to(tmp_path / "home")
+            assert (readings_counted(address), readings_counted(other)) == (5, 0)
+            for bundle in bundles.values():
+                variant(bundle_folder, bundle, {"card.md": lambda _: "new"})
+            asked = httpx.post(f"{address}/models/default/reload", headers={"X-API-Key": "key"})
+            assert {read(address) for _ in range(5)} == {asked.raise_for_status().json()["bundle"]} != former
+            assert {read(other) for _ in range(5)} == former
+    for found in folders:
+        assert not Path(found.pop()).exists()
 
 
 @pytest.mark.slow

@@ -61,6 +61,13 @@ def test_a_variable_out_of_bounds_is_refused(name: str, text: str) -> None:
         number_of(name, {name: text}, most=65535)
 
 
+def test_a_folder_of_metrics_that_would_not_be_used_is_refused(started: list[dict[str, object]]) -> None:
+    outcome = RUNNER.invoke(app, ["serve"], env={"PROMETHEUS_MULTIPROC_DIR": "metrics"})
+    assert isinstance(outcome.exception, SettingsError)
+    assert str(outcome.exception).startswith("PROMETHEUS_MULTIPROC_DIR is 'metrics'; ")
+    assert started == []
+
+
 def test_a_busy_port_is_said_in_one_line_before_anything_else() -> None:
     with socket.create_server(("127.0.0.1", 0)) as busy:
         port = busy.getsockname()[1]

@@ -26,12 +26,23 @@ def serve(
     ] = None,
 ) -> None:
     """Serve the page and the HTTP calls. Example: legible serve --port 3000"""
+    check_no_metrics_folder(os.environ)
     from legible.service.run import run
 
     at = port or number_of("LEGIBLE_PORT", os.environ, most=65535) or 3000
     address = host or os.environ.get("LEGIBLE_HOST", "") or "127.0.0.1"
     check_free(address, at)
     run(host=address, port=at, workers=workers or number_of("LEGIBLE_WORKERS", os.environ) or ALL_CORES)
+
+
+def check_no_metrics_folder(environment: Mapping[str, str]) -> None:
+    """Raise SettingsError for a folder of metrics that is named: BentoML would give its workers another."""
+    name = "PROMETHEUS_MULTIPROC_DIR"
+    if name in environment:
+        raise SettingsError(
+            f"{name} is {environment[name]!r}; legible serve makes a folder of its own in TMPDIR for each service; "
+            f"unset {name}"
+        )
 
 
 def number_of(name: str, environment: Mapping[str, str], *, most: int = 1_000_000) -> int | None:

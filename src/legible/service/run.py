@@ -22,6 +22,8 @@ from legible.service.parent import SERVE_PID
 from legible.service.telemetry import check
 
 PATIENCE_SECONDS = 90.0
+BENTOML_HOME = "BENTOML_HOME"
+"""The variable of BentoML's folder. Its workers' PROMETHEUS_MULTIPROC_DIR lies in it, whatever that variable said."""
 MEMORY = {"MALLOC_ARENA_MAX": "2", "MALLOC_MMAP_THRESHOLD_": "1048576", "MALLOC_TRIM_THRESHOLD_": "1048576"}
 """Makes glibc give large images back: a worker kept 220 MB after 4,000 damaged images, not 320.
 
@@ -43,24 +45,27 @@ def run(*, host: str, port: int, workers: int) -> None:
     check_detector(settings)
     KeyRing.of(settings.reload_keys)
     reading_keys(settings)
-    with tempfile.TemporaryDirectory(prefix="legible-metrics-") as metrics:
-        code, signals = _serve(host=host, port=port, workers=workers, metrics=metrics)
+    with tempfile.TemporaryDirectory(prefix="legible-serve-") as home:
+        code, signals = _serve(host=host, port=port, workers=workers, home=home)
     if code > 0 and not signals:
         raise BundleError(f"the service ended with {code}; what it printed says why")
 
 
-def _serve(*, host: str, port: int, workers: int, metrics: str) -> tuple[int, list[int]]:
-    """Run the service until it ends; return its exit code and the signals that came meanwhile."""
+def _serve(*, host: str, port: int, workers: int, home: str) -> tuple[int, list[int]]:
+    """Run the service until it ends; return its exit code and the signals that came meanwhile.
+
+    `home` is an empty folder of this service alone. BentoML keeps there what its workers count and tell each other, and
+    empties that at each start; its usual folder is one for all services of a user. Nothing else of it is needed here.
+    """
     environment = {
         "LEGIBLE_DRAIN_SECONDS": "0",  # whoever sits before it need not wait; behind a balancer it is set
         **MEMORY,
         **os.environ,
         "BENTOML_DO_NOT_TRACK": "True",
         "LEGIBLE_WORKERS": str(workers),
+        BENTOML_HOME: home,
         SERVE_PID: str(os.getpid()),
     }
-    # BentoML's own folder would be shared by all services of a user
-    environment.setdefault("PROMETHEUS_MULTIPROC_DIR", metrics)
     command = [sys.executable, "-m", "bentoml", "serve", "legible.service.bento:Legible", "--host", host]
     # In a session of its own the service gets each signal once: from here, also where a terminal sends it to all.
     process = Popen([*command, "--port", str(port)], env=environment, start_new_session=True)  # noqa: S603
