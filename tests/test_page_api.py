@@ -5,7 +5,7 @@ import io
 import json
 import shutil
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import httpx
 import pytest
 from bundle_variants import variant
 from page_child import FRAMES, until_all_are_gone
+from page_documents import drawn_page, encoded_page
 from PIL import Image
 
 from legible.config import ServiceSettings
@@ -21,13 +22,14 @@ from legible.errors import SettingsError
 from legible.observations.image_log import kept_images
 from legible.observations.page_row import PageObservation
 from legible.observations.row import Observation
-from legible.recognition.bundle import DETECTOR
+from legible.recognition.bundle import DETECTOR, read_manifest
 from legible.service import metrics
 from legible.service.api import Api
 from legible.service.app import build_app
 from legible.service.models import open_models
 from legible.service.page_api import PageApi, check_detector
 from legible.service.page_images import KeptLine, kept_lines
+from legible.service.page_process import COMMAND
 
 CHILD = f"""{FRAMES}
 read()
@@ -58,7 +60,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def run(folder: Path, bundle_folder: Path) -> Callable[..., None]:
-    def acted(act: Act, **settings: Any) -> None:
+    def acted(act: Act, *, command: Sequence[str] = (), **settings: Any) -> None:
         usual = {
             "bundles": (f"english={bundle_folder}",),
             "observations_folder": str(folder),
@@ -69,7 +71,7 @@ def run(folder: Path, bundle_folder: Path) -> Callable[..., None]:
         own = ServiceSettings(**usual | settings)
         api = Api(own)
         api.start(open_models(own, worker="1"))
-        pages = PageApi(api, command=[sys.executable, "-S", str(folder / "child.py")])
+        pages = PageApi(api, command=command or [sys.executable, "-S", str(folder / "child.py")])
 
         async def run() -> None:
             transport = httpx.ASGITransport(build_app(api, pages))
@@ -151,6 +153,33 @@ def test_a_bundle_without_a_detector_reads_no_pages_and_says_so(
         assert "holds no line detector" in answer.json()["error"]["message"]
 
     run(act, detector="", bundles=(f"english={without}",))
+
+
+@pytest.mark.slow
+def test_pages_are_read_with_the_bundle_in_service_and_no_other(
+    run: Callable[..., None], bundle_folder: Path, tmp_path: Path, print_face: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With a real page process, which opens the folder when it starts."""
+    served, kept = variant(bundle_folder, tmp_path / "served", {}), tmp_path / "kept"
+    shutil.copytree(served, kept)
+    page = sent(encoded_page(drawn_page(print_face)))
+    messages = []
+
+    async def act(client: httpx.AsyncClient, _: PageApi) -> None:
+        variant(kept, served, {"card.md": lambda _: "staged"})
+        for spoil in (lambda: None, (served / DETECTOR).unlink, lambda: shutil.rmtree(served)):
+            spoil()
+            answer = await client.post("/read_page", **page)
+            assert code(answer) == (503, "bundle_replaced")
+            assert answer.headers["retry-after"]
+            messages.append(answer.json()["error"]["message"])
+        variant(kept, served, {})
+        answer = await client.post("/read_page", **page)
+        assert answer.json()["bundle"] == read_manifest(kept).bundle_id
+
+    run(act, command=COMMAND, bundles=(f"english={served}",), detector="", document_seconds=60.0)
+    assert not any(str(tmp_path) in message for message in messages)
+    assert f"{served} holds bundle" in caplog.text
 
 
 def test_a_file_is_answered_as_one_to_keep(run: Callable[..., None]) -> None:

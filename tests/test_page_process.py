@@ -11,6 +11,7 @@ from page_child import FRAMES, until_all_are_gone
 
 from legible.service.page_messages import PageJob, PageReply, PageSetup
 from legible.service.page_process import (
+    BundleReplacedError,
     DeadlyDocumentError,
     EndReason,
     PageProcess,
@@ -18,10 +19,11 @@ from legible.service.page_process import (
     StuckDocumentError,
 )
 
-SETUP = PageSetup("bundle", "detector", "1", 1000, 10, 1000, page_seconds=1, max_memory_bytes=10**9)
+SETUP = PageSetup("bundle", "0123456789ab", "detector", "1", 1000, 10, 1000, page_seconds=1, max_memory_bytes=10**9)
 JOB = PageJob("json", accept=0.9, seconds=1)
 CHILD = f"""{FRAMES}
 setup = read()
+if START == "refuses": write(b"another bundle") or sys.exit()
 if START == "dies": sys.exit(3)
 died = sys.argv[0] + ".died"
 if START == "dies once" and not os.path.exists(died): sys.exit(open(died, "x").close())
@@ -112,6 +114,21 @@ def test_a_document_that_kills_its_process_is_named_and_the_next_is_read(
 
     run(script, ends, act)
     assert ends == [EndReason.DIED, EndReason.CLOSED]
+
+
+def test_a_process_that_refuses_the_bundle_says_why_and_the_next_document_starts_another(
+    script: Callable[[str], list[str]], ends: list[EndReason]
+) -> None:
+    async def act(process: PageProcess) -> None:
+        for _ in range(2):
+            with pytest.raises(BundleReplacedError, match="another bundle"):
+                await answer(process, b"one")
+            assert process.pid is None
+        script("well")
+        assert (await answer(process, b"two")).body == b"two"
+
+    run(lambda: script("refuses"), ends, act)
+    assert ends == [EndReason.CLOSED] * 3
 
 
 def test_a_caller_who_goes_ends_the_work(script: Callable[[], list[str]], ends: list[EndReason]) -> None:

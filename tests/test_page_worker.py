@@ -26,6 +26,7 @@ from page_documents import (
 from pydantic import TypeAdapter
 
 from legible.drift.reference import Reference
+from legible.errors import BundleError
 from legible.observations.layout import READING_ID, new_reading_id
 from legible.observations.page_row import PageObservation
 from legible.observations.row import Observation, check_of, observe, statistics_of
@@ -33,7 +34,7 @@ from legible.pages.open import Document, OpenedPage
 from legible.pages.result import PageFormat
 from legible.pages.shipped import open_reader
 from legible.reading import Reading
-from legible.recognition.bundle import load_bundle
+from legible.recognition.bundle import load_bundle, read_manifest
 from legible.service import page_images, page_worker
 from legible.service.page_images import LineKeeper, kept_lines
 from legible.service.page_messages import PageJob, PageReply, PageSetup, job_of, reply_of, sent, setup_of
@@ -43,11 +44,16 @@ from legible.service.page_worker import PageWorker
 JOB = PageJob("json", accept=0.5, seconds=60)
 
 
+def setup_with(folder: Path, *, detector: str) -> PageSetup:
+    bundle_id = read_manifest(folder).bundle_id
+    return PageSetup(str(folder), bundle_id, detector, "4711", 2_000_000, 5, 4_000_000, 30, 10**9)
+
+
 @pytest.fixture(scope="module")
 def worker(bundle_folder: Path) -> PageWorker:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("legible.pages.shipped.LineDetector", lambda _: InkDetector())
-        setup = PageSetup(str(bundle_folder), "model", "4711", 2_000_000, 5, 4_000_000, 30, 10**9)
+        setup = setup_with(bundle_folder, detector="model")
         return PageWorker(setup)
 
 
@@ -79,7 +85,7 @@ def test_the_json_is_what_openapi_says(worker: PageWorker, page: bytes) -> None:
 def test_a_page_process_trusts_lines_as_the_bundle_says(bundle_folder: Path, page: bytes, tmp_path: Path) -> None:
     """The detector is named by its path, as the service does; it is the bundle's own all the same."""
     bundle = load_bundle(bundle_folder)
-    setup = PageSetup(str(bundle_folder.resolve()), str(bundle.detector), "4711", 2_000_000, 5, 4_000_000, 30, 10**9)
+    setup = setup_with(bundle_folder.resolve(), detector=str(bundle.detector))
     (answered,) = content(PageWorker(setup).reply(JOB, page))["pages"]
     lines = open_reader(bundle).read(page).pages[0].lines
     assert [line["confidence"] for block in answered["blocks"] for line in block["lines"]] == pytest.approx(
@@ -88,6 +94,12 @@ def test_a_page_process_trusts_lines_as_the_bundle_says(bundle_folder: Path, pag
     copied = Path(shutil.copy(bundle.detector, tmp_path))
     other = open_reader(bundle, detector=copied).read(page).pages[0].lines
     assert [line.confidence for line in other] != [line.confidence for line in lines]
+
+
+def test_a_page_process_opens_the_bundle_in_service_and_no_other(bundle_folder: Path) -> None:
+    setup = setup_with(bundle_folder, detector="model")
+    with pytest.raises(BundleError, match=f"holds bundle {setup.bundle_id}, and 0123456789ab is in service"):
+        PageWorker(dataclasses.replace(setup, bundle_id="0123456789ab"))
 
 
 def test_each_line_has_a_row_with_its_page_as_its_document(worker: PageWorker, print_face: Path) -> None:
@@ -326,7 +338,7 @@ def test_an_earlier_reading_of_another_document_is_refused(worker: PageWorker, p
 
 
 def test_messages_come_through_as_they_were_sent() -> None:
-    setup = PageSetup("b", "d", "w", 1, 2, 3, 4.0, 5)
+    setup = PageSetup("b", "0123456789ab", "d", "w", 1, 2, 3, 4.0, 5)
     job = PageJob("pdf", accept=0.25, seconds=3.5, corners=((1.0, 2.0), (3.0, 4.0)))
     reply = PageReply(200, b"\0body", media_type="a/b", pages="p", lines="l")
     assert setup_of(sent(setup)[4:]) == setup

@@ -27,6 +27,7 @@ PAGE_CODES = {
     404: ("no_detector",),
     413: ("too_many_pages", "page_timeout"),
     422: ("crowded_page", "page_failed"),
+    503: ("bundle_replaced",),
 }
 """The codes of errors that only `/read_page` answers with."""
 _CODES = sorted({code for codes in (*CODES.values(), *PAGE_CODES.values()) for code in codes})

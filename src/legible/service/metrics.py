@@ -33,7 +33,7 @@ TILTS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 REASONS = ("not_an_image", "damaged_image", "too_large", "unsupported_format", "bad_request", "not_found",
            "method_not_allowed", "missing_key", "wrong_key", "too_slow", "busy", "disconnected",
            "locked", "bad_corners", "no_detector", "too_many_pages", "page_timeout", "crowded_page", "page_failed",
-           "internal", "bundle_refused")  # fmt: skip
+           "internal", "bundle_refused", "bundle_replaced")  # fmt: skip
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 

@@ -13,6 +13,7 @@ ERRORS = {
     413: "too many bytes, pages or pixels, or too much to read in the time that is given",
     415: "a format outside PDF, PNG, JPEG, WebP, TIFF and BMP",
     422: "more marks that look like lines than a page has, or a document that ends the process which reads it",
+    503: "the folder of the model does not hold the bundle that is in service; Retry-After says when to come again",
 }
 LINE: dict[str, Any] = {
     "text": "Hamburg, 4 May",

@@ -18,6 +18,7 @@ NO_MODEL = {404: "no such model; the message lists those that are served"}
 HEADERS = {
     401: {"WWW-Authenticate": {"schema": {"type": "string"}}},
     429: {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}},
+    503: {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}},
 }
 
 PUBLISHED = {

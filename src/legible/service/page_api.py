@@ -1,6 +1,7 @@
 """The handler of `/read_page`: a document goes to the page process, and its answer comes back."""
 
 import asyncio
+import logging
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,13 @@ from legible.service.api import Api
 from legible.service.middleware.concurrency_limit import Slots
 from legible.service.models import ServedModel
 from legible.service.page_messages import PageJob, PageReply, PageSetup
-from legible.service.page_process import COMMAND, EndReason, PageProcess, PagesBusyError
+from legible.service.page_process import COMMAND, BundleReplacedError, EndReason, PageProcess, PagesBusyError
 from legible.service.page_telemetry import PageTelemetry
-from legible.service.refusals import busy_response, count_error, error_response
+from legible.service.refusals import RETRY_AFTER, busy_response, count_error, error_response
 from legible.service.requests import DocumentOptions, document_options
 from legible.service.uploads import uploaded_form
 
+log = logging.getLogger(__name__)
 KNOWN_CODES = frozenset(code for codes in (*CODES.values(), *PAGE_CODES.values()) for code in codes)
 SOURCES = ("image", "text layer")
 OK = 200
@@ -66,6 +68,8 @@ class PageApi:
         except PagesBusyError:
             count_error("busy")
             return busy_response("other documents are being read; try again in a moment")
+        except BundleReplacedError as error:
+            return replaced(model.name, error)
         except ImageError as error:
             return refused(error.code, error.status, str(error))
         if reply.status != OK:
@@ -105,6 +109,7 @@ class PageApi:
             settings = self._settings
             setup = PageSetup(
                 bundle=str(worker.bundle.folder.resolve()),
+                bundle_id=worker.bundle_id,
                 detector=str(Path(settings.detector) if settings.detector else worker.bundle.detector),
                 worker=worker.name,
                 max_bytes=settings.max_document_bytes,
@@ -151,6 +156,17 @@ def prepare_metrics() -> None:
 
 def count_end(reason: EndReason) -> None:
     metrics.page_processes_ended.labels(reason).inc()
+
+
+def replaced(model: str, error: BundleReplacedError) -> Response:
+    """Return a 503 for a bundle whose folder was changed and not reloaded; the paths are for the log alone."""
+    log.error("model %s reads no pages: %s; reload it, or put its bundle back", model, error)
+    count_error("bundle_replaced")
+    message = (
+        f"the folder of model {model} does not hold the bundle that is in service; pages are read again when the model "
+        "is reloaded, or its bundle is put back"
+    )
+    return error_response(503, "bundle_replaced", message, headers={"Retry-After": RETRY_AFTER})
 
 
 def refused(code: str, status: int, message: str) -> Response:

@@ -14,6 +14,8 @@ MAX_ANSWER_BYTES = 50_000_000
 """The most bytes of a document's answer, which a worker holds until its caller has read it: a file of a few kilobytes
 may hold thousands of pictures or words.
 """
+READY = b"ready"
+"""The first frame of a page process that can read. Another first frame says why it cannot."""
 MAX_FRAME_BYTES = 2 * MAX_ANSWER_BYTES
 """The most bytes of a frame that a worker takes."""
 
@@ -23,6 +25,8 @@ class PageSetup:
     """What a page process is started with: a bundle's folder, a detector's model, and the limits of its life."""
 
     bundle: str
+    bundle_id: str
+    """The bundle that is in service; its folder may hold another one by now."""
     detector: str
     worker: str
     """The name of the worker, which reading ids hold."""

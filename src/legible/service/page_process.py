@@ -11,8 +11,8 @@ from contextlib import suppress
 from dataclasses import replace
 from enum import StrEnum
 
-from legible.errors import ImageError
-from legible.service.page_messages import PageJob, PageReply, PageSetup, framed, receive_frame, reply_of, sent
+from legible.errors import ImageError, LegibleError
+from legible.service.page_messages import READY, PageJob, PageReply, PageSetup, framed, receive_frame, reply_of, sent
 
 COMMAND = (sys.executable, "-m", "legible.service.page_worker")
 IDLE_SECONDS = 300.0
@@ -34,6 +34,10 @@ class EndReason(StrEnum):
 
 class PagesBusyError(Exception):
     """Other documents took all the time that this one had."""
+
+
+class BundleReplacedError(LegibleError):
+    """The folder of the bundle in service holds another bundle or a damaged one, so no page process can open it."""
 
 
 class StuckDocumentError(ImageError):
@@ -89,7 +93,8 @@ class PageProcess:
         """Return the answer for a document; `reading` is an earlier one, which is only written in another format.
 
         `seconds` hold for its wait and its reading together.
-        Raise PagesBusyError where its turn did not come, StuckDocumentError and DeadlyDocumentError where the process
+        Raise PagesBusyError where its turn did not come, BundleReplacedError where the process cannot open the bundle
+        in service, StuckDocumentError and DeadlyDocumentError where the process
         had to be ended. A caller who is cancelled ends the process too, unless it waits for its turn.
         """
         until = asyncio.get_running_loop().time() + seconds
@@ -131,6 +136,9 @@ class PageProcess:
             self._end(EndReason.DIED)
             message = "the document ended the process that read it; save it anew, or as pictures, and send it again"
             raise DeadlyDocumentError(message) from error
+        except BundleReplacedError:
+            self._end(EndReason.CLOSED)
+            raise
         except BaseException:
             self._end(EndReason.CANCELLED)
             raise
@@ -167,7 +175,9 @@ class PageProcess:
             raise RuntimeError("the page process has no pipes")
         process.stdin.write(sent(self._setup))
         await process.stdin.drain()
-        await receive_frame(process.stdout)  # it is ready
+        greeting = await receive_frame(process.stdout)
+        if greeting != READY:
+            raise BundleReplacedError(greeting.decode(errors="replace"))
         self._is_ready = True
         return process
 

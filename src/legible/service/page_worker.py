@@ -18,7 +18,7 @@ import cv2
 
 from legible.arrays import GreyImage
 from legible.drift.reference import Reference
-from legible.errors import ImageError, ImageTooLargeError
+from legible.errors import BundleError, ImageError, ImageTooLargeError
 from legible.observations.layout import new_reading_id
 from legible.observations.page_row import PageObservation
 from legible.observations.row import Observation, observe
@@ -34,6 +34,7 @@ from legible.service.page_files import PageFile, file_of, json_of, picture_of
 from legible.service.page_images import LineKeeper
 from legible.service.page_messages import (
     MAX_ANSWER_BYTES,
+    READY,
     PageJob,
     PageReply,
     PageSetup,
@@ -71,7 +72,10 @@ class PageWorker:
     """Reads one document after the other, and keeps the rows of what it read."""
 
     def __init__(self, setup: PageSetup) -> None:
+        """Open the bundle in service. Raise BundleError where its folder holds another one, or a damaged one."""
         bundle = load_bundle(Path(setup.bundle))
+        if bundle.id != setup.bundle_id:
+            raise BundleError(f"{setup.bundle} holds bundle {bundle.id}, and {setup.bundle_id} is in service")
         self._setup = setup
         self._bundle_id = bundle.id
         self._limits = PageLimits(setup.max_bytes, setup.max_pages, setup.max_pixels)
@@ -226,8 +230,13 @@ def main() -> None:
     received = sys.stdin.buffer
     setup = setup_of(read_frame(received))
     resource.setrlimit(resource.RLIMIT_DATA, (setup.max_memory_bytes, setup.max_memory_bytes))
-    worker = PageWorker(setup)
-    answers.write(framed(b"ready"))
+    try:
+        worker = PageWorker(setup)
+    except BundleError as error:
+        answers.write(framed(str(error).encode()))
+        answers.flush()
+        return
+    answers.write(framed(READY))
     answers.flush()
     work(worker, received, answers)
 
