@@ -1,6 +1,7 @@
 """Several bundles in one service: their names, their readings, and their replacement while it reads."""
 
 import asyncio
+import json
 import shutil
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -129,7 +130,7 @@ def test_a_damaged_board_of_reloads_is_no_news_and_is_written_anew(tmp_path: Pat
     for damaged in ("{", "[1]", '{"english": 3}', "[" * 100_000):
         (tmp_path / "reloads.json").write_text(damaged)
         assert other.news() == {}
-    one.announce("english", "abc")
+    one.announce("english", "abc", known=["english"])
     assert other.has_news
     assert other.news() == {"english": "abc"}
 
@@ -248,11 +249,11 @@ def test_a_worker_that_could_not_catch_up_tries_again_after_a_pause(
 def test_postponed_news_are_news_again_after_the_pause(tmp_path: Path) -> None:
     now = 100.0
     one, other = ReloadBoard(tmp_path), ReloadBoard(tmp_path, clock=lambda: now)
-    one.announce("english", "abc")
+    one.announce("english", "abc", known=["english"])
     other.news()
     other.postpone()
     assert not other.has_news
-    one.announce("german", "def")
+    one.announce("german", "def", known=["english", "german"])
     assert other.has_news  # an announcement ends the pause
     other.news()
     other.postpone()
@@ -276,6 +277,85 @@ def test_a_new_worker_warns_of_a_bundle_in_the_folder_that_was_never_announced(
     (record,) = caplog.records
     assert record.levelname == "WARNING"
     assert f"model a: {tmp_path / 'a'} holds bundle {staged}, and {announced} was announced" in record.getMessage()
+
+
+def test_a_board_keeps_known_models_alone_and_reads_no_large_file(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    board, path = ReloadBoard(tmp_path), tmp_path / "reloads.json"
+    path.write_text(json.dumps({"english": "abc", "nobody": "x"}))
+    board.announce("german", "def", known=["english", "german"])
+    assert json.loads(path.read_text()) == {"english": "abc", "german": "def"}
+    path.write_text(json.dumps({f"name{number}": "x" * 50 for number in range(reload_board.MAX_BYTES // 60)}))
+    assert board.news() == {}
+    assert "more than 1000000 bytes" in caplog.text
+    board.announce("german", "def", known=["english", "german"])
+    assert json.loads(path.read_text()) == {"german": "def"}
+
+
+def spoil_file(folder: Path) -> None:
+    (folder / "reloads.json").mkdir()
+
+
+def spoil_link(folder: Path) -> None:
+    (folder / "reloads.json").symlink_to(folder / "reloads.json")
+
+
+def spoil_lock(folder: Path) -> None:
+    (folder / "reloads.lock").mkdir()
+
+
+@pytest.mark.parametrize("spoil", [spoil_file, spoil_link, spoil_lock])
+def test_a_reload_that_cannot_be_announced_changes_nothing_and_says_so(
+    spoil: Callable[[Path], None],
+    folders: dict[str, Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    shared, folder = tmp_path / "shared", variant(folders["english"], tmp_path / "a", {})
+    shared.mkdir()
+    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(shared))
+
+    async def call(client: httpx.AsyncClient) -> tuple[httpx.Response, list[str]]:
+        seen = [(await read(client)).json()["bundle"]]
+        marked(folder, "new")
+        spoil(shared)
+        answer = await client.post("/models/a/reload", headers={"X-API-Key": KEY})
+        return answer, [*seen, (await read(client)).json()["bundle"]]
+
+    answer, seen = asked(settings_for({"a": folder}, tmp_path, reload_keys=(entry("ops", KEY),)), call)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (507, "internal")
+    message = answer.json()["error"]["message"]
+    assert "reloads.json cannot be written (" in message
+    assert "other workers would not follow" in message
+    assert f"bundle {seen[0]} goes on in all" in message
+    assert seen[0] == seen[1]
+    assert "model a is not reloaded" in caplog.text
+
+
+def test_an_open_model_waits_for_no_reload(
+    two_workers: Callable[[], ModelRegistry], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = two_workers()
+    marked(tmp_path / "a", "new")
+    is_loading, may_load = threading.Event(), threading.Event()
+
+    def slow(folder: Path) -> Bundle:
+        is_loading.set()
+        may_load.wait(10)
+        return load_bundle(folder)
+
+    monkeypatch.setattr(models_module, "load_bundle", slow)
+    reloading = threading.Thread(target=models.reload, args=("a",))
+    reloading.start()
+    assert is_loading.wait(10)
+    opening = threading.Thread(target=models.open, args=("b",), daemon=True)
+    opening.start()
+    opening.join(2)
+    assert not opening.is_alive()
+    may_load.set()
+    reloading.join()
 
 
 def test_a_lazy_bundle_is_checked_at_the_start_and_opened_by_the_first_request(

@@ -13,6 +13,7 @@ from legible.recognition.bundle import Bundle
 from legible.service.answers import ModelsAnswer, ServedModelAnswer
 from legible.service.api import Api
 from legible.service.refusals import count_error, error_response
+from legible.service.reload_board import AnnouncementError
 
 FIGURES = "evaluation.json"
 log = logging.getLogger(__name__)
@@ -39,12 +40,20 @@ class ModelApi:
         return PlainTextResponse(model.worker.card)
 
     async def reload(self, request: Request) -> Response:
-        """Replace a model by the bundle that its folder holds now; 409 for one that cannot be served."""
+        """Replace a model by the bundle that its folder holds now.
+
+        409 for one that cannot be served, 507 where the other workers cannot be told.
+        """
         name, models = request.path_params["name"], self._api.models
         if name not in models.names:
             raise self._unknown(name)
         try:
             bundle: Bundle = await self._api.in_thread(models.reload, name)
+        except AnnouncementError as error:
+            log.error("model %s is not reloaded: %s", name, error)  # noqa: TRY400  # the reason is in the message
+            count_error("internal")
+            message = f"{error}; bundle {models.bundle(name).id} goes on in all; make room, and reload it again"
+            return error_response(507, "internal", message)
         except LegibleError as error:
             count_error("bundle_refused")
             message = f"{error}; bundle {models.bundle(name).id} goes on"

@@ -95,7 +95,9 @@ class ModelRegistry:
         return self._bundles[name]
 
     def open(self, name: str) -> ServedModel:
-        """Return a model, and open its bundle where that was not done."""
+        """Return a model, and open its bundle where that was not done. It waits for no reload where it was."""
+        if (model := self._models.get(name)) is not None:
+            return model
         with self._changing:
             if name not in self._models:
                 self._put(self._served(name, self._bundles[name]), self._bundles[name])
@@ -104,12 +106,14 @@ class ModelRegistry:
     def reload(self, name: str) -> Bundle:
         """Replace a model by the bundle that its folder holds now, in all workers, and return that.
 
-        Raise BundleError or SettingsError for a bundle that cannot be served; then the former one goes on.
+        Raise BundleError or SettingsError for a bundle that cannot be served, AnnouncementError where the other workers
+        cannot be told; then the former one goes on in all of them.
         """
         with self._board.turn(), self._changing:
             bundle = load_bundle(self._folders[name])
-            self._replace(name, bundle)
-            self._board.announce(name, bundle.id)
+            model = self._replacement(name, bundle)
+            self._board.announce(name, bundle.id, known=self.names)
+            self._replace(model, bundle)
         return bundle
 
     @property
@@ -131,8 +135,9 @@ class ModelRegistry:
         """Replace a model by the bundle that was announced, and no other; return whether that is served now."""
         if self._bundles[name].id != announced:
             try:
-                self._replace(name, self._announced(name, announced))
-            except LegibleError as error:
+                bundle = self._announced(name, announced)
+                self._replace(self._replacement(name, bundle), bundle)
+            except (LegibleError, OSError) as error:
                 self._log_lag(name, f"{error}; bundle {self._bundles[name].id} goes on in this worker")
                 return False
         self._lags.pop(name, None)
@@ -155,11 +160,15 @@ class ModelRegistry:
             self._lags[name] = reason
             log.warning("model %s: %s", name, reason)
 
-    def _replace(self, name: str, bundle: Bundle) -> None:
-        former = self._bundles[name]
-        if bundle.id != former.id:
-            self._put(self._served(name, bundle), bundle)
-            metrics.bundle_info.labels(former.id, name).set(0)
+    def _replacement(self, name: str, bundle: Bundle) -> ServedModel | None:
+        """Return a bundle opened; None where the model is served by it already."""
+        return None if bundle.id == self._bundles[name].id else self._served(name, bundle)
+
+    def _replace(self, model: ServedModel | None, bundle: Bundle) -> None:
+        if model is not None:
+            former = self._bundles[model.name]
+            self._put(model, bundle)
+            metrics.bundle_info.labels(former.id, model.name).set(0)
 
     def _put(self, model: ServedModel, bundle: Bundle) -> None:
         model.telemetry.state()

@@ -4,12 +4,14 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from legible.errors import DataError, LegibleError
 from legible.files import write_text
 from legible.service.internals.of_prometheus import locked
+from legible.untrusted_files import read_file
 
 log = logging.getLogger(__name__)
 FILE = "reloads.json"
@@ -19,7 +21,13 @@ SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """The variable of the folder that all workers of a service have, and no other service."""
 PAUSE_SECONDS = 5.0
 """The pause before a worker tries again to follow an announcement that it could not follow."""
+MAX_BYTES = 1_000_000
+"""The largest file of announcements; a larger one holds more than names of models and their bundles."""
 Stamp = tuple[int, int]
+
+
+class AnnouncementError(LegibleError):
+    """A reload cannot be announced to the other workers."""
 
 
 class ReloadBoard:
@@ -67,21 +75,30 @@ class ReloadBoard:
         if self._path is None:
             yield
             return
-        with locked(self._path.parent, LOCK):
+        with ExitStack() as held:
+            with _announcing(self._path):
+                held.enter_context(locked(self._path.parent, LOCK))
             yield
 
-    def announce(self, name: str, bundle_id: str) -> None:
-        """Tell all workers, this one too, by which bundle a model is served. Call it within a `turn`."""
-        if self._path is not None:
-            write_text(self._path, json.dumps(self._read() | {name: bundle_id}))
+    def announce(self, name: str, bundle_id: str, *, known: Collection[str]) -> None:
+        """Tell all workers, this one too, by which bundle a model is served. Call it within a `turn`.
+
+        `known` are the names of all models; what the file holds beside them is dropped. Raise AnnouncementError where
+        the file cannot be written.
+        """
+        if self._path is None:
+            return
+        rows = {model: found for model, found in self._read().items() if model in known}
+        with _announcing(self._path):
+            write_text(self._path, json.dumps(rows | {name: bundle_id}))
 
     def _read(self) -> dict[str, str]:
         """Return what was announced; nothing where the file is damaged, which the next announcement writes anew."""
         if self._path is None or not self._path.is_file():
             return {}
         try:
-            content = json.loads(self._path.read_text(encoding="utf-8"))
-        except (OSError, ValueError, RecursionError) as error:
+            content = json.loads(read_file(self._path, limit=MAX_BYTES))
+        except (OSError, ValueError, RecursionError, DataError) as error:
             log.warning("%s cannot be read (%s); reloads before it are not known to this worker", self._path, error)
             return {}
         rows = content.items() if isinstance(content, dict) else ()
@@ -94,3 +111,15 @@ class ReloadBoard:
                 found = os.stat(self._path)  # noqa: PTH116  # for each request, and a Path costs three times as much
                 return found.st_mtime_ns, found.st_ino
         return 0, 0
+
+
+@contextmanager
+def _announcing(path: Path) -> Iterator[None]:
+    """Raise AnnouncementError where the file of announcements, or its lock, cannot be written."""
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle, before Python 3.13
+        reason = getattr(error, "strerror", None) or str(error)
+        raise AnnouncementError(
+            f"{path.name} cannot be written ({reason}), so other workers would not follow"
+        ) from error
