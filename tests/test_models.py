@@ -376,6 +376,28 @@ def test_a_lazy_bundle_is_checked_at_the_start_and_opened_by_the_first_request(
         open_models(settings_for({**two, "broken": broken}, tmp_path, lazy_bundles=True), worker="1")
 
 
+def test_a_lazy_bundle_whose_folder_was_replaced_is_not_read_with_until_it_is_reloaded(
+    folders: dict[str, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    served = {"english": folders["english"], "lazy": variant(folders["careful"], tmp_path / "lazy", {})}
+
+    async def calls(client: httpx.AsyncClient) -> list[httpx.Response]:
+        variant(folders["rotated"], served["lazy"], {"lexicon-english.gz": lambda text: text.replace("\n", "\n\n", 1)})
+        page = await client.post("/read_page?model=lazy", files={"image": IMAGES[0]})
+        refused = [await read(client, "lazy"), page]
+        await client.post("/models/lazy/reload", headers={"X-API-Key": KEY})
+        return [*refused, await read(client, "lazy")]
+
+    own = settings_for(served, tmp_path, lazy_bundles=True, reload_keys=(entry("ops", KEY),))
+    *refused, answer = asked(own, calls)
+    for refusal in refused:
+        assert (refusal.status_code, refusal.json()["error"]["code"]) == (503, "bundle_replaced")
+        assert refusal.headers["retry-after"]
+        assert str(tmp_path) not in refusal.text
+    assert str(served["lazy"]) in caplog.text
+    assert answer.json()["text"] == "Hnzohet"
+
+
 def test_a_bundle_whose_folder_goes_is_read_with_as_it_was_opened(
     bundle_folder: Path, tmp_path: Path, folders: dict[str, Path]
 ) -> None:

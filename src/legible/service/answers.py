@@ -20,6 +20,7 @@ CODES = {
     415: ("unsupported_format",),
     429: ("busy",),
     431: ("too_large",),
+    503: ("bundle_replaced",),
 }
 """The codes of errors by status."""
 PAGE_CODES = {
@@ -27,7 +28,6 @@ PAGE_CODES = {
     404: ("no_detector",),
     413: ("too_many_pages", "page_timeout"),
     422: ("crowded_page", "page_failed"),
-    503: ("bundle_replaced",),
 }
 """The codes of errors that only `/read_page` answers with."""
 _CODES = sorted({code for codes in (*CODES.values(), *PAGE_CODES.values()) for code in codes})

@@ -16,6 +16,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from legible.config import ServiceSettings
+from legible.errors import BundleError
 from legible.service import metrics
 from legible.service.admission import AdmissionControl
 from legible.service.api import FEEDBACK, READ, READ_BATCH, READ_PAGE, ROUTES, Api
@@ -31,7 +32,7 @@ from legible.service.models import folders_of
 from legible.service.openapi import describe
 from legible.service.page_api import PageApi
 from legible.service.page_parts import PAGE, html_of
-from legible.service.refusals import count_error, error_response
+from legible.service.refusals import bundle_replaced_response, count_error, error_response
 
 MAX_JSON_BYTES = 20_000
 """The largest body of a correction, whose text may be spelt in six bytes a character."""
@@ -71,7 +72,9 @@ def build_app(api: Api, pages: PageApi | None = None) -> ASGIApp:
         *(label_routes(api, correction_limit) if settings.label_keys else ()),
     ]
     middleware = middleware_of(api, pages)
-    handlers = {HTTPException: on_http_error, ClientDisconnect: on_disconnect, Exception: on_fault}
+    handlers = {
+        HTTPException: on_http_error, ClientDisconnect: on_disconnect, BundleError: on_bundle_error, Exception: on_fault
+    }  # fmt: skip
     app = Starlette(routes=routes, middleware=middleware, exception_handlers=handlers)
     app.router.redirect_slashes = False  # a redirect would name whatever host the caller named, and repeat key and body
     return app
@@ -200,6 +203,11 @@ async def on_disconnect(_: Request, __: Exception) -> Response:
     """Answer a caller who hung up while sending: nobody gets the answer, the log shows its status."""
     count_error("disconnected")
     return error_response(HUNG_UP, "disconnected", "the caller hung up")
+
+
+async def on_bundle_error(_: Request, error: Exception) -> Response:
+    """Answer where a bundle that is opened when it is first asked for lies in its folder no more."""
+    return bundle_replaced_response(error)
 
 
 async def on_fault(_: Request, __: Exception) -> Response:

@@ -5,7 +5,7 @@ from typing import Any
 from legible.config import ServiceSettings
 from legible.pages.result import MEDIA_TYPES, ZIP, PageFormat
 from legible.service.answers import PAGE_CODES
-from legible.service.openapi_parts import content, errors, option
+from legible.service.openapi_parts import NO_MODEL, content, errors, option
 
 ERRORS = {
     400: "no picture or document, a damaged or a locked one, corners that make no sheet, or a wrong request",
@@ -13,7 +13,7 @@ ERRORS = {
     413: "too many bytes, pages or pixels, or too much to read in the time that is given",
     415: "a format outside PDF, PNG, JPEG, WebP, TIFF and BMP",
     422: "more marks that look like lines than a page has, or a document that ends the process which reads it",
-    503: "the folder of the model does not hold the bundle that is in service; Retry-After says when to come again",
+    503: NO_MODEL[503],
 }
 LINE: dict[str, Any] = {
     "text": "Hamburg, 4 May",

@@ -14,7 +14,10 @@ ERRORS = {
     429: "too many requests at a time; Retry-After says when to come again",
     431: "too many bytes of address and headers",
 }
-NO_MODEL = {404: "no such model; the message lists those that are served"}
+NO_MODEL = {
+    404: "no such model; the message lists those that are served",
+    503: "the folder of the model does not hold the bundle that is in service; Retry-After says when to come again",
+}
 HEADERS = {
     401: {"WWW-Authenticate": {"schema": {"type": "string"}}},
     429: {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}},

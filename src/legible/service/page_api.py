@@ -1,7 +1,6 @@
 """The handler of `/read_page`: a document goes to the page process, and its answer comes back."""
 
 import asyncio
-import logging
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,11 +19,10 @@ from legible.service.models import ServedModel
 from legible.service.page_messages import PageJob, PageReply, PageSetup
 from legible.service.page_process import COMMAND, BundleReplacedError, EndReason, PageProcess, PagesBusyError
 from legible.service.page_telemetry import PageTelemetry
-from legible.service.refusals import RETRY_AFTER, busy_response, count_error, error_response
+from legible.service.refusals import bundle_replaced_response, busy_response, count_error, error_response
 from legible.service.requests import DocumentOptions, document_options
 from legible.service.uploads import uploaded_form
 
-log = logging.getLogger(__name__)
 KNOWN_CODES = frozenset(code for codes in (*CODES.values(), *PAGE_CODES.values()) for code in codes)
 SOURCES = ("image", "text layer")
 OK = 200
@@ -56,8 +54,8 @@ class PageApi:
 
     async def read_page(self, request: Request) -> Response:
         options = document_options(request, self._settings)
+        model = await self._api.model_of(request)
         try:
-            model = await self._api.model_of(request)
             process = self._opened(model)
         except BundleError as error:
             return refused("no_detector", 404, str(error))
@@ -69,7 +67,7 @@ class PageApi:
             count_error("busy")
             return busy_response("other documents are being read; try again in a moment")
         except BundleReplacedError as error:
-            return replaced(model.name, error)
+            return bundle_replaced_response(error)
         except ImageError as error:
             return refused(error.code, error.status, str(error))
         if reply.status != OK:
@@ -156,17 +154,6 @@ def prepare_metrics() -> None:
 
 def count_end(reason: EndReason) -> None:
     metrics.page_processes_ended.labels(reason).inc()
-
-
-def replaced(model: str, error: BundleReplacedError) -> Response:
-    """Return a 503 for a bundle whose folder was changed and not reloaded; the paths are for the log alone."""
-    log.error("model %s reads no pages: %s; reload it, or put its bundle back", model, error)
-    count_error("bundle_replaced")
-    message = (
-        f"the folder of model {model} does not hold the bundle that is in service; pages are read again when the model "
-        "is reloaded, or its bundle is put back"
-    )
-    return error_response(503, "bundle_replaced", message, headers={"Retry-After": RETRY_AFTER})
 
 
 def refused(code: str, status: int, message: str) -> Response:

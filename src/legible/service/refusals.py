@@ -3,6 +3,7 @@ alone.
 """
 
 import json
+import logging
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from http import HTTPStatus
@@ -12,6 +13,7 @@ from starlette.responses import JSONResponse
 from legible.service import metrics
 from legible.service.answers import ErrorAnswer
 
+log = logging.getLogger(__name__)
 RETRY_AFTER = "1"
 """Seconds until a slot is likely to be free."""
 Count = Callable[[str], None]
@@ -30,6 +32,17 @@ def error_response(status: int, code: str, message: str, *, headers: Mapping[str
 def busy_response(message: str) -> JSONResponse:
     """Return a 429 that says when to come again."""
     return error_response(429, "busy", message, headers={"Retry-After": RETRY_AFTER})
+
+
+def bundle_replaced_response(error: Exception) -> JSONResponse:
+    """Return a 503 for a model whose folder was changed and not reloaded; the error names it in the log alone."""
+    log.error("a model is not read with: %s; reload it, or put its bundle back", error)
+    count_error("bundle_replaced")
+    message = (
+        "the folder of the model does not hold the bundle that is in service; it reads again when it is reloaded, or "
+        "when its bundle is put back"
+    )
+    return error_response(503, "bundle_replaced", message, headers={"Retry-After": RETRY_AFTER})
 
 
 def error_bytes(status: int, code: str, message: str, *, headers: Mapping[str, str]) -> bytes:
