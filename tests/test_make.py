@@ -319,6 +319,17 @@ def test_a_fine_tuning_starts_from_the_weights_that_are_there_though_a_copy_was_
         assert not (root / "start.new").exists()
 
 
+def test_a_fine_tuning_starts_from_the_shipped_weights_and_not_from_the_open_ones_in_their_folder(tuned: Path) -> None:
+    trained = tuned / "work/finetune/training/checkpoint-1"
+    (tuned / "models/weights/open").mkdir()
+    for content in ("first", "second"):
+        (tuned / "models/weights/open/model.weights.h5").write_text(content)
+        assert make(tuned, "finetune", FOLDER="a").returncode == 0
+        assert [path.name for path in (tuned / "work/finetune/start").iterdir()] == ["model.weights.h5"]
+        assert content == "first" or trained.is_dir()  # other open weights do not start it afresh
+        trained.mkdir(parents=True, exist_ok=True)
+
+
 def test_a_fine_tuning_into_the_project_itself_touches_nothing(tuned: Path) -> None:
     assert make(tuned, "finetune", "INTO=.", FOLDER="a").returncode != 0
     assert (tuned / "params.yaml").read_text() == "first"

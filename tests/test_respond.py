@@ -27,10 +27,10 @@ from legible.observations.chance import is_at_random
 from legible.observations.layout import hour
 from legible.observations.row import observe
 from legible.reading import Reading
-from legible.respond.candidate import COUNT, fingerprint, is_due
+from legible.respond.candidate import COUNT, TunedBundle, fingerprint, is_due
 from legible.respond.fill import fill_queue
 from legible.respond.issues import FolderIssues, GitHubIssues
-from legible.respond.proposal import pull_request_on_github
+from legible.respond.proposal import propose, pull_request_on_github, request_in_folder
 from legible.respond.run import Response, respond
 from legible.respond.steps import Step
 from legible.respond.watch import Alarm, report_alarms
@@ -193,24 +193,77 @@ finetune:
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """A project with a git remote and a DVC remote."""
+def repository(tmp_path: Path) -> Path:
+    """A project with a git remote, and with the folders of models/ that this repository has."""
     root = tmp_path / "project"
-    (root / "models/weights").mkdir(parents=True)
+    (root / "models/weights/open").mkdir(parents=True)
     (root / "models/weights/model.weights.h5").write_text("weights")
+    (root / "models/weights/open/model.weights.h5").write_text("open weights")
     shutil.copytree(PROJECT / "models/bundle", root / "models/bundle")
     shutil.copyfile(PROJECT / "params.yaml", root / "params.yaml")
     (root / "Makefile").write_text(MAKEFILE)
     (root / ".gitignore").write_text("/work/\n/tuned.txt\n/reports/\n/data/raw/*\n!/data/raw/*.dvc\n")
     run(tmp_path, "git", "init", "-q", "--bare", "hub.git")
     run(root, "git", "init", "-q")
-    run(root, sys.executable, "-m", "dvc", "init", "-q")
-    run(root, sys.executable, "-m", "dvc", "remote", "add", "-q", "-d", "store", str(tmp_path / "store"))
     run(root, "git", "remote", "add", "origin", str(tmp_path / "hub.git"))
-    run(root, "git", "add", "-A")
-    run(root, "git", "commit", "-q", "-m", "first")
-    run(root, "git", "push", "-q", "origin", "HEAD:main")
+    commit(root)
     return root
+
+
+def commit(root: Path) -> None:
+    run(root, "git", "add", "-A")
+    run(root, "git", "commit", "-q", "-m", "a state")
+    run(root, "git", "push", "-q", "origin", "HEAD:main")
+
+
+@pytest.fixture
+def root(repository: Path, tmp_path: Path) -> Path:
+    """The same with a DVC remote."""
+    run(repository, sys.executable, "-m", "dvc", "init", "-q")
+    run(repository, sys.executable, "-m", "dvc", "remote", "add", "-q", "-d", "store", str(tmp_path / "store"))
+    commit(repository)
+    return repository
+
+
+def finished(root: Path) -> TunedBundle:
+    """A candidate that the gate passed: the shipped bundle, and weights without open ones."""
+    project = root / "work/respond/0123456789ab"
+    shutil.copytree(root / "models/bundle", project / "models/bundle")
+    (project / "models/weights").mkdir()
+    (project / "models/weights/model.weights.h5").write_text("tuned weights")
+    return TunedBundle(project, passed=True, comparison="| slice | before | after |")
+
+
+def pushed(root: Path, branch: str) -> dict[str, str]:
+    """The files of a branch of the remote, and what stands in those that are text."""
+    hub = root.parent / "hub.git"
+    names = run(hub, "git", "ls-tree", "-r", "--name-only", branch).splitlines()
+    text = (".h5", ".md", ".json", ".yaml")
+    return {name: run(hub, "git", "show", f"{branch}:{name}") if name.endswith(text) else "" for name in names}
+
+
+def test_a_candidate_is_named_by_the_labels_and_the_weights_it_starts_from_alone(repository: Path) -> None:
+    (repository / "data/raw/labels").mkdir(parents=True)
+    (repository / "data/raw/labels/index.tsv").write_text("labels")
+    name = fingerprint(repository)
+    (repository / "models/weights/open/model.weights.h5").write_text("other open weights")
+    assert fingerprint(repository) == name
+    (repository / "models/weights/model.weights.h5").write_text("other weights")
+    assert fingerprint(repository) != name
+
+
+def test_a_promoted_candidate_takes_the_place_of_the_weights_and_leaves_the_open_ones(repository: Path) -> None:
+    (repository / "models/bundle/of-the-former.txt").touch()
+    (repository / "models/weights/of-the-former.txt").touch()
+    candidate = finished(repository)
+    (candidate.bundle / "of-the-former.txt").unlink()
+    commit(repository)
+    made = propose(candidate, root=repository, promote=True, open_request=request_in_folder(repository / "reports"))
+    files = pushed(repository, made.branch)
+    assert files["models/weights/model.weights.h5"] == "tuned weights"
+    assert files["models/weights/open/model.weights.h5"] == "open weights"
+    assert "models/bundle/model.tflite" in files
+    assert not [name for name in files if name.endswith("of-the-former.txt")]
 
 
 @pytest.mark.slow

@@ -84,8 +84,12 @@ def make_candidate(root: Path, *, work: Path, command: Sequence[str] = ("make", 
 
 
 def fingerprint(root: Path) -> str:
-    """Return a name for what a candidate is made of: the labels and the weights that it starts from."""
-    parts = [raw_folder(root, SOURCE) / INDEX, *sorted((root / "models/weights").glob("*"))]
+    """Return a name for what a candidate is made of: the labels and the weights that it starts from.
+
+    Folders in models/weights, such as the open weights, are no part of it: a fine-tuning does not start from them.
+    """
+    weights = filter(Path.is_file, (root / "models/weights").glob("*"))
+    parts = [raw_folder(root, SOURCE) / INDEX, *sorted(weights)]
     sums = "".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in parts)
     return hashlib.sha256(sums.encode()).hexdigest()[:12]
 

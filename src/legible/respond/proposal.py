@@ -69,10 +69,17 @@ def _fill(tree: Path, candidate: TunedBundle, *, root: Path, promote: bool) -> P
         _dvc(tree, root, "add", "--quiet", f"{PLACE}/{candidate.bundle_id}/weights")
         _dvc(tree, root, "push", "--quiet", f"{PLACE}/{candidate.bundle_id}/weights.dvc")
     if promote:
-        for name, source in (("bundle", candidate.bundle), ("weights", candidate.project / "models/weights")):
-            shutil.rmtree(tree / "models" / name, ignore_errors=True)
-            shutil.copytree(source, tree / "models" / name)
+        _replace_files(tree / "models/bundle", candidate.bundle)
+        _replace_files(tree / "models/weights", candidate.project / "models/weights")
     return place / BODY
+
+
+def _replace_files(folder: Path, source: Path) -> None:
+    """Put the files of another folder in place of a folder's own; folders in it, such as `weights/open`, stay."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in filter(Path.is_file, list(folder.iterdir())):
+        path.unlink()
+    shutil.copytree(source, folder, dirs_exist_ok=True)
 
 
 def _commit(tree: Path, branch: str, candidate: TunedBundle) -> None:
