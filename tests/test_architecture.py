@@ -15,6 +15,7 @@ FLOORS = (
         "image_input",
         "remote_pages",
         "files",
+        "locks",
         "config",
         "charset",
         "reading",

@@ -3,13 +3,16 @@
 import gzip
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from kills import KilledError, killed_after
 
-from legible.errors import BundleError
+from legible.errors import BundleError, LegibleError
 from legible.files import JsonFormat, intact_folder, recover_folder, replace_file, replace_folder, sha256_of, write_text
+from legible.locks import lock_file_at_once
 
 STEPS = 3
 """Of a folder that is there already: away, into its place, and the deletion of the former."""
@@ -144,4 +147,27 @@ def test_a_compressed_file_that_is_cut_off_is_damaged(tmp_path: Path) -> None:
         pytest.raises(BundleError, match=r"damaged thing \(Compressed file ended"),
         THING.parse(path, read=lambda file: gzip.decompress(file.read_bytes())),
     ):
+        pass
+
+
+HOLDS = """
+import sys, time
+from pathlib import Path
+from legible.locks import lock_file
+
+with lock_file(Path(sys.argv[1])):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_lock_that_another_process_holds_is_said_at_once_and_a_killed_one_holds_it_no_more(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with subprocess.Popen([sys.executable, "-c", HOLDS, path], stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(LegibleError, match="wait for it"), lock_file_at_once(path, busy="wait for it"):
+            pass
+        other.kill()
+    with lock_file_at_once(path, busy="wait for it"):
         pass

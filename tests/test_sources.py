@@ -1,6 +1,7 @@
 import subprocess
 import sys
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from kills import KilledError, killed_after
 
 from legible.data import sources
 from legible.data.dataset import Tally
+from legible.data.options import SourceOptions
 from legible.data.transcribed import open_transcribed
 from legible.errors import DataError
 from legible.untrusted_files import check_regular
@@ -59,6 +61,33 @@ def test_several_that_are_not_here_are_one_command_away(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"not here: one, three\. Go on without: legible data drop --absent\. "):
         sources.require(tmp_path)
     assert sources.absent_from(tmp_path) == ["one", "three"]
+
+
+def test_a_source_that_is_added_while_another_is_counted_stays_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = {name: transcribed(tmp_path / f"there-{name}") for name in ("slow", "fast")}
+    count = sources.count_samples
+
+    def count_slowly(kind: str, path: Path, options: SourceOptions | None = None) -> dict[str, int]:
+        if path == folders["slow"]:
+            sources.add(tmp_path, kind="transcribed", path=folders["fast"], name="fast")
+        return count(kind, path, options)
+
+    monkeypatch.setattr(sources, "count_samples", count_slowly)
+    sources.add(tmp_path, kind="transcribed", path=folders["slow"], name="slow")
+    assert {source.name for source in sources.listed(tmp_path)} == {"fast", "slow"}
+
+
+def test_sources_that_are_added_and_dropped_at_once_are_all_listed_or_gone(tmp_path: Path) -> None:
+    folders = [transcribed(tmp_path / f"there-{number}") for number in range(16)]
+    for folder in folders[:8]:
+        sources.add(tmp_path, kind="transcribed", path=folder)
+    with ThreadPoolExecutor(8) as pool:
+        work = [pool.submit(sources.add, tmp_path, kind="transcribed", path=folder) for folder in folders[8:]]
+        work += [pool.submit(sources.drop, tmp_path, folder.name) for folder in folders[:8]]
+    assert [done.exception() for done in work] == [None] * 16
+    assert {source.name for source in sources.listed(tmp_path)} == {folder.name for folder in folders[8:]}
 
 
 def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from legible.data.sources import FORMAT, listed, raw_folder
+from legible.data.sources import listed, locked_list, raw_folder, write_list
 
 
 @dataclass(frozen=True)
@@ -20,14 +20,15 @@ def rehearse(project: Path, into: Path) -> Rehearsed:
     What the other project lists and holds itself stays as it is. Of two sources with one name its own counts. Labels
     are left out: a fine-tuning to them has them already.
     """
-    own = [source for source in listed(into) if not (into / "data/raw" / source.name).is_symlink()]
-    names = {source.name for source in own}
-    others = [source for source in listed(project) if source.name not in names and source.kind != "labels"]
-    here = [source for source in others if raw_folder(project, source.name).is_dir()]
-    for source in here:
-        _link(raw_folder(project, source.name).resolve(), into / "data/raw" / source.name)
-    if own or here:
-        FORMAT.save(into / "data/sources.json", {"sources": [source.stated() for source in (*own, *here)]})
+    with locked_list(into):
+        own = [source for source in listed(into) if not (into / "data/raw" / source.name).is_symlink()]
+        names = {source.name for source in own}
+        others = [source for source in listed(project) if source.name not in names and source.kind != "labels"]
+        here = [source for source in others if raw_folder(project, source.name).is_dir()]
+        for source in here:
+            _link(raw_folder(project, source.name).resolve(), into / "data/raw" / source.name)
+        if own or here:
+            write_list(into, [*own, *here])
     absent = tuple(source.name for source in others if source not in here)
     return Rehearsed(tuple(source.name for source in here), absent)
 

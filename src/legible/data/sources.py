@@ -8,7 +8,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from legible.data.pages import open_pages
 from legible.data.transcribed import open_transcribed
 from legible.errors import DataError
 from legible.files import JsonFormat, intact_folder, recover_folder, replace_folder, sha256_of
+from legible.locks import lock_file
 from legible.untrusted_files import check_regular
 
 FORMAT = JsonFormat("list of sources", 1, "get it back from git", DataError)
@@ -130,8 +132,7 @@ def add(
     _check_apart(path.resolve(), folder.resolve())
     check_regular(path)
     recover_folder(folder)
-    known = {source.name: source for source in listed(root)}
-    former = known.pop(name, None)
+    former = {source.name: source for source in listed(root)}.get(name)
     terms = terms or (former.terms if former else "")
     options = (former.options if former else SourceOptions()) if options is None else options
     is_open = bool(former and former.open) if is_open is None else is_open
@@ -141,9 +142,18 @@ def add(
         if folder.resolve() != path.resolve():
             _copy(path, folder)
     source = Source(name, kind, terms, counts, _sums(folder), is_open, options)
-    _write(root, [*known.values(), source])
-    _track(root, name)
+    with locked_list(root):
+        others = [other for other in listed(root) if other.name != name]
+        write_list(root, [*others, source])
+        _track(root, name)
     return source
+
+
+@contextmanager
+def locked_list(root: Path) -> Iterator[None]:
+    """Keep others from changing the list, and what DVC tracks, from when it is read until it is written."""
+    with lock_file(root / "data/.lock"):
+        yield
 
 
 def _unchanged(former: Source | None, folder: Path, path: Path) -> Mapping[str, int] | None:
@@ -153,12 +163,13 @@ def _unchanged(former: Source | None, folder: Path, path: Path) -> Mapping[str, 
 
 def drop(root: Path, name: str) -> None:
     """Take a source out of the list and out of DVC; its raw files stay where they are."""
-    sources = listed(root)
-    if name not in {source.name for source in sources}:
-        known = ", ".join(source.name for source in sources) or "none"
-        raise DataError(f"{name!r} is no listed source; listed: {known}")
-    _write(root, [source for source in sources if source.name != name])
-    raw_folder(root, f"{name}.dvc").unlink(missing_ok=True)
+    with locked_list(root):
+        sources = listed(root)
+        if name not in {source.name for source in sources}:
+            known = ", ".join(source.name for source in sources) or "none"
+            raise DataError(f"{name!r} is no listed source; listed: {known}")
+        write_list(root, [source for source in sources if source.name != name])
+        raw_folder(root, f"{name}.dvc").unlink(missing_ok=True)
 
 
 def count_samples(kind: str, path: Path, options: SourceOptions | None = None) -> dict[str, int]:
@@ -220,7 +231,7 @@ def _sums(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
 
 
-def _write(root: Path, sources: list[Source]) -> None:
+def write_list(root: Path, sources: list[Source]) -> None:
     path = root / "data/sources.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     FORMAT.save(path, {"sources": [source.stated() for source in sources]})
