@@ -27,10 +27,12 @@ from legible.observations.chance import is_at_random
 from legible.observations.layout import hour
 from legible.observations.row import observe
 from legible.reading import Reading
+from legible.respond import proposal
 from legible.respond.candidate import COUNT, TunedBundle, fingerprint, is_due
 from legible.respond.fill import fill_queue
 from legible.respond.issues import FolderIssues, GitHubIssues
-from legible.respond.proposal import propose, pull_request_on_github, request_in_folder
+from legible.respond.proposal import propose
+from legible.respond.requests import FolderRequests, GitHubRequests
 from legible.respond.run import Response, respond
 from legible.respond.steps import Step
 from legible.respond.watch import Alarm, report_alarms
@@ -91,6 +93,7 @@ class Hub:
     def __init__(self) -> None:
         self.asked: list[list[str]] = []
         self.open: list[dict[str, object]] = []
+        self.requests: dict[str, str] = {}
 
     def __call__(self, arguments: Sequence[str], text: str) -> str:
         self.asked.append([*arguments[:2]])
@@ -101,6 +104,10 @@ class Hub:
             return "https://example.org/7\n"
         if arguments[:2] == ["issue", "edit"]:
             self.open[0]["body"] = text
+        if arguments[:2] == ["pr", "list"]:
+            return json.dumps([{"number": 7}] if arguments[arguments.index("--head") + 1] in self.requests else [])
+        if arguments[:2] == ["pr", "create"]:
+            self.requests[arguments[arguments.index("--head") + 1]] = text
         return ""
 
 
@@ -112,10 +119,10 @@ def test_on_github_an_open_issue_is_brought_up_to_date_and_no_second_one_is_open
     assert hub.asked.count(["issue", "create"]) == 1
 
 
-def test_a_pull_request_has_the_comparison_as_its_text(tmp_path: Path) -> None:
+def test_a_pull_request_has_the_comparison_as_its_text(repository: Path) -> None:
     hub = Hub()
-    pull_request_on_github("candidate-0123456789ab", tmp_path / "comparison.md", gh=hub)
-    assert hub.asked == [["pr", "create"]]
+    made = propose(finished(repository), root=repository, promote=False, requests=GitHubRequests(hub))
+    assert hub.requests == {made.branch: "| slice | before | after |"}
 
 
 def test_without_gh_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -258,7 +265,7 @@ def test_a_promoted_candidate_takes_the_place_of_the_weights_and_leaves_the_open
     candidate = finished(repository)
     (candidate.bundle / "of-the-former.txt").unlink()
     commit(repository)
-    made = propose(candidate, root=repository, promote=True, open_request=request_in_folder(repository / "reports"))
+    made = propose(candidate, root=repository, promote=True, requests=FolderRequests(repository / "reports"))
     files = pushed(repository, made.branch)
     assert files["models/weights/model.weights.h5"] == "tuned weights"
     assert files["models/weights/open/model.weights.h5"] == "open weights"
@@ -308,3 +315,86 @@ def test_each_step_is_done_once_and_nothing_is_promoted(service: Path, root: Pat
     (line,) = [line for line in respond(shadowed, Step.propose, at=time.time()) if line.startswith("shadow")]
     assert (tmp_path / "bundles" / f"candidate-{bundle}" / "manifest.json").is_file()
     assert line.endswith(f"candidate-{bundle}")
+
+
+class Cut(Hub):
+    """GitHub as it is when the network goes as a pull request is opened."""
+
+    def __call__(self, arguments: Sequence[str], text: str) -> str:
+        if arguments[:2] == ["pr", "create"]:
+            raise LegibleError("gh pr create failed: no network")
+        return super().__call__(arguments, text)
+
+
+@pytest.mark.parametrize("where", ["github", "folder"])
+def test_a_request_that_could_not_be_opened_is_opened_the_next_time_and_once(repository: Path, where: str) -> None:
+    candidate, hub, folder = finished(repository), Hub(), repository / "reports"
+    with pytest.raises(LegibleError, match="no network"):
+        propose(candidate, root=repository, promote=False, requests=GitHubRequests(Cut()))
+    requests = GitHubRequests(hub) if where == "github" else FolderRequests(folder)
+    made = [propose(candidate, root=repository, promote=False, requests=requests) for _ in range(3)]
+    assert [one.is_new for one in made] == [True, False, False]
+    assert hub.asked.count(["pr", "create"]) == len(hub.requests) == (where == "github")
+    assert [path.name for path in folder.glob("*")] == [f"{made[0].branch}.md"] * (where == "folder")
+
+
+def test_a_request_that_was_closed_stays_closed_though_its_branch_is_gone(repository: Path) -> None:
+    candidate, folder = finished(repository), repository / "reports"
+    branch = propose(candidate, root=repository, promote=False, requests=FolderRequests(folder)).branch
+    (folder / "closed").mkdir()
+    (folder / f"{branch}.md").rename(folder / f"closed/{branch}.md")
+    run(repository, "git", "push", "-q", "origin", "--delete", branch)
+    assert not propose(candidate, root=repository, promote=False, requests=FolderRequests(folder)).is_new
+
+
+def test_a_branch_whose_name_ends_likewise_is_not_the_candidates(repository: Path) -> None:
+    candidate = finished(repository)
+    run(repository, "git", "push", "-q", "origin", f"HEAD:refs/heads/old/candidate-{candidate.bundle_id}")
+    made = propose(candidate, root=repository, promote=False, requests=FolderRequests(repository / "reports"))
+    assert f"models/candidates/{candidate.bundle_id}/comparison.md" in pushed(repository, made.branch)
+
+
+def test_after_a_killed_proposal_no_checkout_is_left(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    candidate, folder = finished(repository), FolderRequests(repository / "reports")
+    monkeypatch.setattr(proposal, "_fill", lambda *_, **__: os._exit(9))
+    killed = os.fork()
+    if not killed:
+        propose(candidate, root=repository, promote=False, requests=folder)
+    os.waitpid(killed, 0)
+    monkeypatch.undo()
+    assert run(repository, "git", "worktree", "list").count("\n") == 2
+    assert propose(candidate, root=repository, promote=False, requests=folder).is_new
+    assert run(repository, "git", "worktree", "list").count("\n") == 1
+    assert [path.name for path in candidate.project.parent.iterdir()] == [candidate.project.name]
+
+
+def test_a_remote_may_be_named_by_a_relative_path(repository: Path) -> None:
+    run(repository, "git", "remote", "set-url", "origin", "../hub.git")
+    candidate, folder = finished(repository), FolderRequests(repository / "reports")
+    assert propose(candidate, root=repository, promote=False, requests=folder).is_new
+
+
+def test_a_project_in_a_folder_of_its_repository_gets_the_candidate_in_its_own_models(repository: Path) -> None:
+    project = repository / "ocr"
+    project.mkdir()
+    for name in ("models", "params.yaml"):
+        (repository / name).rename(project / name)
+    (repository / ".gitignore").write_text("work/\n")
+    commit(repository)
+    candidate = finished(project)
+    made = propose(candidate, root=project, promote=True, requests=FolderRequests(repository / "reports"))
+    files = run(repository.parent / "hub.git", "git", "ls-tree", "-r", "--name-only", made.branch).splitlines()
+    assert f"ocr/models/candidates/{candidate.bundle_id}/comparison.md" in files
+    assert not [name for name in files if name.startswith("models/")]
+
+
+def test_what_a_person_ignores_everywhere_is_in_the_branch_nevertheless(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ignored").write_text("*.gz\n*.md\n")
+    (tmp_path / "gitconfig").write_text(f"[core]\n\texcludesFile = {tmp_path / 'ignored'}\n")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "gitconfig"))
+    candidate = finished(repository)
+    made = propose(candidate, root=repository, promote=False, requests=FolderRequests(repository / "reports"))
+    place = f"models/candidates/{candidate.bundle_id}"
+    assert {f"{place}/bundle/lexicon-english.gz", f"{place}/comparison.md"} <= pushed(repository, made.branch).keys()

@@ -7,15 +7,15 @@ the candidate in its place.
 import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from legible.errors import LegibleError
 from legible.files import write_text
 from legible.respond.candidate import TunedBundle
-from legible.respond.issues import run_gh
+from legible.respond.requests import RequestTracker
 
 PLACE = "models/candidates"
 BODY = "comparison.md"
@@ -23,55 +23,73 @@ BODY = "comparison.md"
 
 @dataclass(frozen=True)
 class Proposal:
-    """The branch of a candidate, and whether it was there already."""
+    """The branch of a candidate, and whether its request was opened just now."""
 
     branch: str
     is_new: bool
 
 
-Opener = Callable[[str, Path], None]
-"""Opens a request to merge a branch, with the text of a file."""
+def propose(candidate: TunedBundle, *, root: Path, promote: bool, requests: RequestTracker) -> Proposal:
+    """Push a branch with a candidate that the gate passed, and open a request to merge it, each once.
 
-
-def propose(candidate: TunedBundle, *, root: Path, promote: bool, open_request: Opener) -> Proposal:
-    """Push a branch with a candidate that the gate passed, and open a pull request, each once.
-
-    Raise LegibleError for a candidate that was refused.
+    A second call does what a failed one left undone. Raise LegibleError for a candidate that was refused.
     """
     if not candidate.passed:
         raise LegibleError(f"the gate refused {candidate.bundle_id}; {candidate.project}/verdict.md says why")
     branch = f"candidate-{candidate.bundle_id}"
-    if _git(root, "ls-remote", "--heads", "origin", branch):
+    if requests.has(branch):
         return Proposal(branch, is_new=False)
-    with tempfile.TemporaryDirectory() as scratch:
-        tree = Path(scratch) / "tree"
-        _git(root, "worktree", "add", "--quiet", "--detach", str(tree), "HEAD")
-        try:
-            body = _fill(tree, candidate, root=root, promote=promote)
-            _commit(tree, branch, candidate)
-            open_request(branch, body)
-        finally:
-            _git(root, "worktree", "remove", "--force", str(tree))
+    if not _is_pushed(root, branch):
+        with _worktree(root, candidate.project.resolve().with_name(f".{branch}.new")) as tree:
+            paths = _fill(tree, candidate, root=root, promote=promote)
+            _push(tree, branch, candidate, paths, root=root)
+    requests.open(branch, candidate.comparison)
     return Proposal(branch, is_new=True)
 
 
-def _fill(tree: Path, candidate: TunedBundle, *, root: Path, promote: bool) -> Path:
-    """Put the candidate into a checkout, and its weights and labels under DVC; return the text of its request."""
+def _is_pushed(root: Path, branch: str) -> bool:
+    """Tell whether the remote has the branch; a pattern of ls-remote also finds branches that end with its name."""
+    ref = f"refs/heads/{branch}"
+    return any(line.split()[-1] == ref for line in _git(root, "ls-remote", "--heads", "origin", ref).splitlines())
+
+
+@contextmanager
+def _worktree(root: Path, tree: Path) -> Iterator[Path]:
+    """Yield the project's folder in a second checkout of HEAD; one that a killed run left there is deleted."""
+    _remove(root, tree)
+    _git(root, "worktree", "add", "--quiet", "--detach", str(tree), "HEAD")
+    try:
+        yield tree / _git(root, "rev-parse", "--show-prefix").strip()
+    finally:
+        _remove(root, tree)
+
+
+def _remove(root: Path, tree: Path) -> None:
+    if tree.exists():
+        shutil.rmtree(tree)
+    _git(root, "worktree", "prune")
+
+
+def _fill(tree: Path, candidate: TunedBundle, *, root: Path, promote: bool) -> list[str]:
+    """Put the candidate into a checkout, and its weights and labels under DVC; return the paths that were written."""
     place = tree / PLACE / candidate.bundle_id
     shutil.copytree(candidate.bundle, place / "bundle")
     write_text(place / BODY, candidate.comparison)
-    for name in ("data/raw/labels.dvc", "data/sources.json"):
-        if (root / name).is_file():
-            (tree / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(root / name, tree / name)
+    listed = [name for name in ("data/raw/labels.dvc", "data/sources.json") if (root / name).is_file()]
+    for name in listed:
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(root / name, tree / name)
+    written = [place / "bundle", place / BODY, *(tree / name for name in listed)]
     if (root / ".dvc").is_dir():
         shutil.copytree(candidate.project / "models/weights", place / "weights")
         _dvc(tree, root, "add", "--quiet", f"{PLACE}/{candidate.bundle_id}/weights")
         _dvc(tree, root, "push", "--quiet", f"{PLACE}/{candidate.bundle_id}/weights.dvc")
+        written += [place / "weights.dvc", place / ".gitignore"]
     if promote:
         _replace_files(tree / "models/bundle", candidate.bundle)
         _replace_files(tree / "models/weights", candidate.project / "models/weights")
-    return place / BODY
+        written += [tree / "models/bundle", tree / "models/weights"]
+    return [str(path.relative_to(tree)) for path in written]
 
 
 def _replace_files(folder: Path, source: Path) -> None:
@@ -82,27 +100,13 @@ def _replace_files(folder: Path, source: Path) -> None:
     shutil.copytree(source, folder, dirs_exist_ok=True)
 
 
-def _commit(tree: Path, branch: str, candidate: TunedBundle) -> None:
+def _push(tree: Path, branch: str, candidate: TunedBundle, paths: Sequence[str], *, root: Path) -> None:
+    """Commit files of a checkout, and push them from `root`, where a relative address of the remote holds."""
     identity = ("-c", "user.name=legible", "-c", "user.email=legible@localhost")
-    _git(tree, "add", "--all")
+    _git(tree, "add", "--all", "--force", "--", *paths)  # a person's own list of ignored files may name some
     _git(tree, *identity, "commit", "--quiet", "-m", f"Candidate {candidate.bundle_id}, fine-tuned to labels")
-    _git(tree, "push", "--quiet", "origin", f"HEAD:refs/heads/{branch}")
-
-
-def pull_request_on_github(branch: str, body: Path, *, gh: Callable[[Sequence[str], str], str] = run_gh) -> None:
-    """Open a pull request of a pushed branch."""
-    title = f"Candidate bundle {branch.removeprefix('candidate-')}"
-    gh(["pr", "create", "--title", title, "--body-file", str(body), "--head", branch], "")
-
-
-def request_in_folder(folder: Path) -> Opener:
-    """Return a function that leaves the text of a request as a Markdown file, for a repository without GitHub."""
-
-    def leave(branch: str, body: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        write_text(folder / f"{branch}.md", body.read_text(encoding="utf-8"))
-
-    return leave
+    commit = _git(tree, "rev-parse", "HEAD").strip()
+    _git(root, "push", "--quiet", "origin", f"{commit}:refs/heads/{branch}")
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -11,7 +11,8 @@ from legible.monitoring.check import Standard
 from legible.respond.candidate import TunedBundle, fingerprint, is_due, labels_of, make_candidate
 from legible.respond.fill import fill_queue
 from legible.respond.issues import tracker_named
-from legible.respond.proposal import propose, pull_request_on_github, request_in_folder
+from legible.respond.proposal import propose
+from legible.respond.requests import request_tracker_named
 from legible.respond.steps import Step
 from legible.respond.watch import Alarm, alarms, report_alarms
 
@@ -72,8 +73,7 @@ def _propose(candidate: TunedBundle, asked: Response) -> Iterator[str]:
     if asked.shadow:
         yield f"shadow: {start_shadow(candidate, asked.shadow)}"
         return
-    opened = pull_request_on_github if asked.issues == "github" else request_in_folder(Path(asked.issues))
-    made = propose(candidate, root=asked.root, promote=asked.promote, open_request=opened)
+    made = propose(candidate, root=asked.root, promote=asked.promote, requests=request_tracker_named(asked.issues))
     yield f"{'proposed' if made.is_new else 'proposed already'}: branch {made.branch}"
 
 
