@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +20,9 @@ import pytest
 from conftest import PROJECT
 from PIL import Image
 
-from legible.errors import LegibleError
+from legible.errors import DataError, LegibleError
 from legible.labelling.desk import LabelDesk, Seen
+from legible.labelling.label_source import LabelFolders
 from legible.labelling.labels import Label, LabelLog
 from legible.labelling.wanted import load_wanted, save_wanted
 from legible.observations.chance import is_at_random
@@ -28,7 +30,7 @@ from legible.observations.layout import hour
 from legible.observations.row import observe
 from legible.reading import Reading
 from legible.respond import proposal
-from legible.respond.candidate import COUNT, TunedBundle, fingerprint, is_due
+from legible.respond.candidate import COUNT, VERDICT, TunedBundle, fingerprint, is_due, labels_of
 from legible.respond.fill import fill_queue
 from legible.respond.issues import FolderIssues, GitHubIssues
 from legible.respond.proposal import propose
@@ -175,10 +177,57 @@ def test_a_candidate_is_due_by_labels_that_the_last_one_had_not(tmp_path: Path) 
     assert is_due(tmp_path, work, images=100, min_labels=100)
     (work / "former").mkdir(parents=True)
     (work / "former" / COUNT).write_text("100")
+    assert is_due(tmp_path, work, images=100, min_labels=100)  # it failed: without a verdict it was not made
+    (work / "former" / VERDICT).write_text("**Gate: refused**")
     assert not is_due(tmp_path, work, images=199, min_labels=100)
     assert is_due(tmp_path, work, images=200, min_labels=100)
     (work / fingerprint(tmp_path)).mkdir()  # begun: a killed one goes on
     assert is_due(tmp_path, work, images=0, min_labels=100)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"many", b"\xff"])
+def test_a_damaged_count_of_a_candidate_is_said_in_one_line(tmp_path: Path, content: bytes | None) -> None:
+    (tmp_path / "data/raw/labels").mkdir(parents=True)
+    (tmp_path / "data/raw/labels/index.tsv").write_text("first")
+    (tmp_path / "work/former").mkdir(parents=True)
+    (tmp_path / "work/former" / VERDICT).write_text("**Gate: refused**")
+    if content is not None:
+        (tmp_path / "work/former" / COUNT).write_bytes(content)
+    with pytest.raises(DataError, match=r"labelled-images: .* missing or damaged; delete "):
+        is_due(tmp_path, tmp_path / "work", images=100, min_labels=100)
+
+
+def labelled(service: Path, root: Path, number: int = 0) -> int:
+    """Label an image, and bring it into the data set of a project."""
+    LabelLog(service / "labels", worker="1").append(
+        Label(AT, reading_id(number), "ann", "text", "noise", "chosen", "x", 0.1, "b")
+    )
+    return labels_of(root, service / "labels", LabelFolders(service / "images", service / "observations"))
+
+
+def test_before_the_first_label_there_is_no_image_to_train_on(service: Path, tmp_path: Path) -> None:
+    folders = LabelFolders(service / "images", service / "observations")
+    assert labels_of(tmp_path / "project", service / "labels", folders) == 0
+
+
+def test_labels_that_are_past_their_retention_leave_their_images_to_train_on(service: Path, tmp_path: Path) -> None:
+    assert labelled(service, tmp_path / "project") == 1
+    shutil.rmtree(service / "labels")
+    folders = LabelFolders(service / "images", service / "observations")
+    assert labels_of(tmp_path / "project", service / "labels", folders) == 1
+
+
+def test_labels_that_cannot_be_listed_or_tracked_stop_a_candidate(service: Path, tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    labelled(service, root)
+    whole = (root / "data/sources.json").read_bytes()
+    (root / "data/sources.json").write_bytes(whole[:20])
+    with pytest.raises(DataError, match=r"sources\.json: damaged list of sources"):
+        labelled(service, root, number=2)
+    (root / "data/sources.json").write_bytes(whole)
+    (root / ".dvc").mkdir()  # no repository of DVC: what is added cannot be tracked
+    with pytest.raises(DataError, match="dvc add data/raw/labels failed"):
+        labelled(service, root, number=2)
 
 
 def run(folder: Path, *command: str) -> str:
@@ -273,12 +322,48 @@ def test_a_promoted_candidate_takes_the_place_of_the_weights_and_leaves_the_open
     assert not [name for name in files if name.endswith("of-the-former.txt")]
 
 
+def asked_of(service: Path, root: Path) -> Response:
+    return Response(
+        root, root / "models/bundle", service / "observations", service / "images", service / "labels",
+        str(root.parent / "issues"), root / "work/respond", last=1000, min_exact_match=0.0, most=40, min_labels=5,
+    )  # fmt: skip
+
+
+WAITS = """
+finetune:
+\t@echo begun >> begun.txt; for turn in $$(seq 100); do test ! -f end.txt || break; sleep 0.1; done; false
+"""
+
+
+def test_of_two_runs_at_once_one_makes_the_candidate_and_the_other_says_so(service: Path, tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    root.mkdir()
+    (root / "Makefile").write_text(WAITS)
+    for number in range(5):
+        labelled(service, root, number)
+    asked = dataclasses.replace(asked_of(service, root), min_labels=1)
+
+    def tune() -> list[str]:
+        return list(respond(asked, Step.tune, at=AT))
+
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(tune)
+        while not (root / "begun.txt").is_file() and not first.done():
+            time.sleep(0.05)
+        try:
+            with pytest.raises(
+                LegibleError, match=r"another legible respond makes a candidate in .*; run this one again"
+            ):
+                tune()
+        finally:
+            (root / "end.txt").touch()
+        assert "make -s finetune" in str(first.exception())
+    assert (root / "begun.txt").read_text() == "begun\n"
+
+
 @pytest.mark.slow
 def test_each_step_is_done_once_and_nothing_is_promoted(service: Path, root: Path, tmp_path: Path) -> None:
-    asked = Response(
-        root, root / "models/bundle", service / "observations", service / "images", service / "labels",
-        str(tmp_path / "issues"), root / "work/respond", last=1000, min_exact_match=0.0, most=40, min_labels=5,
-    )  # fmt: skip
+    asked = asked_of(service, root)
 
     def lines(step: Step = Step.all_steps) -> str:
         return "\n".join(respond(asked, step, at=time.time()))

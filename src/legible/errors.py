@@ -20,6 +20,10 @@ class DataError(LegibleError):
     """A source or a data set is missing, damaged, or not what it is said to be."""
 
 
+class NoLabelsError(DataError):
+    """There is no label, or none whose image is still there."""
+
+
 class NoInkError(DataError):
     """A font draws no ink for a text at the chosen size, as very thin strokes may vanish."""
 

@@ -28,7 +28,7 @@ def add_labels(
 ) -> tuple[Source, MadeLabels]:
     """Make the next version of root/data/raw/<name> of a folder of labels. Where nothing is new, nothing changes.
 
-    Raise DataError where there is no label, or none whose image is still there.
+    Raise NoLabelsError where there is no label, or none whose image is still there.
     """
     told = told or Told()
     former = raw_folder(root, told.name)

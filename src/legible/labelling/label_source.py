@@ -14,7 +14,7 @@ from typing import Any, cast
 from legible.arrays import GreyImage
 from legible.data.dataset import Split
 from legible.data.transcribed import INDEX
-from legible.errors import DataError, ImageError
+from legible.errors import DataError, ImageError, NoLabelsError
 from legible.files import write_text
 from legible.image.decode import decode
 from legible.labelling.label_splits import assign_splits
@@ -98,7 +98,7 @@ def make_labels(
 ) -> MadeLabels:
     """Write the next version of a source to `out`: that of the folder `former`, if it is there, and what is new.
 
-    `corrections` are texts by reading id, of readings that nobody labelled. Raise DataError where nothing is left.
+    `corrections` are texts by reading id, of readings that nobody labelled. Raise NoLabelsError where nothing is left.
     """
     known = {row.path: row for row in read_index(former)}
     left_out: Counter[str] = Counter()
@@ -107,7 +107,7 @@ def make_labels(
     _collect(found, votes, folders.images, left_out)
     texts = _decided(found, known, left_out)
     if not texts:
-        raise DataError("no labelled image to add: label some at /label, with LEGIBLE_KEEP_IMAGES switched on")
+        raise NoLabelsError("no labelled image to add: label some at /label, with LEGIBLE_KEEP_IMAGES switched on")
     kept = [
         replace(row, readings=tuple(found[path].readings), text=texts[path])
         for path, row in known.items()

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, get_args
 
-from legible.errors import DataError
+from legible.errors import NoLabelsError
 from legible.files import parse_row
 from legible.observations.layout import FOLDER, READING_ID, log_files
 from legible.observations.log import is_torn
@@ -149,10 +149,12 @@ def delete_old(folder: Path, *, today: str, oldest: str) -> None:
 
 
 def read_rows(folder: Path) -> list[Label]:
-    """Return every label of a folder by time; rows that are torn are left out. Raise DataError for no folder."""
+    """Return every label of a folder by time; rows that are torn are left out. Raise NoLabelsError for no folder."""
     place = folder / FOLDER
     if not place.is_dir():
-        raise DataError(f"{folder}: no labels here; name the folder that the service writes (LEGIBLE_LABELS_FOLDER)")
+        raise NoLabelsError(
+            f"{folder}: no labels here; name the folder that the service writes (LEGIBLE_LABELS_FOLDER)"
+        )
     return sorted((row for path in log_files(place) for row in _rows_of(path)), key=lambda row: row.at)
 
 

@@ -5,12 +5,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from legible.data.sources import raw_folder
 from legible.data.transcribed import INDEX
-from legible.errors import DataError, LegibleError
+from legible.errors import DataError, LegibleError, NoLabelsError
 from legible.files import write_text
 from legible.labelling.add_labels import add_labels
 from legible.labelling.label_source import LabelFolders, read_index
@@ -41,12 +42,12 @@ class TunedBundle:
 
 
 def labels_of(root: Path, labels: Path, folders: LabelFolders) -> int:
-    """Bring the source of labels up to date, and return how many of its images may be trained on."""
-    try:
+    """Bring the source of labels up to date, and return how many of its images may be trained on.
+
+    Without a new label it stays as it is; before the first one there is no such source, and no image.
+    """
+    with suppress(NoLabelsError):
         add_labels(root, labels, folders)
-    except DataError:
-        if not read_index(raw_folder(root, SOURCE)):
-            return 0
     return trainable(root)
 
 
@@ -56,11 +57,23 @@ def trainable(root: Path) -> int:
 
 
 def is_due(root: Path, work: Path, *, images: int, min_labels: int) -> bool:
-    """Tell whether there are so many more labelled images than the last candidate was made of; a begun one goes on."""
+    """Tell whether there are so many more labelled images than the last candidate was made of; a begun one goes on.
+
+    A candidate without a verdict, because it failed or was killed, was not made.
+    """
     if (work / fingerprint(root)).is_dir():
         return True
-    former = [int(path.read_text(encoding="ascii")) for path in work.glob(f"*/{COUNT}")]
+    former = [_count_of(verdict.parent) for verdict in work.glob(f"*/{VERDICT}")]
     return images - max(former, default=0) >= min_labels
+
+
+def _count_of(project: Path) -> int:
+    """Return the number of images that a candidate was made of. Raise DataError where it is not there, or damaged."""
+    path = project / COUNT
+    try:
+        return int(path.read_text(encoding="ascii"))
+    except (FileNotFoundError, ValueError) as error:
+        raise DataError(f"{path}: the number of labelled images is missing or damaged; delete {project}") from error
 
 
 def make_candidate(root: Path, *, work: Path, command: Sequence[str] = ("make", "-s", "finetune")) -> TunedBundle:

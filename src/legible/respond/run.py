@@ -7,6 +7,7 @@ from pathlib import Path
 
 from legible.files import replace_folder
 from legible.labelling.label_source import LabelFolders
+from legible.locks import lock_file_at_once
 from legible.monitoring.check import Standard
 from legible.respond.candidate import TunedBundle, fingerprint, is_due, labels_of, make_candidate
 from legible.respond.fill import fill_queue
@@ -51,7 +52,9 @@ def respond(asked: Response, step: Step, *, at: float) -> Iterator[str]:
         if found and step in (Step.queue, Step.all_steps):
             yield f"asked for labels of {_fill(found, asked)} images"
     if step in (Step.tune, Step.propose, Step.all_steps):
-        yield from _tune_and_propose(asked, step)
+        busy = f"another legible respond makes a candidate in {asked.work}; run this one again when that has ended"
+        with lock_file_at_once(asked.work / ".lock", busy=busy):
+            yield from _tune_and_propose(asked, step)
 
 
 def _tune_and_propose(asked: Response, step: Step) -> Iterator[str]:
