@@ -210,6 +210,15 @@ def test_a_shard_that_is_cut_off_is_named_before_anything_is_read(
     assert not list((tmp_path / "out").glob("*"))
 
 
+def test_a_shard_with_a_bad_header_is_one_clear_error(folder: Path) -> None:
+    with tarfile.open(folder / "shard-000.tar", "w", format=tarfile.PAX_FORMAT) as tar:
+        member = tarfile.TarInfo("a.png")
+        member.pax_headers = {"GNU.sparse.size": "x"}
+        tar.addfile(member)
+    with pytest.raises(DataError, match=r"shard-000\.tar: no tar archive, or a damaged one .*; fetch it anew"):
+        list(list_blocks([str(folder)]))
+
+
 @pytest.mark.parametrize("content", [b"", b"{}\n", b"[]\n", b'{"sources": 5}\n', b"\xff"])
 def test_a_damaged_plan_is_one_line(tmp_path: Path, bundle_folder: Path, content: bytes) -> None:
     (tmp_path / "plan.jsonl").write_bytes(content)

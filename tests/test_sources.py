@@ -1,6 +1,7 @@
 import subprocess
 import sys
 import tarfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from kills import KilledError, killed_after
 from legible.data import sources
 from legible.data.dataset import Tally
 from legible.data.options import SourceOptions
+from legible.data.pages import open_pages
 from legible.data.transcribed import open_transcribed
 from legible.errors import DataError
 from legible.untrusted_files import check_regular
@@ -295,6 +297,30 @@ def test_an_archive_that_is_none_or_cut_off_is_one_clear_error(tmp_path: Path, k
     (packed / "letters.tar").write_bytes((tmp_path / "whole.tar").read_bytes()[:kept])
     with pytest.raises(DataError, match=r"letters\.tar: no .*; (pack it anew|add one with)"):
         open_transcribed(packed)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"GNU.sparse.map": "x", "GNU.sparse.size": "20"},
+        {"GNU.sparse.size": "x"},
+        {"GNU.sparse.major": "1", "GNU.sparse.minor": "0"},
+    ],
+)
+@pytest.mark.parametrize("name", ["index.tsv", "images/1.png"])
+@pytest.mark.parametrize("open_source", [open_transcribed, open_pages])
+def test_an_archive_with_a_bad_header_is_one_clear_error(
+    tmp_path: Path, headers: dict[str, str], name: str, open_source: Callable[[Path], object]
+) -> None:
+    folder = transcribed(tmp_path / "letters")
+    with tarfile.open(tmp_path / "letters.tar", "w", format=tarfile.PAX_FORMAT) as tar:
+        for path in ("index.tsv", "images/1.png"):
+            member = tar.gettarinfo(folder / path, path)
+            member.pax_headers = headers if path == name else {}
+            with (folder / path).open("rb") as file:
+                tar.addfile(member, file)
+    with pytest.raises(DataError, match=r"letters\.tar: no tar archive, or a damaged one; pack it anew"):
+        open_source(tmp_path / "letters.tar")
 
 
 def test_an_index_without_its_columns_is_refused(tmp_path: Path) -> None:

@@ -3,9 +3,11 @@
 import csv
 import gzip
 import io
+import lzma
 import os
 import stat
 import tarfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -19,6 +21,8 @@ MAX_TABLE_BYTES = 500_000_000
 """The largest table of labels in a source."""
 MAX_ARRAY_BYTES = 2_000_000_000
 """The largest array in a source; the images of EMNIST's largest file have 547 million bytes."""
+ARCHIVE_FAULTS = (tarfile.TarError, OSError, EOFError, ValueError, zlib.error, lzma.LZMAError)
+"""The exceptions that opening a damaged tar archive, or going through it, raises; ValueError is of headers."""
 SHOWN = 5
 
 

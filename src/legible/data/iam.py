@@ -18,7 +18,7 @@ from legible.arrays import GreyImage
 from legible.data.dataset import Kind, Segmentation, Split, Tally
 from legible.errors import DataError, ImageError
 from legible.image.decode import decode
-from legible.untrusted_files import MAX_IMAGE_BYTES, read_file, read_member
+from legible.untrusted_files import ARCHIVE_FAULTS, MAX_IMAGE_BYTES, read_file, read_member
 
 LISTS = {"split_train.txt": "train", "split_validation.txt": "validation"}
 CLOSING = re.compile(r" ([,.;:!?)\]])")
@@ -159,5 +159,5 @@ def _members(archive: Path, suffix: str) -> Iterator[tuple[str, Callable[[], byt
             for member in tar:
                 if member.isreg() and member.name.endswith(suffix):
                     yield member.name, partial(read_member, tar, member, limit=MAX_IMAGE_BYTES)
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except ARCHIVE_FAULTS as error:
         raise DataError(f"{archive}: damaged archive ({error}); fetch it anew") from error

@@ -24,7 +24,14 @@ from legible.data.second_readings import SecondReading, open_second_readings
 from legible.errors import DataError, ImageError
 from legible.image.decode import DECODER_FAULTS, decode_opened, open_image
 from legible.scores import Untold
-from legible.untrusted_files import MAX_IMAGE_BYTES, MAX_TABLE_BYTES, decode_text, read_file, read_member
+from legible.untrusted_files import (
+    ARCHIVE_FAULTS,
+    MAX_IMAGE_BYTES,
+    MAX_TABLE_BYTES,
+    decode_text,
+    read_file,
+    read_member,
+)
 
 VALIDATION_LIST = "split_validation.txt"
 """The file that lists the pages of an official validation split, where a source has one."""
@@ -209,7 +216,7 @@ def _text_file(place: Path, name: str) -> str | None:
             return decode_text(_read(tar, name, limit=MAX_TABLE_BYTES), f"{place}: {name}")
     except KeyError:
         return None
-    except (tarfile.TarError, OSError, EOFError) as error:
+    except ARCHIVE_FAULTS as error:
         raise DataError(f"{place}: no tar archive, or a damaged one; pack it anew") from error
 
 

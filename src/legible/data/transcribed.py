@@ -15,7 +15,15 @@ from legible.data.dataset import Kind, Split, Tally
 from legible.data.options import SourceOptions
 from legible.errors import DataError, ImageError
 from legible.image.decode import decode
-from legible.untrusted_files import MAX_IMAGE_BYTES, MAX_TABLE_BYTES, parse_table, read_file, read_member, stays_inside
+from legible.untrusted_files import (
+    ARCHIVE_FAULTS,
+    MAX_IMAGE_BYTES,
+    MAX_TABLE_BYTES,
+    parse_table,
+    read_file,
+    read_member,
+    stays_inside,
+)
 
 INDEX = "index.tsv"
 SHOWN = 10
@@ -95,7 +103,7 @@ def _packed_index(archive: Path) -> bytes:
             return _read(tar, INDEX, limit=MAX_TABLE_BYTES)
     except KeyError as error:
         raise DataError(f"{archive}: no {INDEX} in it; add one with the columns path and text") from error
-    except (tarfile.TarError, OSError, EOFError) as error:
+    except ARCHIVE_FAULTS as error:
         raise DataError(f"{archive}: no tar archive, or a damaged one; pack it anew") from error
 
 

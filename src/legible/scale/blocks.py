@@ -82,7 +82,7 @@ def _tar_members(store: Store, address: str) -> Iterator[tuple[str, int, int]]:
             file.seek(archive.offset)
             if not is_end_of_archive(file.read(tarfile.BLOCKSIZE)):
                 raise DataError(f"{address}: cut off, there is no end of the archive; fetch it anew")
-    except tarfile.TarError as error:
+    except (tarfile.TarError, ValueError) as error:
         raise DataError(f"{address}: no tar archive, or a damaged one ({error}); fetch it anew") from error
 
 
