@@ -15,10 +15,10 @@ from legible.data.dataset import Dataset
 from legible.data.ingest import ingest
 from legible.errors import DataError
 from legible.labelling.add_labels import Told, add_labels
-from legible.labelling.label_source import LabelFolders, LabelledImage, MadeLabels, read_index
+from legible.labelling.label_source import COLUMNS, LabelFolders, LabelledImage, MadeLabels, read_index
 from legible.labelling.label_splits import assign_splits
 from legible.labelling.labels import Label, LabelLog, LabelVerdict
-from legible.labelling.verdicts import DISAGREE, LabelOutcome, LabelVote, decide
+from legible.labelling.verdicts import DISAGREE, UNWRITABLE, LabelOutcome, LabelVote, decide
 from legible.observations.image_log import kept_image
 from legible.observations.layout import hour
 from legible.observations.row import observe
@@ -94,6 +94,7 @@ def by_text(rows: tuple[LabelledImage, ...]) -> Mapping[str, LabelledImage]:
         ([LabelVote("text", "a"), LabelVote("unreadable")], LabelOutcome(reason=DISAGREE)),
         ([LabelVote("unreadable"), LabelVote("skip")], LabelOutcome(reason="unreadable")),
         ([LabelVote("not_text")], LabelOutcome(reason="not text")),
+        ([LabelVote("text", "a\tb")], LabelOutcome(reason=UNWRITABLE)),
     ],
 )
 def test_a_text_needs_more_labellers_than_anything_else(votes: list[LabelVote], outcome: LabelOutcome | None) -> None:
@@ -239,6 +240,33 @@ def test_a_source_of_another_kind_is_never_overwritten(traffic: Traffic, root: P
     (root / "data/raw/letters/index.tsv").write_text("path\ttext\na.png\ta\n")
     with pytest.raises(DataError, match="no source of labels"):
         traffic.add(root, told=Told("letters"))
+
+
+GOOD = ("images/a.png", "text", "writer", "train", "1", "", "", "")
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        GOOD[:5], GOOD[:-1], (*GOOD, "one too many"), (*GOOD[:4], "one", *GOOD[5:]), (*GOOD[:4], "9" * 5000, *GOOD[5:]),
+        (*GOOD[:3], "", *GOOD[4:]), ("../../a.png", *GOOD[1:]),
+    ],
+    ids=["cut off", "a cell less", "a cell more", "version", "long version", "split", "path"],
+)  # fmt: skip
+def test_a_damaged_row_of_the_index_is_said_with_its_line(root: Path, cells: tuple[str, ...]) -> None:
+    raw(root).mkdir(parents=True)
+    (raw(root) / "index.tsv").write_text("\n".join("\t".join(row) for row in (COLUMNS, GOOD, cells)) + "\n")
+    with pytest.raises(DataError, match=r"index\.tsv: damaged in line 3; fetch it anew"):
+        read_index(raw(root))
+
+
+@pytest.mark.parametrize("text", ["a\tb", "a\nb", "a\u2028b", "a\x00b"])
+def test_a_text_that_no_row_can_hold_is_left_out_and_stops_no_other(traffic: Traffic, root: Path, text: str) -> None:
+    traffic.say(traffic.read(1), "one")
+    traffic.say(traffic.read(2), text)
+    made = traffic.add(root)
+    assert [row.text for row in made.rows] == ["one"]
+    assert "left out: 1 (its text has a tab, a line break" in made.summary()
 
 
 def test_the_groups_alone_decide_and_their_order_does_not() -> None:

@@ -85,6 +85,14 @@ def test_rows_that_are_none_are_left_out(tmp_path: Path, line: str) -> None:
     assert len(read_rows(tmp_path)) == 1
 
 
+def test_a_row_with_half_a_character_which_no_label_is_written_with_is_left_out(tmp_path: Path) -> None:
+    LabelLog(tmp_path, worker="7").append(said(IDS[0]))
+    (path,) = (tmp_path / "v1").glob("*")
+    half = said(IDS[1], text="half").to_json().replace('"half"', '"\\ud800"')
+    path.write_text(half + "\n" + path.read_text())
+    assert [row.reading_id for row in read_rows(tmp_path)] == [IDS[0]]
+
+
 def test_a_folder_without_labels_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="LEGIBLE_LABELS_FOLDER"):
         read_rows(tmp_path)

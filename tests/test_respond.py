@@ -7,6 +7,7 @@ bundle for the fine-tuned one.
 import dataclasses
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -84,9 +85,23 @@ def test_an_alarm_has_one_issue_however_often_it_is_found(tmp_path: Path) -> Non
     again = dataclasses.replace(TILL, report="drift: unlike training, worse")
     assert report_alarms([TILL], tracker) == report_alarms([again], tracker)
     (issue,) = (tmp_path / "issues").iterdir()
-    assert issue.name == "drift-channel-till-bundle-0123456789ab.md"
+    assert re.fullmatch("drift-channel-till-bundle-0123456789ab-[0-9a-f]{6}.md", issue.name)
     assert "unlike training, worse" in issue.read_text()
     assert len(report_alarms([TILL, dataclasses.replace(TILL, channel="desk")], tracker)) == 2
+
+
+@pytest.mark.parametrize("channels", [("日本", "中国"), ("a.b", "a-b"), ("Till", "till"), ("x" * 300, "x" * 299)])
+def test_each_channel_has_an_issue_of_its_own(tmp_path: Path, channels: tuple[str, str]) -> None:
+    found = [dataclasses.replace(TILL, channel=channel) for channel in channels]
+    assert len(set(report_alarms(found, FolderIssues(tmp_path / "issues")))) == 2
+
+
+def test_an_issue_that_is_not_utf_8_is_brought_up_to_date(tmp_path: Path) -> None:
+    tracker = FolderIssues(tmp_path / "issues")
+    (place,) = report_alarms([TILL], tracker)
+    Path(place).write_bytes(b"caf\xe9")
+    report_alarms([TILL], tracker)
+    assert "unlike training" in Path(place).read_text()
 
 
 class Hub:
@@ -167,6 +182,13 @@ def test_a_list_that_is_the_same_is_not_written_again(tmp_path: Path) -> None:
     before = (tmp_path / "wanted.json").stat().st_ino
     save_wanted(tmp_path, ["a", "b"])
     assert (tmp_path / "wanted.json").stat().st_ino == before
+
+
+@pytest.mark.parametrize("readings", ["abc", {"abc": 1}, 7, None])
+def test_a_list_of_wanted_labels_that_is_none_is_said_in_one_line(tmp_path: Path, readings: object) -> None:
+    (tmp_path / "wanted.json").write_text(json.dumps({"version": 1, "readings": readings}))
+    with pytest.raises(DataError, match=r"damaged list of wanted labels .*; run legible respond queue again"):
+        load_wanted(tmp_path)
 
 
 def test_a_candidate_is_due_by_labels_that_the_last_one_had_not(tmp_path: Path) -> None:

@@ -5,11 +5,12 @@ after their retention, what was added stays. A row keeps its split for ever.
 """
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from legible.arrays import GreyImage
 from legible.data.dataset import Split
@@ -22,11 +23,14 @@ from legible.labelling.labels import Label, LabelBook
 from legible.labelling.verdicts import LabelVote, decide
 from legible.observations.image_log import kept_image
 from legible.observations.lookup import find_row
-from legible.untrusted_files import MAX_TABLE_BYTES, parse_table, read_file
+from legible.untrusted_files import MAX_TABLE_BYTES, parse_table, read_file, stays_inside
 
 COLUMNS = ("path", "text", "writer", "split", "version", "readings", "channel", "drawn")
 DELETED = "the image was deleted before its label was added"
 TAKEN_BACK = "its label was taken back"
+VERSION = re.compile("[0-9]{1,9}")
+SHOWN = 10
+"""The number of damaged lines that an error names."""
 SHOWN_DIGITS = 24
 """How many digits of an image's sha256 name its file."""
 
@@ -132,7 +136,21 @@ def read_index(folder: Path) -> list[LabelledImage]:
         raise DataError(
             f"{path}: no source of labels (it needs the columns {', '.join(COLUMNS)}); choose another --name"
         )
+    damaged = [str(number) for number, cells in table.rows if not _is_whole(cells)]
+    if damaged:
+        raise DataError(f"{path}: damaged in line {', '.join(damaged[:SHOWN])}; fetch it anew (dvc checkout, dvc pull)")
     return [_row(cells) for _, cells in table.rows]
+
+
+def _is_whole(cells: Mapping[str | None, Any]) -> bool:
+    """Return whether a row has each cell and no further one, and in them what `write_index` writes."""
+    return (
+        None not in cells
+        and None not in cells.values()
+        and stays_inside(cells["path"])
+        and cells["split"] in get_args(Split)
+        and bool(VERSION.fullmatch(cells["version"]))
+    )
 
 
 def _row(cells: Mapping[str | None, Any]) -> LabelledImage:
@@ -140,7 +158,7 @@ def _row(cells: Mapping[str | None, Any]) -> LabelledImage:
         path=cells["path"],
         text=cells["text"],
         writer=cells["writer"],
-        split=cast("Split", cells["split"]),  # open_transcribed refuses others
+        split=cast("Split", cells["split"]),
         version=int(cells["version"]),
         readings=tuple(cells["readings"].split()),
         channel=cells["channel"],

@@ -66,6 +66,7 @@ class Label:
         )
         if label.verdict not in VERDICTS or not are_sound:
             raise ValueError("no label")
+        "".join(texts).encode()  # half a character, as no label is written with, is a ValueError
         return label
 
 

@@ -1,5 +1,6 @@
 """What several labels of one image come to: a text that most labellers agree on, or the reason why there is none."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,6 +8,9 @@ from dataclasses import dataclass
 from legible.labelling.labels import LabelVerdict
 
 DISAGREE = "labellers disagree"
+UNWRITABLE = "its text has a tab, a line break or another control character"
+"""The reason why a text cannot be a cell of a table with tabs; no labeller can send it."""
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 @dataclass(frozen=True)
@@ -36,4 +40,6 @@ def decide(votes: Iterable[LabelVote]) -> LabelOutcome | None:
     (first, count), *second = counted
     if second and second[0][1] == count:
         return LabelOutcome(reason=DISAGREE)
+    if first.verdict == "text" and CONTROL.search(first.text):
+        return LabelOutcome(reason=UNWRITABLE)
     return LabelOutcome(first.text) if first.verdict == "text" else LabelOutcome(reason=first.verdict.replace("_", " "))

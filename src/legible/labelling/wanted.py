@@ -25,4 +25,7 @@ def load_wanted(labels: Path) -> frozenset[str]:
     if not path.is_file():
         return frozenset()
     with FORMAT.parse(path) as content:
-        return frozenset(str(reading) for reading in content["readings"])
+        readings = content["readings"]
+        if not isinstance(readings, list):
+            raise TypeError("readings is no list")
+        return frozenset(str(reading) for reading in readings)

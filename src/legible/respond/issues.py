@@ -1,5 +1,6 @@
 """One open issue for each thing that goes on: on GitHub by `gh`, or as a Markdown file in a folder."""
 
+import hashlib
 import json
 import re
 import subprocess
@@ -14,6 +15,11 @@ from legible.files import write_text
 LABEL = "drift"
 """The label on GitHub by which open issues are found."""
 
+MAX_WORDS = 100
+"""The most characters of a title in the name of its file."""
+DIGITS = 6
+"""How many digits of a title's sha256 end the name of its file."""
+
 
 class IssueTracker(Protocol):
     """Keeps one open issue for each title."""
@@ -25,14 +31,18 @@ class IssueTracker(Protocol):
 
 @dataclass(frozen=True)
 class FolderIssues:
-    """Issues as Markdown files; a file that somebody deletes or moves to `closed/` is closed."""
+    """Issues as Markdown files; a file that somebody deletes or moves to `closed/` is closed.
+
+    A digest in a file's name tells titles apart that have the same letters and digits: of channels a.b and a-b.
+    """
 
     folder: Path
 
     def report(self, title: str, body: str) -> str:
-        path = self.folder / f"{re.sub(r'[^a-z0-9]+', '-', title.lower()).strip('-')}.md"
+        words = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:MAX_WORDS]
+        path = self.folder / f"{words}-{hashlib.sha256(title.encode()).hexdigest()[:DIGITS]}.md"
         text = f"# {title}\n\n{body.rstrip()}\n"
-        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        if not path.is_file() or path.read_bytes() != text.encode():
             self.folder.mkdir(parents=True, exist_ok=True)
             write_text(path, text)
         return str(path)
