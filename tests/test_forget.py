@@ -276,7 +276,7 @@ def test_what_stops_one_place_stops_no_other_and_the_observations_stay_for_the_s
     whole = sample.read_text()
     wanted.write_text("{")
     sample.write_text(whole + "images/torn.png\n")
-    with pytest.raises(DataError, match="a damaged table of labels"):
+    with pytest.raises(DataError, match="damaged in line 7"):
         export_channel("till", held, tmp_path / "out")
     done = forget(readings_of("till", held), held)
     assert (done.images, done.labels, done.corrections, done.shadow) == (2, 2, 2, 2)
@@ -284,7 +284,7 @@ def test_what_stops_one_place_stops_no_other_and_the_observations_stay_for_the_s
     first, second, third, last = done.unreached
     assert str(wanted) in first
     assert second.startswith(f"{index}: no table in UTF-8")
-    assert third.startswith(f"{sample}: a damaged table of labels")
+    assert third.startswith(f"{sample}: damaged in line 7")
     assert last.startswith("the observations of these readings stay")
     wanted.unlink()
     index.write_text(rows)

@@ -12,8 +12,8 @@ from pathlib import Path
 from legible.data.sources import add, drop, listed, raw_folder
 from legible.data.transcribed import INDEX
 from legible.errors import DataError
-from legible.files import DAMAGE, replace_file, sha256_of
-from legible.labelling.label_source import LabelledImage, read_index, write_index
+from legible.files import replace_file, sha256_of
+from legible.labelling.label_source import read_index, write_index
 from legible.labelling.wanted import load_wanted, save_wanted
 from legible.observations.forget import Unreached, forget_images, forget_rows
 from legible.observations.forget_stored import forget_stored
@@ -113,21 +113,6 @@ def sources_of_labels(root: Path) -> list[str]:
     return [source.name for source in listed(root) if source.kind == "labels"]
 
 
-def label_rows(root: Path, name: str) -> list[LabelledImage]:
-    """Return the rows of a listed source of labels. Raise DataError for a damaged table."""
-    folder = raw_folder(root, name)
-    try:
-        rows = read_index(folder)
-        outside = [row.path for row in rows if not stays_inside(row.path)]
-    except DAMAGE as error:
-        raise DataError(
-            f"{folder / INDEX}: a damaged table of labels ({error}); mend its rows, then run again"
-        ) from error
-    if outside:
-        raise DataError(f"{folder / INDEX}: {outside[0]!r} is no path in its folder; mend that row, then run again")
-    return rows
-
-
 def _forget_wanted(labels: Path, readings: Collection[str]) -> None:
     wanted = load_wanted(labels)
     if not wanted.isdisjoint(readings):
@@ -187,7 +172,7 @@ def _forget_samples(root: Path, readings: Collection[str], unreached: Unreached)
 def _forget_source(root: Path, name: str, readings: Collection[str]) -> int:
     """Take readings out of a source of labels; an image that no other reading showed goes with its last one."""
     folder = raw_folder(root, name)
-    rows = label_rows(root, name)
+    rows = read_index(folder)
     kept = [replace(row, readings=tuple(one for one in row.readings if one not in readings)) for row in rows]
     if kept == rows and _is_as_listed(root, name):
         return 0

@@ -9,8 +9,8 @@ from pathlib import Path
 from legible.data.sources import raw_folder
 from legible.errors import DataError
 from legible.files import replace_folder
-from legible.labelling.forget import Held, label_rows, sources_of_labels
-from legible.labelling.label_source import LabelledImage
+from legible.labelling.forget import Held, sources_of_labels
+from legible.labelling.label_source import LabelledImage, read_index
 from legible.observations.image_log import kept_image
 from legible.observations.layout import FOLDER, log_files
 from legible.observations.row import Observation
@@ -119,4 +119,4 @@ def _samples(root: Path) -> Iterator[tuple[Path, LabelledImage]]:
     """Yield each labelled image of the data set, with the folder of its source."""
     for name in sources_of_labels(root):
         folder = raw_folder(root, name)
-        yield from ((folder, row) for row in label_rows(root, name))
+        yield from ((folder, row) for row in read_index(folder))

@@ -15,7 +15,7 @@ SHORT = ("count", "number", "mark")
 
 
 @dataclass(frozen=True)
-class Column:
+class TableColumn:
     """What the cells of a column of a table hold, how wide it is, and where they stand: 0 left, 0.5 middle, 1 right."""
 
     kind: str
@@ -200,15 +200,15 @@ def _field(
         sheet.write(value, entry, x=start, base=base + rng.normal(0, 0.1) * size, grey=int(rng.integers(0, 80)))
 
 
-def _column(rng: Rng, *, size: int) -> Column:
+def _column(rng: Rng, *, size: int) -> TableColumn:
     kind = chosen(rng, {"words": 0.4, "amount": 0.25, "count": 0.15, "number": 0.05, "code": 0.09, "mark": 0.06})
     low, high = {"words": (3.5, 15.0), "amount": (3.5, 8.0), "code": (3.5, 9.0)}.get(kind, (1.8, 4.5))
     left, middle = (0.85, 0.1) if kind == "words" else (0.35, 0.2)
     align = rng.choice([0.0, 0.5, 1.0], p=[left, middle, 1 - left - middle])
-    return Column(kind, size * rng.uniform(low, high), float(align))
+    return TableColumn(kind, size * rng.uniform(low, high), float(align))
 
 
-def _cell(sheet: Sheet, face: Face, text: str, column: Column, *, left: float, base: float) -> None:
+def _cell(sheet: Sheet, face: Face, text: str, column: TableColumn, *, left: float, base: float) -> None:
     room = column.width - face.size * (0.6 if column.kind in SHORT else CELL_GAP)
     while text and face.width(text) > room:
         text = text.rpartition(" ")[0]
