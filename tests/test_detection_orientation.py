@@ -86,6 +86,19 @@ def test_a_page_without_text_is_left_as_it_is() -> None:
     assert best_turn(lambda _: Evidence(0.0, 0)) == 0
 
 
+@pytest.mark.parametrize(
+    ("on_its_side", "turn"),
+    [
+        ({1: Evidence(0.95, 200, 12.0)}, 1),
+        ({1: Evidence(0.5, 180, 11.0), 3: Evidence(0.7, 200, 12.0)}, 3),
+        ({1: Evidence(0.5, 8, 5.0), 3: Evidence(0.4, 6, 5.0)}, 0),  # a few signs are texture
+        ({1: Evidence(0.9, 40, 1.5)}, 0),  # no lines there either
+    ],
+)
+def test_a_page_without_lines_is_looked_at_on_its_side(on_its_side: dict[int, Evidence], turn: int) -> None:
+    assert best_turn(lambda looked: on_its_side.get(looked, Evidence(0.0, 0))) == turn
+
+
 def test_evidence_is_weighted_by_characters() -> None:
     assert evidence_of([1.0, 0.0], [30, 10], [2.0, 10.0, 4.0]) == Evidence(0.75, 40, 4.0)
     assert evidence_of([], []) == Evidence(0.0, 0)

@@ -48,11 +48,20 @@ def test_a_page_has_text_where_its_lines_together_leave_no_doubt() -> None:
     trust = LineTrust(LineWeights(0.0, only_score), LineWeights(0.0, only_score))
     texture = [(line(0.6), reading("se", 0.9)), (line(0.8), reading("Iull", 0.9))]
     assert trust.text_of(texture, usual_height=20.0) == []  # 1 - 0.4 * 0.2 = 0.92
-    scrawl = [(line(0.7), reading("word", 0.5))] * 3
-    assert trust.text_of(scrawl, usual_height=20.0) == scrawl  # 1 - 0.3 ** 3 = 0.973
-    sure = (line(0.96), reading("Total", 0.9))
+    scrawl = [(line(0.7), reading("word", 0.5))] * 4
+    assert trust.text_of(scrawl, usual_height=20.0) == scrawl  # 1 - 0.3 ** 4 = 0.992
+    sure = (line(0.99), reading("Total", 0.9))
     assert trust.text_of([sure, (line(0.4), reading("x", 0.9))], usual_height=20.0) == [sure]
     assert trust.text_of([], usual_height=0.0) == []
+
+
+def test_a_line_that_is_read_for_certain_may_be_the_only_one_of_its_page() -> None:
+    only_score = tuple(float(name == "score") for name in INPUTS)
+    trust = LineTrust(LineWeights(0.0, only_score), LineWeights(0.0, only_score))
+    read = [(line(0.6), reading("OK", 0.96))]
+    assert trust.text_of(read, usual_height=20.0) == read
+    for texture in (reading("OK", 0.9), reading("0", 0.97)):  # a confidence of 0.81; one sign, as a frame may be read
+        assert trust.text_of([(line(0.6), texture)], usual_height=20.0) == []
 
 
 def test_without_formulas_each_line_counts_by_itself() -> None:

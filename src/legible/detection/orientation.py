@@ -70,6 +70,8 @@ def best_turn(evidence: Callable[[int], Evidence], *, sure: float = SURE) -> int
     evidence: finds and reads lines after so many quarter turns.
     """
     found = {0: evidence(0)}
+    if not found[0].elongation:
+        return _turn_without_lines(evidence, sure)
     for turn in _others(found[0], sure):
         found[turn] = evidence(turn)
         if _is_sure(found[turn], sure):
@@ -81,9 +83,21 @@ def best_turn(evidence: Callable[[int], Evidence], *, sure: float = SURE) -> int
     return 0 if stays else best
 
 
+def _turn_without_lines(evidence: Callable[[int], Evidence], sure: float) -> int:
+    """Return the turns of a page on which no line was found as it is: on its side it may have some, and enough."""
+    first = evidence(1)
+    if first.elongation < MIN_ELONGATION:
+        return 0
+    if _is_sure(first, sure):
+        return 1
+    other = evidence(3)
+    turn, best = (1, first) if first.confidence >= other.confidence else (3, other)
+    return turn if best.characters >= MIN_CHARACTERS else 0
+
+
 def _others(first: Evidence, sure: float) -> tuple[int, ...]:
     """Return the turns to be tried after no turn, the likely ones first."""
-    if not first.elongation or _is_sure(first, sure):
+    if _is_sure(first, sure):
         return ()
     if first.elongation < MIN_ELONGATION:
         return (1, 3, 2)
