@@ -136,6 +136,7 @@ def test_on_github_an_open_issue_is_brought_up_to_date_and_no_second_one_is_open
     assert hub.asked.count(["issue", "create"]) == 1
 
 
+@pytest.mark.slow
 def test_a_pull_request_has_the_comparison_as_its_text(repository: Path) -> None:
     hub = Hub()
     made = propose(finished(repository), root=repository, promote=False, requests=GitHubRequests(hub))
@@ -320,6 +321,7 @@ def pushed(root: Path, branch: str) -> dict[str, str]:
     return {name: run(hub, "git", "show", f"{branch}:{name}") if name.endswith(text) else "" for name in names}
 
 
+@pytest.mark.slow
 def test_a_candidate_is_named_by_the_labels_and_the_weights_it_starts_from_alone(repository: Path) -> None:
     (repository / "data/raw/labels").mkdir(parents=True)
     (repository / "data/raw/labels/index.tsv").write_text("labels")
@@ -330,6 +332,7 @@ def test_a_candidate_is_named_by_the_labels_and_the_weights_it_starts_from_alone
     assert fingerprint(repository) != name
 
 
+@pytest.mark.slow
 def test_a_promoted_candidate_takes_the_place_of_the_weights_and_leaves_the_open_ones(repository: Path) -> None:
     (repository / "models/bundle/of-the-former.txt").touch()
     (repository / "models/weights/of-the-former.txt").touch()
@@ -434,6 +437,7 @@ class Cut(Hub):
 
 
 @pytest.mark.parametrize("where", ["github", "folder"])
+@pytest.mark.slow
 def test_a_request_that_could_not_be_opened_is_opened_the_next_time_and_once(repository: Path, where: str) -> None:
     candidate, hub, folder = finished(repository), Hub(), repository / "reports"
     with pytest.raises(LegibleError, match="no network"):
@@ -445,6 +449,7 @@ def test_a_request_that_could_not_be_opened_is_opened_the_next_time_and_once(rep
     assert [path.name for path in folder.glob("*")] == [f"{made[0].branch}.md"] * (where == "folder")
 
 
+@pytest.mark.slow
 def test_a_request_that_was_closed_stays_closed_though_its_branch_is_gone(repository: Path) -> None:
     candidate, folder = finished(repository), repository / "reports"
     branch = propose(candidate, root=repository, promote=False, requests=FolderRequests(folder)).branch
@@ -454,6 +459,7 @@ def test_a_request_that_was_closed_stays_closed_though_its_branch_is_gone(reposi
     assert not propose(candidate, root=repository, promote=False, requests=FolderRequests(folder)).is_new
 
 
+@pytest.mark.slow
 def test_a_branch_whose_name_ends_likewise_is_not_the_candidates(repository: Path) -> None:
     candidate = finished(repository)
     run(repository, "git", "push", "-q", "origin", f"HEAD:refs/heads/old/candidate-{candidate.bundle_id}")
@@ -461,6 +467,7 @@ def test_a_branch_whose_name_ends_likewise_is_not_the_candidates(repository: Pat
     assert f"models/candidates/{candidate.bundle_id}/comparison.md" in pushed(repository, made.branch)
 
 
+@pytest.mark.slow
 def test_after_a_killed_proposal_no_checkout_is_left(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     candidate, folder = finished(repository), FolderRequests(repository / "reports")
     monkeypatch.setattr(proposal, "_fill", lambda *_, **__: os._exit(9))
@@ -475,12 +482,14 @@ def test_after_a_killed_proposal_no_checkout_is_left(repository: Path, monkeypat
     assert [path.name for path in candidate.project.parent.iterdir()] == [candidate.project.name]
 
 
+@pytest.mark.slow
 def test_a_remote_may_be_named_by_a_relative_path(repository: Path) -> None:
     run(repository, "git", "remote", "set-url", "origin", "../hub.git")
     candidate, folder = finished(repository), FolderRequests(repository / "reports")
     assert propose(candidate, root=repository, promote=False, requests=folder).is_new
 
 
+@pytest.mark.slow
 def test_a_project_in_a_folder_of_its_repository_gets_the_candidate_in_its_own_models(repository: Path) -> None:
     project = repository / "ocr"
     project.mkdir()
@@ -495,6 +504,7 @@ def test_a_project_in_a_folder_of_its_repository_gets_the_candidate_in_its_own_m
     assert not [name for name in files if name.startswith("models/")]
 
 
+@pytest.mark.slow
 def test_what_a_person_ignores_everywhere_is_in_the_branch_nevertheless(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 IMAGE = "/image/"
 REFRESH_SECONDS = 60
+POLL_SECONDS = 0.05
+"""How long it takes at most until a server that is told to end does."""
 PAGE_STYLE = ":root { color-scheme: light dark; } body { margin: 0; background: light-dark(#faf9f6, #16181c); } "
 ALL_STYLE = PAGE_STYLE + STYLE + TREND_STYLE
 STYLE_HASH = base64.b64encode(hashlib.sha256(ALL_STYLE.encode()).digest()).decode("ascii")
@@ -173,7 +175,7 @@ class _Handler(WSGIRequestHandler):
 def serve(page: OnCallPage, registry: CollectorRegistry, *, port: int, host: str) -> Callable[[], None]:
     """Answer calls until what is returned is called."""
     server = make_server(host, port, application(page, registry), server_class=_Server, handler_class=_Handler)
-    Thread(target=server.serve_forever, daemon=True).start()
+    Thread(target=server.serve_forever, args=(POLL_SECONDS,), daemon=True).start()
 
     def close() -> None:
         server.shutdown()
