@@ -121,6 +121,12 @@ def test_fields_of_a_form_are_read_row_by_row_though_some_are_long() -> None:
     assert order_of(fields) == list(range(36))
 
 
+def test_a_table_in_a_column_of_text_joins_nothing_of_the_column_beside_it() -> None:
+    above, below = column(50, 280, count=9), column(50, 280, top=584, count=9)
+    cells = [box(100 + 32 * n, 298 + 22 * row, 26) for row in range(13) for n in range(4)]
+    assert order_of(above + cells + below + column(310, 540, count=31)) == list(range(101))
+
+
 def test_the_last_line_of_the_middle_column_is_no_foot_of_the_page() -> None:
     columns = [column(50, 200), column(220, 370, count=11), column(390, 540)]
     assert order_of([line for part in columns for line in part]) == list(range(31))

@@ -18,6 +18,8 @@ CELL_LENGTH = 9.0
 """Lines side by side are cells of rows where the shorter one is hardly ever longer than this, in line heights."""
 FULL_COLUMN = 0.85
 """The middle length over the long ones of a column of running text; cells differ more, and count as shorter for it."""
+MAX_CELL_LENGTH = 11.0
+"""Longer lines are running text, though a table among it makes lengths differ."""
 MARK_LENGTH, MARK_GAP = 2.0, 1.6
 """A line at most so long, and at most so far before a longer one, in line heights, is the mark of an item of a list,
 unless it is still nearer to what is before it: the last word of a line.
@@ -113,4 +115,6 @@ def _decided(
 def _usual_length(lengths: Floats) -> float:
     """Return what lines around are hardly ever longer than, less where their lengths differ as those of cells do."""
     middle, high, highest = np.percentile(lengths, [50, 75, 90])
+    if high > MAX_CELL_LENGTH:
+        return float(high)
     return float(high * min(1.0, middle / highest / FULL_COLUMN) ** 0.5)
