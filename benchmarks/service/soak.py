@@ -38,7 +38,7 @@ OPERATIONS = 3
 
 
 def corpus() -> list[bytes]:
-    return [*IMAGES, *(case.data for case in hostile.uploads())]
+    return [*IMAGES, *(case.make() for case in hostile.uploads())]
 
 
 async def sent(address: str, images: Iterator[bytes], *, count: int) -> list[tuple[bytes, Answer]]:
