@@ -1,4 +1,5 @@
-"""Spellings of params.yaml, before it is checked: shared mixtures by name, and what files until November 2026 held.
+"""Spellings of params.yaml, before it is checked: shared mixtures by name, and older spellings, used until
+November 2026.
 
 They listed the phases after the first as `train.then`, and stated measured figures for the card in the section `pack`.
 They are still read, so that a rollback to a tag of that time can be judged.

@@ -45,7 +45,7 @@ MIN_PIXELS = 5
 """The shortest side of a box; smaller ones cannot be read."""
 MAX_CONTRADICTED = 0.2
 """The fraction of a page's labels that another reader may contradict before the others are doubted too."""
-UPRIGHT = 1.5
+ON_ITS_SIDE = 1.5
 """A box more than this many times as high as wide, with several characters, holds a text that stands on its side."""
 
 
@@ -111,7 +111,7 @@ class PageFolder:
             return f"{text.kind}: without text"
         if min(right - left, bottom - top) < MIN_PIXELS:
             return f"{text.kind}: a box of less than {MIN_PIXELS} pixels"
-        if bottom - top > UPRIGHT * (right - left) and len(text.text) > 2:  # noqa: PLR2004
+        if bottom - top > ON_ITS_SIDE * (right - left) and len(text.text) > 2:  # noqa: PLR2004
             return f"{text.kind}: stands on its side"
         return self._doubted(page, text)
 

@@ -1,4 +1,4 @@
-"""The parts of a verdict: what was found of one signal, of unusual images and documents, of one channel."""
+"""What a drift verdict consists of: the findings on signals, unusual images, unusual documents and channels."""
 
 from dataclasses import dataclass
 

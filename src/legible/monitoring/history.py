@@ -85,7 +85,9 @@ class Day:
 
 
 class History:
-    """The checks of the last KEPT_DAYS days. A file that cannot be read or written is told once and costs no check."""
+    """The checks of the last KEPT_DAYS days; older ones are dropped at the start. A file that cannot be read or written
+    is logged once and costs no check.
+    """
 
     def __init__(self, path: Path | None = None, *, at: float = 0.0) -> None:
         self._path = path

@@ -1,6 +1,7 @@
 """Find the row of a reading in a log by the time that its id states, without searching whole files.
 
-Rows are written in order of time, but for the minute that a request may take; so the place is found by bisection.
+Rows are written in order of time, except that a row may be up to a minute late, as long as a request may take; so the
+place is found by bisection.
 """
 
 import mmap
@@ -23,7 +24,7 @@ def is_logged(folder: Path, reading_id: str) -> bool:
 
 
 def find_row(folder: Path, reading_id: str) -> Observation | None:
-    """Return the observation of a reading; None where the log does not hold it, or holds it torn or too old."""
+    """Return the observation of a reading; None where the log holds it not, or holds it torn or of an old format."""
     line = _line_of(folder, reading_id)
     if line is None:
         return None

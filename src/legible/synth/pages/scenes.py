@@ -1,4 +1,6 @@
-"""A sheet as a scanner, a fax or a camera sees it; its lines and corners move along."""
+"""A sheet as a scanner, a fax or a camera sees it; its lines move along, and in a photograph its corners; a
+scan is all sheet.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

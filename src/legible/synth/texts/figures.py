@@ -1,4 +1,4 @@
-"""Numbers, prices, dates, times, telephone numbers and codes, as on receipts, forms and screens."""
+"""Numbers, prices, measures, dates, times, telephone numbers, codes and addresses, as on receipts and screens."""
 
 import string
 from collections.abc import Callable

@@ -15,7 +15,7 @@ from legible.synth.texts.vocabulary import Vocabulary, capitalized
 Rng = np.random.Generator
 ASCII_WEIGHT, MIN_WEIGHT = 0.3, 0.1
 OFTEN = 0.001
-"""The number of words with a character from which on it is drawn less for its own sake."""
+"""The fraction of words with a character above which it is drawn less for its own sake."""
 PLACE = re.compile("<(.)>")
 FOREIGN = (
     "ΑΒΓΔΘΛΞΠΣΦΨΩαβγδεζηθλμνξπρσφχψω"
@@ -23,7 +23,7 @@ FOREIGN = (
     "←↑→↓⇒✓✔★☆♥♦●■▲►≤≥≠≈∞√∑∫∂"
     "あいうえおかのアイウエオ日本語中文国人大小上下東京"
 )
-"""Signs that no charset here has: Greek, Cyrillic, arrows and dingbats, Japanese and Chinese."""
+"""Signs that the charsets here usually lack: Greek, Cyrillic, arrows and dingbats, Japanese and Chinese."""
 
 
 @lru_cache(maxsize=1)
@@ -46,7 +46,7 @@ class RareSigns:
         self.outside = frozenset(FOREIGN) - set(vocabulary.charset.characters)
 
     def text(self, rng: Rng, letters: frozenset[str]) -> str:
-        """Return a text with a rare sign. Signs of ASCII are half as frequent as the others."""
+        """Return a text with a rare sign. Signs of ASCII have less weight than rare ones."""
         rare = self._within(letters)
         if not rare[0]:
             return self._vocabulary.word(rng)
