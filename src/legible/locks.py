@@ -10,8 +10,7 @@ from legible.errors import LegibleError
 
 @contextmanager
 def lock_file(path: Path) -> Iterator[None]:
-    """Hold the lock of a file, and wait for it while another process or thread holds it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Hold the lock of a file, and wait for it while another process or thread holds it. Its folder must be there."""
     with path.open("ab") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -152,6 +152,7 @@ def add(
 @contextmanager
 def locked_list(root: Path) -> Iterator[None]:
     """Keep others from changing the list, and what DVC tracks, from when it is read until it is written."""
+    (root / "data").mkdir(parents=True, exist_ok=True)
     with lock_file(root / "data/.lock"):
         yield
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from legible.errors import DataError, LegibleError
 from legible.files import write_text
-from legible.service.internals.of_prometheus import locked
+from legible.locks import lock_file
 from legible.untrusted_files import read_file
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ class ReloadBoard:
             return
         with ExitStack() as held:
             with _announcing(self._path):
-                held.enter_context(locked(self._path.parent, LOCK))
+                held.enter_context(lock_file(self._path.parent / LOCK))
             yield
 
     def announce(self, name: str, bundle_id: str, *, known: Collection[str]) -> None:

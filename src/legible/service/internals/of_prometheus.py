@@ -1,20 +1,19 @@
 """Private parts of prometheus_client: its histogram's buckets, and the files in which each worker counts."""
 
-import fcntl
 import shutil
 from bisect import bisect_left
 from collections import Counter as CountOf
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from prometheus_client import Histogram
 from prometheus_client.mmap_dict import MmapedDict
 
+from legible.locks import lock_file
 from legible.service.parent import is_alive
 
-COUNTS_LOCK = ".lock"
 FOLDED = "0"
 """The name that takes the place of a process id in the files of what dead workers counted."""
 
@@ -30,14 +29,9 @@ class ManyHistogram(Histogram):
             self._buckets[bucket].inc(count)
 
 
-@contextmanager
-def locked(folder: Path, name: str = COUNTS_LOCK) -> Iterator[None]:
-    """Hold a lock of the folder, else that of the counts: no other worker folds or collects meanwhile, so that no
-    count is seen twice or not.
-    """
-    with (folder / name).open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+def locked(folder: Path) -> AbstractContextManager[None]:
+    """Hold the folder's lock: no other worker folds or collects meanwhile, so that no count is seen twice or not."""
+    return lock_file(folder / ".lock")
 
 
 def fold_dead_workers(folder: Path) -> None:
