@@ -1,16 +1,20 @@
 """From maps to lines: the maps that the network is taught give back the lines that they were made from."""
 
 import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar
 
 import cv2
 import numpy as np
 import pytest
 from truth_detector import TruthDetector
 
-from legible.detection.detector import network_input
+from legible.detection import detector
+from legible.detection.detector import LineDetector, network_input
 from legible.detection.geometry import LineShape, moved_points, rotation
 from legible.detection.lines import FoundLine, estimated_line_height, find_lines, typical_height
-from legible.detection.maps import PageMaps
+from legible.detection.maps import STRIDE, PageMaps
 from legible.detection.straighten import cut_line, page_polygon
 
 SHAPE = (400, 600)
@@ -117,6 +121,40 @@ def test_input_is_ink_on_paper_in_whole_multiples() -> None:
     ready = network_input(np.zeros((40, 33), np.uint8))
     assert ready.shape == (64, 64)
     assert (ready[0, 0], ready[50, 0]) == (1.0, 0.0)
+
+
+class BlockMeans:
+    """In place of a LiteRT interpreter: the mean of each cell of the input in all maps. Keeps the heights of inputs."""
+
+    heights: ClassVar[list[int]] = []
+
+    def __init__(self, *_: object, **__: object) -> None:
+        pass
+
+    def get_signature_runner(self) -> Callable[..., dict[str, np.ndarray]]:
+        return self._run
+
+    def _run(self, *, image: np.ndarray) -> dict[str, np.ndarray]:
+        self.heights.append(image.shape[1])
+        _, rows, columns, _ = image.shape
+        cells = image.reshape(rows // STRIDE, STRIDE, columns // STRIDE, STRIDE).mean(axis=(1, 3))[None, :, :, None]
+        return {"probabilities": np.repeat(cells, 3, axis=-1), "heights": np.repeat(cells, 2, axis=-1)}
+
+
+@pytest.mark.parametrize("rows", [512, 513, 600, 1030, 1031])
+def test_a_large_page_goes_through_the_network_in_bands_with_the_same_maps(
+    rows: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "detector.tflite").touch()
+    monkeypatch.setattr(detector, "Interpreter", BlockMeans)
+    page = np.random.default_rng(0).integers(0, 255, (rows, 96)).astype(np.uint8)
+    whole = LineDetector(tmp_path / "detector.tflite").maps(page)
+    BlockMeans.heights.clear()
+    monkeypatch.setattr(detector, "MAX_PIXELS_AT_ONCE", 96 * 512)
+    banded = LineDetector(tmp_path / "detector.tflite").maps(page)
+    assert max(BlockMeans.heights) <= 512
+    for name, values in vars(whole).items():
+        assert np.array_equal(getattr(banded, name), values), name
 
 
 def test_an_upright_line_is_cut_as_it_is() -> None:

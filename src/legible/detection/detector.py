@@ -1,6 +1,7 @@
 """The line detector as it is served: from a grey page to maps at a quarter of its size. LiteRT, never Keras."""
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,13 @@ import numpy.typing as npt
 from ai_edge_litert.interpreter import Interpreter
 
 from legible.arrays import GreyImage
-from legible.detection.maps import HEIGHT_UNIT, MULTIPLE, STRIDE, PageMaps
+from legible.detection.maps import HEIGHT_UNIT, MULTIPLE, STRIDE, Map, PageMaps
 from legible.errors import BundleError
+
+MAX_PIXELS_AT_ONCE = 2_000_000
+"""A page with more pixels goes through the network in bands: it takes 30 MiB for a million pixels."""
+OVERLAP = 128
+"""The pixels of a page that a band sees above and below its own, a multiple of MULTIPLE."""
 
 
 class LineDetector:
@@ -25,17 +31,33 @@ class LineDetector:
 
     def maps(self, image: GreyImage) -> PageMaps:
         """Return the maps of a page (H, W), as many cells as it fills."""
-        rows, columns = image.shape
+        parts = [self._maps(image[seen], kept) for seen, kept in _bands(*image.shape)]
+        return PageMaps(*(np.concatenate(rows) for rows in zip(*parts, strict=True)))
+
+    def _maps(self, image: GreyImage, kept: slice) -> tuple[Map, ...]:
+        """Return the maps of a band of a page, and of its rows of cells those that are `kept`."""
         output: dict[str, Any] = self._runner()(image=network_input(image)[None, :, :, None])
-        down, across = -(-rows // STRIDE), -(-columns // STRIDE)
-        core, gap, sheet = np.moveaxis(output["probabilities"][0, :down, :across], -1, 0)
-        above, below = np.moveaxis(output["heights"][0, :down, :across] * HEIGHT_UNIT, -1, 0)
-        return PageMaps(core, gap, sheet, above, below)
+        across = -(-image.shape[1] // STRIDE)
+        core, gap, sheet = np.moveaxis(output["probabilities"][0, kept, :across], -1, 0)
+        above, below = np.moveaxis(output["heights"][0, kept, :across] * HEIGHT_UNIT, -1, 0)
+        return core, gap, sheet, above, below
 
     def _runner(self) -> Any:
         if not hasattr(self._threads, "runner"):
             self._threads.runner = Interpreter(str(self._model), num_threads=1).get_signature_runner()
         return self._threads.runner
+
+
+def _bands(rows: int, columns: int) -> Iterator[tuple[slice, slice]]:
+    """Yield the rows of a page that the network sees at once, and which of their rows of cells are the band's own."""
+    fitting = MAX_PIXELS_AT_ONCE // columns - 2 * OVERLAP
+    own = max(fitting - fitting % MULTIPLE, 2 * OVERLAP)
+    if rows * columns <= MAX_PIXELS_AT_ONCE or own >= rows:
+        own = rows
+    for start in range(0, rows, own):
+        stop = min(start + own, rows)
+        first, last = max(start - OVERLAP, 0), min(stop + OVERLAP, rows)
+        yield np.s_[first:last], np.s_[(start - first) // STRIDE : -(-(stop - first) // STRIDE)]
 
 
 def network_input(image: GreyImage) -> npt.NDArray[np.float32]:
