@@ -57,8 +57,24 @@ def test_a_score_begins_at_the_start_and_ends_at_the_maximum() -> None:
 
 def test_documents_in_one_direction_add_up_and_those_in_others_hardly() -> None:
     one, all_ways = np.eye(4)[[0, 0, 0, 0]], np.eye(4)
-    assert Lying(np.full(4, 2.0), one).length == pytest.approx(2)
-    assert Lying(np.full(4, 2.0), all_ways).length == pytest.approx(1)
+    assert Lying(np.full(4, 2.0), one).length == pytest.approx(2 * 3 / 4)
+    assert Lying(np.full(4, 2.0), all_ways).length == pytest.approx(2 * 3**0.5 / 4)
+
+
+@pytest.mark.parametrize("documents", [5, 10, 60])
+def test_a_single_document_unlike_all_others_is_no_drift_and_some_alike_are(documents: int) -> None:
+    usual = np.random.default_rng(3).normal(0, 0.3, (documents, SIGNALS))
+    images = np.full(documents, 20.0)
+    usual[0] = 9.0
+    assert rule().lying(usual, images).length == 0
+    usual[: documents // 2] = 9.0
+    assert rule().lying(usual, images).length > rule().threshold(images)
+
+
+def test_of_a_window_the_document_that_adds_most_is_left_out() -> None:
+    lying = Lying(np.asarray([2.0, 1.0, 0.5, 0.0]), np.eye(3)[[0, 1, 1, 2]])
+    assert lying.length == pytest.approx(1.5 / 4)
+    assert Lying(np.zeros(0), np.zeros((0, 3))).length == 0
 
 
 def test_a_document_that_lies_apart_scores_high_and_one_in_the_middle_not() -> None:

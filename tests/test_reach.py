@@ -7,6 +7,7 @@ import pytest
 from test_documents import trained
 from test_odd_documents import rule
 
+from legible.drift.odd_documents import MAX_SCORE, Lying
 from legible.drift.reach import reach_of, reach_said
 
 
@@ -26,7 +27,14 @@ def test_one_document_fewer_than_it_says_reaches_no_threshold() -> None:
     reach = reach_of(replace(trained(), documents=own, bunching=20.0), 1000)
     assert reach.documents is not None
     threshold = own.threshold(np.full(50, 20.0))
-    assert (reach.documents - 1) * 2 / 50 < threshold <= reach.documents * 2 / 50
+    fewer, enough = (mean_length(number, of=50) for number in (reach.documents - 1, reach.documents))
+    assert fewer < threshold <= enough
+
+
+def mean_length(documents: int, *, of: int) -> float:
+    """The length of the mean of a window in which so many documents lie as far out as can be, in one direction."""
+    scores = np.where(np.arange(of) < documents, MAX_SCORE, 0.0)
+    return Lying(scores, np.tile([1.0, 0.0], (of, 1))).length
 
 
 def test_a_reference_without_documents_says_so_in_words() -> None:

@@ -50,7 +50,9 @@ class UnusualDrift:
 
 @dataclass(frozen=True)
 class DocumentDrift:
-    """Documents that lie further out than 95 % of the baseline's: how many of all, and how far out in one direction."""
+    """Documents that lie further out than 95 % of the baseline's: how many of all, and how far out in one direction
+    without the furthest of them.
+    """
 
     far: int
     documents: int

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from legible.drift.documents import OUTLIERS
 from legible.drift.odd_documents import MAX_SCORE
 from legible.drift.reference import EDGES, Reference
 from legible.drift.unusual import EXPECTED
@@ -45,9 +46,9 @@ def reach_of(reference: Reference, images: int) -> Reach:
     of_documents = max(round(images / bunching), 1)
     documents = None
     if reference.documents:
-        # the mean of k scores of the maximum in one direction, of n documents, is k * MAX_SCORE / n
+        # the mean of k scores of the maximum in one direction, of n documents, is k * MAX_SCORE / n; some are left out
         limit = reference.documents.threshold(np.full(of_documents, float(max(round(bunching), 1))))
-        documents = math.ceil(limit * of_documents / MAX_SCORE)
+        documents = math.ceil(limit * of_documents / MAX_SCORE) + OUTLIERS
     return Reach(images, moved, unusual + EXPECTED if unusual is not None else None, documents, of_documents)
 
 
