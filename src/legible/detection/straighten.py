@@ -1,5 +1,7 @@
 """A line cut out of its page, upright and straight, with a little of its surroundings."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import numpy.typing as npt
@@ -34,12 +36,22 @@ def page_polygon(shape: LineShape, start: float, stop: float) -> PagePoints:
     """Return the part of a line between two fractions of the length of its cut, MARGIN included, as a polygon on the
     page.
     """
-    upper, lower = _edges_at(shape, 64, MARGIN)
-    places = np.linspace(start, stop, max(2, round((stop - start) * len(shape.upper)) + 1))
-    at = np.clip(places * len(upper) - 0.5, 0, len(upper) - 1)
-    index = np.arange(len(upper))
-    edges = [np.stack([np.interp(at, index, edge[:, axis]) for axis in (0, 1)], axis=1) for edge in (upper, lower)]
-    return np.concatenate([edges[0], edges[1][::-1]])
+    return page_polygons(shape, [(start, stop)])[0]
+
+
+def page_polygons(shape: LineShape, spans: Sequence[tuple[float, float]]) -> list[PagePoints]:
+    """Return `page_polygon` of several parts of one line."""
+    edges = _edges_at(shape, 64, MARGIN)
+    return [_between(edges, start, stop, len(shape.upper)) for start, stop in spans]
+
+
+def _between(edges: tuple[PagePoints, PagePoints], start: float, stop: float, points: int) -> PagePoints:
+    """Return the polygon between two fractions of edges; a whole line has so many points on each."""
+    places = np.linspace(start, stop, max(2, round((stop - start) * points) + 1))
+    index = np.arange(len(edges[0]))
+    at = np.clip(places * len(index) - 0.5, 0, len(index) - 1)
+    upper, lower = (np.stack([np.interp(at, index, edge[:, axis]) for axis in (0, 1)], axis=1) for edge in edges)
+    return np.concatenate([upper, lower[::-1]])
 
 
 def _upright(image: GreyImage, shape: LineShape, margin: float) -> GreyImage:

@@ -6,20 +6,21 @@ order, and their places are those in the image as it was sent.
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 
 from legible.arrays import GreyImage, Matrix
+from legible.batched import batched
 from legible.detection.geometry import LineShape, moved_points, rotation
 from legible.detection.lines import FoundLine, find_lines
 from legible.detection.maps import Detector
 from legible.detection.order import reading_order
 from legible.detection.orientation import Evidence, best_turn, evidence_of, skew_degrees, turned, turned_back
 from legible.detection.outline import find_outline, flattened
-from legible.detection.straighten import cut_line, page_polygon
+from legible.detection.straighten import cut_line, page_polygons
 from legible.errors import ImageError
 from legible.pages.clock import PageClock, naming_page
 from legible.pages.corners import sheet_corners
@@ -72,6 +73,8 @@ class Upright:
     angle: float
     outline: Polygon
     lines: tuple[FoundLine, ...]
+    read: Mapping[int, Reading] = field(default_factory=dict)
+    """Readings of its longest lines, by the line's place in `lines`."""
 
 
 class PageReader:
@@ -160,8 +163,9 @@ class PageReader:
 
         def evidence(turn: int) -> Evidence:
             clock.check()
-            looks[turn] = self._look(image, turn, find_sheet=find_sheet and self._options.find_sheet)
-            return self._evidence(looks[turn])
+            look = self._look(image, turn, find_sheet=find_sheet and self._options.find_sheet)
+            looks[turn] = dataclasses.replace(look, read=self._longest_read(look))
+            return _evidence(looks[turn])
 
         best = looks[best_turn(evidence)]
         check_count(len(best.lines), "marks that look like lines")
@@ -182,34 +186,41 @@ class PageReader:
             back = back @ level_back
         return Upright(sheet, back, turn, angle, outline, tuple(find_lines(self._detector, sheet)))
 
-    def _evidence(self, look: Upright) -> Evidence:
-        """Return how well the longest lines read; a page on its side may have more of them than can be lines."""
+    def _longest_read(self, look: Upright) -> dict[int, Reading]:
+        """Return the readings of the longest lines; a page on its side may have more of them than can be lines."""
         asked = 0 if len(look.lines) > MAX_LINES else ASKED_LINES
-        longest = sorted(look.lines, key=lambda line: -line.shape.length)[:asked]
-        readings = self._recognizer.read([cut_line(look.image, line.shape) for line in longest])
-        sure = [mean_confidence(reading) for reading in readings]
-        elongations = [line.shape.length / line.shape.height for line in look.lines]
-        return evidence_of(sure, [len(reading.text) for reading in readings], elongations)
+        longest = sorted(range(len(look.lines)), key=lambda place: -look.lines[place].shape.length)[:asked]
+        return dict(zip(longest, self._readings(look, longest), strict=True))
+
+    def _readings(self, upright: Upright, places: Sequence[int]) -> list[Reading]:
+        return self._recognizer.read([cut_line(upright.image, upright.lines[place].shape) for place in places])
 
     def _read_lines(self, upright: Upright, clock: PageClock) -> Iterator[tuple[FoundLine, Reading]]:
         """Yield the lines with their readings."""
-        for start in range(0, len(upright.lines), READ_TOGETHER):
+        for places in batched(range(len(upright.lines)), READ_TOGETHER):
             clock.check()
-            some = upright.lines[start : start + READ_TOGETHER]
-            readings = self._recognizer.read([cut_line(upright.image, line.shape) for line in some])
-            yield from zip(some, readings, strict=True)
+            wanted = [place for place in places if place not in upright.read]
+            readings = {**upright.read, **dict(zip(wanted, self._readings(upright, wanted), strict=True))}
+            yield from ((upright.lines[place], readings[place]) for place in places)
 
     def _line_result(self, upright: Upright, line: FoundLine, reading: Reading, usual: float) -> LineResult:
         image = cut_line(upright.image, line.shape)
-        spans = word_spans(image, reading.text)
-        words = []
-        for text, span, sure in zip(reading.text.split(), spans, _word_confidences(reading), strict=True):
-            place = moved_points(page_polygon(line.shape, *span), upright.back)
-            words.append(WordResult(text, sure, _polygon(place)))
+        places = page_polygons(line.shape, word_spans(image, reading.text))
+        words = [
+            WordResult(text, sure, _polygon(moved_points(place, upright.back)))
+            for text, place, sure in zip(reading.text.split(), places, _word_confidences(reading), strict=True)
+        ]
         polygon = _polygon(moved_points(line.shape.polygon, upright.back))
         reading_id = self._observe(image, reading)
         confidence = self._trust.confidence(line, reading, usual_height=usual)
         return LineResult(reading.text.strip(), confidence, polygon, tuple(words), reading_id)
+
+
+def _evidence(look: Upright) -> Evidence:
+    """Return how well the longest lines read."""
+    sure = [mean_confidence(reading) for reading in look.read.values()]
+    elongations = [line.shape.length / line.shape.height for line in look.lines]
+    return evidence_of(sure, [len(reading.text) for reading in look.read.values()], elongations)
 
 
 def check_count(count: int, what: str) -> None:
