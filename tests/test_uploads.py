@@ -52,6 +52,18 @@ def test_a_part_without_a_file_name_is_told_to_have_one() -> None:
     assert "no file name; send the image as a file, with a file name" in answer.json()["message"]
 
 
+@pytest.mark.parametrize("boundary", [r"x\"; charset=undefined", r"x\"; charset=hex; y=\"z"])
+def test_a_boundary_that_would_name_a_charset_is_refused(boundary: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    look_up = codecs.lookup
+    monkeypatch.setattr(
+        "starlette.formparsers.codecs",
+        type("Codecs", (), {"lookup": staticmethod(lambda name: asked.append(name) or look_up(name))}),
+    )
+    answer = post(**form('name="image"; filename="a"', kind=f'multipart/form-data; boundary="{boundary}"'))
+    assert (answer.status_code, asked) == (400, [])
+
+
 @pytest.mark.parametrize("charset", ["undefined", "utf-16", "x" * 30_000, "idna", "hex"])
 def test_other_charsets_are_refused_and_never_looked_up(charset: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def look_up(name: str) -> codecs.CodecInfo:

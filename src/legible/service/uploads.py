@@ -61,9 +61,11 @@ async def _form(request: Request, *, field: str, max_files: int) -> FormData:
         raise BadRequestError(f"the charset {charset[:40]!r} of the form is not read; send UTF-8, or name none")
     if not options.get(b"boundary"):
         raise BadRequestError("the multipart form names no boundary; let your HTTP client make the Content-Type")
-    boundary = options[b"boundary"].decode("latin-1")
+    content_type = f'multipart/form-data; boundary="{options[b"boundary"].decode("latin-1")}"'
+    if parse_options_header(content_type) != (kind, {b"boundary": options[b"boundary"]}):  # it would name a charset
+        raise BadRequestError("the boundary of the multipart form holds quotes; let your HTTP client make one")
     parser = _InMemoryParser(
-        Headers({"content-type": f'multipart/form-data; boundary="{boundary}"'}),
+        Headers({"content-type": content_type}),
         request.stream(),
         max_files=max_files,
         max_fields=MAX_FIELDS,
