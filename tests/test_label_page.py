@@ -195,3 +195,15 @@ class TestByKeyboard:
         page.keyboard.press("Enter")
         expect(page.locator("#said")).to_contain_text("key of its own")
         expect(page.locator("#key")).to_be_focused()
+
+    def test_an_image_that_was_deleted_meanwhile_makes_room_for_the_next(
+        self, page: Page, service: Service, folder: Path
+    ) -> None:
+        self.begin(page, service.address)
+        gone = page.evaluate("item.reading_id")
+        next((folder / "images").rglob(f"{gone}.png")).unlink()
+        page.keyboard.press("Enter")
+        expect(page.locator("#said")).to_contain_text("past its retention")
+        page.wait_for_function("gone => item.reading_id !== gone", arg=gone)
+        page.keyboard.press("Escape")
+        expect(page.locator("#said")).to_have_text("")

@@ -10,9 +10,11 @@ from PIL import Image
 
 from legible.errors import DataError
 from legible.labelling.desk import LabelDesk, LabelRefusedError, Seen
+from legible.labelling.disputes import Disputes
 from legible.labelling.drawn import drawn_labels
 from legible.labelling.labels import MAX_LENGTH, Label, LabelBook, LabelLog, faults_of, read_rows
 from legible.observations.chance import is_at_random
+from legible.observations.forget import Unreached, forget_rows
 from legible.observations.page_row import PageObservation
 from legible.observations.row import Observation
 from legible.observations.shadow import ShadowRow
@@ -37,8 +39,9 @@ def desk(folder: Path, names: list[str], *, worker: str = "1", shadow: Path | No
         images=folder / "images",
         labels=folder / "labels",
         worker=worker,
-        bundle="0123456789ab",
-        see=lambda path: Seen(f"read {path.stem[-2:]}", places[path.stem] / 100, unusual=places[path.stem]),
+        see=lambda path: Seen(
+            f"read {path.stem[-2:]}", places[path.stem] / 100, unusual=places[path.stem], bundle="0123456789ab"
+        ),
         shadow=shadow,
     )
     made.refresh(limit=1000)
@@ -196,6 +199,52 @@ def test_undo_returns_the_image_with_nothing_said_of_it(tmp_path: Path) -> None:
         at_desk.undo("ann", at=3.0)
 
 
+def test_an_undo_of_an_image_that_is_kept_no_more_takes_nothing_back(tmp_path: Path) -> None:
+    at_desk = desk(tmp_path, CHOSEN[:3])
+    names = [label_next(at_desk, "ann") for _ in range(2)]
+    (tmp_path / "images/v1/20261129T10" / f"{names[1]}.png").unlink()
+    at_desk.refresh(limit=10)
+    for _ in range(2):
+        with pytest.raises(LabelRefusedError, match="is kept no more; the label stays") as refused:
+            at_desk.undo("ann", at=2.0)
+        assert refused.value.status == 409
+    assert [row.verdict for row in read_rows(tmp_path / "labels")] == ["text", "text"]
+
+
+def test_an_image_that_another_process_handed_out_is_known(tmp_path: Path) -> None:
+    mine, theirs = desk(tmp_path, CHOSEN[:2], worker="1"), desk(tmp_path, CHOSEN[:2], worker="2")
+    del theirs._seen[CHOSEN[0]]  # noqa: SLF001
+    theirs.label(labeller="ann", reading_id=CHOSEN[0], verdict="text", text="a", revision=0, at=1.0)
+    assert [row.reading_id for row in read_rows(tmp_path / "labels")] == [CHOSEN[0]]
+    assert mine.progress("ann").own == 1
+
+
+def test_images_that_cannot_be_read_are_no_obstacle_to_others(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    at_desk = desk(tmp_path, CHOSEN[:6])
+    at_desk._seen.clear()  # noqa: SLF001
+    see = at_desk._see  # noqa: SLF001
+    at_desk._see = lambda path: None if path.stem in CHOSEN[:4] else see(path)  # noqa: SLF001
+    assert [at_desk.refresh(limit=4) for _ in range(3)] == [2, 0, 0]
+    assert at_desk.progress("ann").images == 2
+    assert len(caplog.records) == 4
+    assert "cannot be read" in caplog.text
+
+
+def test_a_picture_that_no_reading_is_of_is_not_handed_out(tmp_path: Path) -> None:
+    at_desk = desk(tmp_path, CHOSEN[:1])
+    Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "images/v1/20261129T10/stray.png")
+    at_desk.refresh(limit=10)
+    assert at_desk.progress("ann").images == 1
+
+
+def test_what_was_forgotten_meanwhile_is_nobodys_label_any_more(tmp_path: Path) -> None:
+    at_desk = desk(tmp_path, CHOSEN[:2])
+    name = label_next(at_desk, "ann")
+    assert at_desk.progress("ann").own == 1
+    assert forget_rows(tmp_path / "labels", {name}, Unreached()) == 1
+    assert at_desk.progress("ann").own == 0
+
+
 def test_an_image_that_is_not_kept_is_unknown(tmp_path: Path) -> None:
     at_desk = desk(tmp_path, CHOSEN[:1])
     for call in (lambda: at_desk.item(CHOSEN[1], "ann"), lambda: at_desk.image(CHOSEN[1])):
@@ -216,7 +265,7 @@ def test_new_images_are_looked_at_a_few_at_a_time(tmp_path: Path) -> None:
     at_desk = desk(tmp_path, CHOSEN[:2])
     for name in CHOSEN[2:6]:
         Image.fromarray(np.zeros((4, 4), np.uint8)).save(tmp_path / "images/v1/20261129T10" / f"{name}.png")
-    at_desk._see = lambda _: Seen("", 0.0, 0.0)  # noqa: SLF001
+    at_desk._see = lambda _: Seen("", 0.0, 0.0, "")  # noqa: SLF001
     assert at_desk.refresh(limit=3) == 1
     assert at_desk.refresh(limit=3) == 0
     assert at_desk.progress("ann").images == 6
@@ -233,6 +282,27 @@ def test_rows_say_what_was_shown(tmp_path: Path) -> None:
 
 def shadowed(reading_id: str, *, agrees: bool) -> str:
     return ShadowRow(1.0, reading_id, "a", "b", agrees, 0.5, 0.5, 1, 2, 0.1, 0.1).to_json() + "\n"
+
+
+def test_a_row_names_the_bundle_that_read_what_was_shown(tmp_path: Path) -> None:
+    at_desk = desk(tmp_path, BLIND[:2])
+    for name, bundle in zip(BLIND[:2], ("000000000001", "000000000002"), strict=True):
+        at_desk._seen[name] = Seen("a", 0.5, 0.0, bundle)  # noqa: SLF001
+    names = [label_next(at_desk, "ann") for _ in range(2)]
+    assert {row.reading_id: row.bundle for row in read_rows(tmp_path / "labels")} == {
+        BLIND[0]: "000000000001", BLIND[1]: "000000000002"
+    }  # fmt: skip
+    assert sorted(names) == sorted(BLIND[:2])
+
+
+def test_the_shadow_log_is_looked_at_once_for_an_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_desk = desk(tmp_path, CHOSEN[:6])
+    for _ in range(2):
+        label_next(at_desk, "ann")
+    asked = []
+    monkeypatch.setattr(Disputes, "readings", lambda _: asked.append(1) or frozenset())
+    assert at_desk.next("ann") is not None
+    assert len(asked) == 1
 
 
 def test_every_third_image_is_one_on_which_champion_and_candidate_differ(tmp_path: Path) -> None:

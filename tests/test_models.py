@@ -17,6 +17,7 @@ from serving import served
 from legible.client import Client, ServiceError
 from legible.config import ServiceSettings
 from legible.errors import BundleError, SettingsError
+from legible.labelling.labels import read_rows
 from legible.recognition.bundle import Bundle, load_bundle, read_manifest
 from legible.recognition.named_bundles import DEFAULT, named_bundles
 from legible.service import models as models_module
@@ -575,3 +576,73 @@ def test_twenty_reloads_under_load_lose_no_request(
             caller.join()
     assert not wrong
     assert min(count) > 20
+
+
+def labelling(folders: Mapping[str, Path], place: Path) -> ServiceSettings:
+    """Settings of a service with one kept image to label."""
+    hour = place / "images/v1/20261129T10"
+    hour.mkdir(parents=True)
+    (hour / "20261129T10-7-000000000000.png").write_bytes(IMAGES[0])
+    own = {"images_folder": str(place / "images"), "labels_folder": str(place / "labels")}
+    return settings_for(folders, place, label_keys=(entry("ann", KEY),), **own)
+
+
+async def labelled_next(client: httpx.AsyncClient) -> dict[str, Any]:
+    item: dict[str, Any] = (await client.get("/label/next", headers={"X-API-Key": KEY})).json()["item"]
+    label = {"reading_id": item["reading_id"], "verdict": "text", "text": "a", "revision": item["revision"]}
+    assert (await client.post("/label", json=label, headers={"X-API-Key": KEY})).status_code == 200
+    return item
+
+
+def test_a_label_names_the_bundle_that_read_its_image_after_a_reload_too(
+    folders: dict[str, Path], tmp_path: Path
+) -> None:
+    served_folder = tmp_path / "served"
+    shutil.copytree(folders["english"], served_folder)
+    before = read_manifest(served_folder).bundle_id
+    own = labelling({DEFAULT: served_folder}, tmp_path)
+    api = Api(own)
+    models = open_models(own, worker="1")
+    api.start(models)
+
+    async def calls() -> None:
+        transport = httpx.ASGITransport(build_app(api))
+        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+            await labelled_next(client)
+            shutil.rmtree(served_folder)
+            shutil.copytree(folders["rotated"], served_folder)
+            models.reload(DEFAULT)
+            name = "20261129T10-7-000000000001"
+            (tmp_path / f"images/v1/20261129T10/{name}.png").write_bytes(IMAGES[0])
+            assert (await labelled_next(client))["reading_id"] == name
+
+    try:
+        asyncio.run(calls())
+    finally:
+        api.close()
+    rows = read_rows(tmp_path / "labels")
+    assert [(row.bundle, row.read) for row in rows] == [
+        (before, "Hamburg"), (read_manifest(folders["rotated"]).bundle_id, "Hnzohet")
+    ]  # fmt: skip
+
+
+def test_labelling_waits_for_no_reading_and_no_reading_for_it(folders: dict[str, Path], tmp_path: Path) -> None:
+    own = labelling({DEFAULT: folders["english"]}, tmp_path)
+    api = Api(own)
+    api.start(open_models(own, worker="1"))
+    done = threading.Event()
+
+    async def calls() -> None:
+        transport = httpx.ASGITransport(build_app(api))
+        async with httpx.AsyncClient(transport=transport, base_url="http://here") as client:
+            busy = asyncio.ensure_future(api.in_thread(done.wait, 20))
+            async with asyncio.timeout(15):
+                await labelled_next(client)
+            done.set()
+            await busy
+
+    try:
+        asyncio.run(calls())
+    finally:
+        done.set()
+        api.close()

@@ -162,8 +162,7 @@ def test_what_is_asked_for_is_handed_out_first(service: Path) -> None:
         images=service / "images",
         labels=service / "labels",
         worker="1",
-        bundle="b",
-        see=lambda path: Seen("x", int(path.stem[-3:], 16) / 1000, 0.0),
+        see=lambda path: Seen("x", int(path.stem[-3:], 16) / 1000, 0.0, "b"),
     )
     wanted = [name for name in map(reading_id, range(60)) if not is_at_random(name, kept=1.0)][-3:]
     save_wanted(service / "labels", wanted)

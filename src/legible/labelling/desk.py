@@ -6,6 +6,7 @@ that are kept at random, by the digest of their id, are blind: every labeller se
 labellers agree, and what the model gets right of all that it reads. Every tenth image that is handed out is blind.
 """
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +17,14 @@ from legible.labelling.disputes import Disputes
 from legible.labelling.labels import Label, LabelBook, LabelLog, LabelVerdict, faults_of, read_rows
 from legible.labelling.wanted import load_wanted
 from legible.observations.chance import chance_of, is_at_random
-from legible.observations.image_log import kept_image, kept_images
-from legible.observations.layout import FOLDER
+from legible.observations.image_log import kept_image, kept_paths
+from legible.observations.layout import FOLDER, READING_ID
 
 BLIND_ONE_IN = 10
 DISPUTED_TURN = 2
 """The turn of three on which an image comes that a champion and its candidate read differently."""
 Drawn = Literal["blind", "chosen"]
+log = logging.getLogger(__name__)
 
 
 class LabelRefusedError(LegibleError):
@@ -35,11 +37,12 @@ class LabelRefusedError(LegibleError):
 
 @dataclass(frozen=True)
 class Seen:
-    """The model's reading of a kept image."""
+    """The model's reading of a kept image, and the id of the bundle that read it."""
 
     text: str
     confidence: float
     unusual: float
+    bundle: str
 
 
 @dataclass(frozen=True)
@@ -76,37 +79,40 @@ class LabelDesk:
         images: Path,
         labels: Path,
         worker: str,
-        bundle: str,
         see: Callable[[Path], Seen | None],
         retention_days: int = 0,
         shadow: Path | None = None,
         kept: float = 1.0,
     ) -> None:
-        """Hand out the images of a folder, which holds the fraction `kept` of all that were read."""
+        """Hand out the images of a folder, which holds the fraction `kept` of all that were read.
+
+        `see` reads an image; it returns None for one that cannot be read.
+        """
         self._images = images
         self._labels = labels
         self._log = LabelLog(labels, worker=worker, retention_days=retention_days)
-        self._bundle = bundle
         self._see = see
         self._kept = kept
         self._seen: dict[str, Seen] = {}
-        self._sizes: tuple[tuple[str, int], ...] = ()
+        self._blind: dict[str, bool] = {}
+        self._unreadable: set[str] = set()
+        self._files: tuple[tuple[str, int, int], ...] = ()
         self._read = LabelBook({}, {})
         self._wanted: frozenset[str] = frozenset()
         self._disputes = Disputes(shadow)
 
     def refresh(self, *, limit: int) -> int:
         """Look at kept images that are new, at most `limit` of them; return how many are left to look at."""
-        ids = {path.stem: path for path in kept_images(self._images)}
+        paths = {name: path for name, path in kept_paths(self._images).items() if READING_ID.fullmatch(name)}
         self._wanted = load_wanted(self._labels)
-        for gone in self._seen.keys() - ids.keys():
+        for gone in self._seen.keys() - paths.keys():
             del self._seen[gone]
-        new = [(name, path) for name, path in ids.items() if name not in self._seen]
-        new.sort(key=lambda one: one[0] not in self._wanted)
-        for name, path in new[:limit]:
-            seen = self._see(path)
-            if seen is not None:
-                self._seen[name] = seen
+            self._blind.pop(gone, None)
+        self._unreadable &= paths.keys()
+        new = [name for name in paths if name not in self._seen and name not in self._unreadable]
+        new.sort(key=lambda name: name not in self._wanted)
+        for name in new[:limit]:
+            self._look_at(name, Path(paths[name]))
         return max(len(new) - limit, 0)
 
     def next(self, labeller: str) -> Item | None:
@@ -146,16 +152,22 @@ class LabelDesk:
             raise LabelRefusedError(409, f"{reading_id} was labelled meanwhile; look at it again")
         seen = self._seen[reading_id]
         label = Label(
-            at, reading_id, labeller, verdict, text, item.drawn, seen.text, round(seen.confidence, 4), self._bundle
+            at, reading_id, labeller, verdict, text, item.drawn, seen.text, round(seen.confidence, 4), seen.bundle
         )
         self._log.append(label)
         return label
 
     def undo(self, labeller: str, *, at: float) -> Item:
-        """Take back this labeller's last label and return its image. Raise LabelRefusedError where there is none."""
+        """Take back this labeller's last label and return its image.
+
+        Raise LabelRefusedError where there is none, or where its image is kept no more: nobody could see what was
+        taken back.
+        """
         last = self._book().last.get(labeller, ())
         if not last:
             raise LabelRefusedError(409, "there is nothing to undo")
+        if not self._is_known(last[-1]):
+            raise LabelRefusedError(409, f"the image of your last label, {last[-1]}, is kept no more; the label stays")
         self._log.append(Label(at, last[-1], labeller, "undo"))
         return self.item(last[-1], labeller)
 
@@ -167,12 +179,12 @@ class LabelDesk:
         return LabelProgress(len(self._seen), len(labelled), len(self._left(book, labeller)), own, compared, agreed)
 
     def _book(self) -> LabelBook:
-        """Read the labels afresh where a file has grown: other processes label the same images."""
-        files = sorted((self._labels / FOLDER).glob("*.jsonl"))
-        sizes = tuple((path.name, path.stat().st_size) for path in files)
-        if sizes != self._sizes:
+        """Read the labels afresh where a file has changed: other processes label and forget the same images."""
+        states = [(path.name, path.stat()) for path in sorted((self._labels / FOLDER).glob("*.jsonl"))]
+        files = tuple((name, state.st_size, state.st_mtime_ns) for name, state in states)
+        if files != self._files:
             self._read = LabelBook.of(read_rows(self._labels))
-            self._sizes = sizes
+            self._files = files
         return self._read
 
     def _left(self, book: LabelBook, labeller: str) -> list[str]:
@@ -188,8 +200,8 @@ class LabelDesk:
         names = list(names)
         if asked := [name for name in names if name in self._wanted]:
             return min(asked, key=chance_of)
-        disputed = [name for name in names if name in self._disputes.readings()] if turn % 3 == DISPUTED_TURN else []
-        if disputed:
+        of_two = self._disputes.readings() if turn % 3 == DISPUTED_TURN else frozenset()
+        if disputed := [name for name in names if name in of_two]:
             return min(disputed, key=lambda name: (self._seen[name].confidence, name))
         if turn % 2:
             return max(names, key=lambda name: (self._seen[name].unusual, name))
@@ -205,10 +217,29 @@ class LabelDesk:
 
     def _is_blind(self, reading_id: str) -> bool:
         """Tell whether an image is one of those that every labeller sees, however it was read."""
-        return is_at_random(reading_id, kept=self._kept)
+        if reading_id not in self._blind:
+            self._blind[reading_id] = is_at_random(reading_id, kept=self._kept)
+        return self._blind[reading_id]
 
     def _known(self, reading_id: str) -> str:
-        return reading_id if reading_id in self._seen else str(self._missing(reading_id))
+        return reading_id if self._is_known(reading_id) else str(self._missing(reading_id))
+
+    def _is_known(self, reading_id: str) -> bool:
+        """Tell whether an image is kept and can be read; the one that another process handed out is looked at now."""
+        if reading_id not in self._seen and reading_id not in self._unreadable:
+            path = kept_image(self._images, reading_id)
+            if path is not None:
+                self._look_at(reading_id, path)
+        return reading_id in self._seen
+
+    def _look_at(self, name: str, path: Path) -> None:
+        """Read an image. One that cannot be read is left out, or it would stand in the way of all others."""
+        seen = self._see(path)
+        if seen is not None:
+            self._seen[name] = seen
+        elif path.exists():
+            self._unreadable.add(name)
+            log.warning("%s: the kept image cannot be read, so it is not labelled; delete it", path)
 
     @staticmethod
     def _missing(reading_id: str) -> bytes:

@@ -4,6 +4,7 @@ An image is kept as it was read (decoded, grey) under the id of its reading: `<f
 is always an argument.
 """
 
+import os
 import queue
 import threading
 from bisect import bisect_left, insort
@@ -27,6 +28,7 @@ RECENT = 500
 MAX_PIXELS = 1_000_000
 """A larger image is not kept: those that wait for the disk are in memory."""
 MAX_QUEUED = 32
+PNG = ".png"
 
 
 class ImageSampler:
@@ -123,7 +125,16 @@ class ImageLog:
 
 def kept_images(folder: Path) -> Iterator[Path]:
     """Yield every kept image of a service's folder, the oldest hour first."""
-    yield from sorted((folder if folder.name == FOLDER else folder / FOLDER).glob("*/*.png"))
+    yield from (Path(path) for path in kept_paths(folder).values())
+
+
+def kept_paths(folder: Path) -> dict[str, str]:
+    """Return the paths of all kept images by their names without end, the oldest hour first.
+
+    A folder may hold a hundred thousand, of which making a `Path` each takes seconds.
+    """
+    place = folder if folder.name == FOLDER else folder / FOLDER
+    return {name.removesuffix(PNG): f"{hour}/{name}" for hour in _folders(place) for name in _pictures(hour)}
 
 
 def kept_image(folder: Path, reading_id: str) -> Path | None:
@@ -132,3 +143,22 @@ def kept_image(folder: Path, reading_id: str) -> Path | None:
         return None
     path = folder / FOLDER / reading_id.partition("-")[0] / f"{reading_id}.png"
     return path if path.is_file() else None
+
+
+def _folders(place: Path) -> list[str]:
+    return _entries(str(place), lambda entry: entry.is_dir(), named=lambda entry: entry.path)
+
+
+def _pictures(hour: str) -> list[str]:
+    return _entries(hour, lambda entry: entry.name.endswith(PNG), named=lambda entry: entry.name)
+
+
+def _entries(
+    folder: str, are_meant: Callable[["os.DirEntry[str]"], bool], *, named: Callable[["os.DirEntry[str]"], str]
+) -> list[str]:
+    """Return entries of a folder in order; none where the folder is not there, as after its retention."""
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(named(entry) for entry in entries if are_meant(entry))
+    except FileNotFoundError:
+        return []

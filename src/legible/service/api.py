@@ -91,15 +91,16 @@ class Api:
     @property
     def worker(self) -> Worker:
         """The worker of the default model."""
-        return self._default.worker
+        return self.default.worker
 
     @property
     def telemetry(self) -> Telemetry:
         """The telemetry of the default model."""
-        return self._default.telemetry
+        return self.default.telemetry
 
     @property
-    def _default(self) -> ServedModel:
+    def default(self) -> ServedModel:
+        """The model that reads where a request names none."""
         return self.models.open(self.models.default)
 
     async def read(self, request: Request) -> Response:

@@ -1,8 +1,10 @@
 """The calls of the labelling page: the next image, its pixels, a label, an undo. They need keys of their own."""
 
+import asyncio
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -11,10 +13,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from legible.arrays import GreyImage
 from legible.labelling.desk import Item, LabelDesk, LabelRefusedError, Seen
 from legible.observations.layout import new_worker_name
-from legible.reading import Reading
 from legible.service.api import Api
 from legible.service.keys import KeyRing
 from legible.service.middleware.key import key_refusal, shown_key
@@ -32,6 +32,7 @@ class LabelApi:
         self._api = api
         self._ring = KeyRing.of(api.settings.label_keys)
         self._desk: LabelDesk | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="labels")  # apart from what is read
 
     async def next(self, request: Request) -> Response:
         """Answer the next image for the labeller whose key was shown, the progress, and the charset."""
@@ -65,14 +66,14 @@ class LabelApi:
         )
 
     async def _answer(self, request: Request, act: Callable[[LabelDesk, str], Response]) -> Response:
-        """Answer in the thread that reads, one call after the other; errors in the shape of all."""
+        """Answer in a thread of its own, one call after the other; errors in the shape of all."""
         shown = shown_key(request.headers)
         who = self._ring.name_of(shown)
         if who is None:
             hint = "the labelling page needs a key of its own: legible key NAME makes one for LEGIBLE_LABEL_KEYS"
             return key_refusal(is_missing=not shown, count=count_error, hint=hint)
         try:
-            answer: Response = await self._api.in_thread(self._act, act, who)
+            answer = await asyncio.get_running_loop().run_in_executor(self._thread, self._act, act, who)
         except LabelRefusedError as error:
             count_error(CODES[error.status])
             return error_response(error.status, CODES[error.status], str(error))
@@ -89,12 +90,11 @@ class LabelApi:
         return act(self._desk, who)
 
     def _make_desk(self) -> LabelDesk:
-        settings, worker = self._api.settings, self._api.worker
+        settings = self._api.settings
         return LabelDesk(
             images=Path(settings.images_folder),
             labels=Path(settings.labels_folder),
             worker=new_worker_name(),
-            bundle=worker.bundle_id,
             see=self._see,
             retention_days=settings.labels_retention_days,
             shadow=Path(settings.shadow_folder),
@@ -104,14 +104,13 @@ class LabelApi:
     def _see(self, path: Path) -> Seen | None:
         """Read a kept image; None where it is gone or damaged."""
         with suppress(FileNotFoundError):
-            jobs = self._api.worker.read(self._api.worker.jobs([path.read_bytes()]))
+            model = self._api.default
+            jobs = model.worker.read(model.worker.jobs([path.read_bytes()]))
             image, reading = jobs[0].take_image(), jobs[0].reading
             if image is not None and reading is not None:
-                return self._seen(image, reading)
+                unusual = model.telemetry.unusual(image, reading)
+                return Seen(reading.text, reading.confidence, unusual, model.worker.bundle_id)
         return None
-
-    def _seen(self, image: GreyImage, reading: Reading) -> Seen:
-        return Seen(reading.text, reading.confidence, self._api.telemetry.unusual(image, reading))
 
     def _state(self, desk: LabelDesk, who: str, item: Item | None) -> Response:
         progress = asdict(desk.progress(who)) | {"unseen": self._unseen}

@@ -42,7 +42,7 @@ async function step(act) {
   }
 }
 
-async function fail(error) {
+function tell(error) {
   if (error.status === 401) {
     sessionStorage.removeItem("legible-label-key");
     at("ask").hidden = false;
@@ -50,7 +50,12 @@ async function fail(error) {
     at("key").focus();
   }
   at("said").textContent = error.status ? error.message : "The service does not answer. What you typed is still here; press Enter to send it again.";
-  if (error.status === 409) show(await (await call("/label/next")).json());
+}
+
+// Say what went wrong; where the image was labelled or deleted meanwhile, show the next one.
+async function fail(error) {
+  tell(error);
+  if (error.status === 409 || error.status === 404) show(await (await call("/label/next")).json());
 }
 
 function show(state) {
@@ -69,7 +74,7 @@ function show(state) {
   warn();
   at("text").focus();
   at("text").select();
-  showImage(item.reading_id).catch(fail);
+  showImage(item.reading_id).catch(tell);
 }
 
 async function showImage(readingId) {
