@@ -8,6 +8,7 @@ import pytest
 from drawn_words import observed, words_drawn
 
 from legible.config import ServiceSettings
+from legible.observations.corrections import Correction, read_corrections
 from legible.observations.layout import new_reading_id
 from legible.observations.log import RowLog
 from legible.service import service_logs as logs_module
@@ -69,3 +70,12 @@ def test_readings_that_nobody_made_are_not_corrected(logs: ServiceLogs, tmp_path
         assert logs.correct(new_reading_id(time.time(), WORKER), "a") is Corrected.UNKNOWN
     logs.close()
     assert kept(tmp_path) == 0
+
+
+def test_the_last_correction_by_time_holds_whichever_worker_wrote_it(tmp_path: Path) -> None:
+    for worker, at in (("1", 200.0), ("9", 100.0)):
+        path = tmp_path / f"v1/20261130T14-{worker}.jsonl"
+        path.parent.mkdir(exist_ok=True)
+        lines = [Correction(at + second, "a", f"{worker} {second}").to_json() for second in (1, 0)]
+        path.write_text("\n".join([*lines, '{"reading_id": "b", "text": "without a time"}', ""]))
+    assert read_corrections(tmp_path) == {"a": "1 1", "b": "without a time"}

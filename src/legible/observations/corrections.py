@@ -25,17 +25,20 @@ class Correction:
 
 
 def read_corrections(folder: Path) -> dict[str, str]:
-    """Return texts by reading id, the last where a reading has several; none where there is no folder.
+    """Return texts by reading id, the last by time where a reading has several; none where there is no folder.
 
-    Raise DataError for what is no regular file in it.
+    Each worker writes files of its own, so the order of files tells nothing. Raise DataError for what is no regular
+    file in the folder.
     """
-    texts: dict[str, str] = {}
+    texts: dict[str, tuple[float, str]] = {}
     for path in log_files(folder / FOLDER):
         with path.open(encoding="utf-8", errors="replace") as file:
             for line in file:
                 try:
                     fields = parse_row(line)
-                    texts[fields["reading_id"]] = fields["text"]
-                except (ValueError, KeyError, TypeError):  # torn, as rows of observations may be
+                    reading_id, text, at = fields["reading_id"], fields["text"], float(fields.get("at", 0.0))
+                    if reading_id not in texts or at >= texts[reading_id][0]:
+                        texts[reading_id] = at, text
+                except (ValueError, KeyError, TypeError, OverflowError):  # torn, as rows of observations may be
                     continue
-    return texts
+    return {reading_id: text for reading_id, (_, text) in texts.items()}
