@@ -262,6 +262,53 @@ def test_a_caller_who_reads_no_answer_is_hung_up_on() -> None:
     assert asyncio.run(run()) < 5
 
 
+LONG = b"GET /long HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+
+
+@pytest.mark.slow
+def test_a_caller_who_reads_slowly_gets_all_of_its_answer() -> None:
+    limits = ConnectionLimits(stalled_seconds=0.6)
+
+    async def run() -> int:
+        async with running(limits=limits) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1)
+            writer.write(LONG)
+            received = 0
+            with contextlib.suppress(ConnectionError):
+                while part := await reader.read(500_000):
+                    received += len(part)
+                    await asyncio.sleep(len(part) / 5_000_000)
+            writer.close()
+            return received
+
+    assert asyncio.run(run()) > 20_000_000
+
+
+@pytest.mark.slow
+def test_who_reads_nothing_goes_first_where_answers_hold_too_much_unread() -> None:
+    limits = ConnectionLimits(max_unread_bytes=30_000_000)
+
+    async def run() -> list[int]:
+        async with running(limits=limits) as port:
+            callers = []
+            for _ in range(3):
+                callers.append(await asyncio.open_connection("127.0.0.1", port, limit=1))
+                callers[-1][1].write(LONG)
+                await asyncio.sleep(0.6)
+            received = []
+            for reader, writer in callers:
+                size = 0
+                with contextlib.suppress(ConnectionError):
+                    while part := await asyncio.wait_for(reader.read(1_000_000), 5):
+                        size += len(part)
+                received.append(size)
+                writer.close()
+            return received
+
+    first, *_, last = asyncio.run(run())
+    assert first < 20_000_000 < last
+
+
 def admission(
     slots: Slots, *, handler: Any = echo_length, lines: list[str] | None = None, counted: list[str] | None = None
 ) -> AdmissionControl:

@@ -30,7 +30,10 @@ class ConnectionLimits:
     message_seconds: float = 25.0
     """The time from the end of a head to the end of the message, whether or not it was answered before."""
     stalled_seconds: float = 30.0
-    """The time for which a caller may leave an answer unread, or a closed connection open."""
+    """The time in which a caller must read so much more of an answer, or all of it, and close a closed connection."""
+    min_read_bytes: int = 1_000_000
+    max_unread_bytes: int = 200_000_000
+    """The most bytes of all answers together that callers have not read; those who read least are hung up on."""
     max_connections: int = 1000
     max_pipelined: int = 16
     """The most requests that wait on one connection for the answer to an earlier one."""
@@ -39,7 +42,9 @@ class ConnectionLimits:
 def limits_of(settings: ServiceSettings) -> ConnectionLimits:
     """Return the limits under these settings; a body that is late gets its 408 before its connection is closed."""
     return ConnectionLimits(
-        message_seconds=settings.body_seconds + GRACE_SECONDS, max_connections=settings.max_connections
+        message_seconds=settings.body_seconds + GRACE_SECONDS,
+        max_unread_bytes=settings.max_held_bytes,
+        max_connections=settings.max_connections,
     )
 
 
@@ -107,9 +112,13 @@ class LimitedConnection(Protocol):
 
     @property
     def stalled_since(self) -> float | None:
-        """The time since when the caller has left an answer unread or a closed connection open; None where it does
-        neither.
+        """The time since when the caller has read too little of an answer or left a closed connection open; None where
+        it does neither.
         """
+
+    @property
+    def unread_bytes(self) -> int:
+        """The bytes of answers that the caller has not read."""
 
 
 class Connections:
@@ -166,11 +175,18 @@ class Connections:
         for phase, seconds in self._seconds().items():
             for connection in self._overdue(phase, now - seconds):
                 connection.end_phase()
-        for connection in [one for connections in self._by_phase.values() for one in connections]:
-            stalled = connection.stalled_since
-            if stalled is not None and stalled < now - self.limits.stalled_seconds:
-                connection.hang_up()
+        self._hang_up_on_stalled(now)
         self._sweeping = loop.call_later(SWEEP_SECONDS, self._sweep, loop) if len(self) else None
+
+    def _hang_up_on_stalled(self, now: float) -> None:
+        """End the connections whose callers read too little in their time, or hold too much unread together."""
+        every = [one for connections in self._by_phase.values() for one in connections]
+        stalled = [(since, number, one) for number, one in enumerate(every) if (since := one.stalled_since) is not None]
+        unread = sum(one.unread_bytes for _, _, one in stalled)
+        for since, _, one in sorted(stalled, key=lambda each: each[:2]):
+            if since < now - self.limits.stalled_seconds or unread > self.limits.max_unread_bytes:
+                unread -= one.unread_bytes
+                one.hang_up()
 
     def _seconds(self) -> dict[ConnectionPhase, float]:
         limits = self.limits

@@ -29,6 +29,7 @@ class LimitedHttpProtocol(OpenHttpProtocol):
     _is_refused = False
     _is_too_large = False
     _stalled_since: float | None = None
+    _unread_then = 0
 
     def __init__(
         self,
@@ -68,7 +69,7 @@ class LimitedHttpProtocol(OpenHttpProtocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._stalled_since = get_running_loop().time()
+        self._stall()
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -129,10 +130,20 @@ class LimitedHttpProtocol(OpenHttpProtocol):
     # what the registry of connections asks
 
     @property
+    def unread_bytes(self) -> int:
+        return self.transport.get_write_buffer_size()
+
+    @property
     def stalled_since(self) -> float | None:
-        if self._stalled_since is None and self.transport.is_closing():
-            self._stalled_since = get_running_loop().time()
+        is_stalled = self._stalled_since is not None
+        reads_on = is_stalled and self._unread_then - self.unread_bytes >= self._limits.min_read_bytes
+        if reads_on or (not is_stalled and self.transport.is_closing()):
+            self._stall()
         return self._stalled_since
+
+    def _stall(self) -> None:
+        """Begin the time in which the caller has to read some more of its answer."""
+        self._stalled_since, self._unread_then = get_running_loop().time(), self.unread_bytes
 
     def end_phase(self) -> None:
         if self.count_waiting:  # its body is not read before its turn has come
