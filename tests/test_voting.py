@@ -1,6 +1,9 @@
 """Several readings become one, by alignment and calibrated confidence."""
 
+import asyncio
 import itertools
+import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -139,3 +142,51 @@ def test_a_service_answers_with_the_vote_and_logs_who_voted(bundle_folder: Path,
     assert escaped["model"] == "other+english"
     rows = read_back(tmp_path / "observations").observations
     assert [row.bundle for row in rows] == ["+".join(ids), "+".join(reversed(ids)), ids[0]]
+
+
+def m_is_a_quote(text: str) -> str:
+    """Return a charset file in which m and an opening quote have changed places."""
+    content = json.loads(text)
+    content["characters"] = content["characters"].translate(str.maketrans("m“", "“m"))
+    return json.dumps(content)
+
+
+def test_signs_are_plain_in_what_each_voter_reads(bundle_folder: Path, tmp_path: Path) -> None:
+    quoting = variant(bundle_folder, tmp_path / "other", {"charset.json": m_is_a_quote})
+    own = settings_for({"english": bundle_folder, "other": quoting}, tmp_path)
+
+    async def calls(client: httpx.AsyncClient) -> list[dict[str, Any]]:
+        query = "/read?model=english+other&alternatives=1&plain="
+        return [(await client.post(query + plain, files={"image": IMAGES[0]})).json() for plain in "01"]
+
+    answers = asked(own, calls)
+    others = [answer["alternatives"][0]["text"] for answer in answers]
+    assert {"Hamburg", "Ha“burg"} == {answers[0]["text"], others[0]}
+    assert {"Hamburg", 'Ha"burg'} == {answers[1]["text"], others[1]}
+
+
+def test_a_batch_that_is_voted_on_leaves_turns_to_others(
+    bundle_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slow(jobs: list[object] | object, *_: object) -> None:
+        time.sleep(0.2 * (len(jobs) if isinstance(jobs, list) else 1))
+
+    monkeypatch.setattr("legible.service.api.vote", slow)
+
+    async def calls(client: httpx.AsyncClient) -> list[str]:
+        await client.post("/read?lexicon=english", files={"image": IMAGES[1]})
+        finished: list[str] = []
+
+        async def send(name: str, path: str, files: list[tuple[str, bytes]], *, after: float) -> None:
+            await asyncio.sleep(after)
+            await client.post(path, files=files)
+            finished.append(name)
+
+        await asyncio.gather(
+            send("batch", "/read_batch?model=english+other", [("images", IMAGES[0])] * 8, after=0),
+            send("other", "/read?lexicon=english", [("image", IMAGES[1])], after=0.5),
+        )
+        return finished
+
+    two = {"english": bundle_folder, "other": bundle_folder}
+    assert asked(settings_for(two, tmp_path), calls) == ["other", "batch"]

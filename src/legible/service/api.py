@@ -198,8 +198,8 @@ class Api:
                     await model.reading.do(batch)
                 else:
                     await self.in_thread(model.worker.read, batch)
-            if len(voters) > 1:
-                await self.in_thread(vote, jobs, voters, options)
+            for job in jobs if len(voters) > 1 else ():  # one by one, so that others have their turn between them
+                await self.in_thread(vote, job, voters, options)
         except BaseException:
             hold.release()
             raise

@@ -24,16 +24,15 @@ def voters_named(said: str) -> list[str]:
     return names
 
 
-def vote(jobs: Sequence[ReadJob], models: Sequence[ServedModel], options: ReadOptions) -> None:
-    """Have the other models read what the first has read, and put the joint reading in its place."""
-    ids = SIGN.join(model.worker.bundle_id for model in models)
-    names = SIGN.join(model.name for model in models)
-    for job in jobs:
-        if job.image is None or job.reading is None:
-            continue
-        readings = [job.reading]
-        for model in models[1:]:
-            known = options.lexicon if options.lexicon in model.worker.lexicons else ""
-            decoding = model.worker.decoding(lexicon=known, alternatives=options.alternatives)
-            readings.append(model.worker.read_image(job.image, decoding))
-        job.reading, job.bundle, job.voters = combine(readings, alternatives=options.alternatives), ids, names
+def vote(job: ReadJob, models: Sequence[ServedModel], options: ReadOptions) -> None:
+    """Have the other models read what the first has read, if it has, and put the joint reading in its place."""
+    if job.image is None or job.reading is None:
+        return
+    readings = [job.reading]
+    for model in models[1:]:
+        known = options.lexicon if options.lexicon in model.worker.lexicons else ""
+        decoding = model.worker.decoding(lexicon=known, alternatives=options.alternatives, plain=options.plain)
+        readings.append(model.worker.read_image(job.image, decoding))
+    job.reading = combine(readings, alternatives=options.alternatives)
+    job.bundle = SIGN.join(model.worker.bundle_id for model in models)
+    job.voters = SIGN.join(model.name for model in models)
