@@ -2,6 +2,9 @@
 
 import dataclasses
 import json
+import socket
+import struct
+import time
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
@@ -11,6 +14,7 @@ import pytest
 from findings import DAY, HOUR, MINUTE, START, drifted, too_few, usual
 from serving import free_port
 
+from legible.monitoring import on_call
 from legible.monitoring.advice import CURES, NOTHING, WAIT
 from legible.monitoring.exporter import Exporter
 from legible.monitoring.finding import utc
@@ -210,3 +214,47 @@ def test_the_newest_runs_are_kept_and_one_of_each_day_before() -> None:
     assert sorted(gone) == sorted(
         [*(f"{n} days, {i}" for n in (5, 60) for i in (1, 2)), *(f"120 days, {i}" for i in range(3))]
     )
+
+
+def connected(address: str) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", int(address.rpartition(":")[2])), timeout=5)
+
+
+def test_who_is_slow_or_hangs_up_is_no_error(
+    address: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(on_call._Handler, "timeout", 0.2)  # noqa: SLF001
+    for sent in (b"", b"GET / HTTP/1.1\r\nX: "):
+        with connected(address) as caller:
+            caller.sendall(sent)
+            assert caller.recv(10) == b""
+    with connected(address) as caller:
+        caller.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        caller.sendall(b"GET / HTTP/1.1\r\n")
+    get(address)
+    assert "Traceback" not in capfd.readouterr().err
+
+
+def test_who_drips_is_hung_up_on(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(on_call, "MAX_SECONDS", 0.3)
+
+    def drip(caller: socket.socket) -> None:
+        for _ in range(40):
+            caller.sendall(b"x")
+            time.sleep(0.05)
+
+    with connected(address) as caller, pytest.raises(ConnectionError):
+        drip(caller)
+
+
+def test_more_callers_than_threads_are_hung_up_on(exporter: Exporter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(on_call, "MAX_CALLERS", 3)
+    port = free_port()
+    close = exporter.serve(port=port)
+    callers = [connected(f":{port}") for _ in range(4)]
+    assert callers[3].recv(10) == b""
+    for caller in callers:
+        caller.close()
+    time.sleep(0.2)
+    get(f"http://127.0.0.1:{port}")
+    close()

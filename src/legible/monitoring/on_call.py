@@ -6,14 +6,17 @@ Who reaches its address sees the most unusual images where some are kept: it lis
 import base64
 import hashlib
 import json
+import socket
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from html import escape
 from http import HTTPStatus
 from pathlib import Path
 from socketserver import ThreadingMixIn
-from threading import Thread
-from typing import TYPE_CHECKING
+from threading import BoundedSemaphore, Thread, Timer
+from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
@@ -28,6 +31,10 @@ if TYPE_CHECKING:
 
 IMAGE = "/image/"
 REFRESH_SECONDS = 60
+MAX_CALLERS = 64
+"""The most connections at a time: each has a thread."""
+MAX_SECONDS = 30.0
+"""The longest that a connection may last."""
 POLL_SECONDS = 0.05
 """How long it takes at most until a server that is told to end does."""
 PAGE_STYLE = ":root { color-scheme: light dark; } body { margin: 0; background: light-dark(#faf9f6, #16181c); } "
@@ -159,14 +166,50 @@ def _headers(answer: Answer) -> list[tuple[str, str]]:
 
 
 class _Server(ThreadingMixIn, WSGIServer):
-    """A thread for each connection, which ends with the process."""
+    """A thread for each of MAX_CALLERS connections, which ends with the process; more are hung up on."""
 
     daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._free = BoundedSemaphore(MAX_CALLERS)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._free.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print what failed here; a caller who is slow or hangs up is no error."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(WSGIRequestHandler):
     timeout = 10
     """Seconds that a caller may keep it waiting."""
+
+    def handle(self) -> None:
+        """Answer, and hang up on a caller who sends or reads drop by drop."""
+        ending = Timer(MAX_SECONDS, self._hang_up)
+        ending.daemon = True
+        ending.start()
+        try:
+            super().handle()
+        finally:
+            ending.cancel()
+
+    def _hang_up(self) -> None:
+        with suppress(OSError):  # it has gone meanwhile
+            self.connection.shutdown(socket.SHUT_RDWR)
 
     def log_message(self, *_: object) -> None:
         """Log nothing: Prometheus asks every few seconds."""
