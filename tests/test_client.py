@@ -1,6 +1,7 @@
 """The client: what it sends, when it tries again, and what it makes of answers."""
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -199,6 +200,23 @@ def test_an_answer_of_another_shape_is_an_error_of_ours(content: object) -> None
         client(lambda _: httpx.Response(200, json=content)).read(b"x")
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        "[" * 100_000,
+        json.dumps({**READING, "confidence": math.nan}),
+        json.dumps({**READING, "confidence": 10**400}),
+        json.dumps({**READING, "text": None}),
+        json.dumps({**READING, "reading_id": {"a": 1}}),
+    ],
+)
+def test_what_no_service_answers_is_no_reading(content: str) -> None:
+    with pytest.raises(ServiceError, match="bad_answer"):
+        client(lambda _: httpx.Response(200, text=content)).read(b"x")
+    with pytest.raises(ServiceError):
+        client(lambda _: httpx.Response(500, text=content), tries=1).read(b"x")
+
+
 def test_fields_that_are_new_are_left_alone() -> None:
     characters = [{"text": "a", "confidence": 0.9, "box": [1, 2, 3, 4]}]
     newer = {**READING, "characters": characters, "language": "en", "hint": "page"}
@@ -249,7 +267,8 @@ def test_a_document_in_another_format_comes_back_as_its_bytes() -> None:
 @pytest.mark.parametrize(
     "content",
     [{}, [], "text", {**DOCUMENT, "pages": 3}, {**DOCUMENT, "pages": [{**PAGE, "size": [1, 2, 3]}]},
-     {**DOCUMENT, "pages": [{**PAGE, "blocks": [{"lines": [{**LINE, "confidence": "high"}]}]}]}],
+     {**DOCUMENT, "pages": [{**PAGE, "blocks": [{"lines": [{**LINE, "confidence": "high"}]}]}]},
+     {**DOCUMENT, "pages": [{**PAGE, "number": "1"}]}, {**DOCUMENT, "bundle": None}],
 )  # fmt: skip
 def test_a_document_of_another_shape_is_an_error_of_ours(content: object) -> None:
     with pytest.raises(ServiceError, match="bad_answer"):

@@ -1,9 +1,11 @@
 """The clients in other languages, each compiled and run against the real service and against one that misbehaves."""
 
+import contextlib
 import json
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -191,3 +193,40 @@ def test_what_is_too_large_together_is_sent_in_halves(client: Command, scripted:
     answers += [(413, {}, json.dumps({"error": {"code": "too_large", "message": ""}})), (200, {}, one), (200, {}, one)]
     image = saved(np.zeros((8, 8), np.uint8), tmp_path / "a.png")
     assert run(client, address, image, image).stdout == "0.900\ta\n" * 2
+
+
+HURRIED = """
+import java.time.Duration;
+import java.util.Map;
+
+public class Hurried {
+    public static void main(String[] arguments) throws Exception {
+        new LegibleClient(arguments[0], "", 1, Duration.ofSeconds(1)).read(new byte[] {1}, Map.of());
+    }
+}
+"""
+
+
+def test_an_answer_that_drips_is_given_up_after_the_time_by_the_java_client(java: Command, tmp_path: Path) -> None:
+    class Dripping(Scripted):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                for _ in range(60):
+                    self.wfile.write(b" ")
+                    time.sleep(0.5)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Dripping)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    classes = java[java.index("-cp") + 1]
+    (tmp_path / "Hurried.java").write_text(HURRIED)
+    subprocess.run(["javac", "-cp", classes, "-d", str(tmp_path), str(tmp_path / "Hurried.java")], check=True)
+    began = time.monotonic()
+    outcome = run(["java", "-cp", f"{classes}:{tmp_path}", "Hurried"], f"http://127.0.0.1:{server.server_port}")
+    server.shutdown()
+    server.server_close()
+    assert "the answer took more than 1 s" in outcome.stderr
+    assert time.monotonic() - began < 20

@@ -3,11 +3,13 @@
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.net.URI;
 import java.net.URLEncoder;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.net.http.HttpTimeoutException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -18,6 +20,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /**
  * A client of the legible service for Java 17 and later, without dependencies: copy this file.
@@ -35,7 +40,7 @@ public final class LegibleClient {
     /** Options that go with the upload; all others are a part of the address. */
     private static final Set<String> FIELDS = Set.of("channel", "document", "sender");
     private static final double MAX_PAUSE_SECONDS = 30;
-    private static final int MAX_ANSWER_BYTES = 20_000_000;
+    private static final int MAX_ANSWER_BYTES = 50_000_000;
 
     private final String address;
     private final String key;
@@ -107,7 +112,7 @@ public final class LegibleClient {
      * @param address such as {@code http://localhost:3000}
      * @param key     sent as a bearer token; empty for none
      * @param tries   how often a request is sent at most
-     * @param timeout of one request, from its first byte to the last byte of its answer's head
+     * @param timeout of one request until its answer begins, and then of the rest of its answer
      */
     public LegibleClient(String address, String key, int tries, Duration timeout) {
         if (tries < 1) {
@@ -290,13 +295,38 @@ public final class LegibleClient {
         }
     }
 
-    private static byte[] bounded(InputStream stream) throws IOException {
+    /** Read an answer within bounds of bytes and time: what a server sends may never end. */
+    private byte[] bounded(InputStream stream) throws IOException {
+        var late = new AtomicBoolean();
+        var ending = CompletableFuture.runAsync(
+                () -> {
+                    late.set(true);
+                    closeNow(stream);
+                },
+                CompletableFuture.delayedExecutor(timeout.toMillis(), TimeUnit.MILLISECONDS));
         try (stream) {
             byte[] body = stream.readNBytes(MAX_ANSWER_BYTES + 1);
             if (body.length > MAX_ANSWER_BYTES) {
                 throw new ServiceException("wrong_answer", "the answer is larger than " + MAX_ANSWER_BYTES + " bytes");
             }
-            return body;
+            if (!late.get()) {
+                return body;
+            }
+        } catch (IOException broken) {
+            if (!late.get()) {
+                throw broken;
+            }
+        } finally {
+            ending.cancel(false);
+        }
+        throw new HttpTimeoutException("the answer took more than " + timeout.toSeconds() + " s");
+    }
+
+    private static void closeNow(InputStream stream) {
+        try {
+            stream.close();
+        } catch (IOException gone) {
+            throw new UncheckedIOException(gone);
         }
     }
 

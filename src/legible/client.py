@@ -17,7 +17,7 @@ from typing import Any, Literal, Self, overload
 from legible.batched import batched
 from legible.extras import missing_extra
 from legible.image_input import ImageInput, image_file
-from legible.remote_pages import RemoteDocument, remote_document
+from legible.remote_pages import RemoteDocument, number_of, remote_document, text_of
 
 try:
     import httpx
@@ -205,7 +205,7 @@ class Client:
 def _json(answer: httpx.Response) -> Any:
     try:
         return answer.json()
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # one that is nested without end
         raise _bad_answer("it is no JSON") from error
 
 
@@ -232,7 +232,7 @@ def _seconds(said: str) -> float | None:
 def _refusal(answer: httpx.Response) -> ServiceError:
     try:
         return _error(answer.json())
-    except (ValueError, KeyError, TypeError):  # something before the service answered
+    except (ValueError, KeyError, TypeError, RecursionError):  # something before the service answered
         return ServiceError(str(answer.status_code), answer.text[:200])
 
 
@@ -261,19 +261,19 @@ def _error(content: Any) -> ServiceError:
 
 def _reading(content: Any) -> RemoteReading:
     return RemoteReading(
-        str(content["text"]),
-        float(content["confidence"]),
+        text_of(content["text"]),
+        number_of(content["confidence"]),
         bool(content["accepted"]),
         _guesses(content["characters"]),
         _guesses(content.get("alternatives", ())),
-        str(content["reading_id"]),
-        str(content["bundle"]),
-        str(content.get("hint", "")),
+        text_of(content["reading_id"]),
+        text_of(content["bundle"]),
+        text_of(content.get("hint", "")),
     )
 
 
 def _guesses(parts: Any) -> tuple[Guess, ...]:
-    return tuple(Guess(str(part["text"]), float(part["confidence"])) for part in parts)
+    return tuple(Guess(text_of(part["text"]), number_of(part["confidence"])) for part in parts)
 
 
 def _bar(shown: bool) -> Any:  # noqa: FBT001

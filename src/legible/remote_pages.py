@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+MAX_NUMBER = 1e15
+"""No number of an answer is as large."""
 Place = tuple[tuple[float, float], ...]
 """Corners in pixels of the page as it was sent."""
 
@@ -62,18 +64,18 @@ def remote_document(content: Any) -> RemoteDocument:
 
     Raise KeyError, TypeError or ValueError for another shape.
     """
-    return RemoteDocument(tuple(_page(page) for page in content["pages"]), str(content["bundle"]))
+    return RemoteDocument(tuple(_page(page) for page in content["pages"]), text_of(content["bundle"]))
 
 
 def _page(page: Any) -> RemotePage:
     width, height = page["size"]
     return RemotePage(
-        int(page["number"]),
-        (int(width), int(height)),
+        int(number_of(page["number"])),
+        (int(number_of(width)), int(number_of(height))),
         _place(page["outline"]),
-        float(page["angle"]),
-        int(page["turns"]),
-        str(page["source"]),
+        number_of(page["angle"]),
+        int(number_of(page["turns"])),
+        text_of(page["source"]),
         tuple(_lines(page["blocks"])),
     )
 
@@ -81,18 +83,37 @@ def _page(page: Any) -> RemotePage:
 def _lines(blocks: Any) -> Iterator[RemoteLine]:
     for number, block in enumerate(blocks):
         for line in block["lines"]:
-            words = (RemoteWord(str(w["text"]), float(w["confidence"]), _place(w["polygon"])) for w in line["words"])
             yield RemoteLine(
-                str(line["text"]),
-                float(line["confidence"]),
+                text_of(line["text"]),
+                number_of(line["confidence"]),
                 bool(line["accepted"]),
                 _place(line["polygon"]),
-                tuple(words),
+                tuple(map(_word, line["words"])),
                 block=number,
-                row=int(line["row"]),
-                reading_id=str(line.get("reading_id", "")),
+                row=int(number_of(line["row"])),
+                reading_id=text_of(line.get("reading_id", "")),
             )
 
 
+def _word(word: Any) -> RemoteWord:
+    return RemoteWord(text_of(word["text"]), number_of(word["confidence"]), _place(word["polygon"]))
+
+
 def _place(points: Any) -> Place:
-    return tuple((float(x), float(y)) for x, y in points)
+    return tuple((number_of(x), number_of(y)) for x, y in points)
+
+
+def text_of(value: Any) -> str:
+    """Return a text of an answer. Raise TypeError for anything else."""
+    if not isinstance(value, str):
+        raise TypeError(f"{type(value).__name__} in place of a text")
+    return value
+
+
+def number_of(value: Any) -> float:
+    """Return a number of an answer. Raise TypeError or ValueError for anything else, also for one without end."""
+    if not isinstance(value, int | float):
+        raise TypeError(f"{type(value).__name__} in place of a number")
+    if not abs(value) < MAX_NUMBER:
+        raise ValueError("a number without end")
+    return float(value)

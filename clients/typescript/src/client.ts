@@ -46,7 +46,7 @@ const RETRIED = new Set([429, 502, 503, 504]);
 /** Options that go with the upload; all others are a part of the address. */
 const FIELDS = new Set(["channel", "document", "sender"]);
 const MAX_PAUSE_SECONDS = 30;
-const MAX_ANSWER_BYTES = 20_000_000;
+const MAX_ANSWER_BYTES = 50_000_000;
 
 type Options = Record<string, string | number | boolean | null | undefined>;
 
