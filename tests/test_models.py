@@ -1,6 +1,7 @@
 """Several bundles in one service: their names, their readings, and their replacement while it reads."""
 
 import asyncio
+import dataclasses
 import json
 import shutil
 import threading
@@ -25,6 +26,7 @@ from legible.service import reload_board
 from legible.service.api import Api
 from legible.service.app import build_app
 from legible.service.keys import entry
+from legible.service.line_writer import LineWriter
 from legible.service.models import ModelRegistry, open_models
 from legible.service.reload_board import ReloadBoard
 
@@ -646,3 +648,24 @@ def test_labelling_waits_for_no_reading_and_no_reading_for_it(folders: dict[str,
     finally:
         done.set()
         api.close()
+
+
+def test_the_request_log_tells_who_labelled_and_who_reloaded(
+    folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[str] = []
+    monkeypatch.setattr(LineWriter, "write", lambda _, line: lines.append(line))
+    own = dataclasses.replace(
+        labelling({"english": folders["english"]}, tmp_path), request_log=True, reload_keys=(entry("ops", KEY),)
+    )
+
+    async def calls(client: httpx.AsyncClient) -> None:
+        await labelled_next(client)
+        await client.post("/models/english/reload", headers={"X-API-Key": KEY})
+        await client.post("/models/nobody/reload", headers={"X-API-Key": KEY})
+
+    asked(own, calls)
+    found = [(row["path"], row["status"], row["key"]) for row in map(json.loads, lines)]
+    assert found == [
+        ("/label/next", 200, "ann"), ("/label", 200, "ann"), ("/models/english/reload", 200, "ops"), ("other", 404, "")
+    ]  # fmt: skip

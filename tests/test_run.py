@@ -93,8 +93,19 @@ def test_a_draining_service_is_not_ready_and_reads_until_it_ends(
             "PROMETHEUS_MULTIPROC_DIR is 'metrics'; legible serve makes a folder",
         ),
         ({"LEGIBLE_KEYS_FILE": "empty"}, "empty holds no key, and without one everybody may read"),
+        ({"LEGIBLE_METRICS_KEYS": "typo"}, "key 1 is not of the form name:sha256"),
+        ({"LEGIBLE_LABEL_KEYS": "typo"}, "key 1 is not of the form name:sha256"),
+        ({"LEGIBLE_LABEL_KEYS": entry("a" * 65, "key")}, "a labeller's name has at most 64 characters"),
     ],
-    ids=["baseline", "share", "folder of metrics", "no key in the file of keys"],
+    ids=[
+        "baseline",
+        "share",
+        "folder of metrics",
+        "no key in the file of keys",
+        "key of metrics",
+        "key of a labeller",
+        "name of a labeller",
+    ],
 )
 def test_settings_that_no_worker_can_be_made_of_end_it_before_it_starts(
     bundle_folder: Path, tmp_path: Path, variables: dict[str, str], message: str

@@ -91,6 +91,10 @@ def test_alternatives_and_a_lexicon_are_there_where_asked(service: httpx.Client,
 def test_statistics_are_sent_where_asked(service: httpx.Client, print_face: Path) -> None:
     answer = service.post("/read?statistics=1", files={"image": word("Hamburg", print_face)})
     assert tuple(answer.json()["statistics"]) == STATISTICS
+    images = [("images", word("Hamburg", print_face)), ("images", b"no image")]
+    first, second = service.post("/read_batch?statistics=1", files=images).json()["readings"]
+    assert first["statistics"] == answer.json()["statistics"]
+    assert set(second) == {"error"}
 
 
 def test_a_batch_gives_a_reading_or_an_error_for_each_image_in_order(service: httpx.Client, print_face: Path) -> None:

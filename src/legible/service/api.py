@@ -23,19 +23,19 @@ from legible.service.held_images import HeldImages, Hold, HoldingResponse
 from legible.service.line_writer import LineWriter
 from legible.service.middleware.concurrency_limit import Slots
 from legible.service.middleware.request_log import RequestLog
-from legible.service.models import ModelRegistry, ServedModel
+from legible.service.models import ModelRegistry, ServedModel, folders_of
 from legible.service.read_job import ReadJob, sum_of_pixels
 from legible.service.refusals import busy_response, count_error, error_answer, error_response
 from legible.service.requests import BadRequestError, ReadOptions, correction_of, read_options
 from legible.service.service_logs import MAX_CORRECTIONS, Corrected, ServiceLogs
-from legible.service.telemetry import Telemetry
 from legible.service.uploads import uploaded
 from legible.service.votes import vote, voters_named
 from legible.service.worker import Worker
 
 READ, READ_BATCH, READ_PAGE, FEEDBACK = "/read", "/read_batch", "/read_page", "/feedback"
 ROUTES = (READ, READ_BATCH, READ_PAGE, FEEDBACK)
-PATHS = (*ROUTES, "/", "/page/settings.json", "/page/{name}", "/metrics", "/openapi.json", "/models", "/card", "/docs")
+PAGES = ("/", "/page/settings.json", "/openapi.json", "/docs", "/label")
+PATHS = (*ROUTES, *PAGES, "/metrics", "/models", "/card", "/label/next", "/label/undo")
 SECONDS_TO_OBSERVED = (0.0, 0.1, 0.3, 0.6)
 """The pauses in seconds between the looks for the observation of a reading that is corrected."""
 SECONDS_TO_COUNTED = 0.2
@@ -46,7 +46,6 @@ MAX_UNOBSERVED = 64
 """The most batches that were answered and still hold their images; while there are as many, nothing else is read."""
 HELD_REQUESTS = 2
 """The requests of the most pixels whose decoded images may be held at a time."""
-
 
 Follow = Callable[[Sequence[ReadJob]], Awaitable[None]]
 """A function that has the images of an answered request read in the shadow."""
@@ -60,7 +59,8 @@ class Api:
         self.is_draining = False
         self.lines = LineWriter(1, on_lost=metrics.log_lines_dropped.inc)
         self.slots = Slots(settings.max_in_flight, level=metrics.in_flight.set)
-        self.request_log = RequestLog(self.lines.write, paths=PATHS) if settings.request_log else None
+        reloads = [f"/models/{name}/reload" for name in folders_of(settings)] if settings.reload_keys else []
+        self.request_log = RequestLog(self.lines.write, paths=(*PATHS, *reloads)) if settings.request_log else None
         self._held = HeldImages(HELD_REQUESTS * settings.max_pixels)
         self._models: ModelRegistry | None = None
         self._uncounted: set[ServedModel] = set()
@@ -94,11 +94,6 @@ class Api:
         return self.default.worker
 
     @property
-    def telemetry(self) -> Telemetry:
-        """The telemetry of the default model."""
-        return self.default.telemetry
-
-    @property
     def default(self) -> ServedModel:
         """The model that reads where a request names none."""
         return self.models.open(self.models.default)
@@ -114,9 +109,7 @@ class Api:
             hold.release()
             count_error(job.error.code)
             return error_response(job.error.status, job.error.code, str(job.error))
-        answer = self._answer(job, model, options)
-        if options.statistics and "error" not in answer:
-            answer["statistics"] = await self._measured(job, hold)
+        answer = await self._answer(job, model, options, hold)
         return self._observed_after(answer, model, jobs, hold, follow=self._follower(request, model, options))
 
     async def read_batch(self, request: Request) -> Response:
@@ -125,7 +118,7 @@ class Api:
         options = self._options(request, model)
         jobs = await self._jobs(request, model, options, field="images", max_images=self.settings.max_batch_images)
         hold = await self._read(voters, jobs, options)
-        answer: BatchAnswer = {"readings": [self._answer(job, model, options) for job in jobs]}
+        answer: BatchAnswer = {"readings": [await self._answer(job, model, options, hold) for job in jobs]}
         read = [job for job in jobs if job.error is None]
         return self._observed_after(answer, model, read, hold, follow=self._follower(request, model, options))
 
@@ -221,7 +214,9 @@ class Api:
         found: Decoding = await self.in_thread(find) if options.lexicon else find()
         return found
 
-    def _answer(self, job: ReadJob, model: ServedModel, options: ReadOptions) -> ReadingAnswer | ErrorAnswer:
+    async def _answer(
+        self, job: ReadJob, model: ServedModel, options: ReadOptions, hold: Hold
+    ) -> ReadingAnswer | ErrorAnswer:
         if job.reading is None:
             error = job.error or ImageError("the image was not read")
             count_error(error.code)
@@ -237,6 +232,8 @@ class Api:
             answer["model"] = job.voters or model.name
         if job.is_page:
             answer["hint"] = "page"
+        if options.statistics:
+            answer["statistics"] = await self._measured(job, hold)
         return answer
 
     def _follower(self, request: Request, model: ServedModel, options: ReadOptions) -> Follow | None:

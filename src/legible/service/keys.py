@@ -10,6 +10,7 @@ from pathlib import Path
 
 from legible.config import ServiceSettings
 from legible.errors import SettingsError
+from legible.labelling.labels import LABELLER
 
 ENTRY = re.compile(r"(?P<name>[A-Za-z0-9_.-]+):(?P<digest>[0-9a-f]{64})")
 BYTES = 32
@@ -66,6 +67,15 @@ def reading_keys(settings: ServiceSettings) -> KeyRing:
     """Return the keys that may read, of the settings and of their file."""
     ring = KeyRing.of(settings.keys)
     return KeyRing(ring.digests + KeyRing.load(Path(settings.keys_file)).digests) if settings.keys_file else ring
+
+
+def labelling_keys(settings: ServiceSettings) -> KeyRing:
+    """Return the keys of the labelling page. Raise SettingsError for a name that no label can have."""
+    ring = KeyRing.of(settings.label_keys)
+    for name, _ in ring.digests:
+        if not LABELLER.fullmatch(name):
+            raise SettingsError(f"LEGIBLE_LABEL_KEYS names {name!r}; a labeller's name has at most 64 characters")
+    return ring
 
 
 def new_key() -> str:

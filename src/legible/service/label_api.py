@@ -16,7 +16,7 @@ from starlette.responses import JSONResponse, Response
 from legible.labelling.desk import Item, LabelDesk, LabelRefusedError, Seen
 from legible.observations.layout import new_worker_name
 from legible.service.api import Api
-from legible.service.keys import KeyRing
+from legible.service.keys import labelling_keys
 from legible.service.middleware.key import key_refusal, shown_key
 from legible.service.refusals import count_error, error_response
 
@@ -30,7 +30,7 @@ class LabelApi:
 
     def __init__(self, api: Api) -> None:
         self._api = api
-        self._ring = KeyRing.of(api.settings.label_keys)
+        self._ring = labelling_keys(api.settings)
         self._desk: LabelDesk | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="labels")  # apart from what is read
 
@@ -72,6 +72,7 @@ class LabelApi:
         if who is None:
             hint = "the labelling page needs a key of its own: legible key NAME makes one for LEGIBLE_LABEL_KEYS"
             return key_refusal(is_missing=not shown, count=count_error, hint=hint)
+        request.scope.setdefault("state", {})["key"] = who  # for the request log
         try:
             answer = await asyncio.get_running_loop().run_in_executor(self._thread, self._act, act, who)
         except LabelRefusedError as error:

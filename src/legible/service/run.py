@@ -15,7 +15,7 @@ from legible.config import ServiceSettings
 from legible.errors import BundleError
 from legible.recognition.bundle import load_bundle
 from legible.service.candidate import TrafficSplit
-from legible.service.keys import KeyRing, reading_keys
+from legible.service.keys import KeyRing, labelling_keys, reading_keys
 from legible.service.models import folders_of
 from legible.service.page_api import check_detector
 from legible.service.parent import SERVE_PID
@@ -43,8 +43,10 @@ def run(*, host: str, port: int, workers: int) -> None:
     for name, folder in folders.items():
         check(settings, load_bundle(folder), model=name)
     check_detector(settings)
-    KeyRing.of(settings.reload_keys)
+    for entries in (settings.reload_keys, settings.metrics_keys):
+        KeyRing.of(entries)
     reading_keys(settings)
+    labelling_keys(settings)
     with tempfile.TemporaryDirectory(prefix="legible-serve-") as home:
         code, signals = _serve(host=host, port=port, workers=workers, home=home)
     if code > 0 and not signals:
