@@ -98,6 +98,21 @@ def test_a_pdf_is_shown_page_by_page_with_its_lines_over_it(page: Page, files: P
     assert lines(page) == list(SECOND)
 
 
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP"])
+def test_a_picture_that_its_exif_turns_is_shown_as_its_lines_lie(page: Page, files: Path, form: str) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = files / f"turned.{form.lower()}"
+    with Image.open(files / "letter.png") as letter:
+        letter.transpose(Image.Transpose.ROTATE_90).save(turned, form, exif=exif.tobytes())
+    page.locator("[name=kind][value=page]").check()
+    page.locator("#file").set_input_files(turned)
+    expect(page.locator("#said")).to_contain_text("lines")
+    page.wait_for_function("document.getElementById('picture').naturalWidth > 0")
+    sizes = page.evaluate("[document.getElementById('picture').naturalWidth, pages[0].size[0]]")
+    assert sizes[0] == sizes[1] == 600
+
+
 def test_a_dropped_pdf_is_read_whatever_was_chosen_before(page: Page, files: Path) -> None:
     page.locator("#file").set_input_files(files / "letter.pdf")
     expect(page.locator("#read-pages")).to_be_visible(timeout=30_000)

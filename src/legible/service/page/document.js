@@ -1,7 +1,8 @@
 // Whole pages: the picture of each with its lines over it, their texts beside it, corrections, copies and files.
 "use strict";
 
-const SHOWN = new Set(["image/png", "image/jpeg", "image/webp", "image/bmp"]);  // what browsers show by themselves
+// What browsers show by themselves as it is read: they do not turn a WebP by its EXIF, as the service does.
+const SHOWN = new Set(["image/png", "image/jpeg", "image/bmp"]);
 const DOCUMENTS = /\.(pdf|tiff?)$/i;
 const SVG = "http://www.w3.org/2000/svg";
 const PAGE_WORDS = {
