@@ -262,6 +262,15 @@ def test_a_caller_who_reads_no_answer_is_hung_up_on() -> None:
     assert asyncio.run(run()) < 5
 
 
+def test_a_web_socket_is_not_opened_and_its_request_is_one_like_others() -> None:
+    upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    get = b"GET /quick HTTP/1.1\r\nHost: x\r\nSec-WebSocket-Version: 13\r\n" + upgrade + b"\r\n"
+    assert statuses(exchanged(get, limits=HURRIED)) == [200]
+    began = time.monotonic()
+    assert statuses(exchanged(POST + upgrade + b"\r\nabc", limits=HURRIED))
+    assert time.monotonic() - began < 5
+
+
 LONG = b"GET /long HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 

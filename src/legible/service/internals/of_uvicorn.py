@@ -29,6 +29,10 @@ class OpenHttpProtocol(HttpToolsProtocol):
         """The number of requests that wait for the answer to an earlier one."""
         return len(self.pipeline)
 
+    def _should_upgrade(self) -> bool:
+        """Never: a WebSocket would be beyond every limit and the request log, and nothing here speaks it."""
+        return False
+
     def lead_to(self, app: Any) -> None:
         """Have this application answer the request whose head is being read."""
         self.app = cast("Any", app)
