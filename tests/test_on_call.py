@@ -258,3 +258,28 @@ def test_more_callers_than_threads_are_hung_up_on(exporter: Exporter, monkeypatc
     time.sleep(0.2)
     get(f"http://127.0.0.1:{port}")
     close()
+
+
+def test_a_site_whose_name_leads_to_this_machine_sees_nothing(exporter: Exporter, address: str) -> None:
+    exporter.publish(drifted(START))
+    port = address.rpartition(":")[2]
+    for path in ("/", "/finding.json", "/metrics"):
+        answer = httpx.get(address + path, headers={"Host": f"elsewhere.example:{port}"})
+        assert (answer.status_code, "by localhost" in answer.text) == (421, True)
+    for host in (f"localhost:{port}", f"127.0.0.1:{port}", "[::1]:80", "monitor.localhost"):
+        assert httpx.get(address, headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["[", "[::1", "a b", "localhost.elsewhere.example", "127.0.0.1.elsewhere.example", "\xe9"]
+)
+def test_a_name_that_is_odd_is_not_this_machine(host: str) -> None:
+    assert not on_call.names_this_machine(host)
+
+
+def test_a_page_for_other_machines_is_asked_for_by_any_name(exporter: Exporter) -> None:
+    port = free_port()
+    close = exporter.serve(port=port, host="0.0.0.0")  # noqa: S104
+    answer = httpx.get(f"http://127.0.0.1:{port}", headers={"Host": "monitor.example"})
+    close()
+    assert answer.status_code == 200

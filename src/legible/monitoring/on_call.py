@@ -6,6 +6,7 @@ Who reaches its address sees the most unusual images where some are kept: it lis
 import base64
 import hashlib
 import json
+import re
 import socket
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,6 +14,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from html import escape
 from http import HTTPStatus
+from ipaddress import ip_address
 from pathlib import Path
 from socketserver import ThreadingMixIn
 from threading import BoundedSemaphore, Thread, Timer
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 
 IMAGE = "/image/"
 REFRESH_SECONDS = 60
+HOST = re.compile(r"(\[(?P<address>[0-9A-Fa-f:.]+)\]|(?P<name>[^:\[\]]*))(:[0-9]*)?")
+"""A Host header: a name or an address, and perhaps a port."""
 MAX_CALLERS = 64
 """The most connections at a time: each has a thread."""
 MAX_SECONDS = 30.0
@@ -131,11 +135,19 @@ def _page(section: str, days: Sequence[Day], *, has_report: bool = False) -> byt
     ).encode()
 
 
-def application(page: OnCallPage, registry: CollectorRegistry) -> "Callable[..., Iterable[bytes]]":
-    """Return the WSGI application: the page, its images, the finding as JSON, and `/metrics`."""
+def application(
+    page: OnCallPage, registry: CollectorRegistry, *, for_this_machine: bool
+) -> "Callable[..., Iterable[bytes]]":
+    """Return the WSGI application: the page, its images, the finding as JSON, and `/metrics`.
+
+    `for_this_machine` refuses who asks by another name: a site whose name leads to this machine would see the images.
+    """
     metrics = make_wsgi_app(registry)
 
     def respond(environ: "WSGIEnvironment", start: "StartResponse") -> Iterable[bytes]:
+        if for_this_machine and not names_this_machine(environ.get("HTTP_HOST", "")):
+            start(_status(HTTPStatus.MISDIRECTED_REQUEST), [("Content-Type", "text/plain; charset=utf-8")])
+            return [b"ask by localhost or by an address; a proxy sends Host: localhost, or listen with --host\n"]
         if environ["PATH_INFO"] == "/metrics":
             content: Iterable[bytes] = metrics(environ, start)
             return content
@@ -147,6 +159,18 @@ def application(page: OnCallPage, registry: CollectorRegistry) -> "Callable[...,
         return [answer.body if environ["REQUEST_METHOD"] == "GET" else b""]
 
     return respond
+
+
+def names_this_machine(host: str) -> bool:
+    """Tell whether a Host header is none, localhost or an address, which no other site can be named."""
+    found = HOST.fullmatch(host)
+    if found is None:
+        return False
+    name = (found["address"] or found["name"]).lower()
+    with suppress(ValueError):
+        ip_address(name)
+        return True
+    return name in {"", "localhost"} or name.endswith(".localhost")
 
 
 def _status(status: HTTPStatus) -> str:
@@ -217,7 +241,8 @@ class _Handler(WSGIRequestHandler):
 
 def serve(page: OnCallPage, registry: CollectorRegistry, *, port: int, host: str) -> Callable[[], None]:
     """Answer calls until what is returned is called."""
-    server = make_server(host, port, application(page, registry), server_class=_Server, handler_class=_Handler)
+    answers = application(page, registry, for_this_machine=host in {"localhost", "127.0.0.1", "::1"})
+    server = make_server(host, port, answers, server_class=_Server, handler_class=_Handler)
     Thread(target=server.serve_forever, args=(POLL_SECONDS,), daemon=True).start()
 
     def close() -> None:
