@@ -1,6 +1,7 @@
 """Labels: rows that survive a crash, who said what last, and which image comes next for whom."""
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -269,6 +270,21 @@ def test_new_images_are_looked_at_a_few_at_a_time(tmp_path: Path) -> None:
     assert at_desk.refresh(limit=3) == 1
     assert at_desk.refresh(limit=3) == 0
     assert at_desk.progress("ann").images == 6
+
+
+def test_new_images_are_looked_at_for_a_while_and_no_longer(tmp_path: Path) -> None:
+    at_desk = desk(tmp_path, CHOSEN[:20])
+    at_desk._seen.clear()  # noqa: SLF001
+
+    def see(_: Path) -> Seen:
+        time.sleep(0.05)
+        return Seen("", 0.0, 0.0, "")
+
+    at_desk._see = see  # noqa: SLF001
+    left = at_desk.refresh(limit=100, seconds=0.2)
+    assert 10 < left < 20
+    assert at_desk.progress("ann").images == 20 - left
+    assert at_desk.refresh(limit=100, seconds=0.0) == left - 1
 
 
 def test_rows_say_what_was_shown(tmp_path: Path) -> None:

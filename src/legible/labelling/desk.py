@@ -7,6 +7,8 @@ labellers agree, and what the model gets right of all that it reads. Every tenth
 """
 
 import logging
+import math
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,8 +103,12 @@ class LabelDesk:
         self._wanted: frozenset[str] = frozenset()
         self._disputes = Disputes(shadow)
 
-    def refresh(self, *, limit: int) -> int:
-        """Look at kept images that are new, at most `limit` of them; return how many are left to look at."""
+    def refresh(self, *, limit: int, seconds: float = math.inf) -> int:
+        """Look at kept images that are new, at most `limit` of them and for about so many seconds.
+
+        Return how many are left to look at.
+        """
+        until = time.monotonic() + seconds
         paths = {name: path for name, path in kept_paths(self._images).items() if READING_ID.fullmatch(name)}
         self._wanted = load_wanted(self._labels)
         for gone in self._seen.keys() - paths.keys():
@@ -111,7 +117,9 @@ class LabelDesk:
         self._unreadable &= paths.keys()
         new = [name for name in paths if name not in self._seen and name not in self._unreadable]
         new.sort(key=lambda name: name not in self._wanted)
-        for name in new[:limit]:
+        for number, name in enumerate(new[:limit]):
+            if number and time.monotonic() > until:
+                return len(new) - number
             self._look_at(name, Path(paths[name]))
         return max(len(new) - limit, 0)
 

@@ -20,8 +20,8 @@ from legible.service.keys import labelling_keys
 from legible.service.middleware.key import key_refusal, shown_key
 from legible.service.refusals import count_error, error_response
 
-LOOKED_AT = 200
-"""Kept images that are looked at before an answer, at most; more are looked at with the next ones."""
+LOOKED_AT, SECONDS_TO_LOOK = 200, 1.0
+"""The most kept images that are looked at before an answer, and for how long; more are with the next ones."""
 CODES = {400: "bad_request", 404: "not_found", 409: "stale"}
 
 
@@ -87,7 +87,7 @@ class LabelApi:
 
     def _act(self, act: Callable[[LabelDesk, str], Response], who: str) -> Response:
         self._desk = self._desk or self._make_desk()
-        self._unseen = self._desk.refresh(limit=LOOKED_AT)
+        self._unseen = self._desk.refresh(limit=LOOKED_AT, seconds=SECONDS_TO_LOOK)
         return act(self._desk, who)
 
     def _make_desk(self) -> LabelDesk:
