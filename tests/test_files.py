@@ -5,6 +5,8 @@ import os
 import stat
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -92,6 +94,36 @@ def test_a_file_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatc
         fresh.touch()
         assert not flushed
     assert [is_file for is_file, _ in flushed] == [True]
+
+
+def test_a_pipe_or_device_is_not_replaced_by_a_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    for name in ("pipe", "link"):
+        with pytest.raises(LegibleError, match="a pipe or device, in whose place no file is written"):
+            write_text(tmp_path / name, "text")
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_of_two_writers_of_one_file_each_writes_it_whole(tmp_path: Path) -> None:
+    path, begun = tmp_path / "file", threading.Event()
+
+    def write_slowly() -> None:
+        with replace_file(path) as fresh, fresh.open("w") as file:
+            file.write("slow " * 1000)
+            file.flush()
+            begun.set()
+            time.sleep(0.3)
+            file.write("end")
+
+    slow = threading.Thread(target=write_slowly)
+    slow.start()
+    begun.wait(10)
+    write_text(path, "fast")
+    after_fast = path.read_text()
+    slow.join()
+    assert after_fast == path.read_text() == "fast"
+    assert [one.name for one in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_sum_is_the_one_that_sha256sum_prints(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -179,3 +180,19 @@ def test_the_version_is_printed() -> None:
     import legible  # noqa: PLC0415
 
     assert RUNNER.invoke(app, ["--version"]).stdout == f"legible {legible.__version__}\n"
+
+
+def test_a_pipe_as_output_is_written_to_and_stays_a_pipe(scans: Path, tmp_path: Path) -> None:
+    pipe, got = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: got.append(pipe.read_text(encoding="utf-8")), daemon=True)
+    reader.start()
+    assert read(scans / "Hamburg.png", "--format", "text", "--output", pipe).exit_code == 0
+    reader.join(10)
+    assert got == ["Hamburg\n"]
+    assert pipe.is_fifo()
+
+
+def test_more_alternatives_than_a_service_gives_are_refused(scans: Path) -> None:
+    assert read(scans, "--alternatives", "1000000").exit_code == 2
+    assert "10" in read(scans, "--alternatives", "1000000").stderr

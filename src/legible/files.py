@@ -6,6 +6,7 @@ content or the new one, whole. A folder takes two renames: `.<name>.new` is writ
 complete; `.old` alone may be half deleted and is never read. A symbolic link to a folder is followed, and stays.
 """
 
+import fcntl
 import gzip
 import hashlib
 import json
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from legible.errors import LegibleError
 
@@ -39,18 +40,27 @@ DAMAGE = (
 def replace_file(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """Yield a path to write to; it takes the place of `path` when the block ends without an error.
 
-    A durable file survives a power cut: it is flushed to the disk before it is renamed.
+    A durable file survives a power cut: it is flushed to the disk before it is renamed. Of two writers of one file the
+    second waits for the first. Raise LegibleError for a pipe or device, which would be replaced.
     """
     path = path.resolve()
+    if is_special(path):
+        raise LegibleError(f"{path}: a pipe or device, in whose place no file is written; name a file")
     fresh, _ = _beside(path)
-    try:
-        yield fresh
-        if durable:
-            _flush(fresh)
-        fresh.rename(path)
-    except BaseException:
-        fresh.unlink(missing_ok=True)
-        raise
+    with _writing(fresh):
+        try:
+            yield fresh
+            if durable:
+                _flush(fresh)
+            fresh.rename(path)
+        except BaseException:
+            fresh.unlink(missing_ok=True)
+            raise
+
+
+def is_special(path: Path) -> bool:
+    """Tell whether a path is there and neither a regular file nor a folder: a pipe, device or socket."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -152,6 +162,27 @@ def _reason(error: BaseException) -> str:
     """Say what is wrong in one line: a missing key by its name, other errors in their own words."""
     said = f"no {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__
     return " ".join(said.split())[:200]
+
+
+@contextmanager
+def _writing(fresh: Path) -> Iterator[None]:
+    """Hold the lock of a file's new content, which is its own lock: renamed or deleted, it is another writer's no
+    more.
+    """
+    while True:
+        with fresh.open("ab") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            if _is_at(fresh, held):
+                yield
+                return
+
+
+def _is_at(path: Path, file: IO[bytes]) -> bool:
+    """Tell whether an opened file is still the one at its path."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
 
 
 def _flush(path: Path) -> None:

@@ -35,6 +35,8 @@ FRAMED_SUFFIXES = frozenset({".tif", ".tiff", ".webp"})
 """Suffixes of formats that are read and may hold several frames."""
 STANDARD_INPUT = "-"
 MIN_FILES_WITH_BAR = 20
+MAX_ALTERNATIVES = 10
+"""The most alternatives, as in service: the beam, and so the time and memory of a reading, grow with them."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,9 @@ def read(
     bundle: Annotated[Path | None, typer.Option(help="A bundle's folder; else LEGIBLE_BUNDLE or the shipped.")] = None,
     workers: Annotated[int, typer.Option(min=1, help="Threads that read.")] = 1,
     lexicon: Annotated[str, typer.Option(help="Prefer the words of this lexicon of the bundle, such as english.")] = "",
-    alternatives: Annotated[int, typer.Option(min=0, help="The number of other texts to name.")] = 0,
+    alternatives: Annotated[
+        int, typer.Option(min=0, max=MAX_ALTERNATIVES, help="The number of other texts to name.")
+    ] = 0,
     plain: Annotated[bool, typer.Option("--plain", help="Straight quotes and hyphens for typographic ones.")] = False,
     observations: Observations = None,
     channel: OwnChannel = "",
@@ -199,12 +203,16 @@ def frame_count(image: Path | bytes) -> int:
 @contextmanager
 def _opened(output: Path | None) -> Iterator[TextIO]:
     """Yield the file to write to, which replaces the former one when it is whole; standard output where none is
-    named.
+    named. A pipe or device is written to as it is.
     """
-    from legible.files import replace_file
+    from legible.files import is_special, replace_file
 
     if output is None:
         yield sys.stdout
+        return
+    if is_special(output):
+        with output.open("w", encoding="utf-8", errors=UNENCODABLE, newline="") as file:
+            yield file
         return
     with replace_file(output) as fresh, fresh.open("w", encoding="utf-8", errors=UNENCODABLE, newline="") as file:
         yield file
