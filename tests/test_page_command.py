@@ -14,7 +14,8 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from legible.cli import app
-from legible.errors import BundleError
+from legible.cli.output_files import OutputFiles
+from legible.errors import BundleError, DataError, SettingsError
 from legible.network.detector import DETECTORS, build_detector
 from legible.pages.result import BlockResult, DocumentResult, LineResult, PageFormat, PageResult
 from legible.pages.write import files_of
@@ -102,3 +103,40 @@ def test_a_pipe_is_read_once(tmp_path: Path, bundle_folder: Path) -> None:
     options = ["--bundle", str(bundle_folder), "--detector", str(model), "--format", "pdf", "--output", str(tmp_path)]
     assert CliRunner().invoke(app, ["page", str(pipe), *options]).exit_code == 0
     assert len(pdfium.PdfDocument(tmp_path / "scan.pdf")) == 2
+
+
+@pytest.mark.parametrize("names", [("a/scan.tif", "b/scan.tif"), ("scan.tif", "scan.png")])
+def test_documents_of_one_name_are_refused_before_any_is_read(
+    tmp_path: Path, bundle_folder: Path, names: tuple[str, str]
+) -> None:
+    paths = [tmp_path / name for name in names]
+    options = ["--bundle", str(bundle_folder), "--output", str(tmp_path / "out")]
+    outcome = CliRunner().invoke(app, ["page", *map(str, paths), *options])
+    assert isinstance(outcome.exception, SettingsError)
+    assert f"{paths[0]} and {paths[1]} would both be written as 'scan'" in str(outcome.exception)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("folder", [".", "link"])
+def test_a_document_is_not_replaced_by_its_own_output(
+    tmp_path: Path, bundle_folder: Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("link").symlink_to(tmp_path)
+    Path("scan.pdf").write_bytes(b"%PDF-1.4 the only copy")
+    options = ["--format", "pdf", "--output", folder, "--bundle", str(bundle_folder)]
+    outcome = CliRunner().invoke(app, ["page", "scan.pdf", *options])
+    assert isinstance(outcome.exception, SettingsError)
+    assert "would be replaced; name another folder by --output" in str(outcome.exception)
+    assert Path("scan.pdf").read_bytes() == b"%PDF-1.4 the only copy"
+
+
+def test_a_page_is_not_written_over_that_of_another_document(tmp_path: Path) -> None:
+    first, second = Path("scan.tif"), Path("scan-1.png")
+    files = OutputFiles(tmp_path / "out", PageFormat.alto, [first, second])
+    assert list(files.claim(first, {"scan-1.alto.xml": b"", "scan-2.alto.xml": b""})) == [
+        tmp_path / "out/scan-1.alto.xml",
+        tmp_path / "out/scan-2.alto.xml",
+    ]
+    with pytest.raises(DataError, match=r"scan-1\.alto\.xml is of scan\.tif already"):
+        files.claim(second, {"scan-1.alto.xml": b""})

@@ -12,7 +12,9 @@ from legible.errors import LegibleError, SettingsError
 from legible.pages.result import PageFormat
 
 if TYPE_CHECKING:
-    from legible.pages.result import DocumentResult
+    from collections.abc import Mapping
+
+    from legible.cli.output_files import OutputFiles
 
 
 @app.command()
@@ -28,17 +30,20 @@ def page(
     channel: OwnChannel = "",
     sender: Sender = "",
 ) -> None:
-    """Read whole pages. Exit code 1: some could not be read. Example: legible page scan.pdf --format pdf --output ."""
+    """Read whole pages. Exit code 1: some could not be read. Example: legible page scan.pdf --format pdf --output out"""
     from tqdm import tqdm
 
+    from legible.cli.output_files import OutputFiles
     from legible.image_input import file_bytes
     from legible.observations.recorder import NamedOrigin
     from legible.pages.read import PageOptions
     from legible.pages.shipped import open_reader
+    from legible.pages.write import files_of
     from legible.recognition.bundle import find_bundle, load_bundle
 
     if output is None and (form is PageFormat.pdf or len(paths) > 1):
         raise SettingsError("several files, or a PDF, do not go to stdout; name a folder by --output")
+    targets = OutputFiles(output, form, paths)
     opened = load_bundle(bundle or find_bundle())
     failures = 0
     with line_observer(observations, NamedOrigin(channel, sender=sender), bundle=opened.id) as observer:
@@ -49,7 +54,7 @@ def page(
                 observer.document = str(path.resolve())
             try:
                 data = file_bytes(path)  # once: a pipe gives it once
-                _write(reader.read(data), data, form, path, output)
+                _write(files_of(reader.read(data), form, stem=path.stem, data=data), path, targets)
             except (LegibleError, OSError) as error:
                 if len(paths) == 1:
                     raise
@@ -59,16 +64,13 @@ def page(
         raise typer.Exit(1)
 
 
-def _write(result: "DocumentResult", data: bytes, form: PageFormat, path: Path, output: Path | None) -> None:
+def _write(files: "Mapping[str, bytes]", path: Path, targets: "OutputFiles") -> None:
     from legible.files import replace_file
-    from legible.pages.write import files_of
 
-    files = files_of(result, form, stem=path.stem, data=data)
-    if output is None:
+    if targets.folder is None:
         for content in files.values():
             sys.stdout.write(content.decode())
         return
-    output.mkdir(parents=True, exist_ok=True)
-    for name, content in files.items():
-        with replace_file(output / name) as fresh:
+    for target, content in targets.claim(path, files).items():
+        with replace_file(target) as fresh:
             fresh.write_bytes(content)
