@@ -1,7 +1,9 @@
 """Reading in bulk: every image once, the same bytes whoever reads them, on again after a kill, clear errors."""
 
+import errno
 import io
 import json
+import os
 import subprocess
 import sys
 import tarfile
@@ -100,6 +102,66 @@ def test_a_damaged_image_is_a_row_with_its_error(folder: Path, tmp_path: Path, b
     (bad,) = [row for row in rows(tmp_path / "out") if row["error"]]
     assert str(bad["error"]).startswith("not_an_image: ")
     assert (bad["text"], report.errors_now) == (None, 1)
+
+
+def test_names_that_are_no_utf8_are_escaped_and_read_back(
+    tmp_path: Path, words: dict[str, bytes], bundle_folder: Path
+) -> None:
+    source, name = tmp_path / "scans", os.fsdecode(b"K\xf6ln.png")
+    source.mkdir()
+    (source / name).write_bytes(words["00.png"])
+    read_bulk(job(source, bundle_folder), str(tmp_path / "out"), bundle=str(bundle_folder))
+    (row,) = rows(tmp_path / "out")
+    assert (row["id"], row["error"]) == (f"{source}/{name}", None)
+    read_bulk(job(source, bundle_folder, format="parquet"), str(tmp_path / "columns"), bundle=str(bundle_folder))
+    (shown,) = parquet.read_table(tmp_path / "columns/part-000000.parquet")["id"].to_pylist()
+    assert shown == f"{source}/K\\udcf6ln.png"
+
+
+def test_a_file_larger_than_memory_is_a_row_with_its_error(tmp_path: Path, bundle_folder: Path) -> None:
+    source = tmp_path / "scans"
+    source.mkdir()
+    with (source / "huge.png").open("wb") as file:
+        file.truncate(2**43)
+    read_bulk(job(source, bundle_folder), str(tmp_path / "out"), bundle=str(bundle_folder))
+    (row,) = rows(tmp_path / "out")
+    assert str(row["error"]).startswith("too_large: ")
+
+
+@pytest.mark.parametrize("column", [["text"], [1], [[b"a"]], [{"path": "a.png"}], [{"bytes": "text"}]])
+def test_a_column_that_holds_no_bytes_is_refused_by_its_type(tmp_path: Path, column: list[object]) -> None:
+    parquet.write_table(pa.table({"image": column}), tmp_path / "images.parquet")
+    with pytest.raises(DataError, match=r"images\.parquet: column 'image' is of .*; it has to hold the bytes"):
+        list(list_blocks([str(tmp_path)]))
+
+
+def test_damaged_rows_of_parquet_are_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "images.parquet"
+    parquet.write_table(pa.table({"image": [os.urandom(1000) for _ in range(99)]}), path, compression="zstd")
+    content = bytearray(path.read_bytes())
+    content[30:3000] = bytes(2970)
+    path.write_bytes(content)
+    (block,) = list_blocks([str(path)])
+    with pytest.raises(DataError, match="a damaged Parquet file"):
+        list(block_images(block))
+
+
+def test_a_full_disk_leaves_nothing_that_stops_the_next_run(
+    folder: Path, tmp_path: Path, bundle_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "out"
+
+    def fill(path: Path, _: bytes) -> int:
+        path.touch()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", fill)
+        with pytest.raises(DataError, match="No space left on device"):
+            make_plan(job(folder, bundle_folder), str(output))
+    assert list(output.iterdir()) == []
+    (output / "plan.jsonl.0123456789abcdef.new").touch()  # as a kill leaves it
+    assert read_bulk(job(folder, bundle_folder), str(output), bundle=str(bundle_folder)).images == 4
 
 
 def test_a_run_that_was_cut_off_reads_only_what_is_missing(folder: Path, tmp_path: Path, bundle_folder: Path) -> None:

@@ -14,6 +14,10 @@ CLIENTS = ("aiobotocore", "aiohttp", "botocore", "gcsfs", "google")
 """Libraries whose own exceptions reach us where a store cannot be asked at all: no key, no network."""
 
 
+UNFINISHED = ".new"
+"""The end of the name of a file that is being written, or that a kill cut off."""
+
+
 class Store(Protocol):
     """A store of files by their full address."""
 
@@ -73,16 +77,18 @@ class LocalStore:
     def write(self, address: str, content: bytes) -> None:
         path = Path(address)
         path.parent.mkdir(parents=True, exist_ok=True)
-        fresh = path.with_name(f"{path.name}.{secrets.token_hex(8)}.new")
-        fresh.write_bytes(content)
-        fresh.replace(path)
+        fresh = path.with_name(f"{path.name}.{secrets.token_hex(8)}{UNFINISHED}")
+        with _removed_on_error(fresh):
+            fresh.write_bytes(content)
+            fresh.replace(path)
 
     def create(self, address: str, content: bytes) -> bool:
         path = Path(address)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with path.open("xb") as file:
+            with path.open("xb") as file, _removed_on_error(path):
                 file.write(content)
+                file.flush()
         except FileExistsError:
             return False
         return True
@@ -162,6 +168,16 @@ class ObjectStore:
     def remove(self, address: str) -> None:
         if self._files.exists(address):
             self._files.rm_file(address)
+
+
+@contextmanager
+def _removed_on_error(path: Path) -> Iterator[None]:
+    """Delete a file where the block that writes it fails, as on a full disk."""
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _size(entry: "os.DirEntry[str]") -> int | None:

@@ -30,7 +30,7 @@ def page(
     channel: OwnChannel = "",
     sender: Sender = "",
 ) -> None:
-    """Read whole pages. Exit code 1: some could not be read. Example: legible page scan.pdf --format pdf --output out"""
+    """Read whole pages. Exit code 1: some could not be read. Example: legible page a.pdf --format pdf --output out"""
     from tqdm import tqdm
 
     from legible.cli.output_files import OutputFiles

@@ -10,12 +10,16 @@ from typing import Any, Literal
 
 from legible.batched import batched
 from legible.errors import DataError, SettingsError
+from legible.image.decode import Limits
 from legible.stores import Store, store_errors, store_of
 
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 BLOCK_IMAGES = 256
 IMAGE_COLUMN, ID_COLUMN = "image", "id"
 """The columns of a Parquet file. Images are bytes, or structs with a field `bytes`; ids may be left out."""
+
+BINARY = frozenset({"binary", "large_binary", "binary_view"})
+"""The types of Parquet's columns that hold the bytes of images."""
 
 SourceKind = Literal["files", "tar", "parquet"]
 
@@ -54,6 +58,10 @@ def list_blocks(sources: Sequence[str], *, size: int = BLOCK_IMAGES) -> Iterator
             raise DataError(f"{source}: no image there; images are {', '.join(IMAGES)}, in folders, tars or Parquet")
 
 
+READ_BYTES = Limits().max_bytes + 1
+"""The most bytes that are read of an image: one more than are decoded, so that a larger file is refused as it is."""
+READ_ROWS = 16
+"""The rows of a Parquet file that are in memory at a time."""
 Group = tuple[SourceKind, str, list[tuple[str, int, int]]]
 
 
@@ -96,10 +104,23 @@ def _row_groups(store: Store, address: str) -> Iterator[Group]:
         parquet = _parquet_file(file, address)
         if IMAGE_COLUMN not in parquet.schema_arrow.names:
             raise DataError(f"{address}: no column {IMAGE_COLUMN!r}; name the column of image bytes so")
+        _check_images(parquet.schema_arrow.field(IMAGE_COLUMN).type, address)
         for number in range(parquet.num_row_groups):
             rows = parquet.metadata.row_group(number).num_rows
             if rows:
                 yield "parquet", address, [(f"row group {number}", number, rows)]
+
+
+def _check_images(kind: Any, address: str) -> None:
+    """Raise DataError where the column of images holds neither bytes nor structs with a field of them."""
+    fields = [kind.field(number) for number in range(kind.num_fields)]
+    held = next((field.type for field in fields if field.name == "bytes"), kind)
+    held = held.value_type if str(held).startswith("dictionary") else held
+    if str(held) not in BINARY:
+        raise DataError(
+            f"{address}: column {IMAGE_COLUMN!r} is of {kind}; it has to hold the bytes of image files, or structs "
+            "with a field 'bytes'"
+        )
 
 
 def _parquet_file(file: Any, address: str) -> Any:
@@ -124,12 +145,12 @@ def block_images(block: ImageBlock) -> Iterator[tuple[str, bytes]]:
         if block.kind == "files":
             for address, _, _ in block.members:
                 with store.open(address) as file:
-                    yield address, file.read()
+                    yield address, file.read(READ_BYTES)
         elif block.kind == "tar":
             with store.open(block.source) as file:
                 for name, start, size in block.members:
                     file.seek(start)
-                    yield f"{block.source}/{name}", file.read(size)
+                    yield f"{block.source}/{name}", file.read(min(size, READ_BYTES))
         else:
             yield from _parquet_images(store, block)
 
@@ -139,9 +160,19 @@ def _parquet_images(store: Store, block: ImageBlock) -> Iterator[tuple[str, byte
     with store.open(block.source) as file:
         parquet = _parquet_file(file, block.source)
         columns = [name for name in (ID_COLUMN, IMAGE_COLUMN) if name in parquet.schema_arrow.names]
-        table = parquet.read_row_group(group, columns=columns).to_pydict()
-    images = table[IMAGE_COLUMN]
-    ids = table.get(ID_COLUMN) or [f"{group}/{row}" for row in range(len(images))]
-    for name, image in zip(ids, images, strict=True):
-        content = image.get("bytes") if isinstance(image, dict) else image
-        yield f"{block.source}/{name}", content or b""
+        rows = _rows(parquet.iter_batches(READ_ROWS, row_groups=[group], columns=columns), block.source)
+        for number, row in enumerate(rows):
+            image = row[IMAGE_COLUMN]
+            content = image.get("bytes") if isinstance(image, dict) else image
+            yield f"{block.source}/{row.get(ID_COLUMN, f'{group}/{number}')}", content or b""
+
+
+def _rows(batches: Iterator[Any], address: str) -> Iterator[dict[str, Any]]:
+    """Yield rows. Raise DataError for damage, which pyarrow tells as ValueError, or as OSError without a number."""
+    try:
+        for batch in batches:
+            yield from batch.to_pylist()
+    except (ValueError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise DataError(f"{address}: a damaged Parquet file ({error}); fetch it anew") from error

@@ -16,7 +16,7 @@ from typing import Any
 import legible
 from legible.errors import DataError, SettingsError
 from legible.scale.blocks import ImageBlock, list_blocks
-from legible.stores import Store, store_errors, store_of
+from legible.stores import UNFINISHED, Store, store_errors, store_of
 
 FORMAT_VERSION = 1
 PLAN, DRIVER, REPORT = "plan.jsonl", "driver.json", "report.json"
@@ -64,7 +64,7 @@ def make_plan(job: BulkJob, output: str) -> BulkPlan:
     """Return the plan that is stored in the output, or a new one."""
     store, address = store_of(output), f"{output.rstrip('/')}/{PLAN}"
     with store_errors(output):
-        names = store.sizes(output).keys() - {DRIVER}
+        names = _names(store, output) - {DRIVER}
         if PLAN in names:
             return _same_plan(_read_plan(store, address), job, output)
         if names:
@@ -79,8 +79,13 @@ def forget_unused_plan(output: str) -> None:
     """Delete a plan that no part was written by, so that a job that could not begin leaves nothing behind."""
     store = store_of(output)
     with store_errors(output):
-        if store.sizes(output).keys() <= {PLAN, DRIVER}:
+        if _names(store, output) <= {PLAN, DRIVER}:
             store.remove(f"{output.rstrip('/')}/{PLAN}")
+
+
+def _names(store: Store, output: str) -> set[str]:
+    """Return the names of the files in an output, without what a kill left half written."""
+    return {name for name in store.sizes(output) if not name.endswith(UNFINISHED)}
 
 
 def _read_plan(store: Store, address: str) -> BulkPlan:
@@ -147,7 +152,7 @@ def _is_dead(store: Store, address: str) -> bool:
         os.kill(int(held["process"]), 0)
     except ProcessLookupError:
         return True
-    except (ValueError, KeyError, TypeError, OSError):
+    except (ValueError, KeyError, TypeError, OverflowError, OSError):
         return False
     return False
 

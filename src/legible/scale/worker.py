@@ -19,6 +19,8 @@ from legible.scale.blocks import ImageBlock, block_images
 from legible.scale.plan import BulkJob
 from legible.stores import store_errors, store_of
 
+UNENCODABLE = "backslashreplace"
+
 
 @dataclass(frozen=True)
 class BulkRow:
@@ -86,7 +88,8 @@ def _failed(name: str, error: ImageError) -> BulkRow:
 
 
 def _as_lines(rows: Iterable[BulkRow]) -> bytes:
-    return "".join(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in rows).encode()
+    """Return JSON lines; a byte of a file's name that is no UTF-8 is an escape such as `\\udcff`."""
+    return "".join(json.dumps(asdict(row), ensure_ascii=False) + "\n" for row in rows).encode(errors=UNENCODABLE)
 
 
 def _as_parquet(rows: Iterable[BulkRow]) -> bytes:
@@ -94,7 +97,8 @@ def _as_parquet(rows: Iterable[BulkRow]) -> bytes:
     from pyarrow import parquet  # noqa: PLC0415
 
     types = {"id": pa.string(), "text": pa.string(), "confidence": pa.float64(), "error": pa.string()}
-    table = pa.Table.from_pylist([asdict(row) for row in rows], schema=pa.schema(types))
+    named = [{**asdict(row), "id": row.id.encode(errors=UNENCODABLE).decode()} for row in rows]
+    table = pa.Table.from_pylist(named, schema=pa.schema(types))
     buffer = io.BytesIO()
     parquet.write_table(table, buffer)
     return buffer.getvalue()
