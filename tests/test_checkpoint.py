@@ -12,11 +12,13 @@ from test_training import final_weights, project, small_params
 
 from legible.charset import Charset
 from legible.config import Params, PhaseParams, load_params
-from legible.errors import DataError
+from legible.errors import DataError, LegibleError
+from legible.locks import lock_file_at_once
 from legible.network.loss import CTCModel
 from legible.network.zoo import ZOO, build_network
 from legible.training import checkpoint, loop
 from legible.training import stage as training
+from legible.training.checkpoint_files import check_sums, read_state
 from legible.training.phases import fingerprints, phases_of, start_sums
 from legible.training.weights import save_weights
 
@@ -133,3 +135,35 @@ def test_a_run_killed_as_it_puts_folders_in_their_place_goes_on_to_the_same_fina
         assert [path for path in root.rglob("*") if path.suffix in {".new", ".old"}] == []
         for once, resumed in zip(at_once, final_weights(root), strict=True):
             assert np.array_equal(once, resumed)
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("drawn_by_lot")
+@pytest.mark.parametrize("name", ["model.weights.h5", "random_states.npz", "state.json"])
+def test_a_checkpoint_that_a_disk_has_damaged_is_named_and_not_trained_on(tmp_path: Path, name: str) -> None:
+    asked, root = small_params(epochs=2, averaging=0.0), project(tmp_path)
+    training.train(asked, root=root)
+    path = root / "training/checkpoint-1" / name
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2
+    content[middle : middle + 9] = bytes(9)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=rf"checkpoint-1/{name}: .*; delete this folder, and the training starts"):
+        training.train(asked, root=root)
+    shutil.rmtree(path.parent)
+    training.train(asked, root=root)
+
+
+def test_of_two_trainings_in_one_folder_the_second_ends_at_once(tmp_path: Path) -> None:
+    with (
+        lock_file_at_once(tmp_path / "training/.lock", busy=""),
+        pytest.raises(LegibleError, match="another training is running here"),
+    ):
+        training.train(params(), root=tmp_path)
+
+
+def test_a_checkpoint_without_sums_is_one_of_an_earlier_version(tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text('{"fingerprint": "a", "history": []}')
+    state = read_state(tmp_path)
+    assert state is not None
+    check_sums(tmp_path, state)

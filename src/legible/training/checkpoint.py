@@ -17,8 +17,8 @@ import numpy as np
 
 from legible.config import CharsetParams, Params, TrainParams
 from legible.files import intact_folder, recover_folder, replace_folder
+from legible.training.checkpoint_files import check_sums, read_state, write_state
 
-STATE = "state.json"
 WEIGHTS = "model.weights.h5"
 RANDOM_STATES = "random_states.npz"
 DECIDED_ELSEWHERE = frozenset({"phases", "mixtures", "averaged", "start_from", "start_with"})
@@ -61,13 +61,17 @@ class Checkpoints:
         with replace_folder(self.folder) as fresh:
             model.save_weights(fresh / WEIGHTS)
             np.savez(fresh / RANDOM_STATES, **random_states(model))
-            (fresh / STATE).write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
+            write_state(fresh, state, beside=(WEIGHTS, RANDOM_STATES))
 
     def restore(self, model: keras.Model) -> TrainingProgress:
-        """Load the checkpoint into a model with a built optimizer, and return its progress."""
+        """Load the checkpoint into a model with a built optimizer, and return its progress.
+
+        Raise DataError where a file is not as it was written.
+        """
         recover_folder(self.folder)
         progress = self.progress()
         if progress.begun:
+            check_sums(self.folder, read_state(self.folder) or {})
             model.load_weights(self.folder / WEIGHTS)
             restore_random_states(model, dict(np.load(self.folder / RANDOM_STATES)))
         return progress
@@ -79,11 +83,8 @@ class Checkpoints:
 
     def progress(self) -> TrainingProgress:
         """Return the progress of the checkpoint; an empty one where there is none, or one of another fingerprint."""
-        path = intact_folder(self.folder) / STATE
-        if not path.is_file():
-            return TrainingProgress()
-        state = json.loads(path.read_text(encoding="utf-8"))
-        if state["fingerprint"] != self.fingerprint:
+        state = read_state(intact_folder(self.folder))
+        if state is None or state["fingerprint"] != self.fingerprint:
             return TrainingProgress()
         return TrainingProgress([EpochFigures(**line) for line in state["history"]], state.get("losses", []))
 

@@ -23,10 +23,10 @@ from legible.config.detector import DetectorParams
 from legible.errors import SettingsError
 from legible.files import recover_folder, replace_folder
 from legible.network.detector import DETECTORS, build_detector, detector_loss
+from legible.training.checkpoint_files import check_sums, read_state, write_state
 from legible.training.detector_batches import UNTOUCHED, PieceBatch, PiecePool
 
 WEIGHTS = "detector.weights.h5"
-STATE = "state.json"
 NOT_TRAINED = ("validation_pages", "empty_pages")
 """The parameters that only say what is measured."""
 WARMUP = 0.03
@@ -113,25 +113,27 @@ def save(model: keras.Model, folder: Path, fingerprint: str, history: Sequence[D
     state = {"fingerprint": fingerprint, "history": [dataclasses.asdict(line) for line in history]}
     with replace_folder(folder) as fresh:
         model.save_weights(fresh / WEIGHTS)
-        (fresh / STATE).write_text(json.dumps(state, indent=1) + "\n", encoding="utf-8")
+        write_state(fresh, state, beside=(WEIGHTS,))
 
 
 def restore(model: keras.Model, folder: Path, fingerprint: str) -> list[DetectorEpoch]:
-    """Put the model where a run of this fingerprint stopped; the epochs that are done, none for another run."""
+    """Put the model where a run of this fingerprint stopped; the epochs that are done, none for another run.
+
+    Raise DataError where a file is not as it was written.
+    """
     recover_folder(folder)
-    if not (folder / STATE).is_file():
+    state = read_state(folder)
+    if state is None or state["fingerprint"] != fingerprint:
         return []
-    state = json.loads((folder / STATE).read_text(encoding="utf-8"))
-    if state["fingerprint"] != fingerprint:
-        return []
+    check_sums(folder, state)
     model.load_weights(folder / WEIGHTS)
     return [DetectorEpoch(**line) for line in state["history"]]
 
 
 def epochs_done(folder: Path) -> int:
     """Return how many epochs the checkpoint in a training's folder has; 0 where there is none."""
-    path = folder / "checkpoint" / STATE
-    return len(json.loads(path.read_text(encoding="utf-8"))["history"]) if path.is_file() else 0
+    state = read_state(folder / "checkpoint")
+    return len(state["history"]) if state else 0
 
 
 def _train_epoch(

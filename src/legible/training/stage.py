@@ -12,6 +12,7 @@ from legible.config import Params
 from legible.data.chosen import closed_sources
 from legible.data.dataset import Dataset, Sample
 from legible.errors import DataError
+from legible.locks import lock_file_at_once
 from legible.network.loss import CTCModel
 from legible.network.normalization import update_batch_norm
 from legible.training.batches import Planner, epoch_batches
@@ -48,8 +49,14 @@ def train(
 
     Where the first phases are trained on open sources alone, their weights become root/models/weights/open.
     stop_after: the name or number of a phase; the weights are then those of a recipe that ends with it. `on_epoch` is
-    called for the epochs of all phases.
+    called for the epochs of all phases. Raise LegibleError where another training writes the same checkpoints.
     """
+    busy = f"{root}: another training is running here; let it end, or train in another folder"
+    with lock_file_at_once(root / "training/.lock", busy=busy):
+        _train(params, root=root, workers=workers, stop_after=stop_after, on_epoch=on_epoch)
+
+
+def _train(params: Params, *, root: Path, workers: int, stop_after: str, on_epoch: OnEpoch) -> None:
     every = phases_of(params)
     check_phases(params, every)
     phases = up_to(every, stop_after)
