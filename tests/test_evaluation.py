@@ -1,7 +1,9 @@
 """Calibration, figures by slice, and the gate, on results made for the case."""
 
 import dataclasses
+import gzip
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +16,7 @@ from conftest import PROJECT, drawn_word
 from legible.charset import Charset
 from legible.config import load_params
 from legible.data.dataset import Sample
-from legible.errors import BundleError
+from legible.errors import BundleError, DataError
 from legible.evaluation.evaluate import Case, case_of, result_of
 from legible.evaluation.results import (
     RESULTS,
@@ -90,6 +92,39 @@ def test_results_survive_their_file(tmp_path: Path) -> None:
     results = [result(n, right=n % 2 == 0, slices=("a", "a/long")) for n in range(5)]
     write_results(tmp_path / "results.jsonl", results)
     assert read_results(tmp_path / "results.jsonl") == results
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"confidence": None},
+        {"confidence": float("nan")},
+        {"confidence": 2.0},
+        {"slices": [[]]},
+        {"writer": 7},
+        {"distance": -1},
+        {"length": "4"},
+        {"glitter": 1},
+    ],
+    ids=str,
+)
+def test_a_damaged_row_of_results_is_one_line(tmp_path: Path, changes: dict[str, object]) -> None:
+    row = {**dataclasses.asdict(result(0, right=True)), **changes}
+    (tmp_path / "results.jsonl").write_text(json.dumps(row) + "\n")
+    with pytest.raises(DataError, match=r"results\.jsonl: damaged results"):
+        read_results(tmp_path / "results.jsonl")
+
+
+def test_packed_results_that_would_fill_the_memory_are_not_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("legible.evaluation.results.MAX_RESULTS_BYTES", 1000)
+    (tmp_path / "results.jsonl.gz").write_bytes(gzip.compress(bytes(100_000)))
+    with pytest.raises(DataError, match="more than 1000 bytes"):
+        read_results(tmp_path / "results.jsonl.gz")
+    (tmp_path / "results.jsonl.gz").write_bytes(gzip.compress(os.urandom(900))[:-20])
+    with pytest.raises(DataError, match="cannot be read"):
+        read_results(tmp_path / "results.jsonl.gz")
 
 
 Bundles = Callable[[str, list[Result]], Path]

@@ -3,6 +3,9 @@
 import json
 from pathlib import Path
 
+import pytest
+
+from legible.errors import BundleError
 from legible.gate.figures_table import figures_beside
 
 
@@ -24,3 +27,9 @@ def test_what_an_older_champion_lacks_is_left_open(bundle_folder: Path, tmp_path
     words = known["slices"]["iam/word"]
     assert f"| iam/word | - to {words['count']} | - to {words['exact_match']:.2%}" in text
     assert f"| blur | - | - to {known['corruptions']['exact_match']['blur'][0]:.2%}" in text
+
+
+def test_figures_that_are_damaged_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / "evaluation.json").write_text('{"slices": {"a": 1}}')
+    with pytest.raises(BundleError, match=r"damaged evaluation\.json"):
+        figures_beside(tmp_path, tmp_path)

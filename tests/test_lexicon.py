@@ -174,6 +174,15 @@ def test_what_is_no_lexicon_is_refused(content: bytes, tmp_path: Path) -> None:
         Lexicon.load(tmp_path / "lexicon.gz")
 
 
+def test_a_small_lexicon_of_many_bytes_is_not_unpacked_into_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("legible.ctc.lexicon.MAX_BYTES", 1000)
+    (tmp_path / "lexicon.gz").write_bytes(gzip.compress(b" " * 100_000))
+    with pytest.raises(DataError, match=r"lexicon\.gz has more than 1000 bytes"):
+        Lexicon.load(tmp_path / "lexicon.gz")
+
+
 def test_an_empty_lexicon_is_refused() -> None:
     with pytest.raises(DataError, match="without words"):
         Lexicon.of({}, WEIGHTS)

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import random
 import shutil
 import subprocess
 import tarfile
@@ -66,6 +67,15 @@ def test_a_small_archive_of_many_bytes_is_not_unpacked_into_memory(tmp_path: Pat
         file.write(bytes(1_000_000))
     with pytest.raises(DataError, match="has more than 1000 bytes"):
         read_gzip(tmp_path / "zeros.gz", limit=1000)
+
+
+@pytest.mark.parametrize("place", [0, 12, 500])
+def test_a_damaged_compressed_file_is_one_line(tmp_path: Path, place: int) -> None:
+    content = bytearray(gzip.compress(random.Random(0).randbytes(1000), mtime=0))
+    content[place : place + 9] = b"\xff" * 9
+    (tmp_path / "array.gz").write_bytes(content)
+    with pytest.raises(DataError, match=r"array\.gz: cannot be read"):
+        read_gzip(tmp_path / "array.gz", limit=2000)
 
 
 def test_a_compressed_array_is_bounded_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

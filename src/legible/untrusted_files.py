@@ -84,9 +84,20 @@ def read_file(path: Path, *, limit: int) -> bytes:
 
 
 def read_gzip(path: Path, *, limit: int) -> bytes:
-    """Decompress a file. Raise DataError for one that holds more bytes than the limit, however small it is itself."""
-    with gzip.open(path) as file:
-        return _within(file.read(limit + 1), limit, str(path))
+    """Decompress a file. Raise DataError for a damaged one, and for one that holds more bytes than the limit, however
+    small it is itself.
+    """
+    try:
+        with gzip.open(path) as file:
+            return _within(file.read(limit + 1), limit, str(path))
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: cannot be read ({error}); fetch it again") from error
+
+
+def unpacked(content: bytes, *, limit: int, name: str) -> bytes:
+    """Decompress gzip in memory. Raise DataError for more bytes than the limit, and what gzip raises for damage."""
+    with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
+        return _within(file.read(limit + 1), limit, name)
 
 
 def read_member(tar: tarfile.TarFile, member: tarfile.TarInfo, *, limit: int) -> bytes:

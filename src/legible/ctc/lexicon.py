@@ -21,12 +21,15 @@ import numpy as np
 from legible.charset import Charset
 from legible.errors import DataError
 from legible.files import JsonFormat, replace_file
+from legible.untrusted_files import unpacked
 
 FORMAT = JsonFormat("lexicon", 2, "make it again: legible lexicon", DataError, (1,))
 WITHOUT_SPACE = 1
 """The version of the format in which a space was one of the characters between words."""
 LAST_CHARACTER = "\U0010ffff"
 """The greatest code point, which sorts after every other character."""
+MAX_BYTES = 100_000_000
+"""The most bytes of a lexicon that are read, unpacked."""
 APOSTROPHE = "'"
 SPACE = " "
 STRAY_SPACE = -8.0
@@ -114,7 +117,11 @@ class Lexicon:
     @staticmethod
     def load(path: Path, *, read: Callable[[Path], bytes] = Path.read_bytes) -> "Lexicon":
         """Read a saved lexicon. Raise DataError for a file that is no lexicon, or one of another format."""
-        with FORMAT.parse(path, read=lambda one: gzip.decompress(read(one))) as content:
+
+        def content_of(one: Path) -> bytes:
+            return unpacked(read(one), limit=MAX_BYTES, name=str(one))
+
+        with FORMAT.parse(path, read=content_of) as content:
             weights = content["weights"]
             if content["version"] == WITHOUT_SPACE:
                 weights = {"space": weights["free"], **weights}

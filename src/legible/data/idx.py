@@ -19,7 +19,7 @@ def read_idx(path: Path) -> npt.NDArray[Any]:
     try:
         read = read_gzip if path.suffix == ".gz" else read_file
         content = read(path, limit=MAX_ARRAY_BYTES)
-    except (OSError, EOFError) as error:
+    except OSError as error:
         raise DataError(f"{path}: cannot be read ({error}); fetch it again") from error
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] not in TYPES:  # noqa: PLR2004
         raise DataError(f"{path}: no idx file; its first bytes are {content[:4].hex() or 'missing'}")

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from tqdm import tqdm
@@ -19,7 +19,7 @@ from legible.detection.orientation import turned
 from legible.errors import ImageError
 from legible.evaluation.page_cases import EMPTY, PageCase, drawn_cases, held_back_cases
 from legible.evaluation.page_scores import PageScores, PlacedText, matched_lines, overlap_of, score_page
-from legible.files import write_text
+from legible.files import parse_row, write_text
 from legible.pages.open import OpenedPage
 from legible.pages.read import PageOptions, PageReader
 from legible.pages.result import PageResult
@@ -31,6 +31,8 @@ from legible.recognition.recognizer import artefact_recognizer
 FOLDER = "models/pages"
 FIGURES, ROWS = "pages.json", "pages.jsonl"
 FORMAT_VERSION = 1
+MAX_COUNT = 10**9
+"""The greatest count that a row of a bundle may state."""
 MIN_LINES = 5
 """A page with fewer lines is not turned to see whether it is set right."""
 GOOD_CORNERS = 0.9
@@ -98,9 +100,15 @@ def write_rows(path: Path, rows: Iterable[PageRow]) -> None:
 
 
 def read_rows(path: Path) -> list[PageRow]:
-    """Return the rows of a pages.jsonl."""
-    contents = map(json.loads, path.read_text(encoding="utf-8").splitlines())
-    return [PageRow(**{**DEFAULTS, **content, "scores": PageScores(*content["scores"])}) for content in contents]
+    """Return the rows of a pages.jsonl. Raise ValueError, KeyError or TypeError for damaged ones."""
+    contents = map(parse_row, path.read_text(encoding="utf-8").splitlines())
+    return [PageRow(**{**DEFAULTS, **content, "scores": _scores(content["scores"])}) for content in contents]
+
+
+def _scores(counts: Sequence[object]) -> PageScores:
+    if not all(type(count) is int and 0 <= count <= MAX_COUNT for count in counts):
+        raise ValueError(f"scores that are no counts: {counts}")
+    return PageScores(*cast("Sequence[int]", counts))
 
 
 def row_of(case: PageCase, reader: PageReader) -> PageRow:

@@ -3,25 +3,29 @@
 A slice is a named subset. Every result is in the slice of its group (`iam/word`) and in whatever else it says it is.
 """
 
-import gzip
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from legible.errors import DataError
+from legible.files import DAMAGE, parse_row
 from legible.sampling import writer_resamples
 from legible.scores import calibration_error
+from legible.untrusted_files import read_file, read_gzip
 
 RESULTS = "results.jsonl"
 """The file of results as the evaluation writes it."""
 PACKED_RESULTS = "results.jsonl.gz"
 """The same in a bundle, a tenth as large."""
 RESAMPLES = 1000
+MAX_RESULTS_BYTES = 200_000_000
+"""The most bytes of results that are read, unpacked: those of the shipped bundle have 10 million."""
 THRESHOLDS = (0.5, 0.8, 0.9, 0.95, 0.99)
 
 
@@ -90,14 +94,32 @@ def results_path(bundle: Path) -> Path:
 
 
 def read_results(path: Path) -> list[Result]:
-    """Read the results that were recorded at build. Raise DataError for a bundle that goes without them."""
+    """Read the results that were recorded at build.
+
+    Raise DataError for a bundle that goes without them, and for damaged ones.
+    """
     if not path.is_file():
         raise DataError(
             f"{path}: no recorded results (pack.leave_out); judge where the data set is, or by floors alone"
         )
-    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
-        lines = file.read().splitlines()
-    return [Result(**{**fields, "slices": tuple(fields["slices"])}) for fields in map(json.loads, lines)]
+    content = (read_gzip if path.suffix == ".gz" else read_file)(path, limit=MAX_RESULTS_BYTES)
+    try:
+        return [_result(parse_row(line)) for line in content.decode().splitlines()]
+    except DAMAGE as error:
+        raise DataError(f"{path}: damaged results ({error}); pack the bundle again or fetch it anew") from error
+
+
+def _result(fields: dict[str, Any]) -> Result:
+    """Return a row as a result. Raise ValueError, or what a missing field raises, where a value cannot be."""
+    made = Result(**{**fields, "slices": tuple(fields["slices"])})
+    names, counts = (
+        (made.sample, made.writer, *made.slices),
+        (made.distance, made.length, made.word_distance, made.words),
+    )
+    is_sound = all(isinstance(name, str) for name in names) and all(type(n) is int and n >= 0 for n in counts)
+    if not (is_sound and 0.0 <= made.confidence <= 1.0):
+        raise ValueError(f"no result: {fields}")
+    return made
 
 
 def slice_names(results: Iterable[Result]) -> list[str]:

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from legible.errors import BundleError
+from legible.files import DAMAGE
 from legible.tables import markdown_table
 
 FIGURES = ("exact_match", "cer", "wer", "calibration_error")
@@ -15,8 +17,19 @@ FigureRows = Mapping[str, Mapping[str, Any]]
 
 
 def figures_beside(candidate: Path, champion: Path) -> str:
-    """Return folded Markdown tables of both evaluation.json, each on whatever images it was evaluated on."""
-    old, new = (json.loads((folder / "evaluation.json").read_text("utf-8")) for folder in (champion, candidate))
+    """Return folded Markdown tables of both evaluation.json, each on whatever images it was evaluated on.
+
+    Raise BundleError for a damaged one.
+    """
+    try:
+        return _tables(*(json.loads((folder / "evaluation.json").read_bytes()) for folder in (champion, candidate)))
+    except DAMAGE as error:
+        raise BundleError(
+            f"{candidate} or {champion}: damaged evaluation.json ({error}); pack the bundle again or fetch it anew"
+        ) from error
+
+
+def _tables(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
     lexicons = [evaluation.get("with_lexicon", {}).get("slices", {}) for evaluation in (old, new)]
     unchanged = [evaluation.get("same_reading", {}) for evaluation in (old, new)]
     changes = [name for name in dict.fromkeys(n for row in unchanged[1].values() for n in row) if name != "images"]
