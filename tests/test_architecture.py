@@ -15,6 +15,7 @@ FLOORS = (
         "image_input",
         "remote_pages",
         "files",
+        "file_numbers",
         "locks",
         "config",
         "charset",

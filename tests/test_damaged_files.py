@@ -1,6 +1,7 @@
 """Damaged files of each format end in one line of the project's, never in a traceback: mutated by lot, and by kind."""
 
 import json
+import math
 import os
 import shutil
 from collections.abc import Callable
@@ -13,11 +14,16 @@ from conftest import PROJECT
 
 from legible.charset import Charset
 from legible.config import load_params
+from legible.ctc.beam import Candidate
 from legible.ctc.lexicon import Lexicon
 from legible.data.sources import listed
+from legible.drift.quality import Quality
+from legible.drift.reference import Reference, rank
+from legible.drift.signatures import Signatures
 from legible.errors import BundleError, LegibleError
 from legible.files import sha256_of
 from legible.packing.measured import SPEED, speed_of
+from legible.pages.trust import LineTrust
 from legible.recognition.bundle import load_bundle, read_manifest
 from legible.recognition.calibration import Calibration
 
@@ -113,6 +119,82 @@ def test_a_value_of_another_kind_is_read_or_refused_in_one_line(name: str, tmp_p
         for value in VALUES:
             (tmp_path / "file").write_text(json.dumps(with_value(content, path, value)), encoding="utf-8")
             assert "\n" not in refusal(read, tmp_path / "file"), (path, value)
+
+
+def use_reference(folder: Path) -> float:
+    """What a drift check and a service compute of a reference, as one number."""
+    reference = Reference.load(folder)
+    rules = [rule.threshold(200, bunching=reference.bunching, tests=3) for rule in reference.rules.values()]
+    assert reference.unusual
+    ranked = np.full((5, len(reference.known["image"].quantiles)), 0.3)
+    unusual = reference.unusual.threshold(200, tests=2) + reference.unusual.is_unusual(ranked).sum()
+    ranks = sum(rank(reference, name, 0.5, uniform=0.5) for name in reference.quantiles)
+    return float(sum(rules) + unusual + ranks + reference.smallest_window * reference.block)
+
+
+def use_signatures(folder: Path) -> float:
+    signals = tuple(Reference.load(PROJECT / "models/bundle").quantiles)
+    signatures = Signatures.load(folder, signals=signals)
+    assert signatures
+    cause = signatures.cause(signatures.shifts[0].reshape(len(signals), -1))
+    return cause.fraction + cause.explained if cause else 0.0
+
+
+def use_quality(folder: Path) -> float:
+    quality = Quality.load(folder)
+    assert quality
+    return math.hypot(quality.spread, *quality.gaps.values())
+
+
+def use_confidence(folder: Path) -> float:
+    calibration = Calibration.load(folder / "confidence.json")
+    candidates = [Candidate((1, 2), -0.1, 0.0), Candidate((1, 3), -3.0, -0.2)]
+    found = 0.0
+    for mode in (calibration.plain, calibration.lexicon):
+        sure = mode.reading.confidence(candidates, [0.9, 0.8], "ab")
+        found += sure + sum(mode.reading.alternative_confidences(sure, candidates, candidates[1:]))
+        found += mode.character.confidence(0.7)
+    return found
+
+
+def use_page_confidence(folder: Path) -> float:
+    trust = LineTrust.load(folder / "page-confidence.json")
+    assert trust.text
+    assert trust.right
+    inputs = tuple(np.linspace(-2, 2, len(trust.text.weights)).tolist())
+    return trust.text.probability(inputs) + trust.right.probability(inputs)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("name", "use"),
+    [
+        ("confidence.json", use_confidence),
+        ("page-confidence.json", use_page_confidence),
+        ("drift.json", use_reference),
+        ("reference.json", use_reference),
+        ("quality.json", use_quality),
+        ("signatures.json", use_signatures),
+    ],
+)
+def test_a_number_of_another_kind_is_refused_or_computed_with(
+    name: str, use: Callable[[Path], float], tmp_path: Path
+) -> None:
+    for other in ("drift.json", "reference.json"):
+        shutil.copyfile(PROJECT / "models/bundle" / other, tmp_path / other)
+    content = json.loads((PROJECT / "models/bundle" / name).read_text(encoding="utf-8"))
+    content.pop("errors", None)  # of the card alone
+    content = {**content, "signatures": content["signatures"][:2]} if "signatures" in content else content
+    refused: list[str] = []
+    for path in places(content):
+        for value in (*VALUES, float("nan"), -1e300, 1e300, 0, 10**400):
+            (tmp_path / name).write_text(json.dumps(with_value(content, path, value)), encoding="utf-8")
+            try:
+                assert math.isfinite(use(tmp_path)), (path, value)
+            except BundleError as error:
+                refused.append(str(error))
+    assert refused
+    assert not any("\n" in line for line in refused)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from legible.drift.odd_documents import DocumentRule, make_document_rule
 from legible.drift.reference import EDGES, UNKNOWN_CORRELATION, Reference
 from legible.drift.summary import Summary, chunks, image_ranks, ranked_by
 from legible.errors import BundleError, DataError
+from legible.file_numbers import finite_array, finite_number, whole_number
 from legible.files import JsonFormat
 from legible.observations.row import Observation, write_observations
 from legible.observations.window import read_back
@@ -75,11 +76,10 @@ def _opened(folder: Path, content: Mapping[str, Any], bundle: str) -> Baseline:
             "decides; run legible rebase again, or name the bundle it is of"
         )
     reference = Reference.load(folder)
-    deviations = np.asarray(content["deviations"], np.float64)
-    if deviations.shape != (len(reference.quantiles), len(EDGES)):
-        raise ValueError(f"deviations {deviations.shape}")
+    deviations = finite_array(content["deviations"], "deviations", shape=(len(reference.quantiles), len(EDGES)))
+    at, images = finite_number(content["at"], "at"), whole_number(content["images"], "images", low=1)
     sample = read_back(folder / SAMPLE).observations
-    return Baseline(reference, content["bundle"], content["at"], content["images"], deviations, sample)
+    return Baseline(reference, content["bundle"], at, images, deviations, sample)
 
 
 def make_baseline(

@@ -25,6 +25,7 @@ import numpy.typing as npt
 from legible.arrays import Floats
 from legible.drift.documents import OUTLIERS
 from legible.drift.unusual import normal_scores
+from legible.file_numbers import finite_array, finite_number
 
 SHRINKAGE = 0.1
 """How far the covariance is drawn to its mean variance (Ledoit and Wolf 2004)."""
@@ -44,6 +45,7 @@ MIN_LIMIT = 0.01
 MIN_DOCUMENTS = 40
 """Fewer documents say too little of how much documents differ."""
 MIN_IN_WINDOW = 5
+MIN_BUDGET, MAX_BUDGET = 1e-9, 0.5
 WINDOWS = (5, 10, 20, 50, 100, 200, 500)
 """The numbers of documents of the windows that are drawn; larger windows are judged as the largest."""
 MAX_DRAWN = 1000
@@ -148,14 +150,14 @@ class DocumentRule:
     @staticmethod
     def of_told(content: Mapping[str, Any], *, signals: int) -> "DocumentRule":
         """Return the rule of JSON. Raise ValueError where it is of another number of signals."""
-        spread = Spread(*(np.asarray(content[name], np.float64) for name in ("center", "between", "within")))
-        if spread.between.shape != (signals, signals) or any(len(content[name]) != len(SIZES) for name in BY_SIZE):
-            raise ValueError(f"documents: covariance {spread.between.shape}, and there are {signals} signals")
-        limits = np.asarray(content["limits"], np.float64)
-        if limits.shape != (len(SIZES), len(WINDOWS)):
-            raise ValueError(f"documents: limits {limits.shape}")
-        starts, spreads = (tuple(content[name]) for name in BY_SIZE)
-        return DocumentRule(spread, starts, spreads, limits, content["budget"])
+        shapes = {"center": (signals,), "between": (signals, signals), "within": (signals, signals)}
+        spread = Spread(*(finite_array(content[name], name, shape=shape) for name, shape in shapes.items()))
+        limits = finite_array(content["limits"], "limits", shape=(len(SIZES), len(WINDOWS)))
+        starts, spreads = (tuple(finite_array(content[n], n, shape=(len(SIZES),)).tolist()) for n in BY_SIZE)
+        budget = finite_number(content["budget"], "budget", low=MIN_BUDGET, high=MAX_BUDGET)
+        if np.any(limits <= 0):
+            raise ValueError("limits holds one of 0 or less")
+        return DocumentRule(spread, starts, spreads, limits, budget)
 
 
 def _told(numbers: Floats) -> Any:

@@ -15,6 +15,7 @@ import numpy as np
 from legible.drift.signatures import NONE, Cause, Corrupted
 from legible.drift.summary import Summary
 from legible.errors import BundleError
+from legible.file_numbers import finite_number
 from legible.files import JsonFormat
 
 FORMAT = JsonFormat("quality", 1, "run legible reference again", BundleError)
@@ -89,8 +90,11 @@ class Quality:
         if not path.is_file():
             return None
         with FORMAT.parse(path) as content:
-            gaps = {(row["corruption"], row["severity"]): row["gap"] for row in content["gaps"]}
-            return Quality(gaps, content["spread"])
+            gaps = {
+                (row["corruption"], row["severity"]): finite_number(row["gap"], "gap", low=-2.0, high=2.0)
+                for row in content["gaps"]
+            }
+            return Quality(gaps, finite_number(content["spread"], "spread", low=0.0))
 
 
 def estimated(summary: Summary, *, gap: float = 0.0, spread: float = 0.0, unreliable: str = "") -> Estimate:

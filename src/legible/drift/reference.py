@@ -18,6 +18,7 @@ from legible.drift.documents import effective_images
 from legible.drift.odd_documents import DocumentRule
 from legible.drift.unusual import UnusualRule
 from legible.errors import BundleError, DataError
+from legible.file_numbers import finite_array, finite_number, whole_number
 from legible.files import JsonFormat
 from legible.image.statistics import STATISTICS
 from legible.observations.row import PREDICTION_SIGNALS, SIGNALS, Observation
@@ -29,6 +30,9 @@ UNKNOWN_CORRELATION = 0.3
 """The correlation within documents where a rule of earlier versions states none."""
 EDGES = tuple(i / 10 for i in range(1, 10))
 """Upper edges of the rank's buckets, in reports as in metrics; the last bucket goes to 1."""
+MIN_QUANTILES = 2
+MIN_OF_RULE = 1e-3
+"""The least c and m of a rule: with less every window drifts, or none."""
 CELLS = 200
 """Cells of equal probability between quantiles: a multiple of ten, so that every edge is a quantile."""
 
@@ -139,21 +143,36 @@ class Reference:
             parts = {kind: _part(_with_two_rules(content)["known"][kind]) for kind in KINDS}
         with FORMAT.parse(folder / "drift.json") as content:
             drift = _with_two_rules(content)
-            known = {kind: KnownSignals(*parts[kind], rule=Rule(**drift["rules"][kind])) for kind in KINDS}
-            budget, smallest = drift["false_alarms_per_window"], drift["smallest_window"]
+            known = {kind: KnownSignals(*parts[kind], rule=_rule(drift["rules"][kind])) for kind in KINDS}
+            budget = finite_number(drift["false_alarms_per_window"], "false_alarms_per_window", low=0.0, high=1.0)
+            smallest = whole_number(drift["smallest_window"], "smallest_window", low=1)
             signals, unusual = len(known["image"].quantiles), drift.get("unusual")
             unusual = UnusualRule.of_told(unusual, signals=signals) if unusual else None
             documents = drift.get("documents")
             documents = DocumentRule.of_told(documents, signals=signals) if documents else None
-            block, bunching = drift.get("block", 1), drift.get("bunching", 1.0)
-            lexicon = drift.get("lexicon", "")
+            block = whole_number(drift.get("block", 1), "block", low=1)
+            bunching = finite_number(drift.get("bunching", 1.0), "bunching", low=1.0)
+            lexicon = str(drift.get("lexicon", ""))
             return Reference(known, budget, smallest, block, bunching, unusual, documents, lexicon)
 
 
 def _part(content: Mapping[str, Any]) -> tuple[dict[str, Floats], int, int]:
     """Return the quantiles of each signal of a kind, and how many images and writers they are of."""
-    quantiles = {name: np.asarray(grid, np.float64) for name, grid in content["quantiles"].items()}
-    return quantiles, content["images"], content["writers"]
+    quantiles = {name: _quantiles(grid, name) for name, grid in content["quantiles"].items()}
+    images, writers = (whole_number(content[name], name, low=0) for name in ("images", "writers"))
+    return quantiles, images, writers
+
+
+def _quantiles(content: object, name: str) -> Floats:
+    grid = finite_array(content, name, shape=(-1,))
+    if len(grid) < MIN_QUANTILES or np.any(np.diff(grid) < 0):
+        raise ValueError(f"{name} holds no {MIN_QUANTILES} quantiles or more, each at least the one before")
+    return grid
+
+
+def _rule(content: Mapping[str, Any]) -> Rule:
+    correlation = finite_number(content.get("correlation", UNKNOWN_CORRELATION), "correlation", low=0.0, high=1.0)
+    return Rule(*(finite_number(content[name], name, low=MIN_OF_RULE) for name in ("c", "m")), correlation)
 
 
 def rank(reference: Reference, name: str, value: float, *, uniform: float) -> float:

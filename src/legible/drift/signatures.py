@@ -18,6 +18,7 @@ from legible.arrays import Floats
 from legible.drift.reference import EDGES, Reference
 from legible.drift.summary import Summary, ranked_by
 from legible.errors import BundleError
+from legible.file_numbers import finite_array, whole_number
 from legible.files import JsonFormat
 from legible.observations.row import Observation
 
@@ -131,13 +132,12 @@ def _signatures(content: Mapping[str, Any], signals: tuple[str, ...]) -> Signatu
     rows = content["signatures"]
     if tuple(content["signals"]) != signals:
         raise ValueError("of other signals than the reference")
-    if {len(row[part]) for row in rows for part in ("shift", "weights")} != {len(signals) * len(EDGES)}:
-        raise ValueError("of another length than the signals")
+    shape = (len(rows), len(signals) * len(EDGES))
     return Signatures(
         signals,
-        tuple((row["corruption"], row["severity"]) for row in rows),
-        np.asarray([row["shift"] for row in rows], np.float64),
-        np.asarray([row["weights"] for row in rows], np.float64),
+        tuple((str(row["corruption"]), whole_number(row["severity"], "severity", low=0)) for row in rows),
+        finite_array([row["shift"] for row in rows], "shift", shape=shape),
+        finite_array([row["weights"] for row in rows], "weights", shape=shape),
     )
 
 

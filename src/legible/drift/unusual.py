@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from legible.arrays import Floats
 from legible.drift.documents import OUTLIERS, effective_images
+from legible.file_numbers import finite_array, finite_number
 
 EXPECTED = 0.02
 """The fraction of the reference's own images that lies beyond the point."""
@@ -34,6 +35,8 @@ GRID = np.linspace(0.0005, 0.9995, 1000)
 SCORES = np.asarray([NormalDist().inv_cdf(float(p)) for p in GRID])
 CORRELATIONS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.45, 0.7, 1.0)
 WORTHS = 10
+MIN_M = 1e-3
+"""A smaller m of a rule is none: its threshold would be beyond every window."""
 """Values of m that are tried, from MIN_WORTH to all images."""
 MIN_WORTH = 10.0
 
@@ -102,11 +105,12 @@ class UnusualRule:
     @staticmethod
     def of_told(content: dict[str, Any], *, signals: int) -> "UnusualRule":
         """Return the rule of JSON. Raises ValueError where it is of another number of signals."""
-        precision = np.asarray(content["precision"], np.float64)
-        if precision.shape != (signals, signals):
-            raise ValueError(f"unusual: precision {precision.shape}, and there are {signals} signals")
         return UnusualRule(
-            Distance(precision), content["point"], content["level"], content["m"], content["correlation"]
+            Distance(finite_array(content["precision"], "precision", shape=(signals, signals))),
+            point=finite_number(content["point"], "point", low=0.0),
+            level=finite_number(content["level"], "level", low=0.0),
+            m=finite_number(content["m"], "m", low=MIN_M),
+            correlation=finite_number(content["correlation"], "correlation", low=0.0, high=1.0),
         )
 
 

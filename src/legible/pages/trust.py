@@ -17,6 +17,7 @@ import numpy as np
 
 from legible.detection.lines import FoundLine, typical_height
 from legible.errors import BundleError
+from legible.file_numbers import finite_number
 from legible.files import JsonFormat
 from legible.reading import Reading
 from legible.recognition.calibration import logit, sigma
@@ -138,4 +139,4 @@ def _weights(content: dict[str, object]) -> LineWeights:
     weights = content["weights"]
     if not isinstance(weights, list) or len(weights) != len(INPUTS):
         raise ValueError("a weight for each input is needed")
-    return LineWeights(float(str(content["bias"])), tuple(float(one) for one in weights))
+    return LineWeights(finite_number(content["bias"], "bias"), tuple(finite_number(one, "a weight") for one in weights))

@@ -15,6 +15,7 @@ import legible
 from legible.charset import Charset
 from legible.ctc.lexicon import Lexicon
 from legible.errors import BundleError, SettingsError
+from legible.file_numbers import whole_number
 from legible.files import JsonFormat, intact_folder, sha256_of
 from legible.image.normalize import NEWEST
 from legible.recognition.calibration import Calibration
@@ -170,7 +171,7 @@ def read_manifest(folder: Path) -> BundleManifest:
         raise BundleError(f"{folder}: no bundle here ({MANIFEST} is missing); name a bundle's folder or run dvc repro")
     with FORMAT.parse(path, read=partial(read_file, limit=MAX_FILE_BYTES)) as content:
         _check_sums(content["files"])
-        if content.get("normalization", 1) > NEWEST:
+        if whole_number(content.get("normalization", 1), "normalization", low=1) > NEWEST:
             raise BundleError(
                 f"{folder}: trained on normalisation {content['normalization']}, newer than the {NEWEST} that legible "
                 f"{legible.__version__} knows; install the legible that packed it"

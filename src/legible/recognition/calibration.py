@@ -24,6 +24,7 @@ from pathlib import Path
 
 from legible.ctc.beam import Candidate
 from legible.errors import BundleError
+from legible.file_numbers import finite_number
 from legible.files import JsonFormat
 
 FORMAT = JsonFormat("confidence", 4, "run legible confidence again, or fetch the bundle anew", BundleError, (2, 3))
@@ -127,7 +128,16 @@ class Calibration:
 
 
 def _mode(content: Mapping[str, Mapping[str, float]]) -> ModeWeights:
-    return ModeWeights(ReadingWeights(**content["reading"]), CharacterWeights(**content["character"]))
+    """Return the weights of a mode. Raise ValueError for one that is no number: a confidence would be none either."""
+    reading, character = ({n: _weight(w, n) for n, w in content[what].items()} for what in ("reading", "character"))
+    return ModeWeights(ReadingWeights(**reading), CharacterWeights(**character))
+
+
+def _weight(value: object, name: str) -> float:
+    """Return a weight; that of `elsewhere` may be infinite, where the truth is always among the alternatives."""
+    if name == "elsewhere" and value == math.inf:
+        return math.inf
+    return finite_number(value, name)
 
 
 def _upgraded(content: Mapping[str, Mapping[str, float]], mode: str) -> dict[str, dict[str, float]]:
