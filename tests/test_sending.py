@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from google.protobuf import json_format
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from pyarrow import parquet
 from reference_rows import HOUR, MONDAY, rows_like
 
 from legible.config import ServiceSettings
@@ -210,6 +212,17 @@ def test_parquet_that_is_damaged_anywhere_is_read_or_refused_in_one_line() -> No
         except DataError:
             kinds["refused"] += 1
     assert kinds["refused"] > 20
+
+
+@pytest.mark.parametrize("name", ["at", "confidence", "length", "bundle", "reading_id", "check"])
+def test_a_row_of_parquet_that_lacks_a_value_is_counted_and_the_others_are_read(tmp_path: Path, name: str) -> None:
+    table = parquet.read_table(io.BytesIO(to_parquet(rows_like(3, seed=1))))
+    place = table.schema.get_field_index(name)
+    column = pa.array([None, *table[name].to_pylist()[1:]], table.schema.field(name).type)
+    parquet.write_table(table.set_column(place, name, column), tmp_path / "rows.parquet")
+    tally = WindowTally()
+    assert len(list(stream(tmp_path / "rows.parquet", tally=tally))) == 2
+    assert tally.torn == 1
 
 
 def test_a_fault_of_the_disk_is_no_damage() -> None:

@@ -56,6 +56,28 @@ def test_a_row_survives_its_line_and_holds_no_text() -> None:
         ShadowRow.from_json(made.to_json().replace('"version": 1', '"version": 9'))
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"at": "now"},
+        {"at": float("nan")},
+        {"reading_id": []},
+        {"champion": None},
+        {"confidence": -1.0},
+        {"seconds": "x"},
+        {"candidate_seconds": 1e300},
+    ],
+    ids=str,
+)
+def test_a_row_of_nonsense_is_torn(tmp_path: Path, damage: dict[str, object]) -> None:
+    (tmp_path / "v1").mkdir()
+    line = json.loads(row(1).to_json())
+    (tmp_path / "v1/20261121T08-1.jsonl").write_text(f"{json.dumps({**line, **damage})}\n{json.dumps(line)}\n")
+    tally = ShadowTally()
+    assert len(list(read_shadow(tmp_path, tally=tally))) == 1
+    assert tally.torn == 1
+
+
 def test_torn_lines_are_counted_and_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no shadow log here"):
         list(read_shadow(tmp_path, tally=ShadowTally()))

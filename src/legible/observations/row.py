@@ -29,6 +29,9 @@ PREDICTION_SIGNALS = ("confidence", "length", "capitals", "digits", "signs")
 SIGNALS = (*STATISTICS, *PREDICTION_SIGNALS)
 """The signals that drift is decided on: of the image, then of what was read from it."""
 NO_CHECK = -1
+LAST_SECOND = 253_402_300_799.0
+"""The end of the year 9999, after which there are no dates."""
+MAX_SIZE = 10**9
 
 
 class OlderRowError(ValueError):
@@ -92,13 +95,20 @@ class Observation:
         return row
 
     def is_sound(self) -> bool:
-        """Tell whether its numbers are numbers; raises TypeError where they cannot be added."""
-        names = (self.channel, self.reading_id, self.document, self.sender, self.lexicon)
-        if not (all(isinstance(name, str) for name in names) and isinstance(self.statistics, dict)):
-            return False
-        with suppress(OverflowError):  # a whole number that no float holds
-            read = self.at + self.confidence + self.length + self.capitals + self.digits + self.signs
-            return math.isfinite(read + sum(self.statistics.values()))
+        """Tell whether each field holds what it may; checks compute with all of them."""
+        names = (self.channel, self.reading_id, self.writer, self.bundle, self.document, self.sender, self.lexicon)
+        sizes = (self.length, self.width, self.height)
+        with suppress(TypeError, ValueError, OverflowError):  # no numbers, no texts, or more than a float holds
+            "".join(names).encode()
+            fractions = (self.confidence, self.capitals, self.digits, self.signs)
+            return (
+                0 <= self.at <= LAST_SECOND
+                and all(0 <= fraction <= 1 for fraction in fractions)
+                and all(type(size) is int and 0 <= size <= MAX_SIZE for size in sizes)
+                and type(self.check) is int
+                and isinstance(self.statistics, dict)
+                and math.isfinite(sum(self.statistics.values()))
+            )
         return False
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from legible.errors import DataError
 from legible.files import parse_row
 from legible.observations.layout import FOLDER, log_files
-from legible.observations.row import check_of
+from legible.observations.row import LAST_SECOND, check_of
 from legible.reading import Reading
 
 SHADOW_VERSION = 1
@@ -49,7 +49,10 @@ class ShadowRow:
                 "install the legible that wrote it"
             )
         row = ShadowRow(**fields)
-        if not isinstance(row.agrees, bool) or not 0 <= row.confidence + row.candidate_confidence <= 2:  # noqa: PLR2004
+        names, confidences = (row.reading_id, row.champion, row.candidate), (row.confidence, row.candidate_confidence)
+        numbers = (row.at, row.seconds, row.candidate_seconds)
+        is_sound = isinstance(row.agrees, bool) and all(isinstance(name, str) for name in names)
+        if not (is_sound and all(0 <= c <= 1 for c in confidences) and all(0 <= n <= LAST_SECOND for n in numbers)):
             raise ValueError("no shadow row")
         return row
 
