@@ -23,9 +23,11 @@ from legible.drift.signatures import Signatures
 from legible.errors import BundleError, LegibleError
 from legible.files import sha256_of
 from legible.packing.measured import SPEED, speed_of
+from legible.pages.shipped import open_reader
 from legible.pages.trust import LineTrust
 from legible.recognition.bundle import load_bundle, read_manifest
 from legible.recognition.calibration import Calibration
+from legible.recognition.recognizer import Recognizer
 
 MUTATIONS = 60
 VALUES = (None, True, -1, 1e999, "", "x", [], {}, [[]], {"version": 2})
@@ -211,6 +213,58 @@ def test_a_bundle_whose_manifest_names_odd_files_is_refused(files: object, tmp_p
     (folder / "manifest.json").write_text(json.dumps({**content, "files": more}), encoding="utf-8")
     with pytest.raises(BundleError):
         load_bundle(folder)
+
+
+def repacked(folder: Path, **changes: bytes) -> Path:
+    """The shipped bundle with files of another content, and sums that fit."""
+    shutil.copytree(PROJECT / "models/bundle", folder)
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    for name, content in changes.items():
+        file = f"{name}.json" if name == "charset" else f"{name}.tflite"
+        (folder / file).write_bytes(content)
+        manifest["files"][file] = sha256_of(folder / file)
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("model", ["none", "half", "detector"])
+def test_what_is_no_model_that_reads_text_is_one_line(model: str, tmp_path: Path) -> None:
+    shipped = PROJECT / "models/bundle"
+    content = {
+        "none": b"no model",
+        "half": (shipped / "model.tflite").read_bytes()[:600_000],
+        "detector": (shipped / "detector.tflite").read_bytes(),
+    }[model]
+    with pytest.raises(BundleError, match=r"model\.tflite: damaged, or no model that reads text"):
+        Recognizer.open(repacked(tmp_path / "bundle", model=content))
+
+
+def test_a_charset_of_another_length_than_the_models_labels_is_refused(tmp_path: Path) -> None:
+    content = json.loads((PROJECT / "models/bundle/charset.json").read_text(encoding="utf-8"))
+    shorter = json.dumps({**content, "characters": content["characters"][1:]}).encode()
+    with pytest.raises(BundleError, match=r"model\.tflite has \d+ labels, and charset\.json \d+"):
+        Recognizer.open(repacked(tmp_path / "bundle", charset=shorter))
+
+
+@pytest.mark.parametrize("model", ["none", "model"])
+def test_what_is_no_model_that_finds_lines_is_one_line(model: str, tmp_path: Path) -> None:
+    content = b"no model" if model == "none" else (PROJECT / "models/bundle/model.tflite").read_bytes()
+    bundle = load_bundle(repacked(tmp_path / "bundle", detector=content))
+    for path in (None, bundle.detector):
+        with pytest.raises(BundleError, match="damaged, or no model that finds lines"):
+            open_reader(bundle, detector=path)
+
+
+def test_a_bundle_that_is_replaced_after_it_was_checked_is_not_mixed_with_the_new_one(tmp_path: Path) -> None:
+    shipped = PROJECT / "models/bundle"
+    bundle = load_bundle(repacked(tmp_path / "bundle"))
+    for name in ("model.tflite", "detector.tflite"):
+        (tmp_path / "bundle" / name).write_bytes((shipped / name).read_bytes() + b"\0")
+    with pytest.raises(BundleError, match="is not here any more"):
+        Recognizer.from_bundle(bundle)
+    shutil.copyfile(shipped / "model.tflite", tmp_path / "bundle/model.tflite")
+    with pytest.raises(BundleError, match="is not here any more"):
+        open_reader(bundle)
 
 
 @pytest.mark.parametrize("name", ["card.md", "manifest.json"])

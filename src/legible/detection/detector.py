@@ -18,16 +18,26 @@ MAX_PIXELS_AT_ONCE = 2_000_000
 """A page with more pixels goes through the network in bands: it takes 30 MiB for a million pixels."""
 OVERLAP = 128
 """The pixels of a page that a band sees above and below its own, a multiple of MULTIPLE."""
+MODEL_FAULTS = (ValueError, RuntimeError, KeyError, IndexError, TypeError)
+"""What LiteRT raises for no model, and what a model of another kind makes of a page."""
 
 
 class LineDetector:
-    """The detector in a LiteRT model; safe to call from several threads."""
+    """The detector in a LiteRT model; safe to call from several threads.
 
-    def __init__(self, model: Path) -> None:
-        if not model.is_file():
+    model: its file, which may be replaced afterwards, or its content. Raise BundleError for what finds no lines.
+    """
+
+    def __init__(self, model: Path | bytes) -> None:
+        if isinstance(model, Path) and not model.is_file():
             raise BundleError(f"{model}: no line detector here; take a bundle that has one, or train one")
-        self._model = model
+        self._model = model if isinstance(model, bytes) else model.read_bytes()
         self._threads = threading.local()
+        try:
+            self.maps(np.full((MULTIPLE, MULTIPLE), 255, np.uint8))
+        except MODEL_FAULTS as error:
+            name = model if isinstance(model, Path) else "the detector of the bundle"
+            raise BundleError(f"{name}: damaged, or no model that finds lines ({error}); take another") from error
 
     def maps(self, image: GreyImage) -> PageMaps:
         """Return the maps of a page (H, W), as many cells as it fills."""
@@ -44,7 +54,7 @@ class LineDetector:
 
     def _runner(self) -> Any:
         if not hasattr(self._threads, "runner"):
-            self._threads.runner = Interpreter(str(self._model), num_threads=1).get_signature_runner()
+            self._threads.runner = Interpreter(model_content=self._model, num_threads=1).get_signature_runner()
         return self._threads.runner
 
 

@@ -36,13 +36,20 @@ def open_reader(
     """Return a reader of pages with a bundle's models. detector: the model of another line detector, for which the
     bundle's page confidence does not hold.
 
-    Raise BundleError for a bundle without a line detector.
+    Raise BundleError for a bundle without a line detector, and where its folder holds another bundle by now.
     """
     model = detector or bundle.detector
-    found = LineDetector(model)
-    trusted = PAGE_CONFIDENCE in bundle.manifest.files and model.resolve() == (bundle.folder / DETECTOR).resolve()
-    trust = LineTrust.load(bundle.folder / PAGE_CONFIDENCE) if trusted else UNFITTED
+    if bundle.has_detector and model.resolve() == bundle.detector.resolve():
+        found, trust = LineDetector(bundle.content(DETECTOR)), _trust_of(bundle)
+    else:
+        found, trust = LineDetector(model), UNFITTED
     return PageReader(Recognizer.from_bundle(bundle), found, options=options, observe=observe, trust=trust)
+
+
+def _trust_of(bundle: Bundle) -> LineTrust:
+    if PAGE_CONFIDENCE not in bundle.manifest.files:
+        return UNFITTED
+    return LineTrust.load(bundle.folder / PAGE_CONFIDENCE, read=lambda path: bundle.content(path.name))
 
 
 @cache

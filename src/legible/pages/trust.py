@@ -9,7 +9,7 @@ MIN_TRUST, and gives a line the confidence of its reading.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,9 +68,9 @@ class LineTrust:
     right: LineWeights | None = None
 
     @staticmethod
-    def load(path: Path) -> "LineTrust":
+    def load(path: Path, *, read: Callable[[Path], bytes] = Path.read_bytes) -> "LineTrust":
         """Read a page-confidence.json. Raise BundleError for a format that this version does not read."""
-        with FORMAT.parse(path) as content:
+        with FORMAT.parse(path, read=read) as content:
             if tuple(content["inputs"]) != INPUTS:
                 raise BundleError(f"{path}: of other inputs than {', '.join(INPUTS)}; {FORMAT.remedy}")
             return LineTrust(*(_weights(content[name]) for name in ("text", "right")))

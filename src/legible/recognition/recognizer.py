@@ -39,6 +39,8 @@ PROBE_WIDTH = 64
 """Columns of the blank input from which the stride of a model is measured."""
 STEP_IMAGES = 4
 """The number of images that a worker takes through each step together; measured, more gain nothing."""
+MODEL_FAULTS = (ValueError, RuntimeError, KeyError, IndexError, TypeError, ZeroDivisionError)
+"""What LiteRT raises for no model, and what a model of another kind makes of an image."""
 AHEAD = 2
 """The number of batches of STEP_IMAGES images that wait for each worker."""
 NOTHING = Reading("", 0.0, ())
@@ -71,17 +73,31 @@ class Recognizer:
         self._normalization = normalization
         self._workers = workers
         self._threads = _Threads(workers)
-        self.height = int(self._runner().get_input_details()["image"]["shape"][1])
         cv2.setNumThreads(1)  # images are shared out among workers, and OpenCV's own threads hang after a fork
-        probe = np.zeros((self.height, PROBE_WIDTH), np.float32)
-        self.stride = PROBE_WIDTH // len(self.logits(probe))
+        try:
+            self.height = int(self._runner().get_input_details()["image"]["shape"][1])
+            steps, labels = self.logits(np.zeros((self.height, PROBE_WIDTH), np.float32)).shape
+            self.stride = PROBE_WIDTH // steps
+        except MODEL_FAULTS as error:
+            raise BundleError(
+                f"{MODEL}: damaged, or no model that reads text ({error}); fetch its bundle anew"
+            ) from error
+        if labels != charset.size:
+            raise BundleError(f"{MODEL} has {labels} labels, and {CHARSET} {charset.size}; pack both of one training")
 
     @staticmethod
     def from_bundle(bundle: Bundle, *, workers: int = 1) -> "Recognizer":
-        """Make a recognizer of an opened bundle, with its charset and calibration."""
+        """Make a recognizer of an opened bundle, with its charset and calibration.
+
+        Raise BundleError where the folder holds another bundle by now, or a model that reads no text.
+        """
         normalization = bundle.manifest.normalization
         return Recognizer(
-            bundle.model, bundle.charset, calibration=bundle.calibration, normalization=normalization, workers=workers
+            bundle.content(MODEL),
+            bundle.charset,
+            calibration=bundle.calibration,
+            normalization=normalization,
+            workers=workers,
         )
 
     @staticmethod
