@@ -9,7 +9,9 @@ from tempfile import mkdtemp
 
 import pytest
 from drawn_words import START, inverted, observed, reference_of, words_drawn
+from typer.testing import CliRunner
 
+from legible.cli import app
 from legible.drift.decide import Outcome
 from legible.drift.reference import Reference
 from legible.errors import BundleError, DataError
@@ -109,6 +111,19 @@ def test_the_channel_that_drifted_is_named(tmp_path: Path) -> None:
     assert json.loads(made.to_json())["drifted_channels"] == ["mobile"]
     by_channel = check(tmp_path, Standard(bundle()), at=START, selection=Selection(channel="default"))
     assert by_channel.verdict.outcome is Outcome.NO_DRIFT
+
+
+@pytest.mark.parametrize("since", ["99999999999999999999d", "1900-01-01"])
+def test_a_time_before_all_observations_selects_all_of_them(tmp_path: Path, since: str) -> None:
+    (tmp_path / "v1").mkdir()
+    outcome = CliRunner().invoke(app, ["drift", "--observations", str(tmp_path), "--since", since])
+    assert "not enough data: 0 images" in outcome.stdout
+
+
+def test_a_port_that_there_is_none_of_is_refused(tmp_path: Path) -> None:
+    outcome = CliRunner().invoke(app, ["monitor", "--observations", str(tmp_path), "--port", "99999"])
+    assert outcome.exit_code == 2
+    assert "--port" in outcome.stderr
 
 
 def test_without_last_all_since_a_time_count(tmp_path: Path) -> None:

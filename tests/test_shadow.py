@@ -28,6 +28,7 @@ from legible.evaluation.results import results_path
 from legible.gate.promotion import former_of, promote, roll_back
 from legible.gate.shadow import ShadowOutcome, judge_shadow
 from legible.labelling.labels import read_rows
+from legible.locks import lock_file_at_once
 from legible.observations.corrections import read_corrections
 from legible.observations.row import check_of
 from legible.observations.shadow import ShadowRow, ShadowTally, TimedReading, compared, read_shadow
@@ -521,3 +522,16 @@ def test_the_gate_is_asked_before_a_promotion(bundle_folder: Path, tmp_path: Pat
     back = CliRunner().invoke(app, ["rollback", "--champion", str(champion)])
     assert back.exit_code == 0
     assert load_bundle(champion).id == load_bundle(bundle_folder).id
+
+
+@pytest.mark.parametrize("change", [promote, lambda _, champion: roll_back(champion)], ids=["promote", "rollback"])
+def test_of_two_promotions_at_once_the_second_changes_nothing(
+    promotion: Promotion, change: Callable[[Path, Path], object]
+) -> None:
+    champion = promotion.champion
+    with (
+        lock_file_at_once(champion.with_name(f".{champion.name}.lock"), busy=""),
+        pytest.raises(LegibleError, match="another promotion or rollback is changing it"),
+    ):
+        change(promotion.candidate, champion)
+    assert load_bundle(champion).id == promotion.old

@@ -192,13 +192,13 @@ def _selection(since: str, channel: str, *, now: float | None = None) -> "Select
 
 def _seconds(text: str, *, now: float | None = None) -> float:
     """Return the Unix time of an ISO date or time, in this machine's time zone where it names none, or of 10m, 1h, 2d
-    ago.
+    ago: of 1970 at the earliest.
     """
     if found := AGO.fullmatch(text):
-        return (time.time() if now is None else now) - int(found[1]) * UNIT_SECONDS[found[2]]
+        return max((time.time() if now is None else now) - int(found[1]) * UNIT_SECONDS[found[2]], 0.0)
     try:
         return datetime.fromisoformat(text).astimezone().timestamp()
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise LegibleError(f"--since {text!r} is no time; write 2026-11-21, 2026-11-21T08:00, 10m, 1h or 2d") from error
 
 
@@ -218,7 +218,7 @@ def monitor(
     every: Annotated[float, typer.Option(min=1, help="Seconds between checks.")] = 300,
     kept: Kept = None,
     history: Annotated[Path | None, typer.Option(help="The file that keeps past checks over a restart.")] = None,
-    port: Annotated[int, typer.Option(help="Port of the page and the metrics.")] = 3001,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Port of the page and the metrics.")] = 3001,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     report: HtmlPath = None,
     workspace: Workspace = None,

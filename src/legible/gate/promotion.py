@@ -7,10 +7,12 @@ finished by the same call again, and no bundle is lost by it.
 import itertools
 import logging
 import shutil
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from legible.errors import BundleError, LegibleError
 from legible.files import recover_folder, replace_folder
+from legible.locks import lock_file_at_once
 from legible.recognition.bundle import Bundle, load_bundle, read_manifest
 
 log = logging.getLogger(__name__)
@@ -32,6 +34,11 @@ def promote(candidate: Path, folder: Path) -> Bundle:
 
     Where the candidate is the champion already, both stay as they are.
     """
+    with _changing(folder):
+        return _promote(candidate, folder)
+
+
+def _promote(candidate: Path, folder: Path) -> Bundle:
     chosen = load_bundle(candidate)
     _check_apart(chosen, folder)
     _finish_roll_back(folder)
@@ -48,6 +55,11 @@ def roll_back(folder: Path) -> Bundle:
 
     A damaged champion is set aside as `FOLDER.damaged`, and a missing one is no obstacle; the former then stays too.
     """
+    with _changing(folder):
+        return _roll_back(folder)
+
+
+def _roll_back(folder: Path) -> Bundle:
     if _finish_roll_back(folder):
         return load_bundle(folder)
     former = former_of(folder)
@@ -64,6 +76,13 @@ def roll_back(folder: Path) -> Bundle:
     made = load_bundle(folder)
     _keep_as_former(folder)
     return made
+
+
+def _changing(folder: Path) -> AbstractContextManager[None]:
+    """Return the lock of a promotion or rollback. Raise LegibleError where another one is at it."""
+    place = folder.resolve()
+    busy = f"{folder}: another promotion or rollback is changing it; let it end, then look which bundle is there"
+    return lock_file_at_once(place.with_name(f".{place.name}.lock"), busy=busy)
 
 
 def _check_apart(chosen: Bundle, folder: Path) -> None:
