@@ -187,6 +187,51 @@ def test_a_collector_gets_records_that_opentelemetry_understands_and_drift_reads
     assert read_back(tmp_path / "logs.json").observations == tuple(rows)
 
 
+@pytest.mark.parametrize(
+    ("status", "answer", "lost"),
+    [
+        (400, b"", 3),
+        (413, b"", 3),
+        (200, b'{"partialSuccess": {"rejectedLogRecords": "2", "errorMessage": "too old"}}', 2),
+        (200, b'{"partialSuccess": {"rejectedLogRecords": "many"}}', 0),
+        (200, b"\x00protobuf", 0),
+    ],
+)
+def test_what_a_collector_refuses_for_good_is_lost_and_counted_and_the_next_batch_is_sent(
+    status: int, answer: bytes, lost: int
+) -> None:
+    posted: list[bytes] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            posted.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(status if len(posted) == 1 else 200)
+            self.end_headers()
+            self.wfile.write(answer if len(posted) == 1 else b"{}")
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    told: list[int] = []
+    sender = sender_to(
+        CollectorDestination(f"http://127.0.0.1:{server.server_port}"), on_lost=told.append, every_seconds=0.3
+    )
+    for row in rows_like(3, seed=1):
+        sender.put(row)
+    wait_for(lambda: sender.sent + sender.lost == 3)
+    (after,) = rows_like(1, seed=2)
+    sender.put(after)
+    wait_for(lambda: sender.sent + sender.lost == 4)
+    sender.close(timeout_seconds=5)
+    server.shutdown()
+    server.server_close()
+    thread.join()
+    assert (len(posted), sender.lost, sum(told)) == (2, lost, lost)
+
+
 def test_other_records_of_a_collector_are_passed_by_and_damaged_lines_are_counted(tmp_path: Path) -> None:
     rows = rows_like(3, seed=9)
     mixed = json.loads(to_request(rows))

@@ -172,7 +172,8 @@ def _quantiles(content: object, name: str) -> Floats:
 
 def _rule(content: Mapping[str, Any]) -> Rule:
     correlation = finite_number(content.get("correlation", UNKNOWN_CORRELATION), "correlation", low=0.0, high=1.0)
-    return Rule(*(finite_number(content[name], name, low=MIN_OF_RULE) for name in ("c", "m")), correlation)
+    c, m = (finite_number(content[name], name, low=MIN_OF_RULE) for name in ("c", "m"))
+    return Rule(c, m, correlation)
 
 
 def rank(reference: Reference, name: str, value: float, *, uniform: float) -> float:

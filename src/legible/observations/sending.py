@@ -4,14 +4,17 @@ A batch that fails is sent again, later and later, until it gets there; what com
 beyond it is counted as lost. Neither a request nor the log on disk waits for any of it.
 """
 
+import http.client
 import logging
 import threading
+import urllib.error
 import urllib.request
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from legible.errors import SettingsError
+from legible.errors import LegibleError, SettingsError
+from legible.files import DAMAGE, parse_row
 from legible.observations.columns import arrow, to_parquet
 from legible.observations.layout import FOLDER, HOUR_FOLDER, hour
 from legible.observations.lines import to_request
@@ -25,15 +28,30 @@ FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 1.0, 60.0
 TIMEOUT_SECONDS = 30.0
 """The time in which a collector has to answer."""
 LOGS_PATH = "/v1/logs"
+NEVER_TAKEN = frozenset({400, 413, 422})
+"""The statuses of a request that a collector takes as little when it comes again."""
+MAX_ANSWER_BYTES = 65_536
+"""The most bytes of a collector's answer that are read."""
 
 log = logging.getLogger(__name__)
+
+
+class RefusedRowsError(LegibleError):
+    """A destination refused this many rows of a batch for good; it has the others."""
+
+    def __init__(self, rows: int, reason: str) -> None:
+        super().__init__(f"{rows} observations were refused ({reason})")
+        self.rows = rows
 
 
 class Destination(Protocol):
     """A place that batches are sent to."""
 
     def send(self, observations: Sequence[Observation], *, number: int) -> None:
-        """Send a batch; the same batch and number again replaces it. Raise an OSError or a client's error."""
+        """Send a batch; the same batch and number again replaces it.
+
+        Raise an OSError or a client's error, and RefusedRowsError where sending again would not help.
+        """
         ...
 
 
@@ -69,8 +87,28 @@ class CollectorDestination:
         del number
         headers = {"Content-Type": "application/json"}
         request = urllib.request.Request(self._url, to_request(observations), headers)  # noqa: S310  # checked above
-        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
-            answer.read()
+        try:
+            with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+                refused = refused_rows(answer.read(MAX_ANSWER_BYTES))
+        except urllib.error.HTTPError as error:
+            if error.code in NEVER_TAKEN:
+                raise RefusedRowsError(len(observations), f"status {error.code}") from error
+            raise
+        except http.client.HTTPException as error:  # no answer of HTTP, as of a proxy that is going down
+            raise OSError(f"{self._url}: {error!r}") from error
+        if refused:
+            raise RefusedRowsError(min(refused, len(observations)), "partial success")
+
+
+def refused_rows(answer: bytes) -> int:
+    """Return how many records an export answer says were refused; none where it says nothing that is understood.
+
+    `{"partialSuccess": {"rejectedLogRecords": "2"}}` -> 2: OTLP's JSON writes whole numbers as texts.
+    """
+    try:
+        return max(int(parse_row(answer)["partialSuccess"]["rejectedLogRecords"]), 0)
+    except DAMAGE:
+        return 0
 
 
 class BatchSender:
@@ -157,6 +195,13 @@ class BatchSender:
         """Send a batch; tell whether it is there, or can never be: then it is lost."""
         try:
             self._destination.send(batch, number=number)
+        except RefusedRowsError as error:
+            log.error("%s, and are lost", error)  # noqa: TRY400  # the answer says why, not the way to it
+            self._take_out(batch)
+            self._lose(error.rows)
+            self.sent += len(batch) - error.rows
+            self._failures = 0
+            return True
         except Exception as error:
             if is_store_error(error):
                 self._note_failure(error)
