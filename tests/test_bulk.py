@@ -164,6 +164,19 @@ def test_a_full_disk_leaves_nothing_that_stops_the_next_run(
     assert read_bulk(job(folder, bundle_folder), str(output), bundle=str(bundle_folder)).images == 4
 
 
+def test_relative_sources_are_not_read_from_another_folder(
+    folder: Path, tmp_path: Path, bundle_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, output = BulkJob((folder.name,), load_bundle(bundle_folder).id), tmp_path / "out"
+    monkeypatch.chdir(folder.parent)
+    before = make_plan(asked, str(output))
+    assert make_plan(asked, str(output)) == before
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    with pytest.raises(DataError, match=r"begun in the folder .*, to which its sources are relative; run it there"):
+        make_plan(asked, str(output))
+
+
 def test_a_run_that_was_cut_off_reads_only_what_is_missing(folder: Path, tmp_path: Path, bundle_folder: Path) -> None:
     output = tmp_path / "out"
     read_bulk(job(folder, bundle_folder), str(output), bundle=str(bundle_folder))

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import legible
@@ -20,6 +21,8 @@ from legible.stores import UNFINISHED, Store, store_errors, store_of
 
 FORMAT_VERSION = 1
 PLAN, DRIVER, REPORT = "plan.jsonl", "driver.json", "report.json"
+FOLDER = "folder"
+"""The key of the working folder in the first line of a plan."""
 FORMATS = ("jsonl", "parquet")
 RENEWED_SECONDS = 10.0
 ABANDONED_SECONDS = 60.0
@@ -70,7 +73,8 @@ def make_plan(job: BulkJob, output: str) -> BulkPlan:
         if names:
             raise DataError(f"{output}: holds {min(names)!r} but no {PLAN}; name an empty folder")
         plan = BulkPlan(job, tuple(list_blocks(job.sources)))
-        lines = [json.dumps(asdict(job)), *(json.dumps(asdict(block)) for block in plan.blocks)]
+        header = {**asdict(job), FOLDER: _folder_of(job)}
+        lines = [json.dumps(header), *(json.dumps(asdict(block)) for block in plan.blocks)]
         store.write(address, "".join(f"{line}\n" for line in lines).encode())
     return plan
 
@@ -92,10 +96,24 @@ def _read_plan(store: Store, address: str) -> BulkPlan:
     try:
         with store.open(address) as file:
             header, *rows = map(json.loads, file.read().decode().splitlines())
+        folder = header.pop(FOLDER, "")
         job = BulkJob(**{**header, "sources": tuple(header["sources"])})
+        _check_folder(folder, job)
         return BulkPlan(job, tuple(map(_block, rows)))
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{address}: damaged, or of another legible ({error}); name another output") from error
+
+
+def _folder_of(job: BulkJob) -> str:
+    """Return the working folder where sources are relative to it, else an empty text."""
+    relative = [source for source in job.sources if "://" not in source and not Path(source).is_absolute()]
+    return str(Path.cwd()) if relative else ""
+
+
+def _check_folder(folder: str, job: BulkJob) -> None:
+    """Raise DataError where the plan's relative sources would be others here. Earlier plans state no folder."""
+    if folder and folder != _folder_of(job):
+        raise DataError(f"begun in the folder {folder}, to which its sources are relative; run it there")
 
 
 def _block(row: dict[str, Any]) -> ImageBlock:
