@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -14,6 +15,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from legible.cli import ALL_CORES, app
+from legible.cli.app import one_line
 
 RUNNER = CliRunner()
 
@@ -159,3 +161,8 @@ def test_all_sources_that_are_not_here_are_dropped_at_once(tmp_path: Path) -> No
     assert RUNNER.invoke(app, drop).stdout == "dropped: a, b\n"
     assert RUNNER.invoke(app, ["data", "list", "--root", str(tmp_path)]).stdout == "here  iam    here\n"
     assert RUNNER.invoke(app, drop).stdout == "dropped: none, for every listed source is here\n"
+
+
+def test_a_folder_that_cannot_be_copied_is_one_line_however_many_files_it_has() -> None:
+    faults = [(f"a/{number}", f"b/{number}", "No space left on device") for number in range(1000)]
+    assert one_line(shutil.Error(faults)) == "b/0: No space left on device, and 999 files more"

@@ -1,9 +1,12 @@
+import shutil
 import subprocess
 import sys
 import tarfile
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from iam_layout import as_archives, picture
@@ -15,6 +18,7 @@ from legible.data.options import SourceOptions
 from legible.data.pages import open_pages
 from legible.data.transcribed import open_transcribed
 from legible.errors import DataError
+from legible.files import sha256_of
 from legible.untrusted_files import check_regular
 
 ROWS = "path\tpage\ttext\nimages/1.png\tp1\tDear Sir,\nimages/2.png\tp2\tYours\n"
@@ -347,3 +351,22 @@ def test_links_in_a_circle_are_refused(tmp_path: Path) -> None:
     (tmp_path / "circle").symlink_to("circle")
     with pytest.raises(DataError, match=r"circle \(a link\)"):
         check_regular(tmp_path)
+
+
+def test_of_two_sources_added_at_once_under_one_name_the_later_is_there_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy_at_once = shutil.copyfile
+
+    def copy_slowly(*arguments: Any, **options: Any) -> object:
+        time.sleep(0.1)
+        return copy_at_once(*arguments, **options)
+
+    monkeypatch.setattr(sources.shutil, "copyfile", copy_slowly)
+    places = [transcribed(tmp_path / name, ROWS.replace("Yours", name)) for name in ("one", "two")]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda place: sources.add(tmp_path, kind="transcribed", path=place, name="own"), places))
+    (listed,) = sources.listed(tmp_path)
+    own = tmp_path / "data/raw/own"
+    assert listed.sha256 == {name: sha256_of(own / name) for name in ("images/1.png", "images/2.png", "index.tsv")}
+    assert (tmp_path / "data/raw/own/index.tsv").read_text() in {(place / "index.tsv").read_text() for place in places}

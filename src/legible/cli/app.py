@@ -2,6 +2,7 @@
 
 import io
 import os
+import shutil
 import sys
 import traceback
 from enum import StrEnum
@@ -83,6 +84,9 @@ def one_line(error: LegibleError | OSError | ModuleNotFoundError) -> str | None:
     """Return an error in one line; None for a missing module that no extra brings, which is a bug."""
     if isinstance(error, ModuleNotFoundError):
         return missing_extra(error)
+    if isinstance(error, shutil.Error) and isinstance(error.args[0], list):  # of a folder that is copied
+        (_, place, reason), *others = error.args[0]
+        return f"{place}: {reason}" + (f", and {len(others)} files more" if others else "")
     if isinstance(error, OSError):
         return f"{error.filename or 'the system'}: {error.strerror or error}"
     return str(error)

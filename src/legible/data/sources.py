@@ -131,22 +131,32 @@ def add(
     folder = root / "data/raw" / name
     _check_apart(path.resolve(), folder.resolve())
     check_regular(path)
-    recover_folder(folder)
     former = {source.name: source for source in listed(root)}.get(name)
     terms = terms or (former.terms if former else "")
     options = (former.options if former else SourceOptions()) if options is None else options
     is_open = bool(former and former.open) if is_open is None else is_open
     counts = _unchanged(former, folder, path) if former and former.options == options else None
+    is_new = counts is None
     if counts is None:
         counts = count_samples(kind, path, options)
-        if folder.resolve() != path.resolve():
+    with _locked_source(root, name):
+        recover_folder(folder)
+        if is_new and folder.resolve() != path.resolve():
             _copy(path, folder)
-    source = Source(name, kind, terms, counts, _sums(folder), is_open, options)
-    with locked_list(root):
-        others = [other for other in listed(root) if other.name != name]
-        write_list(root, [*others, source])
-        _track(root, name)
+        source = Source(name, kind, terms, counts, _sums(folder), is_open, options)
+        with locked_list(root):
+            others = [other for other in listed(root) if other.name != name]
+            write_list(root, [*others, source])
+            _track(root, name)
     return source
+
+
+@contextmanager
+def _locked_source(root: Path, name: str) -> Iterator[None]:
+    """Keep others from copying a source to the same folder, until this one is listed."""
+    (root / "data").mkdir(parents=True, exist_ok=True)
+    with lock_file(root / f"data/.lock.{name}"):
+        yield
 
 
 @contextmanager
