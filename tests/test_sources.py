@@ -1,3 +1,4 @@
+import json
 import shutil
 import subprocess
 import sys
@@ -370,3 +371,14 @@ def test_of_two_sources_added_at_once_under_one_name_the_later_is_there_whole(
     own = tmp_path / "data/raw/own"
     assert listed.sha256 == {name: sha256_of(own / name) for name in ("images/1.png", "images/2.png", "index.tsv")}
     assert (tmp_path / "data/raw/own/index.tsv").read_text() in {(place / "index.tsv").read_text() for place in places}
+
+
+@pytest.mark.parametrize("name", ["../../x", "/etc", "a/b", "", ".dvc", 7])
+def test_a_list_that_names_a_source_outside_its_folder_is_refused(tmp_path: Path, name: object) -> None:
+    source = {"name": name, "kind": "iam", "terms": "", "counts": {}, "sha256": {}}
+    (tmp_path / "data/raw").mkdir(parents=True)
+    (tmp_path / "data/sources.json").write_text(json.dumps({"version": 1, "sources": [source]}))
+    (tmp_path / "x.dvc").touch()
+    with pytest.raises(DataError, match="damaged list of sources"):
+        sources.drop(tmp_path, str(name))
+    assert (tmp_path / "x.dvc").exists()

@@ -63,6 +63,9 @@ class Source:
 
     @staticmethod
     def of(stated: Mapping[str, Any]) -> "Source":
+        """Return an entry of data/sources.json. Raise ValueError for a name that is no folder of data/raw."""
+        if not NAME.fullmatch(stated["name"]):
+            raise ValueError(f"{stated['name']!r} is no name of a source")
         return Source(**{**stated, "options": SourceOptions.of(stated.get("options", {}))})
 
 
