@@ -31,11 +31,13 @@ def answers(address: str) -> bool:
 
 
 @contextlib.contextmanager
-def started(folder: Path, bundle: Path, **variables: str) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
-    """`legible serve` with two workers, once it says where; and that address."""
+def started(
+    folder: Path, bundle: Path, *, workers: int = 2, **variables: str
+) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
+    """`legible serve`, once it says where: then one worker is ready, and others may be not; and that address."""
     port = free_port()
     own = {"LEGIBLE_BUNDLE": str(bundle), "BENTOML_HOME": str(folder / "bentoml"), **variables}
-    command = [sys.executable, "-m", "legible", "serve", "--port", str(port), "--workers", "2"]
+    command = [sys.executable, "-m", "legible", "serve", "--port", str(port), "--workers", str(workers)]
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(command, cwd=folder, env={**os.environ, **own}, stdout=log, stderr=log)
     try:
@@ -143,13 +145,14 @@ def test_two_services_of_one_user_share_nothing(bundle_folder: Path, tmp_path: P
     def read(address: str) -> str:
         return str(httpx.post(f"{address}/read", files={"image": image}).json()["bundle"])
 
-    with started(places["one"], bundles["one"], **shared) as (first, address):
+    # a worker that is not ready yet would open the bundle that is put in the folder below
+    with started(places["one"], bundles["one"], workers=1, **shared) as (first, address):
         former = {read(address) for _ in range(5)}
         until = time.monotonic() + 10
         while readings_counted(address) < 5:
             assert time.monotonic() < until
             time.sleep(0.1)
-        with started(places["other"], bundles["other"], **shared) as (second, other):
+        with started(places["other"], bundles["other"], workers=1, **shared) as (second, other):
             folders = [folders_of_workers(service) for service in (first, second)]
             assert [len(found) for found in folders] == [1, 1]
             assert folders[0] != folders[1]
