@@ -336,6 +336,18 @@ def test_a_fine_tuning_into_the_project_itself_touches_nothing(tuned: Path) -> N
     assert (tuned / "models/weights/model.weights.h5").read_text() == "first"
 
 
+def test_a_fine_tuning_replaces_nothing_in_a_project_that_none_made(tuned: Path) -> None:
+    other = tuned / "other"
+    for name in ("dvc.yaml", "params.yaml", "models/weights/model.weights.h5", "training/checkpoint-1/state.json"):
+        (other / name).parent.mkdir(parents=True, exist_ok=True)
+        (other / name).write_text("of a person")
+    done = make(tuned, "finetune", "INTO=other", FOLDER="a")
+    assert done.returncode != 0
+    assert "INTO is other, a project that no fine-tuning made" in done.stderr
+    files = [path for path in other.rglob("*") if path.is_file()]
+    assert [path.read_text() for path in files] == ["of a person"] * 4
+
+
 TRAINS = """
 stages:
   detector: {cmd: legible detector, outs: [models/detector]}
@@ -490,21 +502,52 @@ def test_a_rehearsal_prints_nothing_that_tensorflow_says_of_itself() -> None:
 
 
 @pytest.mark.parametrize(("code", "said"), [(0, "a bundle of its own is in"), (1, "")])
-def test_a_rehearsal_fails_where_its_pipeline_does(project: Path, code: int, said: str) -> None:
+def test_a_rehearsal_fails_where_its_pipeline_does(rehearsed: Path, code: int, said: str) -> None:
+    done = rehearse(rehearsed, code=code)
+    assert done.returncode == code, done.stderr
+    assert "I am dvc" in done.stderr
+    assert said in done.stdout
+    assert ("bundle" in done.stdout) == (code == 0)
+
+
+@pytest.mark.parametrize("tiny", ["letters", ".", "models"])
+def test_a_rehearsal_empties_no_folder_but_its_own(rehearsed: Path, tiny: str) -> None:
+    (rehearsed / "letters").mkdir()
+    for place in ("letters", "models"):
+        (rehearsed / place / "of-a-person").write_text("kept")
+    done = rehearse(rehearsed, tiny=tiny)
+    assert done.returncode == 1
+    assert f"TINY is {tiny}, which holds files" in done.stderr
+    assert "I am dvc" not in done.stderr
+    assert all((rehearsed / place / "of-a-person").read_text() == "kept" for place in ("letters", "models"))
+
+
+def test_a_rehearsal_begins_anew_in_the_folder_of_the_last_one(rehearsed: Path) -> None:
+    assert rehearse(rehearsed).returncode == 0
+    (rehearsed / "work/tiny/models/of-the-last").touch()
+    (rehearsed / "work/tiny/.dvc").mkdir()
+    assert rehearse(rehearsed).returncode == 0
+    assert not (rehearsed / "work/tiny/models/of-the-last").exists()
+    assert not (rehearsed / "work/tiny/.dvc").exists()
+
+
+@pytest.fixture
+def rehearsed(project: Path) -> Path:
+    """A project with what a rehearsal copies."""
     for name in ("models/measured", "fonts/more", "data", "params"):
         (project / name).mkdir(parents=True)
     packages = (f"fonts/{more}package{lock}.json" for more in ("", "more/") for lock in ("", "-lock"))
     for name in ("dvc.yaml", "fonts/.npmrc", "params/tiny-detector.yaml", *packages):
         (project / name).touch()
-    (project / "bin/legible").write_text("#!/bin/sh\n")
-    (project / "bin/dvc").write_text(f'#!/bin/sh\n[ "$1" != repro ] || {{ echo "I am dvc" >&2; exit {code}; }}\n')
-    (project / "bin/python").symlink_to(sys.executable)
-    for name in ("legible", "dvc"):
-        (project / "bin" / name).chmod(0o755)
-    environment = {**os.environ, "FULL": "bin", "TINY": "work/tiny"}
+    return project
+
+
+def rehearse(project: Path, *, tiny: str = "work/tiny", code: int = 0) -> "subprocess.CompletedProcess[str]":
+    """Run the script with a DVC that ends with this code."""
+    program(project, "legible", "#!/bin/sh\n")
+    program(project, "dvc", f'#!/bin/sh\n[ "$1" != repro ] || {{ echo "I am dvc" >&2; exit {code}; }}\n')
+    if not (project / "bin/python").exists():
+        (project / "bin/python").symlink_to(sys.executable)
+    environment = {**os.environ, "FULL": "bin", "TINY": tiny}
     command = ["sh", "scripts/tiny"]
-    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == code, done.stderr
-    assert "I am dvc" in done.stderr
-    assert said in done.stdout
-    assert ("bundle" in done.stdout) == (code == 0)
+    return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
