@@ -79,3 +79,25 @@ def test_the_last_correction_by_time_holds_whichever_worker_wrote_it(tmp_path: P
         lines = [Correction(at + second, "a", f"{worker} {second}").to_json() for second in (1, 0)]
         path.write_text("\n".join([*lines, '{"reading_id": "b", "text": "without a time"}', ""]))
     assert read_corrections(tmp_path) == {"a": "1 1", "b": "without a time"}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        '{"at": NaN, "reading_id": "a", "text": "never newer"}',
+        '{"at": Infinity, "reading_id": "a", "text": "the last for ever"}',
+        '{"at": 1e300, "reading_id": "a", "text": "as late"}',
+        '{"at": 300, "reading_id": "a", "text": 7}',
+        '{"at": 300, "reading_id": "a", "text": "\\ud800"}',
+        '{"at": 300, "reading_id": ["a"], "text": "b"}',
+        '{"at": "300", "reading_id": "a", "text": "b"}',
+        '["a"]',
+        '{"at": 300, "reading_id": "a", "text": "' + "b" * 200_000 + '"}',
+    ],
+)
+def test_a_row_of_impossible_values_is_no_correction(tmp_path: Path, row: str) -> None:
+    (tmp_path / "v1").mkdir()
+    sound = Correction(200.0, "a", "sound").to_json()
+    for number, rows in enumerate(([row, sound], [sound, row])):
+        (tmp_path / f"v1/20261130T14-{number}.jsonl").write_text("\n".join([*rows, ""]))
+        assert read_corrections(tmp_path) == {"a": "sound"}

@@ -5,10 +5,15 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from legible.file_numbers import finite_number
 from legible.files import parse_row
 from legible.observations.layout import FOLDER, log_files
+from legible.observations.lines import lines
+from legible.observations.row import LAST_SECOND
 
 CORRECTION_VERSION = 1
+LONGEST_LINE = 100_000
+"""A longer line, in bytes, is no row and is not held in memory."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,19 @@ class Correction:
         """Return one line, with the format's version."""
         return json.dumps({"version": CORRECTION_VERSION, **dataclasses.asdict(self)}, ensure_ascii=False)
 
+    @staticmethod
+    def from_json(line: str) -> "Correction":
+        """Parse a line, also one without a time. Raise ValueError for a torn row, and for a time that cannot be."""
+        fields = parse_row(line)
+        try:
+            at, reading_id, text = fields.get("at", 0.0), fields["reading_id"], fields["text"]
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError("no correction") from error
+        if not (isinstance(reading_id, str) and isinstance(text, str)):
+            raise ValueError("no correction")  # noqa: TRY004  # as for all torn rows
+        "".join((reading_id, text)).encode()  # half a character, as no correction is written with, is a ValueError
+        return Correction(finite_number(at, "at", low=0, high=LAST_SECOND), reading_id, text)
+
 
 def read_corrections(folder: Path) -> dict[str, str]:
     """Return texts by reading id, the last by time where a reading has several; none where there is no folder.
@@ -30,15 +48,14 @@ def read_corrections(folder: Path) -> dict[str, str]:
     Each worker writes files of its own, so the order of files tells nothing. Raise DataError for what is no regular
     file in the folder.
     """
-    texts: dict[str, tuple[float, str]] = {}
+    newest: dict[str, Correction] = {}
     for path in log_files(folder / FOLDER):
-        with path.open(encoding="utf-8", errors="replace") as file:
-            for line in file:
+        with path.open("rb") as file:
+            for line in lines(file, max_bytes=LONGEST_LINE):
                 try:
-                    fields = parse_row(line)
-                    reading_id, text, at = fields["reading_id"], fields["text"], float(fields.get("at", 0.0))
-                    if reading_id not in texts or at >= texts[reading_id][0]:
-                        texts[reading_id] = at, text
-                except (ValueError, KeyError, TypeError, OverflowError):  # torn, as rows of observations may be
+                    found = Correction.from_json(line)
+                except ValueError:  # torn, as rows of observations may be
                     continue
-    return {reading_id: text for reading_id, (_, text) in texts.items()}
+                if found.reading_id not in newest or found.at >= newest[found.reading_id].at:
+                    newest[found.reading_id] = found
+    return {reading_id: found.text for reading_id, found in newest.items()}
