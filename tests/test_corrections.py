@@ -8,7 +8,8 @@ import pytest
 from drawn_words import observed, words_drawn
 
 from legible.config import ServiceSettings
-from legible.observations.corrections import Correction, read_corrections
+from legible.observations import corrections
+from legible.observations.corrections import Correction, CorrectionRoom, read_corrections
 from legible.observations.layout import new_reading_id
 from legible.observations.log import RowLog
 from legible.service import service_logs as logs_module
@@ -63,6 +64,33 @@ def test_counts_of_corrections_are_kept_of_so_many_readings_and_no_more(
     assert {logs.correct(other, "a") for other in others} == {Corrected.KEPT}
     assert logs.correct(first, "a") is Corrected.KEPT
     logs.close()
+
+
+def test_corrections_end_at_so_many_bytes_of_all_workers_and_go_on_once_there_is_room(
+    reading_ids: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(corrections, "LOOK_SECONDS", 0.0)
+    settings = ServiceSettings(
+        observations_folder=str(tmp_path), corrections_folder=str(tmp_path / "corrections"), max_corrections_bytes=5000
+    )
+    other = tmp_path / "corrections/v1/20261130T14-8.jsonl"
+    other.parent.mkdir(parents=True)
+    other.write_text("a" * 4000)
+    logs = ServiceLogs(settings, worker=WORKER)
+    assert logs.correct(reading_ids[0], "a" * 800) is Corrected.KEPT
+    time.sleep(1)  # until it is written, and counted as a file
+    assert logs.correct(reading_ids[1], "\x01" * 100) is Corrected.FULL
+    other.unlink()
+    assert logs.correct(reading_ids[1], "\x01" * 100) is Corrected.KEPT
+    logs.close()
+
+
+def test_between_two_looks_a_worker_counts_its_own_corrections(tmp_path: Path) -> None:
+    now = [0.0]
+    room = CorrectionRoom(tmp_path, max_bytes=100, clock=lambda: now[0])
+    assert [room.take(40) for _ in range(4)] == [True, True, False, False]
+    now[0] = 10.0  # none was written
+    assert room.take(100)
 
 
 def test_readings_that_nobody_made_are_not_corrected(logs: ServiceLogs, tmp_path: Path) -> None:

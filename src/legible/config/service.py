@@ -131,6 +131,8 @@ class ServiceSettings(Section):
     feedback: bool = False
     """Whether `/feedback` takes corrections."""
     corrections_folder: str = "corrections"
+    max_corrections_bytes: PositiveInt = 1_000_000_000
+    """About the most bytes of all workers' corrections, which are never deleted; more are refused with 507."""
     label_keys: tuple[str, ...] = ()
     """`name:sha256` of the keys that open the labelling page, each the name of a labeller; without any it is off."""
     labels_folder: str = "labels"

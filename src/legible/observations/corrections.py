@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,10 +12,34 @@ from legible.files import parse_row
 from legible.observations.layout import FOLDER, log_files
 from legible.observations.lines import lines
 from legible.observations.row import LAST_SECOND
+from legible.stores import LocalStore
 
 CORRECTION_VERSION = 1
 LONGEST_LINE = 100_000
 """A longer line, in bytes, is no row and is not held in memory."""
+LOOK_SECONDS = 10.0
+"""The bytes of all workers' corrections are looked up this often; between two looks a worker counts its own."""
+
+
+class CorrectionRoom:
+    """The room that is left for corrections: they are never deleted, so they end at `max_bytes` of all workers."""
+
+    def __init__(self, folder: Path, *, max_bytes: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._folder = folder / FOLDER
+        self._max_bytes = max_bytes
+        self._clock = clock
+        self._next_look = clock()
+        self._held = 0
+
+    def take(self, count: int) -> bool:
+        """Tell whether there is room for so many bytes more, and count them where there is."""
+        if self._clock() >= self._next_look:
+            self._next_look = self._clock() + LOOK_SECONDS
+            self._held = sum(LocalStore().sizes(str(self._folder)).values())
+        if self._held + count > self._max_bytes:
+            return False
+        self._held += count
+        return True
 
 
 @dataclass(frozen=True)
@@ -38,7 +64,7 @@ class Correction:
             raise ValueError("no correction") from error
         if not (isinstance(reading_id, str) and isinstance(text, str)):
             raise ValueError("no correction")  # noqa: TRY004  # as for all torn rows
-        "".join((reading_id, text)).encode()  # half a character, as no correction is written with, is a ValueError
+        f"{reading_id}{text}".encode()  # half a character, as no correction is written with, is a ValueError
         return Correction(finite_number(at, "at", low=0, high=LAST_SECOND), reading_id, text)
 
 

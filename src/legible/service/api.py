@@ -138,6 +138,9 @@ class Api:
             return JSONResponse({"reading_id": reading_id}, 202)
         if outcome is Corrected.UNKNOWN:
             raise HTTPException(404, f"no reading {reading_id[:80]!r} is known")
+        if outcome is Corrected.FULL:
+            count_error("internal")
+            return error_response(507, "internal", "there is no room for corrections any more; tell who runs this")
         count_error("busy")
         often = f"this reading was corrected {MAX_CORRECTIONS} times already"
         return busy_response(often if outcome is Corrected.TOO_OFTEN else "too many corrections at a time")

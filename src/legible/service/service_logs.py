@@ -8,7 +8,7 @@ from pathlib import Path
 
 from legible.arrays import GreyImage
 from legible.config import ServiceSettings
-from legible.observations.corrections import Correction
+from legible.observations.corrections import Correction, CorrectionRoom
 from legible.observations.image_log import ImageLog, ImageSampler
 from legible.observations.log import RowLog
 from legible.observations.lookup import is_logged
@@ -36,6 +36,9 @@ class Corrected(Enum):
     UNKNOWN = auto()
     """No such reading is logged."""
     NO_ROOM = auto()
+    """Too many wait to be written."""
+    FULL = auto()
+    """All corrections together have as many bytes as they may."""
     TOO_OFTEN = auto()
 
 
@@ -68,6 +71,7 @@ class ServiceLogs:
             retention_days=None,
             on_lost=metrics.corrections_dropped.inc,
         )
+        self._room = CorrectionRoom(Path(settings.corrections_folder), max_bytes=settings.max_corrections_bytes)
         self._corrected: Counter[str] = Counter()
         self._sampler = ImageSampler(settings.keep_images)
         self._images = image_log(settings) if settings.keep_images else None
@@ -107,7 +111,11 @@ class ServiceLogs:
             return Corrected.TOO_OFTEN
         if not is_logged(self._observations_folder, reading_id):
             return Corrected.UNKNOWN
-        if not self._corrections.put(Correction(round(time.time(), 3), reading_id, text)):
+        correction = Correction(round(time.time(), 3), reading_id, text)
+        if not self._room.take(len(correction.to_json().encode()) + 1):
+            metrics.corrections_dropped.inc()
+            return Corrected.FULL
+        if not self._corrections.put(correction):
             return Corrected.NO_ROOM
         self._corrected[reading_id] += 1
         if len(self._corrected) > MAX_REMEMBERED:
