@@ -232,6 +232,42 @@ def test_what_a_collector_refuses_for_good_is_lost_and_counted_and_the_next_batc
     assert (len(posted), sender.lost, sum(told)) == (2, lost, lost)
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307])
+def test_a_collector_that_leads_elsewhere_has_not_taken_the_rows_and_they_are_sent_again(status: int) -> None:
+    """As a proxy does that leads to its page to log in, which answers 200."""
+    asked: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked.append("rows" if b"resourceLogs" in self.rfile.read(int(self.headers["Content-Length"])) else "none")
+            self.send_response(status if len(asked) == 1 else 200)
+            self.send_header("Location", "/login")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    sender = sender_to(CollectorDestination(f"http://127.0.0.1:{server.server_port}"))
+    for row in rows_like(3, seed=1):
+        sender.put(row)
+    wait_for(lambda: sender.sent == 3)
+    sender.close(timeout_seconds=5)
+    server.shutdown()
+    server.server_close()
+    thread.join()
+    assert asked == ["rows", "rows"]
+    assert sender.lost == 0
+
+
 def test_other_records_of_a_collector_are_passed_by_and_damaged_lines_are_counted(tmp_path: Path) -> None:
     rows = rows_like(3, seed=9)
     mixed = json.loads(to_request(rows))
@@ -290,6 +326,10 @@ def test_parquet_of_another_kind_or_cut_off_is_an_error_that_names_it(tmp_path: 
     ("settings", "said"),
     [
         ({"LEGIBLE_OBSERVATIONS_COLLECTOR": "collector:4318"}, "http://collector:4318"),
+        ({"LEGIBLE_OBSERVATIONS_COLLECTOR": "http://"}, "names no host"),
+        ({"LEGIBLE_OBSERVATIONS_COLLECTOR": "http://["}, "names no host"),
+        ({"LEGIBLE_OBSERVATIONS_COLLECTOR": "http://collector:99999"}, "or no port that can be"),
+        ({"LEGIBLE_OBSERVATIONS_COLLECTOR": "http://collector/a b"}, "names no host"),
         ({"LEGIBLE_OBSERVATIONS_STORE": "nowhere://bucket"}, "nowhere"),
     ],
 )

@@ -8,10 +8,11 @@ import http.client
 import logging
 import threading
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from legible.errors import LegibleError, SettingsError
 from legible.files import DAMAGE, parse_row
@@ -75,12 +76,15 @@ class ParquetDestination:
 
 
 class CollectorDestination:
-    """Posts log records to an OpenTelemetry collector, as JSON over HTTP."""
+    """Posts log records to an OpenTelemetry collector, as JSON over HTTP, and follows it nowhere else."""
 
     def __init__(self, address: str) -> None:
         """Raise SettingsError for an address that is no http:// or https:// one."""
         if not address.startswith(("http://", "https://")):
             raise SettingsError(f"{address!r} is no collector; name it as http://collector:4318")
+        if not _is_whole(address):
+            raise SettingsError(f"{address!r} names no host, or no port that can be; name it as http://collector:4318")
+        self._opener = urllib.request.build_opener(_NoRedirects)
         self._url = address.rstrip("/") if address.endswith(LOGS_PATH) else address.rstrip("/") + LOGS_PATH
 
     def send(self, observations: Sequence[Observation], *, number: int) -> None:
@@ -88,7 +92,7 @@ class CollectorDestination:
         headers = {"Content-Type": "application/json"}
         request = urllib.request.Request(self._url, to_request(observations), headers)  # noqa: S310  # checked above
         try:
-            with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+            with self._opener.open(request, timeout=TIMEOUT_SECONDS) as answer:
                 refused = refused_rows(answer.read(MAX_ANSWER_BYTES))
         except urllib.error.HTTPError as error:
             if error.code in NEVER_TAKEN:
@@ -98,6 +102,22 @@ class CollectorDestination:
             raise OSError(f"{self._url}: {error!r}") from error
         if refused:
             raise RefusedRowsError(min(refused, len(observations)), "partial success")
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Takes a redirect for an error: followed, a POST becomes a GET without its rows, whose answer looks like taken."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+def _is_whole(address: str) -> bool:
+    """Tell whether an address has a host, and a port that can be where it names one."""
+    try:
+        parts = urllib.parse.urlsplit(address)
+        return bool(parts.hostname) and parts.port != 0 and not any(map(str.isspace, address))
+    except ValueError:
+        return False
 
 
 def refused_rows(answer: bytes) -> int:
