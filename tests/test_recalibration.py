@@ -171,6 +171,46 @@ def test_one_command_undoes_it(tmp_path: Path) -> None:
         undo(tmp_path)
 
 
+def test_an_undo_puts_back_none_of_another_bundle_and_the_service_reads_without(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It was put back, a service refused it and went on with the one that was undone, and did not start again."""
+    clock = Clock()
+    MADE.save(tmp_path)
+    replace(MADE, bundle="c").save(tmp_path)
+    live = LiveRecalibration(tmp_path, bundle="c", clock=clock)
+    (tmp_path / FORMER).write_bytes((tmp_path / FILE).read_bytes().replace(b'"c"', b'"b"'))  # of an earlier legible
+    assert "none holds any more" in CliRunner().invoke(app, ["recalibrate", "--undo", "--out", str(tmp_path)]).stdout
+    clock.now = 2.0
+    assert live.of_reading(Reading("cat", 0.9, ()), with_lexicon=False).confidence == 0.9
+    assert caplog.text == ""
+    LiveRecalibration(tmp_path, bundle="c")
+
+
+def test_a_recalibration_of_another_bundle_or_a_damaged_one_is_no_former_one(tmp_path: Path) -> None:
+    MADE.save(tmp_path)
+    replace(MADE, bundle="c").save(tmp_path)
+    assert not (tmp_path / FORMER).exists()
+    (tmp_path / FILE).write_text("{")
+    MADE.save(tmp_path)
+    assert not (tmp_path / FORMER).exists()
+
+
+def test_an_undo_puts_back_no_damaged_one(tmp_path: Path) -> None:
+    MADE.save(tmp_path)
+    MADE.save(tmp_path)
+    (tmp_path / FORMER).write_text("{")
+    assert undo(tmp_path) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("bias", "odds"), [(1e308, 1.0), (-101.0, 1.0), (0.0, 1e308), (0.0, 0.0), (True, 1.0)])
+def test_a_line_that_no_refit_makes_is_refused(tmp_path: Path, bias: float, odds: float) -> None:
+    replace(MADE, plain=ConfidenceLine(bias, odds)).save(tmp_path)
+    with pytest.raises(BundleError, match="damaged recalibration"):
+        Recalibration.load(tmp_path, bundle="b")
+
+
 @contextmanager
 def failing_after(steps: int) -> Iterator[None]:
     """Lets so many files be renamed into their place; the next fails, as on a full disk."""
@@ -217,7 +257,7 @@ def test_a_number_that_is_not_finite_is_refused(tmp_path: Path, field: str, numb
     MADE.save(tmp_path)
     text = (tmp_path / FILE).read_text()
     (tmp_path / FILE).write_text(re.sub(f'"{field}": [-0-9.e]+', f'"{field}": {number}', text, count=1))
-    with pytest.raises(BundleError, match=r"damaged recalibration \(a number that is not finite\)"):
+    with pytest.raises(BundleError, match=rf"damaged recalibration \({field} is "):
         LiveRecalibration(tmp_path, bundle="b")
 
 

@@ -32,7 +32,9 @@ def recalibrate(
     from legible.recognition.recalibration import undo as put_back
 
     if undo:
-        print(f"{out}: {'the recalibration before holds again' if put_back(out) else 'none holds any more'}")
+        former = put_back(out)
+        said = f"the recalibration before holds again, of bundle {former.bundle}" if former else "none holds any more"
+        print(f"{out}: {said}")
         return
     of = read_manifest(bundle or find_bundle()).bundle_id
     made = run(observations, labels, bundle=of, accept=accept, at=time.time())

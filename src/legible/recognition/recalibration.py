@@ -6,14 +6,14 @@ the drift reference stays what it is compared with, and a refit never rests on a
 """
 
 import logging
-import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, astuple, dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from legible.errors import BundleError, DataError, SettingsError
+from legible.file_numbers import finite_number, whole_number
 from legible.files import JsonFormat, replace_file
 from legible.reading import Reading
 from legible.recognition.calibration import MODES, logit, sigma
@@ -24,6 +24,8 @@ FILE, FORMER = "recalibration.json", "former.json"
 """What holds now, and what held before it."""
 MAX_BYTES = 100_000
 """The largest file that is read; one has less than a thousand bytes."""
+MAX_WEIGHT = 100.0
+"""The largest weight of a line: refits are far below, and beyond it every confidence is 0 or 1."""
 LOOK_SECONDS = 1.0
 """A service looks for a change this often."""
 
@@ -70,12 +72,19 @@ class Recalibration:
         return replace(reading, confidence=confidence, alternatives=others)
 
     def save(self, folder: Path) -> None:
-        """Write it, with a copy of the one before beside it, for `undo`. At any moment one of the two holds."""
+        """Write it, with a copy of the one before beside it, for `undo`. At any moment one of the two holds.
+
+        One of another bundle, or a damaged one, is none to go back to: then nothing held before.
+        """
         folder.mkdir(parents=True, exist_ok=True)
-        if (folder / FILE).is_file():
+        former = _sound(folder / FILE)
+        is_former = former is not None and former.bundle == self.bundle
+        if is_former:
             with replace_file(folder / FORMER) as fresh:
                 fresh.write_bytes(_content(folder / FILE))
         FORMAT.save(folder / FILE, asdict(self))
+        if not is_former:
+            (folder / FORMER).unlink(missing_ok=True)
 
     @staticmethod
     def load(folder: Path, *, bundle: str) -> "Recalibration":
@@ -91,13 +100,28 @@ class Recalibration:
 
 
 def _parsed(content: Mapping[str, Any]) -> Recalibration:
-    lines = {mode: ConfidenceLine(float(content[mode]["bias"]), float(content[mode]["odds"])) for mode in MODES}
-    if any(line.odds <= 0 for line in lines.values()):
-        raise ValueError("odds of 0 or less")
-    made = Recalibration(str(content["bundle"]), float(content["at"]), int(content["labels"]), **lines)
-    if not all(map(math.isfinite, (made.at, *(number for line in lines.values() for number in astuple(line))))):
-        raise ValueError("a number that is not finite")
-    return made
+    lines = {mode: _line(content[mode]) for mode in MODES}
+    if not isinstance(content["bundle"], str):
+        raise TypeError("bundle is no text")
+    labels = whole_number(content["labels"], "labels", low=0)
+    return Recalibration(content["bundle"], finite_number(content["at"], "at", low=0), labels, **lines)
+
+
+def _line(weights: Mapping[str, Any]) -> ConfidenceLine:
+    bias = finite_number(weights["bias"], "bias", low=-MAX_WEIGHT, high=MAX_WEIGHT)
+    odds = finite_number(weights["odds"], "odds", low=0, high=MAX_WEIGHT)
+    if odds == 0:
+        raise ValueError("odds of 0")
+    return ConfidenceLine(bias, odds)
+
+
+def _sound(path: Path) -> Recalibration | None:
+    """Return the recalibration of a file, of whatever bundle; None where there is none, or a damaged one."""
+    try:
+        with FORMAT.parse(path, read=_content) as content:
+            return _parsed(content)
+    except BundleError:
+        return None
 
 
 def _content(path: Path) -> bytes:
@@ -114,18 +138,21 @@ def _content(path: Path) -> bytes:
         raise BundleError(f"{error}; run legible recalibrate again, or with --undo") from error
 
 
-def undo(folder: Path) -> bool:
-    """Put the recalibration before the last in its place, and return whether there was one; else none holds any more.
+def undo(folder: Path) -> Recalibration | None:
+    """Put the recalibration before the last in its place and return it; None where there was none, and none holds now.
 
-    Raise BundleError where there is neither.
+    A former one that is damaged, or of another bundle than the last, is none: no service would take it. Raise
+    BundleError where there is neither.
     """
-    if (folder / FORMER).is_file():
+    last, former = _sound(folder / FILE), _sound(folder / FORMER)
+    if former is not None and (last is None or last.bundle == former.bundle):
         (folder / FORMER).replace(folder / FILE)
-        return True
-    if not (folder / FILE).is_file():
+        return former
+    if not (folder / FILE).is_file() and not (folder / FORMER).is_file():
         raise BundleError(f"{folder}: no recalibration holds here, so there is nothing to undo")
-    (folder / FILE).unlink()
-    return False
+    for path in (folder / FORMER, folder / FILE):  # in this order, so that a kill leaves none that comes back
+        path.unlink(missing_ok=True)
+    return None
 
 
 class LiveRecalibration:
