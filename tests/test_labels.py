@@ -400,3 +400,16 @@ def test_a_number_that_no_float_holds_is_no_observation() -> None:
     row = Observation(at=1.0, channel="", width=9, height=9, length=3, confidence=0.5, statistics={})
     with pytest.raises(ValueError, match="no observation"):
         Observation.from_json(row.to_json().replace("0.5", "1" + 400 * "0"))
+
+
+def test_twenty_thousand_labels_are_read_in_seconds_and_the_newest_of_each_image_counts(tmp_path: Path) -> None:
+    """For each image all labels were gone through: a year of labels took the monitor minutes, every five minutes."""
+    names = [f"20261129T10-7-{number:012x}" for number in range(10_000)]
+    rows = [said(name, who, text=who, at=at) for name in names for who, at in (("ben", 2.0), ("ann", 1.0))]
+    (tmp_path / "v1").mkdir()
+    lines = [json.dumps({**json.loads(row.to_json()), "drawn": "blind"}) for row in rows]
+    (tmp_path / "v1/20261129-1.jsonl").write_text("\n".join([*lines, ""]))
+    started = time.monotonic()
+    drawn = drawn_labels(tmp_path)
+    assert time.monotonic() - started < 10
+    assert drawn.texts == dict.fromkeys(names, "ben")

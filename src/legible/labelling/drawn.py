@@ -7,7 +7,7 @@ depends on what was read before. So its label says nothing of the others, and is
 from dataclasses import dataclass
 from pathlib import Path
 
-from legible.labelling.labels import LabelBook, read_rows
+from legible.labelling.labels import Label, LabelBook, read_rows
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,10 @@ class DrawnLabels:
 def drawn_labels(folder: Path) -> DrawnLabels:
     """Read a folder of labels, the newest one of each image. Raise DataError for no folder."""
     book = LabelBook.of(read_rows(folder))
-    newest = [book.of_image(name)[-1] for name in sorted({name for name, _ in book.labels})]
-    said = [label for label in newest if label.verdict != "skip"]
+    newest: dict[str, Label] = {}
+    for label in sorted(book.labels.values(), key=lambda one: one.at):
+        newest[label.reading_id] = label
+    said = [label for _, label in sorted(newest.items()) if label.verdict != "skip"]
     blind = [label for label in said if label.drawn == "blind"]
     return DrawnLabels(
         {label.reading_id: label.text for label in blind if label.verdict != "unreadable"},
