@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +146,54 @@ def test_a_damaged_summary_is_named_in_one_line(tmp_path: Path, damage: bytes | 
         file.write_bytes(damage if isinstance(damage, bytes) else b"")
     with pytest.raises(DataError, match=r"20261123T00\.npz: damaged summary"):
         check_summaries(str(tmp_path / "s"), SHIPPED, at=AT)
+
+
+def _every_cell(**values: Any) -> Callable[[dict[str, Any], dict[str, Any]], None]:
+    return lambda header, _: [cell.update(values) for cell in header["cells"]] and None
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *(_every_cell(images=wrong) for wrong in (-5, "7", None, 10**30, 3)),
+        *(_every_cell(confidence_sum=wrong) for wrong in (float("nan"), -1, 2**70)),
+        *(_every_cell(unusual=wrong) for wrong in ([["a", "b"]], [[float("nan"), "a"]], [[1.0, 2]], [[1.0]])),
+        _every_cell(channel=7),
+        _every_cell(corrected=-3),
+        lambda header, _: header.update(cells={}),
+        lambda header, _: header.update(left_out={"torn": "x"}),
+        lambda header, _: header.update(left_out={"unheard": 1}),
+        lambda header, _: header.update(left_out=[1]),
+        lambda header, _: header.update(files=[1]),
+        lambda header, _: header.update(files={"a": "5"}),
+        lambda _, arrays: arrays.update(documents=arrays["documents"][:, :3]),
+        lambda _, arrays: arrays.update(rank_sums=arrays["rank_sums"] * np.nan),
+        lambda _, arrays: arrays.update(below=np.full_like(arrays["below"], 2**62)),
+        lambda _, arrays: arrays.update(below=-arrays["below"]),
+        lambda _, arrays: arrays.update(below=arrays["below"] + 1000),
+        lambda _, arrays: arrays.update(readings=arrays["readings"] + 1),
+        lambda _, arrays: arrays.update(holes=np.zeros(250_000_000, np.uint8)),
+    ],
+)
+def test_a_summary_whose_counts_cannot_be_is_named_in_one_line(
+    tmp_path: Path, damage: Callable[[dict[str, Any], dict[str, Any]], None]
+) -> None:
+    """They ended the checks with a traceback, or were summed up: a verdict of counts below zero was drift."""
+    write_rows(tmp_path, rows_like(60, seed=9))
+    compact(tmp_path, SHIPPED, str(tmp_path / "s"), at=AT)
+    (file,) = (tmp_path / "s").rglob("*.npz")
+    with np.load(file) as stored:
+        arrays = dict(stored)
+    header = json.loads(arrays["header"].tobytes())
+    damage(header, arrays)
+    arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    np.savez_compressed(file, **arrays)
+    for judge in (
+        lambda: check_summaries(str(tmp_path / "s"), SHIPPED, at=AT),
+        lambda: compact(tmp_path, SHIPPED, str(tmp_path / "s"), at=AT),
+    ):
+        with pytest.raises(DataError, match=r"20261123T00\.npz: damaged summary"):
+            judge()
 
 
 def test_a_newer_summary_is_refused_by_its_version(tmp_path: Path) -> None:

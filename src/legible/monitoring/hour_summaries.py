@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from legible.batched import map_ahead
-from legible.drift.hour_format import of_bytes, reference_digest, to_bytes
+from legible.drift.hour_format import MAX_UNPACKED_BYTES, of_bytes, reference_digest, to_bytes
 from legible.drift.hourly import HourSummary
 from legible.drift.reference import Reference
 from legible.errors import DataError
@@ -64,7 +64,7 @@ class HourSummaries:
 
     def _fetch(self, hour: str) -> bytes:
         with store_errors(self.folder), store_of(self.folder).open(self._file(hour)) as file:
-            return file.read()
+            return file.read(MAX_UNPACKED_BYTES)
 
     def _file(self, hour: str) -> str:
         return f"{self.folder}/{hour}{SUFFIX}"
