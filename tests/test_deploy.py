@@ -16,7 +16,8 @@ from serving import served
 from test_run import started
 
 from legible.config import ServiceSettings
-from legible.service.api import HELD_REQUESTS
+from legible.service.api import FEEDBACK, HELD_REQUESTS, READ, READ_BATCH, READ_PAGE
+from legible.service.app import RELOAD, seconds_of_document
 from legible.service.page_messages import MAX_ANSWER_BYTES
 
 MANIFESTS = PROJECT / "deploy/kubernetes"
@@ -112,9 +113,27 @@ def test_the_service_stands_behind_an_ingress_with_its_own_limits() -> None:
     assert int(notes["proxy-read-timeout"]) > settings.request_seconds
     assert notes["proxy-request-buffering"] == "on"
     (rule,) = manifest("ingress")["spec"]["rules"]
-    assert [path["backend"]["service"]["name"] for path in rule["http"]["paths"]] == [
+    assert {path["backend"]["service"]["name"] for path in rule["http"]["paths"]} == {
         manifest("service")["metadata"]["name"]
-    ]
+    }
+
+
+def test_the_ingress_publishes_every_call_and_no_metrics() -> None:
+    (rule,) = manifest("ingress")["spec"]["rules"]
+    exact = {path["path"] for path in rule["http"]["paths"] if path["pathType"] == "Exact"}
+    under = [path["path"] for path in rule["http"]["paths"] if path["pathType"] == "Prefix"]
+    source = (PROJECT / "src/legible/service/app.py").read_text(encoding="utf-8")
+    calls = {READ, READ_BATCH, READ_PAGE, FEEDBACK, RELOAD, *re.findall(r'Route\("(/[^"]*)"', source)}
+    hidden = {
+        call for call in calls if call not in exact and not any(f"{call}/".startswith(f"{one}/") for one in under)
+    }
+    assert hidden == {"/metrics"}
+
+
+def test_a_pod_that_ends_finishes_the_longest_document() -> None:
+    pod = manifest("deployment")["spec"]["template"]["spec"]
+    settings = ServiceSettings()
+    assert settings.drain_seconds + seconds_of_document(settings) < pod["terminationGracePeriodSeconds"]
 
 
 @pytest.mark.parametrize("name", ["deployment", "drift"])

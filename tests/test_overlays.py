@@ -11,6 +11,7 @@ import yaml
 from conftest import PROJECT
 
 from legible.config import ServiceSettings
+from legible.service.app import seconds_of_document
 
 VERSION = "1.31"
 OVERLAYS = ("small", "large", "spot")
@@ -67,7 +68,9 @@ def test_pods_on_spot_nodes_end_within_the_notice_and_after_their_requests() -> 
     pod = built("spot")["Deployment"]["spec"]["template"]["spec"]
     variables = {one["name"]: one.get("value") for one in pod["containers"][0]["env"]}
     settings = ServiceSettings.from_environment({name: text for name, text in variables.items() if "LEGIBLE" in name})
-    assert settings.drain_seconds + settings.request_seconds < pod["terminationGracePeriodSeconds"] < 30
+    longest = max(settings.request_seconds, seconds_of_document(settings))
+    assert settings.drain_seconds + longest < pod["terminationGracePeriodSeconds"] < 30
+    assert settings.page_seconds <= settings.document_seconds
 
 
 def test_pods_call_nobody() -> None:
