@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import pytest
 import uvicorn
+import uvloop
 from serving import free_port
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -316,6 +317,25 @@ def test_who_reads_nothing_goes_first_where_answers_hold_too_much_unread() -> No
 
     first, *_, last = asyncio.run(run())
     assert first < 20_000_000 < last
+
+
+@pytest.mark.parametrize("who", ["caller", "service"])
+def test_where_a_connection_ends_with_several_requests_none_of_them_is_a_fault(
+    who: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The first, which is being answered, wrote on to the closed connection: a traceback for each."""
+    limits = ConnectionLimits(stalled_seconds=0.3 if who == "service" else 30.0)
+
+    async def run() -> None:
+        async with running(limits=limits) as port:
+            _, writer = await asyncio.open_connection("127.0.0.1", port, limit=1)
+            writer.write(LONG.replace(b"Connection: close\r\n", b"") * 3)
+            await asyncio.sleep(0.2 if who == "caller" else 1.5)
+            writer.transport.abort()
+            await asyncio.sleep(0.3)
+
+    uvloop.run(run())  # as uvicorn does; asyncio's own loop says nothing of a write to a closed connection
+    assert caplog.text == ""
 
 
 def admission(

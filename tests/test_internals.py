@@ -66,7 +66,7 @@ def test_what_is_asked_of_uvicorns_protocol_is_there() -> None:
     assert len(names) > 5
     assert [name for name in sorted(names) if not re.search(rf"self\.{name}\b|def {name}\b", theirs)] == []
     cycle = inspect.getsource(RequestResponseCycle)
-    used = set(re.findall(r"self\.cycle\.(\w+)", source))
+    used = set(re.findall(r"self\.(?:cycle|_running)\.(\w+)", source))
     assert used
     assert [name for name in used if f"self.{name} = " not in cycle] == []
 

@@ -53,6 +53,7 @@ class LimitedHttpProtocol(OpenHttpProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._all.remove(self)
+        self.end_answer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -158,6 +159,7 @@ class LimitedHttpProtocol(OpenHttpProtocol):
 
     def hang_up(self) -> None:
         self._all.remove(self)
+        self.end_answer()
         self.transport.abort()
 
     def _enters(self) -> bool:

@@ -3,7 +3,7 @@
 from typing import Any, cast
 
 import uvicorn.config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 
 def use_http_protocol(factory: Any) -> None:
@@ -13,6 +13,22 @@ def use_http_protocol(factory: Any) -> None:
 
 class OpenHttpProtocol(HttpToolsProtocol):
     """uvicorn's protocol, whose private state has names of our own here."""
+
+    _running: RequestResponseCycle | None = None
+    """The request that is being answered; uvicorn's `cycle` is the one that came last, and may wait for its turn."""
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def end_answer(self) -> None:
+        """Have the request that is being answered know that its caller has gone: what it still sends is dropped.
+
+        uvicorn tells the one that came last alone, and an earlier one would write to a closed connection.
+        """
+        if self._running is not None and not self._running.response_complete:
+            self._running.disconnected = True
+            self._running.message_event.set()
 
     @property
     def is_answering(self) -> bool:
