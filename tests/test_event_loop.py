@@ -1,9 +1,11 @@
 """What the event loop does for a sender is little, however the sender makes it; the application in this process."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -101,3 +103,64 @@ def test_a_page_is_answered_with_a_hint_and_a_word_without(api: Api) -> None:
     assert alone["hint"] == "page"
     assert "hint" not in plain
     assert [one.get("hint") for one in together["readings"]] == ["page", None, None]
+
+
+LARGE = encoded(Image.fromarray(np.full((700, 900), 255, np.uint8)), "PNG")
+
+
+async def call_and_hang_up(app: Any, path: str, images: list[bytes], *, after: asyncio.Event) -> None:
+    """Send a request whole, and hang up after an event."""
+    request = httpx.Request("POST", f"http://test{path}", files=batch(images))
+    body = [{"type": "http.request", "body": request.read(), "more_body": False}]
+    headers = [(name.lower(), value) for name, value in request.headers.raw]
+
+    async def receive() -> dict[str, Any]:
+        if body:
+            return body.pop()
+        await after.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(_: object) -> None:
+        """Nobody is there to get it."""
+
+    scope = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http",
+        "path": path, "raw_path": path.encode(), "query_string": b"", "root_path": "", "headers": headers,
+        "client": ("test", 1), "server": ("test", 80),
+    }  # fmt: skip
+    await app(scope, receive, send)
+
+
+def test_large_images_of_callers_who_have_gone_are_not_read(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twenty callers hung up, and the service read for a minute what nobody waited for."""
+    read = list[int]()
+    may_go_on = threading.Event()
+    worker = api.worker
+
+    def slow(jobs: Sequence[ReadJob]) -> Sequence[ReadJob]:
+        read.append(len(jobs))
+        may_go_on.wait(10)
+        return type(worker).read(worker, jobs)
+
+    monkeypatch.setattr(worker, "read", slow)
+    levels = [0]
+    monkeypatch.setattr(api.slots, "_level", levels.append)
+
+    async def run() -> int:
+        app, gone = build_app(api), asyncio.Event()
+        async with calling(api) as client:
+            callers = [
+                asyncio.create_task(call_and_hang_up(app, "/read_batch", [LARGE] * 3, after=gone)) for _ in range(5)
+            ]
+            while not read:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            gone.set()
+            await asyncio.wait_for(asyncio.gather(*callers), 5)
+            may_go_on.set()
+            late = call_and_hang_up(app, "/read_batch", [LARGE], after=gone)  # who has gone before it begins
+            await late
+            return (await client.post("/read", files={"image": ("a.png", LARGE)})).status_code
+
+    assert asyncio.run(run()) == 200
+    assert read == [1, 1]  # the one that was begun, and that of who waited
+    assert levels[-1] == 0

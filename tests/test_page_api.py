@@ -249,7 +249,10 @@ def test_a_caller_who_hangs_up_ends_the_reading(run: Callable[..., None]) -> Non
         answered: list[int] = []
 
         async def receive() -> dict[str, Any]:
-            return next(messages)
+            message = next(messages)
+            if message["type"] == "http.disconnect":
+                await asyncio.sleep(0.3)  # until it is read; who has gone before begins no reading
+            return message
 
         async def send(message: dict[str, Any]) -> None:
             answered.append(message.get("status", 0))

@@ -9,7 +9,7 @@ from typing import Any
 from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from legible.config import ServiceSettings
 from legible.errors import ImageError
@@ -19,15 +19,17 @@ from legible.service import metrics
 from legible.service.answers import BatchAnswer, ErrorAnswer, ReadingAnswer, reading_answer
 from legible.service.batching import batches, in_turns
 from legible.service.candidate import Shadow, TrafficSplit, request_id_of
+from legible.service.correction_answers import correction_response
+from legible.service.hanging_up import unless_hung_up
 from legible.service.held_images import HeldImages, Hold, HoldingResponse
 from legible.service.line_writer import LineWriter
 from legible.service.middleware.concurrency_limit import Slots
 from legible.service.middleware.request_log import RequestLog
 from legible.service.models import ModelRegistry, ServedModel, folders_of
 from legible.service.read_job import ReadJob, sum_of_pixels
-from legible.service.refusals import busy_response, count_error, error_answer, error_response
+from legible.service.refusals import count_error, error_answer, error_response
 from legible.service.requests import BadRequestError, ReadOptions, correction_of, read_options
-from legible.service.service_logs import MAX_CORRECTIONS, Corrected, ServiceLogs
+from legible.service.service_logs import Corrected, ServiceLogs
 from legible.service.uploads import uploaded
 from legible.service.votes import vote, voters_named
 from legible.service.worker import Worker
@@ -103,7 +105,7 @@ class Api:
         model = voters[0]
         options = self._options(request, model)
         jobs = await self._jobs(request, model, options, field="image", max_images=1)
-        hold = await self._read(voters, jobs, options)
+        hold = await self._read(request, voters, jobs, options)
         (job,) = jobs
         if job.error is not None:
             hold.release()
@@ -117,7 +119,7 @@ class Api:
         model = voters[0]
         options = self._options(request, model)
         jobs = await self._jobs(request, model, options, field="images", max_images=self.settings.max_batch_images)
-        hold = await self._read(voters, jobs, options)
+        hold = await self._read(request, voters, jobs, options)
         answer: BatchAnswer = {"readings": [await self._answer(job, model, options, hold) for job in jobs]}
         read = [job for job in jobs if job.error is None]
         return self._observed_after(answer, model, read, hold, follow=self._follower(request, model, options))
@@ -134,16 +136,7 @@ class Api:
             )
             if outcome is not Corrected.UNKNOWN:
                 break
-        if outcome is Corrected.KEPT:
-            return JSONResponse({"reading_id": reading_id}, 202)
-        if outcome is Corrected.UNKNOWN:
-            raise HTTPException(404, f"no reading {reading_id[:80]!r} is known")
-        if outcome is Corrected.FULL:
-            count_error("internal")
-            return error_response(507, "internal", "there is no room for corrections any more; tell who runs this")
-        count_error("busy")
-        often = f"this reading was corrected {MAX_CORRECTIONS} times already"
-        return busy_response(often if outcome is Corrected.TOO_OFTEN else "too many corrections at a time")
+        return correction_response(outcome, reading_id)
 
     async def exposition(self, _: Request) -> Response:
         self._count()
@@ -179,8 +172,13 @@ class Api:
         told = {name: fields.get(name, "") for name in ("channel", "document", "sender")}
         return model.worker.jobs(images, decoding=decoding, origin=self.logs.origin(**told))
 
-    async def _read(self, voters: Sequence[ServedModel], jobs: Sequence[ReadJob], options: ReadOptions) -> Hold:
-        """Read the jobs of a request, once there is room for all their images; return the hold on it."""
+    async def _read(
+        self, request: Request, voters: Sequence[ServedModel], jobs: Sequence[ReadJob], options: ReadOptions
+    ) -> Hold:
+        """Read the jobs of a request, once there is room for all their images; return the hold on it.
+
+        What is not quick to read is dropped where its caller hangs up.
+        """
         model = voters[0]
         pixels = sum([job.pixels async for job in in_turns(jobs) if job.is_quick])
         slow = [job for job in jobs if not job.is_quick]
@@ -193,9 +191,9 @@ class Api:
                 if batch[0].is_quick:
                     await model.reading.do(batch)
                 else:
-                    await self.in_thread(model.worker.read, batch)
+                    await unless_hung_up(request, self.in_thread(model.worker.read, batch))
             for job in jobs if len(voters) > 1 else ():  # one by one, so that others have their turn between them
-                await self.in_thread(vote, job, voters, options)
+                await unless_hung_up(request, self.in_thread(vote, job, voters, options))
         except BaseException:
             hold.release()
             raise

@@ -1,12 +1,11 @@
 """The handler of `/read_page`: a document goes to the page process, and its answer comes back."""
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from starlette.background import BackgroundTask
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
 from legible.config import ServiceSettings
@@ -14,6 +13,7 @@ from legible.errors import BundleError, ImageError, SettingsError
 from legible.service import metrics
 from legible.service.answers import CODES, PAGE_CODES
 from legible.service.api import Api
+from legible.service.hanging_up import unless_hung_up
 from legible.service.middleware.concurrency_limit import Slots
 from legible.service.models import ServedModel
 from legible.service.page_messages import PageJob, PageReply, PageSetup
@@ -161,22 +161,3 @@ def refused(code: str, status: int, message: str) -> Response:
     known = code if code in KNOWN_CODES else "internal"
     count_error(known)
     return error_response(status if known == code else 500, known, message)
-
-
-async def unless_hung_up(request: Request, work: Coroutine[Any, Any, PageReply]) -> PageReply:
-    """Return the result of the work; end it, and raise ClientDisconnect, where the caller hangs up meanwhile."""
-    working, gone = asyncio.ensure_future(work), asyncio.ensure_future(hung_up(request))
-    try:
-        await asyncio.wait({working, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if not working.done():
-            raise ClientDisconnect
-        return working.result()
-    finally:
-        working.cancel()
-        gone.cancel()
-
-
-async def hung_up(request: Request) -> None:
-    """Return when the caller has gone."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
