@@ -2,6 +2,8 @@
 
 import dataclasses
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from legible.training import checkpoint, loop
 from legible.training import stage as training
 from legible.training.checkpoint_files import check_sums, read_state
 from legible.training.phases import fingerprints, phases_of, start_sums
+from legible.training.weight_files import room_for, write_weights
 from legible.training.weights import save_weights
 
 DIGITS = Charset("digits", "0123456789")
@@ -167,3 +170,41 @@ def test_a_checkpoint_without_sums_is_one_of_an_earlier_version(tmp_path: Path) 
     state = read_state(tmp_path)
     assert state is not None
     check_sums(tmp_path, state)
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from legible.network.zoo import ZOO, build_network
+from legible.training.checkpoint import Checkpoints, EpochFigures, TrainingProgress
+model = build_network(ZOO["micro"], labels=11, height=32)
+model.compile(optimizer="adam")
+model.optimizer.build(model.trainable_variables)
+checkpoints = Checkpoints(Path(sys.argv[1]), "a")
+checkpoints.save(model, TrainingProgress([], [1.0]))
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+try:
+    checkpoints.save(model, TrainingProgress([], [1.0, 2.0]))
+except OSError as error:
+    print(f"said: {error}; there: {checkpoints.restore(model).losses}")
+"""
+
+
+@pytest.mark.slow
+def test_a_checkpoint_that_finds_no_room_is_one_error_and_the_one_before_stays(tmp_path: Path) -> None:
+    """On a full disk HDF5 ended the process with a segmentation fault, and 400 lines of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, str(tmp_path / "checkpoint")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "make room, and run again: " in done.stdout
+    assert done.stdout.endswith("there: [1.0]\n")
+    assert "h5py" not in done.stderr
+
+
+def test_the_room_that_is_taken_is_no_less_than_the_file_has(tmp_path: Path) -> None:
+    network = build_network(ZOO["micro"], labels=DIGITS.size, height=32)
+    network.compile(optimizer="adam")
+    network.optimizer.build(network.trainable_variables)
+    write_weights(network, tmp_path / "a.weights.h5")
+    assert (tmp_path / "a.weights.h5").stat().st_size <= room_for(network)

@@ -18,6 +18,7 @@ import numpy as np
 from legible.config import CharsetParams, Params, TrainParams
 from legible.files import intact_folder, recover_folder, replace_folder
 from legible.training.checkpoint_files import check_sums, read_state, write_state
+from legible.training.weight_files import write_weights
 
 WEIGHTS = "model.weights.h5"
 RANDOM_STATES = "random_states.npz"
@@ -59,7 +60,7 @@ class Checkpoints:
     def save(self, model: keras.Model, progress: TrainingProgress) -> None:
         state = {"fingerprint": self.fingerprint, **dataclasses.asdict(progress)}
         with replace_folder(self.folder) as fresh:
-            model.save_weights(fresh / WEIGHTS)
+            write_weights(model, fresh / WEIGHTS)
             np.savez(fresh / RANDOM_STATES, **random_states(model))
             write_state(fresh, state, beside=(WEIGHTS, RANDOM_STATES))
 

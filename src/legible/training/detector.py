@@ -25,6 +25,7 @@ from legible.files import recover_folder, replace_folder
 from legible.network.detector import DETECTORS, build_detector, detector_loss
 from legible.training.checkpoint_files import check_sums, read_state, write_state
 from legible.training.detector_batches import UNTOUCHED, PieceBatch, PiecePool
+from legible.training.weight_files import write_weights
 
 WEIGHTS = "detector.weights.h5"
 NOT_TRAINED = ("validation_pages", "empty_pages")
@@ -70,7 +71,7 @@ def train_detector(
         save(model, folder / "checkpoint", fingerprint, history)
     if recipe.averaging:  # the checkpoint goes on from the weights as they are; what is used is their mean
         model.optimizer.finalize_variable_values(model.trainable_variables)
-    model.save_weights(folder / WEIGHTS)
+    write_weights(model, folder / WEIGHTS)
     return model
 
 
@@ -112,7 +113,7 @@ def save(model: keras.Model, folder: Path, fingerprint: str, history: Sequence[D
     """Write a checkpoint: weights with the optimizer's state, and the curves."""
     state = {"fingerprint": fingerprint, "history": [dataclasses.asdict(line) for line in history]}
     with replace_folder(folder) as fresh:
-        model.save_weights(fresh / WEIGHTS)
+        write_weights(model, fresh / WEIGHTS)
         write_state(fresh, state, beside=(WEIGHTS,))
 
 

@@ -17,6 +17,7 @@ from legible.files import JsonFormat, intact_folder, replace_folder, sha256_of
 from legible.network.loss import CTCModel
 from legible.network.zoo import build_network, size_named
 from legible.recognition.bundle import CHARSET, DESCRIPTION
+from legible.training.weight_files import write_weights
 
 FORMAT = JsonFormat("weights", 1, "train again, or fetch them anew", DataError)
 WEIGHTS = "model.weights.h5"
@@ -52,7 +53,7 @@ def save_weights(model: CTCModel, folder: Path, params: TrainParams, *, charset:
     with replace_folder(folder) as fresh:
         description.save(fresh)
         charset.save(fresh / CHARSET)
-        plain.save_weights(fresh / WEIGHTS)
+        write_weights(plain, fresh / WEIGHTS)
 
 
 def load_network(folder: Path) -> tuple[CTCModel, Description, Charset]:
