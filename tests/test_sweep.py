@@ -2,11 +2,13 @@
 
 import subprocess
 import sys
+from datetime import date
 from pathlib import Path
 
 import pytest
 import yaml
 from conftest import PROJECT
+from dvc.utils.hydra import apply_overrides
 
 from legible.config import dump_params
 from legible.errors import DataError, SettingsError
@@ -54,12 +56,50 @@ def test_settings_reach_dvc_as_it_reads_them() -> None:
 
 
 @pytest.mark.parametrize(
+    "value",
+    [
+        "x,y",
+        "a b",
+        "it's",
+        "1",
+        "true",
+        "{q",
+        "a\\b",
+        "end\\",
+        "q\\'x",
+        "",
+        "small",
+        "models/weights",
+        "#c",
+        " x ",
+        0.001,
+    ],
+)
+def test_a_value_is_the_same_once_dvc_has_read_it(tmp_path: Path, value: object) -> None:
+    """`-S a=x,y` was a sweep of Hydra's own, which failed, and the text '1' a number."""
+    (tmp_path / "params.yaml").write_text("a: 0\n")
+    (_, change, _) = SweepTrial.of("s", {"a": value}).command("train")[-3:]
+    apply_overrides(tmp_path / "params.yaml", [change])
+    assert yaml.safe_load((tmp_path / "params.yaml").read_text()) == {"a": value}
+
+
+@pytest.mark.parametrize(
     ("content", "said"),
     [
+        ({"over": {"seed": "abc"}}, "over has seed: 'abc'; it needs a list of values"),
+        ({"over": {"seed": [1, 1]}}, "a value of seed twice"),
+        ({"over": {"seed": [1]}, "name": "../../x"}, "name is '../../x'"),
+        ({"over": {"seed": [1]}, "name": "-x"}, "name is '-x'"),
+        ({"over": {"seed": [1]}, "settings": [1]}, "settings is "),
+        ({"over": {"seed": [date(2026, 1, 1)]}}, "a value is no number"),
+        ({"over": {"seed": [float("nan")]}}, "a value is no number"),
+        ({"over": {"seed": [1]}, "cpus": "x"}, "cpus is 'x'"),
+        ({"over": {"seed": [1]}, "keep_one_in": 1}, "keep_one_in is 1; it needs a number from 2 on"),
+        ({"over": {"seed": [1]}, "highest": "no"}, "highest is 'no'"),
         ({"over": {}}, "needs 1 to"),
         ({"over": {"seed": []}}, "0 trials"),
         ({"over": {"seed": list(range(2000))}}, "2000 trials"),
-        ({"over": {"seed": 5}}, "no sweep"),
+        ({"over": {"seed": 5}}, "over has seed: 5; it needs a list"),
         ({"over": {"seed": [1]}, "ovr": 1}, "unknown ovr"),
         ({}, "no sweep"),
     ],

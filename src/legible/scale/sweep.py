@@ -11,9 +11,10 @@ import itertools
 import json
 import math
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,10 @@ from legible.tables import markdown_table
 KEYS = frozenset(
     {"name", "target", "settings", "over", "metric", "highest", "cpus", "gpus", "grace_epochs", "keep_one_in"}
 )
+NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+"""Names of sweeps, which become those of experiments and folders."""
+PLAIN_TEXT = re.compile(r"(?!(?:true|false|null|nan|inf|infinity)$)[A-Za-z_][A-Za-z0-9_./-]*", re.IGNORECASE)
+"""Texts that `dvc exp run -S` takes for texts without quotes."""
 MAX_TRIALS = 1000
 SAID_LINES = 5
 """The last lines of a trial that failed, which are shown."""
@@ -82,12 +87,46 @@ class Sweep:
             if unknown:
                 raise SettingsError(f"{path}: unknown {', '.join(unknown)}; known: {', '.join(sorted(KEYS))}")
             sweep = Sweep(**{"name": path.stem, **content})
-            count = math.prod(len(values) for values in sweep.over.values())
+            faults = list(sweep.faults())
+            count = 0 if faults else math.prod(len(values) for values in sweep.over.values())
         except (yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
             raise SettingsError(f"{path}: no sweep ({error}); docs/sweeps.md shows one") from error
+        if faults:
+            raise SettingsError(f"{path}: {'; '.join(faults)}; docs/sweeps.md shows a sweep")
         if not 1 <= count <= MAX_TRIALS or not sweep.over:
             raise SettingsError(f"{path}: over gives {count} trials; it needs 1 to {MAX_TRIALS}")
         return sweep
+
+    def faults(self) -> Iterator[str]:
+        """Yield what is wrong with what the file states, a sentence each."""
+        if not isinstance(self.name, str) or not NAME.fullmatch(self.name):
+            yield f"name is {self.name!r}; it needs letters, digits, dots, dashes and underscores"
+        for what, text in (("target", self.target), ("metric", self.metric)):
+            if not isinstance(text, str) or not text or text.startswith("-"):
+                yield f"{what} is {text!r}; it needs a name"
+        if not isinstance(self.highest, bool):
+            yield f"highest is {self.highest!r}; it is true or false"
+        yield from self._faults_of_numbers()
+        yield from self._faults_of_values()
+
+    def _faults_of_numbers(self) -> Iterator[str]:
+        for what, least in (("cpus", 1), ("gpus", 0), ("grace_epochs", 1), ("keep_one_in", 2)):
+            number = getattr(self, what)
+            if isinstance(number, bool) or not isinstance(number, int | float) or not least <= number < math.inf:
+                yield f"{what} is {number!r}; it needs a number from {least} on"
+
+    def _faults_of_values(self) -> Iterator[str]:
+        for what, settings in (("over", self.over), ("settings", self.settings)):
+            if not isinstance(settings, dict) or not all(isinstance(name, str) for name in settings):
+                yield f"{what} is {settings!r:.60}; it needs names of settings with their values"
+                return
+        for name, values in self.over.items():
+            if not isinstance(values, list):
+                yield f"over has {name}: {values!r:.60}; it needs a list of values"
+            elif len({json.dumps(value, default=str) for value in values}) < len(values):
+                yield f"over has a value of {name} twice"
+        if not all(map(_is_told, (*self.settings.values(), *self.over.values()))):
+            yield "a value is no number, text, list, true, false or null; write it in quotes"
 
     def trials(self) -> list[SweepTrial]:
         combinations = itertools.product(*self.over.values())
@@ -95,6 +134,15 @@ class Sweep:
             SweepTrial.of(self.name, {**self.settings, **dict(zip(self.over, values, strict=True))})
             for values in combinations
         ]
+
+
+def _is_told(value: Any) -> bool:
+    """Tell whether a value can be handed to DVC: JSON has it, and no number without end."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def run_sweep(sweep: Sweep, *, root: Path, jobs: int = 1, tensorboard: str = "") -> list[str]:
@@ -173,8 +221,13 @@ def _last_lines(outcome: subprocess.CompletedProcess[str]) -> str:
 
 
 def _hydra(value: Any) -> str:
-    """Return a value as `dvc exp run -S` reads it: `[]`, `true`, `0.001`, `''`."""
-    return "''" if value == "" else json.dumps(value) if not isinstance(value, str) else value
+    """Return a value as `dvc exp run -S` reads it: `[]`, `true`, `0.001`, `small`, `''`, `'a, b'`."""
+    if not isinstance(value, str):
+        return json.dumps(value)
+    if PLAIN_TEXT.fullmatch(value):
+        return value
+    escaped = re.sub(r"(\\+)(?='|$)", r"\1\1", value).replace("'", r"\'")  # a backslash is one but before a quote
+    return f"'{escaped}'"
 
 
 def _number(text: str, *, sign: int) -> float:
