@@ -81,6 +81,44 @@ def test_another_format_is_refused(tmp_path: Path) -> None:
         Dataset.open(tmp_path / "d")
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"counts": {"train": {"drawn/word": -5}}},
+        {"counts": {"train": 5}},
+        {"counts": []},
+        {"dropped": None},
+        {"dropped": {"a": "5"}},
+        {"damaged": [None]},
+        {"present": "drawn"},
+        {"shards": {}},
+        {"shards": ["train-000.tar"]},
+        {"shards": {"../train-000.tar": "a"}},
+        {"shards": {"train-000.tar": 5}},
+    ],
+)
+def test_a_manifest_that_states_what_cannot_be_is_refused(tmp_path: Path, damage: dict[str, object]) -> None:
+    """A training read no sample of shards that were not listed, or ended with a traceback."""
+    written(tmp_path / "d", [sample(0)])
+    path = tmp_path / "d/manifest.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **damage}))
+    with pytest.raises(DataError, match=r"manifest\.json: damaged data set"):
+        Dataset.open(tmp_path / "d")
+
+
+def test_a_damaged_shard_is_named_in_one_line(tmp_path: Path) -> None:
+    opened = written(tmp_path / "d", [sample(n) for n in range(3)])
+    path = tmp_path / "d/train-000.tar"
+    content = path.read_bytes()
+    for damaged in (b"", content[:1000], content[:700] + bytes(100) + content[800:], None):
+        if damaged is None:
+            path.unlink()
+        else:
+            path.write_bytes(damaged)
+        with pytest.raises(DataError, match=r"train-000\.tar: missing or damaged"):
+            list(opened.samples())
+
+
 def test_no_data_set_is_an_error_with_a_way_out(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="run legible ingest"):
         Dataset.open(tmp_path)

@@ -20,8 +20,10 @@ from PIL import Image
 
 from legible.data.crops import READING_MARGIN, Box, cut_out
 from legible.errors import DataError
-from legible.files import JsonFormat, intact_folder, replace_folder, sha256_of
+from legible.file_numbers import whole_number
+from legible.files import DAMAGE, JsonFormat, intact_folder, replace_folder, sha256_of
 from legible.scores import Untold, without
+from legible.untrusted_files import ARCHIVE_FAULTS
 
 FORMAT = JsonFormat("data set", 1, "ingest it again", DataError)
 SHARD_BYTES = 32_000_000
@@ -205,7 +207,7 @@ class Dataset:
         if not path.is_file():
             raise DataError(f"{folder}: no data set here; run legible ingest (or dvc repro ingest)")
         with FORMAT.parse(path) as content:
-            return Dataset(folder, Manifest(**content))
+            return Dataset(folder, _checked(Manifest(**content)))
 
     def verify(self) -> None:
         """Check the sum of each shard. Raise DataError naming every shard that is missing or not as written."""
@@ -245,6 +247,25 @@ class Dataset:
         return path.is_file() and sha256_of(path) == digest
 
 
+def _checked(manifest: Manifest) -> Manifest:
+    """Return a manifest. Raise TypeError or ValueError for one that states what it cannot."""
+    lists = (manifest.present, manifest.absent, manifest.damaged, manifest.by_image, manifest.open_sources)
+    for names in (*lists, manifest.chosen):
+        if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+            raise TypeError("a list of names is none")
+    for texts in (manifest.shards, manifest.terms):
+        if not isinstance(texts, dict) or not all(isinstance(text, str) for text in texts.values()):
+            raise TypeError("shards or terms are no names with texts")
+    for counts in (manifest.dropped, *manifest.counts.values()):
+        for name, count in counts.items():
+            whole_number(count, name, low=0)
+    if odd := [name for name in manifest.shards if Path(name).name != name]:
+        raise ValueError(f"{odd[0]!r} is no name of a shard")
+    if any(manifest.counts.values()) and not manifest.shards:
+        raise ValueError("it counts samples, and lists no shard")
+    return manifest
+
+
 def cut_to_box(sample: Sample) -> Sample:
     """Return the sample with READING_MARGIN around its box, without the rest of its context."""
     if sample.box is None:
@@ -253,15 +274,21 @@ def cut_to_box(sample: Sample) -> Sample:
 
 
 def _shard_samples(path: Path, *, source: str | None, kind: str | None) -> Iterator[Sample]:
-    """Yield the samples of a shard, in which each image is followed by its fields."""
-    with tarfile.open(path, "r:") as tar:
-        members = iter(tar)
-        for picture, facts_member in zip(members, members, strict=True):
-            facts: dict[str, Any] = json.loads(_content(tar, facts_member))
-            if source in (None, facts["source"]) and kind in (None, facts["kind"]):
-                facts |= {name: tuple(facts[name]) for name in ("untold", "box") if name in facts}
-                image = np.asarray(Image.open(io.BytesIO(_content(tar, picture))))
-                yield Sample(id=picture.name.removesuffix(".png"), image=image, **facts)
+    """Yield the samples of a shard, in which each image is followed by its fields.
+
+    Raise DataError where it is missing or damaged.
+    """
+    try:
+        with tarfile.open(path, "r:") as tar:
+            members = iter(tar)
+            for picture, facts_member in zip(members, members, strict=True):
+                facts: dict[str, Any] = json.loads(_content(tar, facts_member))
+                if source in (None, facts["source"]) and kind in (None, facts["kind"]):
+                    facts |= {name: tuple(facts[name]) for name in ("untold", "box") if name in facts}
+                    image = np.asarray(Image.open(io.BytesIO(_content(tar, picture))))
+                    yield Sample(id=picture.name.removesuffix(".png"), image=image, **facts)
+    except (*ARCHIVE_FAULTS, *DAMAGE) as error:
+        raise DataError(f"{path}: missing or damaged ({error}); ingest again or dvc checkout") from error
 
 
 def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
