@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pytest
@@ -23,6 +23,7 @@ from legible.observations.layout import FOLDER, hour
 from legible.observations.row import Observation
 from legible.observations.sending import ParquetDestination
 from legible.observations.window import Selection
+from legible.stores import LocalStore
 
 AT = MONDAY + 24 * HOUR
 SHIPPED = Standard(PROJECT / "models/bundle")
@@ -107,6 +108,30 @@ def test_a_summary_stays_where_its_rows_are_gone_and_is_left_alone_where_some_ar
     write_rows(tmp_path, rows[:3], worker="2")
     assert compact(tmp_path, SHIPPED, str(tmp_path / "s"), at=AT).left_alone == ["20261123T00"]
     assert check_summaries(str(tmp_path / "s"), SHIPPED, at=AT).verdict.images == 120
+
+
+def test_a_file_that_goes_while_its_hour_is_read_is_not_counted_as_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its rows were missing in a summary that said it had read it, for ever, in place of one that had them."""
+    rows = rows_like(60, seed=6)
+    write_rows(tmp_path, rows[:30])
+    compact(tmp_path, SHIPPED, str(tmp_path / "s"), at=AT)
+    write_rows(tmp_path, rows[30:40], worker="2")
+    going = str(tmp_path / FOLDER / "20261123T00-1.jsonl")
+    opened = LocalStore.open
+
+    def gone(self: LocalStore, address: str) -> IO[bytes]:
+        if address == going:
+            raise FileNotFoundError(address)
+        return opened(self, address)
+
+    monkeypatch.setattr(LocalStore, "open", gone)
+    assert compact(tmp_path, SHIPPED, str(tmp_path / "s"), at=AT).left_alone == ["20261123T00"]
+    assert check_summaries(str(tmp_path / "s"), SHIPPED, at=AT).verdict.images == 30
+    assert compact(tmp_path, SHIPPED, str(tmp_path / "anew"), at=AT).images == 10
+    monkeypatch.undo()
+    assert compact(tmp_path, SHIPPED, str(tmp_path / "anew"), at=AT).images == 40
 
 
 def test_what_is_left_out_is_said_by_summaries_too(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import dataclasses
 import math
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,24 +71,33 @@ class _Compaction:
         counted, there = [_counted(place, files.hour) for place in present], _named(files)
         if len(counted) == len(self._places) and all(one == there for one in counted):
             self.report.up_to_date += 1
-        elif any(one.keys() - there.keys() for one in counted):
+        elif _lacks(counted, there):
             self.report.left_alone.append(files.hour)
         else:
-            self.report.written += 1
-            self.report.images += self._write(files)
+            self._renew(files, counted)
 
-    def _write(self, files: HourFiles) -> int:
-        """Summarise an hour and return the number of its images."""
-        tally, texts = WindowTally(), self._window.by_bundle.corrections
-        fresh = [HourSummary(place.reference, texts, files=_named(files)) for place in self._places]
-        rows = stream_files(files, Selection(bundle=self._standard.bundle_id), tally=tally)
+    def _renew(self, files: HourFiles, counted: Sequence[Mapping[str, int]]) -> None:
+        """Summarise an hour, unless a file that its summaries count has gone meanwhile."""
+        tally, texts, gone = WindowTally(), self._window.by_bundle.corrections, set[str]()
+        fresh = [HourSummary(place.reference, texts) for place in self._places]
+        rows = stream_files(files, Selection(bundle=self._standard.bundle_id), tally=tally, gone=gone)
         for chunk in chunks(measured(rows, self._window.statistics, tally=tally)):
             for summary in fresh:
                 summary.add(chunk)
+        there = {name: size for name, size in _named(files).items() if name not in set(map(_name, gone))}
+        if _lacks(counted, there):
+            self.report.left_alone.append(files.hour)
+            return
         for place, summary in zip(self._places, fresh, strict=True):
-            summary.left_out = dataclasses.asdict(tally)
+            summary.left_out, summary.files = dataclasses.asdict(tally), there
             place.save(files.hour, summary)
-        return fresh[0].images
+        self.report.written += 1
+        self.report.images += fresh[0].images
+
+
+def _lacks(counted: Sequence[Mapping[str, int]], there: Mapping[str, int]) -> bool:
+    """Tell whether a summary counts a file that is not there any more."""
+    return any(one.keys() - there.keys() for one in counted)
 
 
 def check_summaries(summaries: str, standard: Standard, *, at: float, selection: Selection = EVERYTHING) -> Check:
@@ -126,4 +135,8 @@ def _counted(place: HourSummaries, name: str) -> dict[str, int]:
 
 def _named(files: HourFiles) -> dict[str, int]:
     """Return an hour's files by their names below the log's folder, with their bytes."""
-    return {address.rpartition(f"/{FOLDER}/")[2]: size for address, size in files.files}
+    return {_name(address): size for address, size in files.files}
+
+
+def _name(address: str) -> str:
+    return address.rpartition(f"/{FOLDER}/")[2]

@@ -74,10 +74,12 @@ def stream(path: Path | str, selection: Selection = EVERYTHING, *, tally: Window
         yield from stream_files(hour, selection, tally=tally)
 
 
-def stream_files(hour: HourFiles, selection: Selection, *, tally: WindowTally) -> Iterator[Observation]:
-    """Yield the selected observations of one hour's files."""
+def stream_files(
+    hour: HourFiles, selection: Selection, *, tally: WindowTally, gone: set[str] | None = None
+) -> Iterator[Observation]:
+    """Yield the selected observations of one hour's files; addresses of files that are there no more go to `gone`."""
     for file, _ in hour.files:
-        yield from _selected(file, selection, tally)
+        yield from _selected(file, selection, tally, set() if gone is None else gone)
 
 
 def measured(observations: Iterable[Observation], names: Iterable[str], *, tally: WindowTally) -> Iterator[Observation]:
@@ -131,13 +133,13 @@ def read_back(path: Path | str, *, last: int | None = None, since: float = -math
     return ObservationWindow(tuple(sorted(rows, key=lambda row: row.at)), tally.torn)
 
 
-def _selected(address: str, selection: Selection, tally: WindowTally) -> Iterator[Observation]:
+def _selected(address: str, selection: Selection, tally: WindowTally, gone: set[str]) -> Iterator[Observation]:
     try:
         for row in _rows(address, selection, tally):
             if selection.takes(row, tally):
                 yield row
     except FileNotFoundError:  # it was too old to be retained, since the folder was listed
-        return
+        gone.add(address)
 
 
 def _rows(address: str, selection: Selection, tally: WindowTally) -> Iterator[Observation]:
