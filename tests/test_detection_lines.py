@@ -127,6 +127,7 @@ class BlockMeans:
     """In place of a LiteRT interpreter: the mean of each cell of the input in all maps. Keeps the heights of inputs."""
 
     heights: ClassVar[list[int]] = []
+    pixels: ClassVar[list[int]] = []
 
     def __init__(self, *_: object, **__: object) -> None:
         pass
@@ -136,6 +137,7 @@ class BlockMeans:
 
     def _run(self, *, image: np.ndarray) -> dict[str, np.ndarray]:
         self.heights.append(image.shape[1])
+        self.pixels.append(image.shape[1] * image.shape[2])
         _, rows, columns, _ = image.shape
         cells = image.reshape(rows // STRIDE, STRIDE, columns // STRIDE, STRIDE).mean(axis=(1, 3))[None, :, :, None]
         return {"probabilities": np.repeat(cells, 3, axis=-1), "heights": np.repeat(cells, 2, axis=-1)}
@@ -155,6 +157,24 @@ def test_a_large_page_goes_through_the_network_in_bands_with_the_same_maps(
     assert max(BlockMeans.heights) <= 512
     for name, values in vars(whole).items():
         assert np.array_equal(getattr(banded, name), values), name
+
+
+@pytest.mark.parametrize("columns", [512, 513, 1031])
+def test_a_very_wide_page_goes_through_the_network_in_parts_side_by_side(
+    columns: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page of 1000 x 40000 took a gigabyte: a band of it is as wide as the page, however few rows it has."""
+    (tmp_path / "detector.tflite").touch()
+    monkeypatch.setattr(detector, "Interpreter", BlockMeans)
+    page = np.random.default_rng(0).integers(0, 255, (700, columns)).astype(np.uint8)
+    whole = LineDetector(tmp_path / "detector.tflite").maps(page)
+    BlockMeans.pixels.clear()
+    monkeypatch.setattr(detector, "MAX_PIXELS_AT_ONCE", 1000)
+    monkeypatch.setattr(detector, "MAX_COLUMNS", 512)
+    parts = LineDetector(tmp_path / "detector.tflite").maps(page)
+    assert max(BlockMeans.pixels) <= 512 * 512
+    for name, values in vars(whole).items():
+        assert np.array_equal(getattr(parts, name), values), name
 
 
 def test_an_upright_line_is_cut_as_it_is() -> None:

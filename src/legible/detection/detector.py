@@ -16,8 +16,10 @@ from legible.errors import BundleError
 
 MAX_PIXELS_AT_ONCE = 2_000_000
 """A page with more pixels goes through the network in bands: it takes 30 MiB for a million pixels."""
+MAX_COLUMNS = 8192
+"""A wider page goes through it in parts side by side too: a band of 40,000 columns alone took a gigabyte."""
 OVERLAP = 128
-"""The pixels of a page that a band sees above and below its own, a multiple of MULTIPLE."""
+"""The pixels of a page that a part sees on each side of its own, a multiple of MULTIPLE."""
 MODEL_FAULTS = (ValueError, RuntimeError, KeyError, IndexError, TypeError)
 """What LiteRT raises for no model, and what a model of another kind makes of a page."""
 
@@ -41,8 +43,13 @@ class LineDetector:
 
     def maps(self, image: GreyImage) -> PageMaps:
         """Return the maps of a page (H, W), as many cells as it fills."""
-        parts = [self._maps(image[seen], kept) for seen, kept in _bands(*image.shape)]
-        return PageMaps(*(np.concatenate(rows) for rows in zip(*parts, strict=True)))
+        columns = [self._columns(image[:, seen], kept) for seen, kept in _parts(image.shape[1], MAX_COLUMNS)]
+        return PageMaps(*(np.concatenate(found, axis=1) for found in zip(*columns, strict=True)))
+
+    def _columns(self, image: GreyImage, kept: slice) -> list[Map]:
+        """Return the maps of a part of a page, and of its columns of cells those that are `kept`."""
+        bands = [self._maps(image[seen], rows) for seen, rows in _bands(*image.shape)]
+        return [np.concatenate(found)[:, kept] for found in zip(*bands, strict=True)]
 
     def _maps(self, image: GreyImage, kept: slice) -> tuple[Map, ...]:
         """Return the maps of a band of a page, and of its rows of cells those that are `kept`."""
@@ -60,13 +67,22 @@ class LineDetector:
 
 def _bands(rows: int, columns: int) -> Iterator[tuple[slice, slice]]:
     """Yield the rows of a page that the network sees at once, and which of their rows of cells are the band's own."""
-    fitting = MAX_PIXELS_AT_ONCE // columns - 2 * OVERLAP
+    fits = rows * columns <= MAX_PIXELS_AT_ONCE
+    yield from _parts(rows, rows if fits else max(MAX_PIXELS_AT_ONCE // columns, 4 * OVERLAP))
+
+
+def _parts(length: int, at_once: int) -> Iterator[tuple[slice, slice]]:
+    """Yield what is seen at once of a side of a page, and which of its cells are the part's own.
+
+    A part is seen with OVERLAP on both sides, unless what it has of its own is all there is.
+    """
+    fitting = at_once - 2 * OVERLAP
     own = max(fitting - fitting % MULTIPLE, 2 * OVERLAP)
-    if rows * columns <= MAX_PIXELS_AT_ONCE or own >= rows:
-        own = rows
-    for start in range(0, rows, own):
-        stop = min(start + own, rows)
-        first, last = max(start - OVERLAP, 0), min(stop + OVERLAP, rows)
+    if length <= at_once or own >= length:
+        own = length
+    for start in range(0, length, own):
+        stop = min(start + own, length)
+        first, last = max(start - OVERLAP, 0), min(stop + OVERLAP, length)
         yield np.s_[first:last], np.s_[(start - first) // STRIDE : -(-(stop - first) // STRIDE)]
 
 
