@@ -183,6 +183,15 @@ def test_two_drivers_do_not_write_to_one_prefix(bucket: str) -> None:
         pass
 
 
+def test_an_endpoint_that_is_none_is_one_line(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import s3fs  # noqa: PLC0415
+
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "not an address")
+    s3fs.S3FileSystem.clear_instance_cache()
+    with pytest.raises(DataError, match="Invalid endpoint"):
+        check(f"{bucket}/observations", SHIPPED, at=MONDAY)
+
+
 def test_a_bucket_that_is_not_there_is_one_line(bucket: str) -> None:
     del bucket
     with pytest.raises(DataError, match="s3://nowhere/scans: nothing there"):

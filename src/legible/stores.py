@@ -216,5 +216,15 @@ def store_errors(address: str) -> Iterator[None]:
 
 
 def is_store_error(error: Exception) -> bool:
-    """Tell whether an error is one of a store: of the system, or of a client's library behind fsspec."""
-    return isinstance(error, OSError) or type(error).__module__.partition(".")[0] in CLIENTS
+    """Tell whether an error is one of a store: of the system, or of or raised by a client's library behind fsspec."""
+    return isinstance(error, OSError) or any(
+        name.partition(".")[0] in CLIENTS for name in (type(error).__module__, _raised_in(error))
+    )
+
+
+def _raised_in(error: Exception) -> str:
+    """Return the module that raised an error, such as `botocore.endpoint` of the ValueError for an odd endpoint."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    return str(place.tb_frame.f_globals.get("__name__", "")) if place else ""
