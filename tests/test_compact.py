@@ -173,8 +173,15 @@ def test_a_damaged_summary_is_named_in_one_line(tmp_path: Path, damage: bytes | 
         check_summaries(str(tmp_path / "s"), SHIPPED, at=AT)
 
 
-def _every_cell(**values: Any) -> Callable[[dict[str, Any], dict[str, Any]], None]:
-    return lambda header, _: [cell.update(values) for cell in header["cells"]] and None
+Damage = Callable[[dict[str, Any], dict[str, Any]], None]
+
+
+def _every_cell(**values: Any) -> Damage:
+    def damage(header: dict[str, Any], _: object) -> None:
+        for cell in header["cells"]:
+            cell.update(values)
+
+    return damage
 
 
 @pytest.mark.parametrize(
@@ -200,9 +207,7 @@ def _every_cell(**values: Any) -> Callable[[dict[str, Any], dict[str, Any]], Non
         lambda _, arrays: arrays.update(holes=np.zeros(250_000_000, np.uint8)),
     ],
 )
-def test_a_summary_whose_counts_cannot_be_is_named_in_one_line(
-    tmp_path: Path, damage: Callable[[dict[str, Any], dict[str, Any]], None]
-) -> None:
+def test_a_summary_whose_counts_cannot_be_is_named_in_one_line(tmp_path: Path, damage: Damage) -> None:
     """They ended the checks with a traceback, or were summed up: a verdict of counts below zero was drift."""
     write_rows(tmp_path, rows_like(60, seed=9))
     compact(tmp_path, SHIPPED, str(tmp_path / "s"), at=AT)
