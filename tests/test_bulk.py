@@ -359,3 +359,28 @@ def test_the_command_reads_a_folder_and_says_how_much(folder: Path, tmp_path: Pa
     )
     assert done.stdout.startswith("4 images read in ")
     assert len(rows(tmp_path / "out")) == 4
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("number", "x"),
+        ("number", 1),
+        ("number", -1),
+        ("kind", "folder"),
+        ("source", 5),
+        ("members", [["a.png", -1, 0]]),
+        ("members", [["a.png", 0, -1]]),
+        ("members", [["a.png", 0]]),
+    ],
+)
+def test_a_plan_whose_blocks_cannot_be_is_refused(tmp_path: Path, field: str, value: object) -> None:
+    """A block numbered anew was read a second time, and a length below zero read a whole file."""
+    (tmp_path / "in").mkdir()
+    Image.fromarray(np.zeros((20, 40), np.uint8)).save(tmp_path / "in/a.png")
+    job, output = BulkJob((str(tmp_path / "in"),), "0123456789ab"), tmp_path / "out"
+    make_plan(job, str(output))
+    header, row = (output / "plan.jsonl").read_text().splitlines()
+    (output / "plan.jsonl").write_text(f"{header}\n{json.dumps({**json.loads(row), field: value})}\n")
+    with pytest.raises(DataError, match=r"plan\.jsonl: damaged, or of another legible"):
+        make_plan(job, str(output))

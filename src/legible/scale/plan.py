@@ -12,11 +12,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import legible
 from legible.errors import DataError, SettingsError
-from legible.scale.blocks import ImageBlock, list_blocks
+from legible.file_numbers import whole_number
+from legible.scale.blocks import ImageBlock, SourceKind, list_blocks
 from legible.stores import UNFINISHED, Store, store_errors, store_of
 
 FORMAT_VERSION = 1
@@ -99,7 +100,7 @@ def _read_plan(store: Store, address: str) -> BulkPlan:
         folder = header.pop(FOLDER, "")
         job = BulkJob(**{**header, "sources": tuple(header["sources"])})
         _check_folder(folder, job)
-        return BulkPlan(job, tuple(map(_block, rows)))
+        return BulkPlan(job, tuple(_block(row, number) for number, row in enumerate(rows)))
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{address}: damaged, or of another legible ({error}); name another output") from error
 
@@ -116,9 +117,18 @@ def _check_folder(folder: str, job: BulkJob) -> None:
         raise DataError(f"begun in the folder {folder}, to which its sources are relative; run it there")
 
 
-def _block(row: dict[str, Any]) -> ImageBlock:
-    members = tuple((str(name), int(start), int(size)) for name, start, size in row["members"])
-    return ImageBlock(row["number"], row["kind"], row["source"], members)
+def _block(row: dict[str, Any], place: int) -> ImageBlock:
+    """Return the block at a place of a plan, which is its number. Raise ValueError or TypeError for what is none."""
+    number = whole_number(row["number"], "number", low=place, high=place)
+    if row["kind"] not in get_args(SourceKind) or not isinstance(row["source"], str):
+        raise ValueError(f"block {number} is of no kind, or of no source")
+    members = tuple(
+        (str(name), whole_number(start, "start", low=0), whole_number(size, "size", low=0))
+        for name, start, size in row["members"]
+    )
+    if row["kind"] == "parquet" and len(members) != 1:
+        raise ValueError(f"block {number} is not of one row group")
+    return ImageBlock(number, row["kind"], row["source"], members)
 
 
 def _same_plan(plan: BulkPlan, job: BulkJob, output: str) -> BulkPlan:
