@@ -158,11 +158,12 @@ def test_a_checkpoint_that_a_disk_has_damaged_is_named_and_not_trained_on(tmp_pa
 
 
 def test_of_two_trainings_in_one_folder_the_second_ends_at_once(tmp_path: Path) -> None:
+    root = project(tmp_path)
     with (
-        lock_file_at_once(tmp_path / "training/.lock", busy=""),
+        lock_file_at_once(root / "training/.lock", busy=""),
         pytest.raises(LegibleError, match="another training is running here"),
     ):
-        training.train(params(), root=tmp_path)
+        training.train(small_params(epochs=1), root=root)
 
 
 def test_a_checkpoint_without_sums_is_one_of_an_earlier_version(tmp_path: Path) -> None:

@@ -51,18 +51,19 @@ def train(
     stop_after: the name or number of a phase; the weights are then those of a recipe that ends with it. `on_epoch` is
     called for the epochs of all phases. Raise LegibleError where another training writes the same checkpoints.
     """
-    busy = f"{root}: another training is running here; let it end, or train in another folder"
-    with lock_file_at_once(root / "training/.lock", busy=busy):
-        _train(params, root=root, workers=workers, stop_after=stop_after, on_epoch=on_epoch)
-
-
-def _train(params: Params, *, root: Path, workers: int, stop_after: str, on_epoch: OnEpoch) -> None:
     every = phases_of(params)
     check_phases(params, every)
-    phases = up_to(every, stop_after)
     data_set = Dataset.open(root / "data/dataset")
     check_splits(data_set.manifest, ("train", "tune"))
-    check_mixtures([phase.train.mixture for phase in phases], data_set.manifest)
+    check_mixtures([phase.train.mixture for phase in up_to(every, stop_after)], data_set.manifest)
+    busy = f"{root}: another training is running here; let it end, or train in another folder"
+    with lock_file_at_once(root / "training/.lock", busy=busy):
+        _train(params, data_set, root=root, workers=workers, stop_after=stop_after, on_epoch=on_epoch)
+
+
+def _train(params: Params, data_set: Dataset, *, root: Path, workers: int, stop_after: str, on_epoch: OnEpoch) -> None:
+    every = phases_of(params)
+    phases = up_to(every, stop_after)
     last_open = len(open_phases(every, closed_sources(data_set)))
     identities = fingerprints(phases, data_set=data_set.manifest.fingerprint, root=root)
     loaded = Loaded(_split(data_set, "train", context=True), _evenly(_split(data_set, "tune"), TUNE_SAMPLES))
