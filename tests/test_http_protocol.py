@@ -1,9 +1,9 @@
 """The head of a request before a real uvicorn: its bounds, and that nothing else changed."""
 
 import asyncio
-import logging
 import contextlib
 import json
+import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
