@@ -126,6 +126,31 @@ def test_of_two_writers_of_one_file_each_writes_it_whole(tmp_path: Path) -> None
     assert [one.name for one in tmp_path.iterdir()] == ["file"]
 
 
+def test_of_two_writers_of_one_folder_each_writes_it_whole(folder: Path) -> None:
+    begun = threading.Event()
+
+    def write_slowly() -> None:
+        with replace_folder(folder) as fresh:
+            (fresh / "one").write_text("slow")
+            begun.set()
+            time.sleep(0.3)
+            (fresh / "other").write_text("slow")
+
+    slow = threading.Thread(target=write_slowly)
+    slow.start()
+    begun.wait(10)
+    recover_folder(folder)
+    assert read(folder) == {"slow"}
+    slow.join()
+    many = [threading.Thread(target=write, args=(folder, str(number))) for number in range(20)]
+    for one in many:
+        one.start()
+    for one in many:
+        one.join()
+    assert len(read(folder)) == 1
+    assert [path.name for path in folder.parent.iterdir()] == ["folder"]
+
+
 def test_a_sum_is_the_one_that_sha256sum_prints(tmp_path: Path) -> None:
     write_text(tmp_path / "file", "abc")
     assert sha256_of(tmp_path / "file") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

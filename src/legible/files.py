@@ -14,10 +14,10 @@ import os
 import shutil
 import zlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from legible.errors import LegibleError
 
@@ -71,16 +71,18 @@ def write_text(path: Path, text: str) -> None:
 
 @contextmanager
 def replace_folder(folder: Path) -> Iterator[Path]:
-    """Yield an empty folder to write in; it takes the place of `folder` when the block ends without an error."""
+    """Yield an empty folder to write in; it takes the place of `folder` when the block ends without an error.
+
+    Of two writers of one folder the second waits for the first.
+    """
     folder = folder.resolve()
-    recover_folder(folder)
     fresh, former = _beside(folder)
-    fresh.mkdir(parents=True)
-    yield fresh
-    if folder.exists():
-        folder.rename(former)
-    fresh.rename(folder)
-    recover_folder(folder)
+    with _writing_folder(folder):
+        yield fresh
+        if folder.exists():
+            folder.rename(former)
+        fresh.rename(folder)
+        _delete(former)
 
 
 def intact_folder(folder: Path) -> Path:
@@ -90,13 +92,14 @@ def intact_folder(folder: Path) -> Path:
 
 
 def recover_folder(folder: Path) -> None:
-    """Finish the replacement that a kill cut off, and delete what it left; only the folder's writer may call this."""
+    """Finish the replacement that a kill cut off, and delete what it left; only the folder's writer may call this.
+
+    Wait for another writer that is at work.
+    """
     folder = folder.resolve()
-    if intact_folder(folder) != folder:
-        intact_folder(folder).rename(folder)
-    for left in _beside(folder):
-        if left.exists():
-            shutil.rmtree(left)
+    if any(left.exists() for left in _beside(folder)):
+        with _writing_folder(folder):
+            _beside(folder)[0].rmdir()
 
 
 def sha256_of(path: Path) -> str:
@@ -172,15 +175,65 @@ def _writing(fresh: Path) -> Iterator[None]:
     while True:
         with fresh.open("ab") as held:
             fcntl.flock(held, fcntl.LOCK_EX)
-            if _is_at(fresh, held):
+            if _is_at(fresh, held.fileno()):
                 yield
                 return
 
 
-def _is_at(path: Path, file: IO[bytes]) -> bool:
-    """Tell whether an opened file is still the one at its path."""
+@contextmanager
+def _writing_folder(folder: Path) -> Iterator[None]:
+    """Make a folder's new content, empty, and hold its lock, after what a killed writer left was finished.
+
+    The lock is that of the new content itself, as a file's is. A writer that has renamed it still holds it while it
+    deletes the former content, and is waited for at the folder.
+    """
+    fresh, former = _beside(folder)
+    while True:
+        fresh.mkdir(parents=True, exist_ok=True)
+        with _locked_folder(fresh) as is_there:
+            if is_there and not any(fresh.iterdir()):
+                with _locked_folder(folder):
+                    _delete(former)
+                yield
+                return
+            if is_there:
+                _finish(folder)
+
+
+def _finish(folder: Path) -> None:
+    """Put complete new content in the folder's place, and delete any other."""
+    complete = intact_folder(folder)
+    if complete != folder:
+        complete.rename(folder)
+    else:
+        shutil.rmtree(_beside(folder)[0])
+
+
+def _delete(folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def _locked_folder(folder: Path) -> Iterator[bool]:
+    """Wait for the lock of a folder and hold it, where its file system has such locks. Yield whether it is there."""
     try:
-        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:
+        yield False
+        return
+    try:
+        with suppress(OSError):
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield _is_at(folder, handle)
+    finally:
+        os.close(handle)
+
+
+def _is_at(path: Path, handle: int) -> bool:
+    """Tell whether an opened file or folder is still the one at its path."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(handle))
     except FileNotFoundError:
         return False
 
