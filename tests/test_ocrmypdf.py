@@ -94,6 +94,26 @@ def test_a_page_on_its_side_is_turned_and_a_tilted_one_made_level(
     assert np.diff(rows).std() > 1.3 * np.diff(tilted.mean(axis=1)).std()  # rows of text stand out again
 
 
+@pytest.mark.parametrize("renderer", ["auto", "sandwich"])
+def test_a_blank_page_stays_without_text_and_the_others_get_theirs(
+    environment: dict[str, str], print_face: Path, tmp_path: Path, renderer: str
+) -> None:
+    page = drawn_page(print_face)
+    pdf = read(environment, pages_as_pdf(page, np.full_like(page, 255)), tmp_path, "--pdf-renderer", renderer)
+    assert words(pdf) == [ALL, []]
+
+
+@pytest.mark.parametrize("renderer", ["auto", "sandwich"])
+def test_a_page_too_large_to_be_read_stays_without_text_and_the_others_get_theirs(
+    environment: dict[str, str], print_face: Path, tmp_path: Path, renderer: str
+) -> None:
+    page = drawn_page(print_face)
+    large = np.full((7000, 7000), 255, np.uint8)
+    large[: page.shape[0], : page.shape[1]] = page
+    pdf = read(environment, pages_as_pdf(page, large), tmp_path, "--pdf-renderer", renderer)
+    assert words(pdf) == [ALL, []]
+
+
 def test_pdf_a_is_made(environment: dict[str, str], print_face: Path, tmp_path: Path) -> None:
     read(environment, pages_as_pdf(drawn_page(print_face)), tmp_path, "--output-type", "pdfa")
     assert b"pdfaid" in (tmp_path / "read.pdf").read_bytes()

@@ -44,7 +44,9 @@ def text_pdf(document: DocumentResult, *, dpi: tuple[float, float]) -> bytes:
         width, height = (
             side * POINTS_PER_INCH / each for side, each in zip((page.width, page.height), dpi, strict=True)
         )
-        _write_lines(pdf, pdf.new_page(width, height), page)
+        sheet = pdf.new_page(width, height)
+        raw.FPDFPage_InsertObject(sheet, _text_object(pdf, ""))  # a page of no content at all has none to lay over
+        _write_lines(pdf, sheet, page)
     return _saved(pdf)
 
 
@@ -77,13 +79,19 @@ def _write_lines(pdf: pdfium.PdfDocument, sheet: Any, page: PageResult) -> None:
 def _write_line(
     pdf: pdfium.PdfDocument, sheet: Any, line: LineResult, *, scale: tuple[float, float], page_height: float
 ) -> None:
-    text = raw.FPDFPageObj_NewTextObj(pdf, FONT.encode(), ctypes.c_float(FONT_SIZE))
-    encoded = (line.text + " ").encode("utf-16-le") + b"\0\0"
-    raw.FPDFText_SetText(text, ctypes.cast(ctypes.create_string_buffer(encoded), ctypes.POINTER(ctypes.c_ushort)))
-    raw.FPDFTextObj_SetTextRenderMode(text, raw.FPDF_TEXTRENDERMODE_INVISIBLE)
+    text = _text_object(pdf, line.text)
     matrix = _matrix(line, _width_of(text), scale=scale, page_height=page_height)
     raw.FPDFPageObj_Transform(text, *(ctypes.c_double(number) for number in matrix))
     raw.FPDFPage_InsertObject(sheet, text)
+
+
+def _text_object(pdf: pdfium.PdfDocument, content: str) -> Any:
+    """Return invisible text, and a space after it."""
+    text = raw.FPDFPageObj_NewTextObj(pdf, FONT.encode(), ctypes.c_float(FONT_SIZE))
+    encoded = (content + " ").encode("utf-16-le") + b"\0\0"
+    raw.FPDFText_SetText(text, ctypes.cast(ctypes.create_string_buffer(encoded), ctypes.POINTER(ctypes.c_ushort)))
+    raw.FPDFTextObj_SetTextRenderMode(text, raw.FPDF_TEXTRENDERMODE_INVISIBLE)
+    return text
 
 
 def _width_of(text: Any) -> float:

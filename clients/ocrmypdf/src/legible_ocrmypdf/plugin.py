@@ -4,6 +4,7 @@ OCRmyPDF finds them by the entry point `ocrmypdf`, and reads with legible as soo
 `--ocr-engine tesseract` still reads with Tesseract. LEGIBLE_BUNDLE and LEGIBLE_DETECTOR name other models.
 """
 
+import logging
 import os
 from functools import cache
 from pathlib import Path
@@ -14,10 +15,11 @@ from ocrmypdf.pluginspec import OrientationConfidence
 from PIL import Image
 
 import legible
+from legible.errors import ImageError
 from legible.pages.formats import to_hocr, to_text
 from legible.pages.open import DPI
 from legible.pages.read import PageOptions, PageReader
-from legible.pages.result import DocumentResult
+from legible.pages.result import DocumentResult, PageResult
 from legible.pages.searchable import text_pdf
 from legible.pages.shipped import open_reader
 from legible.recognition.bundle import find_bundle, load_bundle
@@ -32,6 +34,9 @@ LANGUAGES = {
 """The languages that OCRmyPDF may be asked for, and the letters that each needs beside the plain ones."""
 SURE = 1000.0
 """A confidence above every threshold of OCRmyPDF: legible turns a page only where it is sure."""
+
+
+log = logging.getLogger(__name__)
 
 
 class LegibleEngine(OcrEngine):  # type: ignore[misc]  # its types are not published
@@ -86,8 +91,16 @@ def get_ocr_engine(options: Any = None) -> LegibleEngine | None:
 
 
 def read(picture: Path) -> DocumentResult:
-    """Return the text of a page; OCRmyPDF has looked for the sheet, and limits its own time."""
-    return reader().read(picture.read_bytes())
+    """Return the text of a page, for whose sheet OCRmyPDF has looked.
+
+    A page that is too large, or has too many lines, stays without text: the rest of its document is read.
+    """
+    try:
+        return reader().read(picture.read_bytes())
+    except ImageError as error:
+        log.warning("[%s] no text is added to this page: %s", picture.name.partition("_")[0], error)
+        with Image.open(picture) as image:
+            return DocumentResult((PageResult(1, image.width, image.height, ()),))
 
 
 @cache
