@@ -1,8 +1,11 @@
 """Labels become a source of the data set: versions, duplicates, documents, and images held out for ever."""
 
 import dataclasses
-from collections.abc import Mapping
+import shutil
+import threading
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +17,9 @@ from legible.data import sources
 from legible.data.dataset import Dataset
 from legible.data.ingest import ingest
 from legible.errors import DataError
+from legible.labelling import label_source
 from legible.labelling.add_labels import Told, add_labels
+from legible.labelling.forget import Held, forget
 from legible.labelling.label_source import COLUMNS, LabelFolders, LabelledImage, MadeLabels, read_index
 from legible.labelling.label_splits import assign_splits
 from legible.labelling.labels import Label, LabelLog, LabelVerdict
@@ -289,3 +294,62 @@ def test_ingest_takes_the_split_that_the_index_states(traffic: Traffic, root: Pa
     ingest(load_params(PROJECT / "params.yaml"), root=root)
     samples = Dataset.open(root / "data/dataset").samples()
     assert {sample.text: sample.split for sample in samples} == {row.text: row.split for row in made.rows}
+
+
+class Slow:
+    """`make_labels`, the first call of which waits after its work until it is told to go on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.made, self.goes_on, self._make = threading.Event(), threading.Event(), label_source.make_labels
+        monkeypatch.setattr("legible.labelling.add_labels.make_labels", self)
+
+    def __call__(self, *arguments: Any, **named: Any) -> MadeLabels:
+        made = self._make(*arguments, **named)
+        if not self.made.is_set():
+            self.made.set()
+            self.goes_on.wait(10)
+        return made
+
+
+def at_once(slow: Slow, first: Callable[[], object], second: Callable[[], object]) -> None:
+    """Run one while another is at work, and let that one end a little later."""
+    threads = [threading.Thread(target=first), threading.Thread(target=second)]
+    threads[0].start()
+    assert slow.made.wait(10)
+    threads[1].start()
+    threads[1].join(0.5)
+    slow.goes_on.set()
+    for thread in threads:
+        thread.join()
+
+
+def test_of_labels_that_are_added_twice_at_once_none_is_lost(
+    traffic: Traffic, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traffic.say(traffic.read(1), "one")
+    slow = Slow(monkeypatch)
+
+    def add_another() -> None:
+        second = traffic.read(2)
+        traffic.say(second, "two")
+        traffic.add(root)
+        traffic.forget_image(second)  # past its retention
+        shutil.rmtree(traffic.folder / "labels")
+
+    at_once(slow, lambda: traffic.add(root), add_another)
+    assert {row.text for row in read_index(raw(root))} == {"one", "two"}
+
+
+def test_what_is_forgotten_while_labels_are_added_does_not_come_back(
+    traffic: Traffic, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readings = [traffic.read(number) for number in (1, 2)]
+    for reading in readings:
+        traffic.say(reading, reading)
+    traffic.add(root)
+    folders = ("observations", "images", "labels", "corrections", "queue", "shadow")
+    held = Held(**{name: traffic.folder / name for name in folders}, root=root)
+    slow = Slow(monkeypatch)
+    at_once(slow, lambda: traffic.add(root), lambda: forget(readings[:1], held))
+    assert [row.readings for row in read_index(raw(root))] == [(readings[1],)]
+    assert len(list((raw(root) / "images").iterdir())) == 1

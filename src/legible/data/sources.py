@@ -170,6 +170,14 @@ def locked_list(root: Path) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def locked_labels(root: Path) -> Iterator[None]:
+    """Keep others from changing sources of labels, from when the former version is read until the next is listed."""
+    (root / "data").mkdir(parents=True, exist_ok=True)
+    with lock_file(root / "data/.labels.lock"):
+        yield
+
+
 def _unchanged(former: Source | None, folder: Path, path: Path) -> Mapping[str, int] | None:
     """Return the counts of a listed source whose files at `path` and in its folder are unchanged, else None."""
     return former.counts if former and former.sha256 == _sums(path) == _sums(folder) else None

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from legible.data.sources import add, drop, listed, raw_folder
+from legible.data.sources import add, drop, listed, locked_labels, raw_folder
 from legible.data.transcribed import INDEX
 from legible.errors import DataError
 from legible.files import replace_file, sha256_of
@@ -164,7 +164,7 @@ def _forget_samples(root: Path, readings: Collection[str], unreached: Unreached)
         names = sources_of_labels(root)
     gone = 0
     for name in names:
-        with unreached.noting(raw_folder(root, name)):
+        with unreached.noting(raw_folder(root, name)), locked_labels(root):
             gone += _forget_source(root, name, readings)
     return gone
 
