@@ -9,6 +9,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -385,6 +386,29 @@ def test_of_two_runs_at_once_one_makes_the_candidate_and_the_other_says_so(servi
     assert (root / "begun.txt").read_text() == "begun\n"
 
 
+def test_after_a_kill_the_training_that_goes_on_keeps_a_second_one_away(service: Path, tmp_path: Path) -> None:
+    root = tmp_path / "project"
+    root.mkdir()
+    (root / "Makefile").write_text(WAITS)
+    for number in range(5):
+        labelled(service, root, number)
+    asked = dataclasses.replace(asked_of(service, root), min_labels=1)
+    killed = os.fork()
+    if not killed:
+        list(respond(asked, Step.tune, at=AT))
+        os._exit(0)
+    while not (root / "begun.txt").is_file():
+        time.sleep(0.05)
+    os.kill(killed, signal.SIGKILL)
+    os.waitpid(killed, 0)
+    try:
+        with pytest.raises(LegibleError, match="another legible respond makes a candidate"):
+            list(respond(asked, Step.tune, at=AT))
+    finally:
+        (root / "end.txt").touch()
+    assert (root / "begun.txt").read_text() == "begun\n"
+
+
 @pytest.mark.slow
 def test_each_step_is_done_once_and_nothing_is_promoted(service: Path, root: Path, tmp_path: Path) -> None:
     asked = asked_of(service, root)
@@ -479,6 +503,36 @@ def test_after_a_killed_proposal_no_checkout_is_left(repository: Path, monkeypat
     assert propose(candidate, root=repository, promote=False, requests=folder).is_new
     assert run(repository, "git", "worktree", "list").count("\n") == 1
     assert [path.name for path in candidate.project.parent.iterdir()] == [candidate.project.name]
+
+
+@pytest.mark.slow
+def test_after_a_kill_of_git_as_it_makes_the_checkout_the_next_run_makes_it(repository: Path) -> None:
+    candidate, folder = finished(repository), FolderRequests(repository / "reports")
+    tree = candidate.project.with_name(f".candidate-{candidate.bundle_id}.new")
+    run(repository, "git", "worktree", "add", "--quiet", "--detach", str(tree), "HEAD")
+    (made,) = (repository / ".git/worktrees").iterdir()
+    (made / "locked").write_text("initializing")
+    assert propose(candidate, root=repository, promote=False, requests=folder).is_new
+    assert run(repository, "git", "worktree", "list").count("\n") == 1
+
+
+@pytest.mark.slow
+def test_a_request_that_could_not_be_opened_is_opened_though_labels_have_come_since(
+    service: Path, repository: Path
+) -> None:
+    asked = asked_of(service, repository)
+    run(repository, "git", "remote", "set-url", "origin", "nowhere.git")
+    for number in range(10):
+        labelled(service, repository, number)
+    with pytest.raises(LegibleError, match=r"git ls-remote .* failed"):
+        list(respond(asked, Step.all_steps, at=time.time()))
+    labelled(service, repository, 10)
+    run(repository, "git", "remote", "set-url", "origin", str(repository.parent / "hub.git"))
+    assert "proposed" not in "".join(respond(asked, Step.tune, at=time.time()))
+    for step, said in ((Step.all_steps, "proposed: branch"), (Step.propose, "proposed already: branch")):
+        assert said in list(respond(asked, step, at=time.time()))[-1]
+    (repository / "models/weights/model.weights.h5").write_text("other weights")
+    assert "proposed" not in "".join(respond(asked, Step.propose, at=time.time()))
 
 
 @pytest.mark.slow

@@ -22,6 +22,8 @@ REFUSED = 1
 VERDICT = "verdict.md"
 COUNT = "labelled-images"
 """The file in a candidate's project with the number of images it was made of."""
+START = "weights-sha256"
+"""The file in it with a digest of the weights that it was tuned from."""
 
 
 @dataclass(frozen=True)
@@ -76,24 +78,42 @@ def _count_of(project: Path) -> int:
         raise DataError(f"{path}: the number of labelled images is missing or damaged; delete {project}") from error
 
 
-def make_candidate(root: Path, *, work: Path, command: Sequence[str] = ("make", "-s", "finetune")) -> TunedBundle:
+def last_candidate(root: Path, work: Path) -> TunedBundle | None:
+    """Return the candidate that was judged last, where it was tuned from the weights that are shipped; else None."""
+    verdicts = sorted(work.glob(f"*/{VERDICT}"), key=lambda path: path.stat().st_mtime)
+    project = verdicts[-1].parent if verdicts else None
+    if project is None or not (project / START).is_file() or (project / START).read_text() != _sum_of(_weights(root)):
+        return None
+    return _judged(project)
+
+
+def make_candidate(
+    root: Path, *, work: Path, command: Sequence[str] = ("make", "-s", "finetune"), locks: Sequence[int] = ()
+) -> TunedBundle:
     """Fine-tune the shipped weights to the labels, judge the bundle beside the shipped one, and return both.
 
-    The same labels and weights give the same project, which is made once; a killed one goes on.
+    The same labels and weights give the same project, which is made once; a killed one goes on. `locks` are held by
+    what runs for it too, which a kill of this process alone does not end.
     """
     into = work / fingerprint(root)
     into.mkdir(parents=True, exist_ok=True)
     write_text(into / COUNT, str(trainable(root)))
+    write_text(into / START, _sum_of(_weights(root)))
     if not (into / "models/bundle" / MANIFEST).is_file() or not (into / "before-after.md").is_file():
         folder = raw_folder(root, SOURCE).resolve()
         told = {"FOLDER": str(folder), "TERMS": "labels of this service"}
         # an argument, because the Makefile states an INTO of its own, which goes before the environment's
-        _run([*command, f"INTO={into.resolve()}"], root, told)
+        _run([*command, f"INTO={into.resolve()}"], root, told, locks)
     if not (into / VERDICT).is_file():
-        _judge(root, into)
-    verdict = (into / VERDICT).read_text(encoding="utf-8")
-    table = (into / "before-after.md").read_text(encoding="utf-8")
-    return TunedBundle(into, "**Gate: " in verdict and "refused" not in verdict.splitlines()[0], f"{verdict}\n{table}")
+        _judge(root, into, locks)
+    return _judged(into)
+
+
+def _judged(project: Path) -> TunedBundle:
+    verdict = (project / VERDICT).read_text(encoding="utf-8")
+    table = (project / "before-after.md").read_text(encoding="utf-8")
+    passed = "**Gate: " in verdict and "refused" not in verdict.splitlines()[0]
+    return TunedBundle(project, passed, f"{verdict}\n{table}")
 
 
 def fingerprint(root: Path) -> str:
@@ -101,26 +121,32 @@ def fingerprint(root: Path) -> str:
 
     Folders in models/weights, such as the open weights, are no part of it: a fine-tuning does not start from them.
     """
-    weights = filter(Path.is_file, (root / "models/weights").glob("*"))
-    parts = [raw_folder(root, SOURCE) / INDEX, *sorted(weights)]
-    sums = "".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in parts)
-    return hashlib.sha256(sums.encode()).hexdigest()[:12]
+    return _sum_of([raw_folder(root, SOURCE) / INDEX, *_weights(root)])[:12]
 
 
-def _judge(root: Path, into: Path) -> None:
+def _weights(root: Path) -> list[Path]:
+    return sorted(filter(Path.is_file, (root / "models/weights").glob("*")))
+
+
+def _sum_of(files: Sequence[Path]) -> str:
+    sums = "".join(hashlib.sha256(path.read_bytes()).hexdigest() for path in files)
+    return hashlib.sha256(sums.encode()).hexdigest()
+
+
+def _judge(root: Path, into: Path, locks: Sequence[int]) -> None:
     command = [
         sys.executable, "-m", "legible", "gate", "--bundle", str(into), "--champion", str(root / "models/bundle"),
         "--root", str(root), "--format", "markdown",
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(command, capture_output=True, text=True, check=False, pass_fds=locks)  # noqa: S603
     if done.returncode not in (0, REFUSED):
         raise LegibleError(f"the gate could not judge {into}: {done.stderr.strip()[-500:]}")
     write_text(into / VERDICT, done.stdout)
 
 
-def _run(command: Sequence[str], root: Path, settings: Mapping[str, str]) -> None:
+def _run(command: Sequence[str], root: Path, settings: Mapping[str, str], locks: Sequence[int]) -> None:
     done = subprocess.run(  # noqa: S603
-        command, cwd=root, env={**os.environ, **settings}, stdout=sys.stderr, check=False
+        command, cwd=root, env={**os.environ, **settings}, stdout=sys.stderr, check=False, pass_fds=locks
     )
     if done.returncode:
         raise LegibleError(f"{' '.join(command)} ended with {done.returncode}; run it again, it goes on where it was")

@@ -57,7 +57,8 @@ def _is_pushed(root: Path, branch: str) -> bool:
 def _worktree(root: Path, tree: Path) -> Iterator[Path]:
     """Yield the project's folder in a second checkout of HEAD; one that a killed run left there is deleted."""
     _remove(root, tree)
-    _git(root, "worktree", "add", "--quiet", "--detach", str(tree), "HEAD")
+    # twice forced: git locks a checkout while it makes it, and one that was killed meanwhile stays locked
+    _git(root, "worktree", "add", "--quiet", "--force", "--force", "--detach", str(tree), "HEAD")
     try:
         yield tree / _git(root, "rev-parse", "--show-prefix").strip()
     finally:

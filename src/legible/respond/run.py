@@ -9,7 +9,7 @@ from legible.files import replace_folder
 from legible.labelling.label_source import LabelFolders
 from legible.locks import lock_file_at_once
 from legible.monitoring.check import Standard
-from legible.respond.candidate import TunedBundle, fingerprint, is_due, labels_of, make_candidate
+from legible.respond.candidate import TunedBundle, fingerprint, is_due, labels_of, last_candidate, make_candidate
 from legible.respond.fill import fill_queue
 from legible.respond.issues import tracker_named
 from legible.respond.proposal import propose
@@ -53,22 +53,31 @@ def respond(asked: Response, step: Step, *, at: float) -> Iterator[str]:
             yield f"asked for labels of {_fill(found, asked)} images"
     if step in (Step.tune, Step.propose, Step.all_steps):
         busy = f"another legible respond makes a candidate in {asked.work}; run this one again when that has ended"
-        with lock_file_at_once(asked.work / ".lock", busy=busy):
-            yield from _tune_and_propose(asked, step)
+        with lock_file_at_once(asked.work / ".lock", busy=busy) as lock:
+            yield from _tune_and_propose(asked, step, lock)
 
 
-def _tune_and_propose(asked: Response, step: Step) -> Iterator[str]:
+def _tune_and_propose(asked: Response, step: Step, lock: int) -> Iterator[str]:
     images = labels_of(asked.root, asked.labels, LabelFolders(asked.images, asked.observations))
     if not images or not is_due(asked.root, asked.work, images=images, min_labels=asked.min_labels):
         yield f"{images} labelled images to train on; a candidate takes {asked.min_labels} more than the last one had"
+        yield from _propose_last(asked, step)
         return
     if step is Step.propose and not (asked.work / fingerprint(asked.root)).is_dir():
         yield "there is no candidate of these labels yet: legible respond tune"
+        yield from _propose_last(asked, step)
         return
-    candidate = make_candidate(asked.root, work=asked.work)
+    candidate = make_candidate(asked.root, work=asked.work, locks=[lock])
     said = "passed the gate" if candidate.passed else "was refused by the gate"
     yield f"candidate {candidate.bundle_id} {said}: {candidate.project}"
     if candidate.passed and step is not Step.tune:
+        yield from _propose(candidate, asked)
+
+
+def _propose_last(asked: Response, step: Step) -> Iterator[str]:
+    """Propose the last candidate where that is still to be done: labels may have come since it failed."""
+    candidate = None if step is Step.tune else last_candidate(asked.root, asked.work)
+    if candidate is not None and candidate.passed:
         yield from _propose(candidate, asked)
 
 
