@@ -347,8 +347,9 @@ def test_what_is_forgotten_while_labels_are_added_does_not_come_back(
     for reading in readings:
         traffic.say(reading, reading)
     traffic.add(root)
-    folders = ("observations", "images", "labels", "corrections", "queue", "shadow")
-    held = Held(**{name: traffic.folder / name for name in folders}, root=root)
+    names = ("observations", "images", "labels", "corrections", "queue", "shadow")
+    observations, images, labels, corrections, queue, shadow = (traffic.folder / name for name in names)
+    held = Held(observations, images, labels, corrections, queue, shadow, root)
     slow = Slow(monkeypatch)
     at_once(slow, lambda: traffic.add(root), lambda: forget(readings[:1], held))
     assert [row.readings for row in read_index(raw(root))] == [(readings[1],)]
