@@ -438,7 +438,10 @@ def test_each_step_is_done_once_and_nothing_is_promoted(service: Path, root: Pat
     assert "| slice | before | after |" in (place / "comparison.md").read_text()
     assert (place / "bundle/model.tflite").is_file()
     assert not (place / "weights").exists()  # under DVC, and on its remote
-    run(tmp_path / "there", sys.executable, "-m", "dvc", "pull", "-q", f"models/candidates/{bundle}/weights.dvc")
+    weights = f"models/candidates/{bundle}/weights.dvc"
+    run(tmp_path / "there", sys.executable, "-m", "dvc", "pull", "-q", weights, "data/raw/labels.dvc")
+    labels = "data/raw/labels/index.tsv"
+    assert (tmp_path / "there" / labels).read_text() == (root / labels).read_text()
     assert (place / "weights/model.weights.h5").read_text() == "weights"
     assert (tmp_path / "issues" / f"candidate-{bundle}.md").is_file()
     assert run(root, "git", "rev-parse", "HEAD") == run(tmp_path, "git", "-C", "hub.git", "rev-parse", "main")

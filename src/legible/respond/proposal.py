@@ -19,6 +19,7 @@ from legible.respond.requests import RequestTracker
 
 PLACE = "models/candidates"
 BODY = "comparison.md"
+LABELS = "data/raw/labels.dvc"
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def _fill(tree: Path, candidate: TunedBundle, *, root: Path, promote: bool) -> l
     place = tree / PLACE / candidate.bundle_id
     shutil.copytree(candidate.bundle, place / "bundle")
     write_text(place / BODY, candidate.comparison)
-    listed = [name for name in ("data/raw/labels.dvc", "data/sources.json") if (root / name).is_file()]
+    listed = [name for name in (LABELS, "data/sources.json") if (root / name).is_file()]
     for name in listed:
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(root / name, tree / name)
@@ -85,6 +86,8 @@ def _fill(tree: Path, candidate: TunedBundle, *, root: Path, promote: bool) -> l
         shutil.copytree(candidate.project / "models/weights", place / "weights")
         _dvc(tree, root, "add", "--quiet", f"{PLACE}/{candidate.bundle_id}/weights")
         _dvc(tree, root, "push", "--quiet", f"{PLACE}/{candidate.bundle_id}/weights.dvc")
+        if LABELS in listed:  # they are in the cache of the project alone
+            _done([sys.executable, "-m", "dvc", "push", "--quiet", LABELS], root)
         written += [place / "weights.dvc", place / ".gitignore"]
     if promote:
         _replace_files(tree / "models/bundle", candidate.bundle)
