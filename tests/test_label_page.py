@@ -114,6 +114,14 @@ def test_a_label_is_kept_and_taken_back(ann: httpx.Client, folder: Path) -> None
     assert (first, "ann") not in LabelBook.of(read_rows(folder / "labels")).labels
 
 
+def test_an_undo_that_a_telephone_sends_twice_takes_one_label_back(ann: httpx.Client) -> None:
+    own = [sent(ann, text="typed").json()["progress"]["own"] for _ in range(2)][-1]
+    assert ann.post("/label/undo", json={"own": own}).json()["progress"]["own"] == own - 1
+    again = ann.post("/label/undo", json={"own": own})
+    assert (again.status_code, again.json()["error"]["code"]) == (409, "stale")
+    assert ann.post("/label/undo", json={"own": "1"}).status_code == 400
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed; on Debian: apt install chromium")
 class TestByKeyboard:
     """The page as somebody uses it who has no mouse."""

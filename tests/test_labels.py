@@ -200,6 +200,29 @@ def test_undo_returns_the_image_with_nothing_said_of_it(tmp_path: Path) -> None:
         at_desk.undo("ann", at=3.0)
 
 
+def test_an_undo_that_is_sent_twice_takes_one_label_back(tmp_path: Path) -> None:
+    at_desk = desk(tmp_path, CHOSEN[:3])
+    for turn in range(2):
+        label_next(at_desk, "ann", at=float(turn))
+    at_desk.undo("ann", at=3.0, own=2)
+    with pytest.raises(LabelRefusedError, match="you have 1 labels by now, and not 2; nothing was taken back"):
+        at_desk.undo("ann", at=4.0, own=2)
+    assert at_desk.progress("ann").own == 1
+
+
+def test_what_is_said_after_a_clock_was_set_back_holds(tmp_path: Path) -> None:
+    at_desk = desk(tmp_path, CHOSEN[:2])
+    name = label_next(at_desk, "ann", at=1000.0)
+    at_desk.label(labeller="ann", reading_id=name, verdict="text", text="later", revision=1, at=10.0)
+    label = at_desk.item(name, "ann").label
+    assert label is not None
+    assert label.text == "later"
+    former = at_desk.undo("ann", at=11.0).label
+    assert former is not None
+    assert former.text == "a"
+    assert at_desk.undo("ann", at=12.0).label is None
+
+
 def test_an_undo_of_an_image_that_is_kept_no_more_takes_nothing_back(tmp_path: Path) -> None:
     at_desk = desk(tmp_path, CHOSEN[:3])
     names = [label_next(at_desk, "ann") for _ in range(2)]

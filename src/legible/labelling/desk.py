@@ -158,25 +158,29 @@ class LabelDesk:
         item = self.item(reading_id, labeller)
         if revision != item.revision:
             raise LabelRefusedError(409, f"{reading_id} was labelled meanwhile; look at it again")
-        seen = self._seen[reading_id]
+        seen, at = self._seen[reading_id], _after(item.label, at)
         label = Label(
             at, reading_id, labeller, verdict, text, item.drawn, seen.text, round(seen.confidence, 4), seen.bundle
         )
         self._log.append(label)
         return label
 
-    def undo(self, labeller: str, *, at: float) -> Item:
+    def undo(self, labeller: str, *, at: float, own: int | None = None) -> Item:
         """Take back this labeller's last label and return its image.
 
-        Raise LabelRefusedError where there is none, or where its image is kept no more: nobody could see what was
-        taken back.
+        own: how many labels of theirs there are, as they were told; an undo that is sent twice takes one back. Raise
+        LabelRefusedError where that is not so or there is none, or where its image is kept no more: nobody could see
+        what was taken back.
         """
-        last = self._book().last.get(labeller, ())
+        book = self._book()
+        last = book.last.get(labeller, ())
+        if own is not None and own != len(last):
+            raise LabelRefusedError(409, f"you have {len(last)} labels by now, and not {own}; nothing was taken back")
         if not last:
             raise LabelRefusedError(409, "there is nothing to undo")
         if not self._is_known(last[-1]):
             raise LabelRefusedError(409, f"the image of your last label, {last[-1]}, is kept no more; the label stays")
-        self._log.append(Label(at, last[-1], labeller, "undo"))
+        self._log.append(Label(_after(book.labels.get((last[-1], labeller)), at), last[-1], labeller, "undo"))
         return self.item(last[-1], labeller)
 
     def progress(self, labeller: str) -> LabelProgress:
@@ -252,3 +256,8 @@ class LabelDesk:
     @staticmethod
     def _missing(reading_id: str) -> bytes:
         raise LabelRefusedError(404, f"no image {reading_id[:80]!r} is kept; it may be past its retention")
+
+
+def _after(former: Label | None, at: float) -> float:
+    """Return a time at which a row comes after the one that it replaces, also where a clock was set back."""
+    return at if former is None else max(at, round(former.at + 0.001, 3))

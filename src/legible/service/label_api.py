@@ -61,9 +61,13 @@ class LabelApi:
 
     async def undo(self, request: Request) -> Response:
         """Take back the labeller's last label, and answer its image."""
-        return await self._answer(
-            request, lambda desk, who: self._state(desk, who, desk.undo(who, at=round(time.time(), 3)))
-        )
+        body = await request.body()
+
+        def take_back(desk: LabelDesk, who: str) -> Response:
+            own = _sent(body, own=int)["own"] if b"own" in body else None
+            return self._state(desk, who, desk.undo(who, at=round(time.time(), 3), own=own))
+
+        return await self._answer(request, take_back)
 
     async def _answer(self, request: Request, act: Callable[[LabelDesk, str], Response]) -> Response:
         """Answer in a thread of its own, one call after the other; errors in the shape of all."""

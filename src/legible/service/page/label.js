@@ -6,6 +6,7 @@ const DRAFT = "legible-label-draft";
 let key = sessionStorage.getItem("legible-label-key") || "";
 let item = null;
 let charset = null;
+let own = 0;
 let isBusy = false;
 let picture = "";
 
@@ -62,6 +63,7 @@ function show(state) {
   sessionStorage.setItem("legible-label-key", key);
   item = state.item;
   charset = new Set(state.charset);
+  own = state.progress.own;
   at("ask").hidden = true;
   at("work").hidden = !item;
   at("done").hidden = Boolean(item);
@@ -132,7 +134,7 @@ at("text").addEventListener("input", () => {
   if (item) localStorage.setItem(DRAFT, JSON.stringify({ reading_id: item.reading_id, text: at("text").value }));
 });
 for (const verdict of ["unreadable", "not_text", "skip"]) at(verdict).addEventListener("click", () => keep(verdict));
-at("undo").addEventListener("click", () => step(() => call("/label/undo", {})));
+at("undo").addEventListener("click", () => step(() => call("/label/undo", { own })));
 at("again").addEventListener("click", () => step(() => call("/label/next")));
 document.addEventListener("keydown", (event) => {
   if (at("work").hidden && at("done").hidden) return;
