@@ -183,6 +183,33 @@ def test_past_checks_outlive_a_restart_but_not_their_time(tmp_path: Path) -> Non
     assert len(path.read_text().splitlines()) == 1
 
 
+ROW = {"version": 1, **dataclasses.asdict(PastCheck.of(drifted(START)))}
+CHANGES: list[dict[str, object]] = [
+    {"at": "x"}, {"at": None}, {"at": 1e300}, {"at": float("nan")}, {"beyond": "z"}, {"outcome": 7}, {"images": []},
+    {"exact_match": "1"}, {"version": 2},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "damaged", [b"\xff\xfe", b"[" * 100_000, *(json.dumps(ROW | change).encode() for change in CHANGES)]
+)
+def test_a_damaged_row_costs_itself_alone(tmp_path: Path, damaged: bytes) -> None:
+    path = tmp_path / "checks.jsonl"
+    History(path, at=START).add(drifted(START))
+    path.write_bytes(damaged + b"\n" + path.read_bytes() + damaged)
+    again = History(path, at=START)
+    assert again.since() == START
+    assert sum(day.checks for day in again.days()) == 1
+    assert path.read_bytes().count(b"\n") == 1
+
+
+def test_checks_of_a_long_run_are_dropped_after_their_days() -> None:
+    history = History()
+    for day in (0, 1, KEPT_DAYS + 0.5):
+        history.add(drifted(START + day * DAY))
+    assert sum(day.checks for day in history.days()) == 2
+
+
 def test_a_history_that_cannot_be_written_costs_no_check(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "file").write_text("")
     history = History(tmp_path / "file/checks.jsonl", at=START)

@@ -11,7 +11,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from legible.files import DAMAGE, replace_file
+from legible.drift.decide import Outcome
+from legible.file_numbers import finite_number, whole_number
+from legible.files import DAMAGE, parse_row, replace_file
 from legible.monitoring.accuracy import day_of
 from legible.monitoring.finding import Check
 from legible.observations.retention import DAY_SECONDS
@@ -21,6 +23,8 @@ log = logging.getLogger(__name__)
 VERSION = 1
 KEPT_DAYS = 90
 SHOWN_DAYS = 30
+LATEST = 1e11
+"""No check is made so late: its day has no date."""
 
 
 @dataclass(frozen=True)
@@ -52,11 +56,19 @@ class PastCheck:
         return json.dumps({"version": VERSION, **asdict(self)})
 
     @staticmethod
-    def from_json(line: str) -> "PastCheck":
-        fields: dict[str, Any] = json.loads(line)
+    def from_json(line: str | bytes) -> "PastCheck":
+        """Parse a line. Raise one of DAMAGE for a torn row, one of another version, and what no check can say."""
+        fields: dict[str, Any] = parse_row(line)
         if fields.pop("version") != VERSION:
             raise ValueError("another version")
-        return PastCheck(**fields)
+        past = PastCheck(**fields)
+        Outcome(past.outcome)
+        finite_number(past.at, "at", low=0, high=LATEST)
+        finite_number(past.beyond, "beyond", low=0)
+        whole_number(past.images, "images", low=0)
+        for part in (past.exact_match, past.labelled):
+            finite_number(0.0 if part is None else part, "exact match", low=0, high=1)
+        return past
 
 
 @dataclass(frozen=True)
@@ -85,8 +97,8 @@ class Day:
 
 
 class History:
-    """The checks of the last KEPT_DAYS days; older ones are dropped at the start. A file that cannot be read or written
-    is logged once and costs no check.
+    """The checks of the last KEPT_DAYS days, older ones are dropped; the file drops them, and damaged rows, at the
+    start. A file that cannot be read or written is logged once and costs no check.
     """
 
     def __init__(self, path: Path | None = None, *, at: float = 0.0) -> None:
@@ -98,7 +110,8 @@ class History:
     def add(self, check: Check) -> None:
         """Keep a check."""
         past = PastCheck.of(check)
-        self._checks.append(past)
+        oldest = past.at - KEPT_DAYS * DAY_SECONDS
+        self._checks = [one for one in self._checks if one.at >= oldest] + [past]
         self._attempt(lambda: self._append(past))
 
     def since(self) -> float | None:
@@ -121,7 +134,8 @@ class History:
     def _load(self, path: Path, *, oldest: float) -> None:
         if not path.is_file():
             return
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_bytes().split(b"\n")
+        lines = lines[:-1] if not lines[-1] else lines
         self._checks = [one for line in lines if (one := _parsed(line)) and one.at >= oldest]
         if len(self._checks) < len(lines):
             with replace_file(path) as fresh:
@@ -141,7 +155,7 @@ class History:
             self._path = None
 
 
-def _parsed(line: str) -> PastCheck | None:
+def _parsed(line: bytes) -> PastCheck | None:
     """Return the check of a line; None for one that is torn or of another version."""
     try:
         return PastCheck.from_json(line)
