@@ -11,8 +11,9 @@ from conftest import PROJECT
 from dvc.utils.hydra import apply_overrides
 
 from legible.config import dump_params
-from legible.errors import DataError, SettingsError
-from legible.scale.sweep import Sweep, SweepTrial, draw_curves, experiments, run_sweep, table_of
+from legible.errors import DataError, LegibleError, SettingsError
+from legible.locks import lock_file_at_once
+from legible.scale.sweep import Base, Sweep, SweepTrial, draw_curves, experiments, run_sweep, table_of
 
 STAGES = """
 stages:
@@ -146,7 +147,7 @@ def test_a_sweep_keeps_experiments_goes_on_and_draws_their_curves(
 ) -> None:
     place = tmp_path_factory.mktemp("sweep")
     sweep = written(place, over={"train.rate": [3, 9]})
-    good, bad = sweep.trials()
+    good, bad = sweep.trials(Base.of(repository))
     assert run_sweep(sweep, root=repository) == [bad.name]
     assert experiments(repository) == [good.name]
     wider = written(place, over={"train.rate": [3, 2]})
@@ -158,11 +159,32 @@ def test_a_sweep_keeps_experiments_goes_on_and_draws_their_curves(
     assert [line.split("|")[2].strip() for line in lines] == ["2", "3"]
     page = draw_curves(wider, place / "curves", root=repository)
     assert page is not None
-    assert all(trial.name in page.read_text(encoding="utf-8") for trial in wider.trials())
+    assert all(trial.name in page.read_text(encoding="utf-8") for trial in wider.trials(Base.of(repository)))
     status = subprocess.run(
         ["git", "status", "--porcelain"], cwd=repository, capture_output=True, text=True, check=True
     )
     assert status.stdout == ""
+
+
+@pytest.mark.slow
+def test_a_sweep_of_other_parameters_is_trained_anew(
+    repository: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    sweep = written(tmp_path_factory.mktemp("sweep"), over={"train.rate": [3]})
+    for seed in (1, 2):
+        (repository / "params.yaml").write_text(f"seed: {seed}\ntrain:\n  rate: {seed}\n")
+        assert run_sweep(sweep, root=repository) == []
+        assert [row.split("|")[3].strip() for row in table_of(sweep, root=repository).splitlines()[2:]] == [f"3.{seed}"]
+
+
+@pytest.mark.slow
+def test_a_sweep_that_is_running_is_not_run_beside_itself(repository: Path, tmp_path: Path) -> None:
+    sweep = written(tmp_path, over={"train.rate": [3]})
+    with (
+        lock_file_at_once(repository / ".git/legible-sweep-rates", busy=""),
+        pytest.raises(LegibleError, match="sweep rates is running here; let it end"),
+    ):
+        run_sweep(sweep, root=repository)
 
 
 @pytest.mark.slow

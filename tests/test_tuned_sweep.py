@@ -10,9 +10,10 @@ import yaml
 from conftest import PROJECT
 
 from legible.config import dump_params
+from legible.data.dataset import write_dataset
 from legible.errors import SettingsError
 from legible.scale.sweep import Sweep
-from legible.scale.sweep_trial import METRICS, TrialRecord
+from legible.scale.sweep_trial import METRICS, TrialRecord, identity_of
 from legible.scale.tuned_sweep import draw_tuned, planned_epochs, prepare, run_tuned, table_of_tuned
 
 SETTINGS = {
@@ -147,6 +148,20 @@ def test_tensorboard_reads_the_curves(tmp_path: Path) -> None:
     ]
     assert [(step, value) for step, tag, value in found if tag == "loss"] == [(1, 2.5), (2, 1.25)]
     assert {tag for _, tag, _ in found} == {"loss", "learning_rate", "tune/cer", "tune/exact_match"}
+
+
+def test_a_trial_that_was_not_begun_anew_has_no_figures_of_other_parameters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "params.yaml").write_bytes((PROJECT / "params.yaml").read_bytes())
+    write_dataset(tmp_path / "data/dataset", [], present=[])
+    sweep = sweep_of([0.003])
+    folder = prepare(sweep, sweep.trials()[0], root=tmp_path)
+    for of, epochs in ((identity_of(folder), 1), ("other parameters", 0)):
+        TrialRecord(of, [dict.fromkeys(METRICS, 1.0)], finished=True).save(folder)
+        monkeypatch.setattr("legible.scale.tuned_sweep._tune", lambda *_, **__: {str(folder): "out of memory"})
+        (done,) = run_tuned(sweep, root=tmp_path)
+        assert (len(done.record.epochs), done.state) == (epochs, "failed")
 
 
 def test_a_record_of_other_parameters_is_no_record_of_a_trial(tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
 """Sweeps: a training for each combination of settings, aside from the checkout, each kept as a DVC experiment.
 
-A trial is named by its settings, so a sweep that was stopped goes on with those that are missing, and one that is
-widened trains what is new.
+A trial is named by its settings, with the parameters and sources that they change, so a sweep that was stopped goes on
+with those that are missing, and one that is widened trains what is new.
 """
 
+import copy
 import csv
 import hashlib
 import io
@@ -25,6 +26,8 @@ import yaml
 from tqdm import tqdm
 
 from legible.errors import DataError, SettingsError
+from legible.files import sha256_of
+from legible.locks import lock_file_at_once
 from legible.tables import markdown_table
 
 KEYS = frozenset(
@@ -35,8 +38,39 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 PLAIN_TEXT = re.compile(r"(?!(?:true|false|null|nan|inf|infinity)$)[A-Za-z_][A-Za-z0-9_./-]*", re.IGNORECASE)
 """Texts that `dvc exp run -S` takes for texts without quotes."""
 MAX_TRIALS = 1000
+BUSY = "sweep {} is running here; let it end, and run this one again"
 SAID_LINES = 5
 """The last lines of a trial that failed, which are shown."""
+
+
+@dataclass(frozen=True)
+class Base:
+    """What the settings of trials change: the parameters of a project, and a digest of its list of sources."""
+
+    params: Mapping[str, Any]
+    sources: str
+
+    @staticmethod
+    def of(root: Path) -> "Base":
+        """Return a project's. Raise SettingsError for parameters that are none."""
+        params, sources = root / "params.yaml", root / "data/sources.json"
+        try:
+            content = yaml.safe_load(params.read_text(encoding="utf-8")) if params.is_file() else {}
+        except (yaml.YAMLError, ValueError) as error:
+            raise SettingsError(f"{params}: no parameters ({error})") from error
+        return Base(content if isinstance(content, dict) else {}, sha256_of(sources) if sources.is_file() else "")
+
+    def changed(self, settings: Mapping[str, Any]) -> list[Any]:
+        """Return all that decides a trial besides the code."""
+        merged = copy.deepcopy(dict(self.params))
+        for name, value in settings.items():
+            *sections, last = name.split(".")
+            place = merged
+            for section in sections:
+                place[section] = place[section] if isinstance(place.get(section), dict) else {}
+                place = place[section]
+            place[last] = value
+        return [merged, self.sources]
 
 
 @dataclass(frozen=True)
@@ -47,8 +81,9 @@ class SweepTrial:
     settings: Mapping[str, Any]
 
     @staticmethod
-    def of(sweep: str, settings: Mapping[str, Any]) -> "SweepTrial":
-        digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8]
+    def of(sweep: str, settings: Mapping[str, Any], base: "Base | None" = None) -> "SweepTrial":
+        decisive = json.dumps([settings, base.changed(settings)] if base else settings, sort_keys=True, default=str)
+        digest = hashlib.sha256(decisive.encode()).hexdigest()[:8]
         return SweepTrial(f"{sweep}-{digest}", settings)
 
     def command(self, target: str) -> list[str]:
@@ -128,10 +163,11 @@ class Sweep:
         if not all(map(_is_told, (*self.settings.values(), *self.over.values()))):
             yield "a value is no number, text, list, true, false or null; write it in quotes"
 
-    def trials(self) -> list[SweepTrial]:
+    def trials(self, base: Base | None = None) -> list[SweepTrial]:
+        """Return the trials; those of DVC are named by the base too, for an experiment may be of another."""
         combinations = itertools.product(*self.over.values())
         return [
-            SweepTrial.of(self.name, {**self.settings, **dict(zip(self.over, values, strict=True))})
+            SweepTrial.of(self.name, {**self.settings, **dict(zip(self.over, values, strict=True))}, base)
             for values in combinations
         ]
 
@@ -148,13 +184,20 @@ def _is_told(value: Any) -> bool:
 def run_sweep(sweep: Sweep, *, root: Path, jobs: int = 1, tensorboard: str = "") -> list[str]:
     """Run the trials that are not experiments yet, some at a time; return the names of those that failed.
 
-    tensorboard: a folder for files of events, a folder in it for each trial.
+    tensorboard: a folder for files of events, a folder in it for each trial. Raise LegibleError where this sweep runs.
     """
-    trials, there = sweep.trials(), set(experiments(root))
+    experiments(root)  # where there is no repository it says so
+    place = Path(_run(["git", "rev-parse", "--absolute-git-dir"], root).stdout.strip())
+    with lock_file_at_once(place / f"legible-sweep-{sweep.name}", busy=BUSY.format(sweep.name)) as lock:
+        return _run_left(sweep, root, jobs, tensorboard, lock)
+
+
+def _run_left(sweep: Sweep, root: Path, jobs: int, tensorboard: str, lock: int) -> list[str]:
+    trials, there = sweep.trials(Base.of(root)), set(experiments(root))
     left = [trial for trial in trials if trial.name not in there]
     failed = []
     with ThreadPoolExecutor(jobs) as pool:
-        outcomes = pool.map(lambda trial: (trial, _run_trial(trial, sweep, root, tensorboard)), left)
+        outcomes = pool.map(lambda trial: (trial, _run_trial(trial, sweep, root, tensorboard, lock)), left)
         bar = tqdm(outcomes, initial=len(trials) - len(left), total=len(trials), unit="trial", desc=sweep.name)
         for trial, outcome in bar:
             if outcome.returncode:
@@ -163,9 +206,12 @@ def run_sweep(sweep: Sweep, *, root: Path, jobs: int = 1, tensorboard: str = "")
     return failed
 
 
-def _run_trial(trial: SweepTrial, sweep: Sweep, root: Path, tensorboard: str) -> subprocess.CompletedProcess[str]:
+def _run_trial(
+    trial: SweepTrial, sweep: Sweep, root: Path, tensorboard: str, lock: int
+) -> subprocess.CompletedProcess[str]:
+    """Run a trial, which holds the lock too: a kill of this process alone does not end it."""
     events = {"LEGIBLE_TENSORBOARD": str(Path(tensorboard).resolve() / trial.name)} if tensorboard else {}
-    return _run(trial.command(sweep.target), root, environment=events)
+    return _run(trial.command(sweep.target), root, environment=events, locks=[lock])
 
 
 def experiments(root: Path) -> list[str]:
@@ -178,7 +224,7 @@ def experiments(root: Path) -> list[str]:
 
 def table_of(sweep: Sweep, *, root: Path) -> str:
     """Return the trials that are done with what varies and their metrics, the best one first."""
-    names = {trial.name: trial for trial in sweep.trials()}
+    names = {trial.name: trial for trial in sweep.trials(Base.of(root))}
     shown = _run(["dvc", "exp", "show", "--all-commits", "--csv"], root)
     if shown.returncode:
         raise DataError(f"{root}: dvc exp show failed: {_last_lines(shown)}")
@@ -197,7 +243,8 @@ def table_of(sweep: Sweep, *, root: Path) -> str:
 
 def draw_curves(sweep: Sweep, folder: Path, *, root: Path) -> Path | None:
     """Draw the curves of all trials that are done into one page; None where none is."""
-    done = [trial.name for trial in sweep.trials() if trial.name in set(experiments(root))]
+    there = set(experiments(root))
+    done = [trial.name for trial in sweep.trials(Base.of(root)) if trial.name in there]
     if not done:
         return None
     outcome = _run(["dvc", "plots", "diff", "--out", str(folder.resolve()), *done], root)
@@ -207,12 +254,18 @@ def draw_curves(sweep: Sweep, folder: Path, *, root: Path) -> Path | None:
 
 
 def _run(
-    command: Sequence[str], root: Path, *, environment: Mapping[str, str] = MappingProxyType({})
+    command: Sequence[str],
+    root: Path,
+    *,
+    environment: Mapping[str, str] = MappingProxyType({}),
+    locks: Sequence[int] = (),
 ) -> subprocess.CompletedProcess[str]:
     python = str(Path(sys.executable).with_name(command[0]))
     whole = [python if Path(python).is_file() else command[0], *command[1:]]
     variables = {**os.environ, **environment}
-    return subprocess.run(whole, cwd=root, capture_output=True, text=True, check=False, env=variables)  # noqa: S603
+    return subprocess.run(  # noqa: S603
+        whole, cwd=root, capture_output=True, text=True, check=False, env=variables, pass_fds=locks
+    )
 
 
 def _last_lines(outcome: subprocess.CompletedProcess[str]) -> str:

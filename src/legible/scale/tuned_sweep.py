@@ -18,9 +18,10 @@ from tqdm import tqdm
 import legible
 from legible.config import dump_params, load_params
 from legible.errors import SettingsError
+from legible.locks import lock_file_at_once
 from legible.scale.cluster import connect
-from legible.scale.sweep import Sweep, SweepTrial
-from legible.scale.sweep_trial import METRICS, TrialRecord, trainable
+from legible.scale.sweep import BUSY, Sweep, SweepTrial
+from legible.scale.sweep_trial import METRICS, TrialRecord, identity_of, trainable
 from legible.tables import markdown_table
 
 FOLDER = "training/sweeps"
@@ -54,6 +55,11 @@ def run_tuned(sweep: Sweep, *, root: Path, jobs: int = 1, address: str = "", ten
     that are none of a training.
     """
     _check(sweep)
+    with lock_file_at_once(root / FOLDER / sweep.name / ".lock", busy=BUSY.format(sweep.name)):
+        return _run_tuned(sweep, root=root, jobs=jobs, address=address, tensorboard=tensorboard)
+
+
+def _run_tuned(sweep: Sweep, *, root: Path, jobs: int, address: str, tensorboard: str) -> list[TunedTrial]:
     trials = {trial.name: trial for trial in sweep.trials()}
     folders = {name: prepare(sweep, trial, root=root.resolve()) for name, trial in trials.items()}
     planned = {name: planned_epochs(folder) for name, folder in folders.items()}
@@ -66,13 +72,19 @@ def run_tuned(sweep: Sweep, *, root: Path, jobs: int = 1, address: str = "", ten
             trial,
             folders[name],
             planned[name],
-            TrialRecord.load(folders[name]) or TrialRecord(""),
+            _record_of(folders[name]),
             failures.get(str(folders[name]), ""),
         )
         for name, trial in trials.items()
     ]
     sign = -1 if sweep.highest else 1
     return sorted(done, key=lambda one: (math.isnan(one.value(sweep.metric)), sign * one.value(sweep.metric)))
+
+
+def _record_of(folder: Path) -> TrialRecord:
+    """Return a trial's record; an empty one where it was not begun with the parameters and data that are here now."""
+    record = TrialRecord.load(folder)
+    return record if record and record.of == identity_of(folder) else TrialRecord("")
 
 
 def _check(sweep: Sweep) -> None:
