@@ -1,6 +1,9 @@
+import contextlib
+import dataclasses
 import io
 import json
 import re
+import shutil
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
@@ -97,6 +100,45 @@ def test_what_is_left_out_of_a_normal_is_counted(tmp_path: Path) -> None:
 def test_the_baseline_of_another_bundle_is_refused(normal: Path) -> None:
     with pytest.raises(BundleError, match=r"of bundle unknown, and abc decides; run legible rebase again"):
         Baseline.load(normal / "baseline", bundle="abc")
+
+
+def _is_mixed(folder: Path) -> bool:
+    images = json.loads((folder / "baseline.json").read_bytes())["images"]
+    rows = (folder / "sample.jsonl").read_bytes().count(b"\n")
+    return (images, rows) not in {(MIN_IMAGES, MIN_IMAGES), (MIN_IMAGES + 1, MIN_IMAGES - 1)}
+
+
+def test_a_rebase_that_is_cut_off_leaves_the_former_baseline_or_is_told(
+    normal: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new reference beside the former thresholds would judge by neither."""
+    folder, rename = tmp_path / "baseline", Path.rename
+    shutil.copytree(normal / "baseline", folder)
+    own = Standard(bundle()).bundle_id
+    former = Baseline.load(folder, bundle=own)
+    new = dataclasses.replace(former, images=former.images + 1, sample=former.sample[1:])
+    for steps in range(9):
+        left = iter(range(steps))
+
+        def renamed(path: Path, target: Path) -> Path:
+            if next(left, None) is None:  # noqa: B023
+                raise OSError(28, "No space left on device")
+            return rename(path, target)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Path, "rename", renamed)
+            with contextlib.suppress(OSError):
+                new.save(folder)
+        loaded, said = None, "is of another baseline than baseline.json; run legible rebase again"
+        with pytest.raises(BundleError, match=said) if _is_mixed(folder) else contextlib.nullcontext():
+            loaded = Baseline.load(folder, bundle=own)
+        counts = {(one.images, len(one.sample)) for one in (former, new)}
+        assert loaded is None or (loaded.images, len(loaded.sample)) in counts
+    assert loaded is not None
+    assert loaded.images == new.images
+    assert sorted(path.name for path in folder.iterdir()) == sorted(
+        path.name for path in (normal / "baseline").iterdir()
+    )
 
 
 def test_a_folder_without_a_baseline_or_with_a_damaged_one_is_an_error_of_one_line(tmp_path: Path) -> None:

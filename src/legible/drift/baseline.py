@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from legible.drift.reference import EDGES, UNKNOWN_CORRELATION, Reference
 from legible.drift.summary import Summary, chunks, image_ranks, ranked_by
 from legible.errors import BundleError, DataError
 from legible.file_numbers import finite_array, finite_number, whole_number
-from legible.files import JsonFormat
+from legible.files import JsonFormat, sha256_of
 from legible.observations.row import Observation, write_observations
 from legible.observations.window import read_back
 
@@ -51,16 +52,23 @@ class Baseline:
     sample: tuple[Observation, ...]
 
     def save(self, folder: Path) -> None:
+        """Write its files, all of them before the first takes its place; FILE has the sums of the others."""
         folder.mkdir(parents=True, exist_ok=True)
-        self.reference.save(folder)
-        write_observations(folder / SAMPLE, self.sample)
-        content = {
-            "bundle": self.bundle,
-            "at": self.at,
-            "images": self.images,
-            "deviations": self.deviations.round(5).tolist(),
-        }
-        FORMAT.save(folder / FILE, content, indent=None)
+        with TemporaryDirectory(dir=folder, prefix=".new-") as scratch:
+            fresh = Path(scratch)
+            self.reference.save(fresh)
+            write_observations(fresh / SAMPLE, self.sample)
+            sums = {path.name: sha256_of(path) for path in sorted(fresh.iterdir())}
+            content = {
+                "bundle": self.bundle,
+                "at": self.at,
+                "images": self.images,
+                "deviations": self.deviations.round(5).tolist(),
+                "sums": sums,
+            }
+            FORMAT.save(fresh / FILE, content, indent=None)
+            for name in (*sums, FILE):
+                (fresh / name).rename(folder / name)
 
     @staticmethod
     def load(folder: Path, *, bundle: str) -> "Baseline":
@@ -75,6 +83,9 @@ def _opened(folder: Path, content: Mapping[str, Any], bundle: str) -> Baseline:
             f"{folder}: this baseline is of bundle {content['bundle'] or 'unknown'}, and {bundle or 'unknown'} "
             "decides; run legible rebase again, or name the bundle it is of"
         )
+    for name, digest in content.get("sums", {}).items():  # earlier baselines state none
+        if not (folder / name).is_file() or sha256_of(folder / name) != digest:
+            raise BundleError(f"{folder}: {name} is of another baseline than {FILE}; run legible rebase again")
     reference = Reference.load(folder)
     deviations = finite_array(content["deviations"], "deviations", shape=(len(reference.quantiles), len(EDGES)))
     at, images = finite_number(content["at"], "at"), whole_number(content["images"], "images", low=1)
