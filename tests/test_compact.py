@@ -110,6 +110,16 @@ def test_a_summary_stays_where_its_rows_are_gone_and_is_left_alone_where_some_ar
     assert check_summaries(str(tmp_path / "s"), SHIPPED, at=AT).verdict.images == 120
 
 
+def test_a_copy_of_a_summary_by_another_name_is_not_counted_again(tmp_path: Path) -> None:
+    write_rows(tmp_path, rows_like(60, seed=6))
+    compact(tmp_path, SHIPPED, str(tmp_path / "s"), at=AT)
+    (path,) = (tmp_path / "s").rglob("*.npz")
+    for name in (f"{path.stem} (1).npz", f".{path.name}", f"{path.stem}-conflict.npz"):
+        shutil.copyfile(path, path.with_name(name))
+    assert check_summaries(str(tmp_path / "s"), SHIPPED, at=AT).verdict.images == 60
+    assert compact(tmp_path, SHIPPED, str(tmp_path / "s"), at=AT).up_to_date == 1
+
+
 def test_a_file_that_goes_while_its_hour_is_read_is_not_counted_as_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

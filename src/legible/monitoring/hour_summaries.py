@@ -1,5 +1,6 @@
 """A folder or prefix of summaries: `<address>/v1/<reference>/20261121T08.npz`, some for each reference."""
 
+import re
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from legible.stores import store_errors, store_of
 FETCHED_AHEAD = 16
 """The summaries that are fetched at a time."""
 SUFFIX = ".npz"
+NAME = re.compile(r"[0-9]{8}T[0-9]{2}\.npz")
 
 
 @dataclass(frozen=True)
@@ -36,10 +38,10 @@ class HourSummaries:
         return f"{self.address}/{FOLDER}/{self.digest}"
 
     def hours(self) -> list[str]:
-        """Return the hours that are summarised, in order; none where nothing is yet."""
+        """Return the hours that are summarised, in order; none where nothing is yet, and no copies by other names."""
         with store_errors(self.folder):
             names = store_of(self.folder).sizes(self.folder)
-        return sorted(name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX))
+        return sorted(name.removesuffix(SUFFIX) for name in names if NAME.fullmatch(name))
 
     def load(self, hours: Sequence[str]) -> Iterator[HourSummary]:
         """Yield the summaries of these hours, in order, some of them fetched ahead."""
