@@ -1,13 +1,20 @@
 """The artefact answers like the network it came from."""
 
+import contextlib
+from pathlib import Path
+
 import numpy as np
 import pytest
+from conftest import PROJECT
 
 from legible.charset import Charset
+from legible.config import load_params
 from legible.errors import SettingsError
 from legible.network.zoo import STRIDE, ZOO, build_inference_network, build_network
 from legible.recognition.recognizer import NOTHING, Recognizer
+from legible.training import export as export_stage
 from legible.training.export import convert
+from legible.training.weights import Description
 
 CHARSET = Charset("digits", "0123456789")
 
@@ -61,3 +68,20 @@ def test_a_blank_image_is_read_as_nothing_and_a_cut_out_dot_is_not_blank(recogni
 def test_an_unknown_quantization_is_refused() -> None:
     with pytest.raises(SettingsError, match="'int4'; known: dynamic, none"):
         convert(None, quantization="int4")
+
+
+def test_an_export_that_fails_leaves_the_former_model_with_its_own_charset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = build_network(ZOO["micro"], labels=3, height=32)
+    params = load_params(PROJECT / "params.yaml")
+    for characters, content in (("ab", b"former"), ("ba", None)):  # None: no disk takes it
+        charset = Charset("letters", characters)
+        loaded = (network, Description(1, "micro", 32, "tensorflow"), charset)
+        monkeypatch.setattr(export_stage, "load_network", lambda _, loaded=loaded: loaded)
+        monkeypatch.setattr(export_stage, "convert", lambda *_, content=content, **__: content)
+        with contextlib.suppress(TypeError):
+            export_stage.export(params, root=tmp_path)
+    artefact = tmp_path / "training/artefact"
+    assert (artefact / "model.tflite").read_bytes() == b"former"
+    assert Charset.load(artefact / "charset.json").characters == "ab"

@@ -10,7 +10,7 @@ import keras
 
 from legible.config import Params
 from legible.errors import SettingsError
-from legible.files import replace_file
+from legible.files import replace_folder
 from legible.network.zoo import build_inference_network, size_named
 from legible.training.weights import load_network
 
@@ -27,12 +27,10 @@ def export(params: Params, *, root: Path, weights: Path | None = None) -> None:
         network, size_named(description.size), labels=charset.size, height=description.height
     )
     content = convert(twin, quantization=params.export.quantization)
-    folder = root / "training/artefact"
-    folder.mkdir(parents=True, exist_ok=True)
-    charset.save(folder / "charset.json")
-    description.save(folder)
-    with replace_file(folder / "model.tflite") as fresh:
-        fresh.write_bytes(content)
+    with replace_folder(root / "training/artefact") as fresh:  # a model with the charset of another reads wrong
+        charset.save(fresh / "charset.json")
+        description.save(fresh)
+        (fresh / "model.tflite").write_bytes(content)
 
 
 def convert(twin: keras.Model, *, quantization: str) -> bytes:
