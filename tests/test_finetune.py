@@ -11,7 +11,7 @@ from PIL import Image
 from legible.config import load_params
 from legible.data.dataset import Sample
 from legible.data.rehearsal import Rehearsed, rehearse
-from legible.data.sources import add, listed, raw_folder
+from legible.data.sources import add, drop, listed, raw_folder
 from legible.errors import SettingsError
 from legible.evaluation.results import Result
 from legible.gate.before_after import BeforeAfter, Interval, _row, paired_interval, table
@@ -155,6 +155,22 @@ def test_sources_of_a_project_are_rehearsed_by_links_and_what_is_not_here_is_nam
         assert (into / "data/raw/old").is_symlink()
         assert (raw_folder(into, "own") / "index.tsv").read_text().endswith("a.png\tb\n")
     assert (project / "data/raw/old/index.tsv").read_text().endswith("a.png\ta\n")
+
+
+def test_a_source_that_its_owner_keeps_on_another_disk_by_a_link_stays_listed(tmp_path: Path) -> None:
+    project, into = tmp_path / "project", tmp_path / "into"
+    for name in ("mine", "twin"):
+        add(into, kind="transcribed", path=letters(tmp_path / name, "b"), name=name)
+        (into / "data/raw" / name).rename(tmp_path / f"disk-{name}")
+        (into / "data/raw" / name).symlink_to(tmp_path / f"disk-{name}")
+    for name in ("old", "twin", "left"):
+        add(project, kind="transcribed", path=letters(tmp_path / f"of-project-{name}", "a"), name=name)
+    assert rehearse(project, into) == Rehearsed(("old", "left"), ())
+    drop(project, "left")
+    for _ in range(2):
+        assert rehearse(project, into) == Rehearsed(("old",), ())
+        assert [source.name for source in listed(into)] == ["mine", "twin", "old"]
+        assert (raw_folder(into, "twin") / "index.tsv").read_text().endswith("a.png\tb\n")
 
 
 def test_an_interpolation_without_a_start_or_an_own_source_is_refused() -> None:

@@ -21,7 +21,7 @@ def rehearse(project: Path, into: Path) -> Rehearsed:
     are left out: a fine-tuning to them has them already.
     """
     with locked_list(into):
-        own = [source for source in listed(into) if not (into / "data/raw" / source.name).is_symlink()]
+        own = [source for source in listed(into) if not _is_rehearsed(project, into, source.name)]
         names = {source.name for source in own}
         others = [source for source in listed(project) if source.name not in names and source.kind != "labels"]
         here = [source for source in others if raw_folder(project, source.name).is_dir()]
@@ -31,6 +31,18 @@ def rehearse(project: Path, into: Path) -> Rehearsed:
             write_list(into, [*own, *here])
     absent = tuple(source.name for source in others if source not in here)
     return Rehearsed(tuple(source.name for source in here), absent)
+
+
+def _is_rehearsed(project: Path, into: Path, name: str) -> bool:
+    """Tell whether a source is a link to one of the project, or leads nowhere; others are somebody's own.
+
+    Who has a larger disk puts sources there, by links.
+    """
+    link = into / "data/raw" / name
+    if not link.is_symlink() or not link.exists():
+        return link.is_symlink()
+    is_within = link.readlink().parent == (project / "data/raw").resolve()
+    return is_within or link.resolve() == raw_folder(project, name).resolve()
 
 
 def _link(folder: Path, link: Path) -> None:
