@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from legible.detection.geometry import LineShape, rotation
+from legible.detection.leveling import leveled
 from legible.detection.order import Block, reading_order
 
 
@@ -208,3 +209,39 @@ def test_lines_of_any_shape_are_put_in_order_each_once(seed: int) -> None:
     sizes = np.exp(rng.uniform(-4, 5, (count, 2)))
     lines = [LineShape.from_box(x, y, x + w, y + h) for (x, y), (w, h) in zip(corners, sizes, strict=True)]
     assert sorted(number for block in reading_order(lines) for number in block.lines) == list(range(count))
+
+
+def bent(line: LineShape, *, bend: float = 0.0, lean: float = 0.0) -> LineShape:
+    """A line on a sheet that curves towards the right, or whose columns lean as seen from the side."""
+
+    def moved(edge: np.ndarray) -> np.ndarray:
+        x = np.linspace(*edge[[0, -1], 0], 9)
+        y = np.interp(x, edge[:, 0], edge[:, 1])
+        return np.stack([x + lean * (y - 300), y + bend * (x / 600) ** 2], axis=1)
+
+    return LineShape(moved(line.upper), moved(line.lower))
+
+
+@pytest.mark.parametrize("bend", [-120.0, 60.0, 120.0])
+def test_columns_of_a_sheet_that_curves_are_read_one_after_the_other(bend: float) -> None:
+    lines = column(50, 290, count=24) + column(310, 550, count=24)
+    assert order_of([bent(line, bend=bend) for line in lines]) == list(range(48))
+
+
+@pytest.mark.parametrize("bend", [-120.0, 60.0, 120.0])
+def test_rows_of_a_receipt_that_curves_are_read_across(bend: float) -> None:
+    lines = [line for row in zip(column(50, 190, count=20), column(480, 560, count=20), strict=True) for line in row]
+    assert order_of([bent(line, bend=bend) for line in lines]) == list(range(40))
+
+
+@pytest.mark.parametrize("lean", [-0.15, 0.15])
+def test_columns_that_lean_are_read_one_after_the_other(lean: float) -> None:
+    lines = column(50, 290, count=24) + column(310, 550, count=24)
+    assert order_of([bent(line, lean=lean) for line in lines]) == list(range(48))
+
+
+def test_a_level_page_is_ordered_where_it_stands() -> None:
+    """Paragraphs begin further right, and lines end where they end: that is no bend."""
+    lines = column(50, 280) + column(310, 540)
+    lines[4] = LineShape.from_box(74, lines[4].box[1], 280, lines[4].box[3])
+    assert [line.box for line in leveled(lines)] == [line.box for line in lines]

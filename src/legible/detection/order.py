@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from legible.arrays import Flags, Floats
-from legible.detection.geometry import LineShape, rotation
+from legible.detection.geometry import LineShape
+from legible.detection.leveling import leveled
 from legible.detection.margin_notes import margin_notes
 from legible.detection.rows import AROUND, ROW_OVERLAP, TOLERANCE, on_one_level, rows_of
 
@@ -68,17 +69,6 @@ def reading_order(lines: Sequence[LineShape]) -> list[Block]:
         _as_wide_as_their_table(rows, whole, high), high, short=short, notes=notes[[row[0] for row in rows]]
     )
     return _blocks([rows[place] for place in order], whole[order], high[order])
-
-
-def leveled(lines: Sequence[LineShape]) -> list[LineShape]:
-    """Return the lines rotated so that most of them are level, whatever the page's own tilt."""
-    lengths = np.array([line.length for line in lines])
-    angles = np.array([line.angle for line in lines])
-    order = np.argsort(angles)
-    middle = np.searchsorted(np.cumsum(lengths[order]), lengths.sum() / 2)
-    lean = float(angles[order][min(int(middle), len(lines) - 1)])
-    turn = rotation(-lean, center=(0.0, 0.0))
-    return [line.moved(turn) for line in lines]
 
 
 def _by_bands(boxes: Floats, heights: Floats, *, short: Flags, notes: Flags) -> npt.NDArray[np.int64]:
