@@ -58,11 +58,19 @@ def train(
     check_mixtures([phase.train.mixture for phase in up_to(every, stop_after)], data_set.manifest)
     busy = f"{root}: another training is running here; let it end, or train in another folder"
     with lock_file_at_once(root / "training/.lock", busy=busy):
-        _train(params, data_set, root=root, workers=workers, stop_after=stop_after, on_epoch=on_epoch)
+        _train(params, every, data_set, root=root, workers=workers, stop_after=stop_after, on_epoch=on_epoch)
 
 
-def _train(params: Params, data_set: Dataset, *, root: Path, workers: int, stop_after: str, on_epoch: OnEpoch) -> None:
-    every = phases_of(params)
+def _train(
+    params: Params,
+    every: Sequence[TrainingPhase],
+    data_set: Dataset,
+    *,
+    root: Path,
+    workers: int,
+    stop_after: str,
+    on_epoch: OnEpoch,
+) -> None:
     phases = up_to(every, stop_after)
     last_open = len(open_phases(every, closed_sources(data_set)))
     identities = fingerprints(phases, data_set=data_set.manifest.fingerprint, root=root)
