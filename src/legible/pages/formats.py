@@ -4,6 +4,7 @@ All places are in pixels of each page's image. ALTO and PAGE describe one page i
 """
 
 import json
+import math
 import xml.etree.ElementTree as ET
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -18,6 +19,10 @@ PAGE = "http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15"
 PAGE_SCHEMA = f"{PAGE}/pagecontent.xsd"
 XHTML = "http://www.w3.org/1999/xhtml"
 INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
+LEVEL = 0.005
+"""Lines that slope less are level."""
+DESCENT = 0.2
+"""How far the baseline of a line is above its lower edge, as a fraction of its height."""
 CREATOR = f"legible {legible.__version__}"
 
 
@@ -136,12 +141,29 @@ def _hocr_page(body: ET.Element, page: PageResult) -> None:
         lines = ET.SubElement(area, "p", paragraph)  # programs look for lines in paragraphs alone
         for line_number, line in enumerate(block.lines, start=1):
             name = f"line_{page.number}_{block_number}_{line_number}"
-            row = ET.SubElement(lines, "span", {"class": "ocr_line", "id": name, "title": _bbox(line.box)})
+            title = f"{_bbox(line.box)}{_hocr_direction(line)}"
+            row = ET.SubElement(lines, "span", {"class": "ocr_line", "id": name, "title": title})
             for word_number, word in enumerate(_words(line), start=1):
                 title = f"{_bbox(word.box)}; x_wconf {round(100 * word.confidence)}"
                 attributes = {"class": "ocrx_word", "id": f"{name}_{word_number}", "title": title}
                 element_word = ET.SubElement(row, "span", attributes)
                 element_word.text, element_word.tail = word.text, " "
+
+
+def _hocr_direction(line: LineResult) -> str:
+    """Return how a line lies, where it is not level: turned by quarters counter-clockwise, or along a sloping baseline,
+    whose offset is from the lower left corner of the line's box.
+    """
+    (left, top), (right, end) = line.polygon[0], line.polygon[len(line.polygon) // 2 - 1]
+    quarters = round(math.atan2(top - end, right - left) / (math.pi / 2)) % 4
+    if quarters:
+        return f"; textangle {90 * quarters}"
+    low_left, low_right = line.polygon[-1], line.polygon[len(line.polygon) // 2]
+    slope = (low_right[1] - low_left[1]) / max(low_right[0] - low_left[0], 1.0)
+    if abs(slope) < LEVEL:
+        return ""
+    offset = low_left[1] - DESCENT * math.dist(low_left, line.polygon[0]) - line.box[3]
+    return f"; baseline {slope:.3f} {offset:.0f}"
 
 
 def _alto_line(area: ET.Element, line: LineResult, name: str) -> None:
