@@ -43,12 +43,22 @@ async def long(_: Request) -> PlainTextResponse:
 
 @asynccontextmanager
 async def running(
-    admission: AdmissionControl | None = None, limits: ConnectionLimits = LIMITS, busy: Any = quick
+    admission: AdmissionControl | None = None,
+    limits: ConnectionLimits = LIMITS,
+    busy: Any = quick,
+    connections: Connections | None = None,
 ) -> AsyncIterator[int]:
     routes = [Route("/", echo_length, methods=["POST"]), Route("/quick", quick), Route("/long", long)]
     routes.append(Route("/busy", busy))
     app, port = Starlette(routes=routes), free_port()
-    http = cast("Any", partial(LimitedHttpProtocol, admission=admission, connections=Connections(limits)))
+    http = cast(
+        "Any",
+        partial(
+            LimitedHttpProtocol,
+            admission=admission,
+            connections=Connections(limits) if connections is None else connections,
+        ),
+    )
     server = uvicorn.Server(
         uvicorn.Config(app, port=port, http=http, log_config=None, lifespan="off", timeout_keep_alive=1)
     )
@@ -353,6 +363,41 @@ def test_requests_that_wait_on_their_connections_keep_no_new_caller_out() -> Non
     answer, before = uvloop.run(run())
     assert statuses(answer) == [200]
     assert before < 3 * callers
+
+
+def test_bodies_that_wait_on_their_connections_are_bounded_together_and_let_go() -> None:
+    callers, body, found = 20, 60_000, list[int]()
+
+    async def run() -> int:
+        limits = ConnectionLimits(max_waiting_bytes=500_000)
+        shared = Connections(limits)
+
+        async def slow(_: Request) -> PlainTextResponse:
+            await asyncio.sleep(0.5)
+            found.append(shared.waiting_bytes)
+            return PlainTextResponse("")
+
+        async with running(limits=limits, busy=slow, connections=shared) as port:
+            waiting = POST.replace(b" 3", b" %d" % body) + LAST + b"\r\n" + b"x" * body
+            first = b"GET /busy HTTP/1.1\r\nHost: x\r\n\r\n"
+            answers = await asyncio.gather(*(one(port, first + waiting) for _ in range(callers)))
+            await asyncio.sleep(0.1)
+            found.append(shared.waiting_bytes)
+            return sum(statuses(answer) == [200, 200] for answer in answers)
+
+    async def one(port: int, request: bytes) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        received = b""
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            writer.write(request)
+            received = await asyncio.wait_for(reader.read(), 5)
+        writer.transport.abort()
+        return received
+
+    served = asyncio.run(run())
+    assert 0 < served <= 500_000 // body
+    assert 0 < found[0] <= 500_000
+    assert found[-1] == 0
 
 
 @pytest.mark.parametrize("who", ["caller", "service"])

@@ -36,6 +36,8 @@ class ConnectionLimits:
     min_read_bytes: int = 1_000_000
     max_unread_bytes: int = 200_000_000
     """The most bytes of all answers together that callers have not read; those who read least are hung up on."""
+    max_waiting_bytes: int = 20_000_000
+    """The most bytes of the bodies of all requests that wait on their connections."""
     max_connections: int = 1000
     max_pipelined: int = 16
     """The most requests that wait on one connection for the answer to an earlier one."""
@@ -46,6 +48,7 @@ def limits_of(settings: ServiceSettings) -> ConnectionLimits:
     return ConnectionLimits(
         message_seconds=settings.body_seconds + GRACE_SECONDS,
         max_unread_bytes=settings.max_held_bytes,
+        max_waiting_bytes=settings.max_held_bytes // 10,
         max_connections=settings.max_connections,
     )
 
@@ -167,6 +170,8 @@ class Connections:
         self.limits = limits
         self.turns = Turns()
         """Those of requests that waited on their connection."""
+        self.waiting_bytes = 0
+        """The bytes of the bodies of requests that wait on their connections."""
         self._by_phase: dict[ConnectionPhase, dict[LimitedConnection, None]] = {phase: {} for phase in ConnectionPhase}
         self._sweeping: asyncio.TimerHandle | None = None
         self._time = time.monotonic

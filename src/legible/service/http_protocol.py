@@ -30,6 +30,7 @@ class LimitedHttpProtocol(OpenHttpProtocol):
     _is_refused = False
     _is_too_large = False
     _waits_for_turn = False
+    _waiting_bytes = 0
     _stalled_since: float | None = None
     _unread_then = 0
 
@@ -55,6 +56,7 @@ class LimitedHttpProtocol(OpenHttpProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._all.remove(self)
+        self._let_go_of_waiting()
         self.end_answer()
         super().connection_lost(exc)
 
@@ -105,7 +107,9 @@ class LimitedHttpProtocol(OpenHttpProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._budget.is_body(len(body))
-        if not self._is_refused:
+        if self.count_waiting or self._waits_for_turn:
+            self._hold_waiting(len(body))
+        if not self._is_refused and not self.transport.is_closing():
             super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -130,6 +134,8 @@ class LimitedHttpProtocol(OpenHttpProtocol):
 
     def _begin_turn(self, start: Callable[[], None]) -> None:
         self._waits_for_turn = False
+        if not self.count_waiting:
+            self._let_go_of_waiting()
         if self.phase is ConnectionPhase.TURN:
             self._all.enter(self, ConnectionPhase.NOTHING)
         start()
@@ -174,6 +180,18 @@ class LimitedHttpProtocol(OpenHttpProtocol):
         self._all.remove(self)
         self.end_answer()
         self.transport.abort()
+
+    def _hold_waiting(self, count: int) -> None:
+        """Count bytes of a body that nothing reads yet, and hang up where all connections hold too many of them."""
+        self._waiting_bytes += count
+        self._all.waiting_bytes += count
+        if self._all.waiting_bytes > self._limits.max_waiting_bytes:
+            count_error("busy")
+            self.hang_up()
+
+    def _let_go_of_waiting(self) -> None:
+        self._all.waiting_bytes -= self._waiting_bytes
+        self._waiting_bytes = 0
 
     def _phase_between_messages(self) -> ConnectionPhase:
         if not self.is_answering or self._is_refused:
