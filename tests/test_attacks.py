@@ -83,6 +83,19 @@ def test_trailers_without_end_take_no_memory_and_end_the_connection(service: Ser
     assert peak[0] - before < 20
 
 
+def test_requests_with_long_addresses_are_let_go_with_their_answers(service: Service) -> None:
+    """A timer of the framework kept each for more than a minute: 30 MB here."""
+    (worker,) = service.workers
+    with connection(service) as caller, caller.makefile("rb") as answers, watched(worker) as peak:
+        before = worker.memory_info().rss / MIB
+        for _ in range(1500):
+            caller.sendall(b"GET /livez?" + b"x" * 20_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+            while answers.readline().strip():
+                pass
+            answers.read(1)
+    assert peak[0] - before < 20
+
+
 def test_stray_line_ends_hold_no_connection(service: Service) -> None:
     with connection(service) as attacker:
         attacker.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")

@@ -42,10 +42,23 @@ async def long(_: Request) -> PlainTextResponse:
 
 
 @asynccontextmanager
-async def running(admission: AdmissionControl | None = None, limits: ConnectionLimits = LIMITS) -> AsyncIterator[int]:
+async def running(
+    admission: AdmissionControl | None = None,
+    limits: ConnectionLimits = LIMITS,
+    busy: Any = quick,
+    connections: Connections | None = None,
+) -> AsyncIterator[int]:
     routes = [Route("/", echo_length, methods=["POST"]), Route("/quick", quick), Route("/long", long)]
+    routes.append(Route("/busy", busy))
     app, port = Starlette(routes=routes), free_port()
-    http = cast("Any", partial(LimitedHttpProtocol, admission=admission, connections=Connections(limits)))
+    http = cast(
+        "Any",
+        partial(
+            LimitedHttpProtocol,
+            admission=admission,
+            connections=Connections(limits) if connections is None else connections,
+        ),
+    )
     server = uvicorn.Server(
         uvicorn.Config(app, port=port, http=http, log_config=None, lifespan="off", timeout_keep_alive=1)
     )
@@ -318,6 +331,73 @@ def test_who_reads_nothing_goes_first_where_answers_hold_too_much_unread() -> No
 
     first, *_, last = asyncio.run(run())
     assert first < 20_000_000 < last
+
+
+def test_requests_that_wait_on_their_connections_keep_no_new_caller_out() -> None:
+    """As many connections as there may be, sixteen requests on each: new callers waited for nearly all of them."""
+    answered, callers = 0, 60
+
+    async def busy(request: Request) -> PlainTextResponse:
+        nonlocal answered
+        answered += 1
+        time.sleep(0.002)  # noqa: ASYNC251  # it computes
+        return PlainTextResponse(request.url.path)
+
+    async def run() -> tuple[bytes, int]:
+        limits = ConnectionLimits(max_connections=callers)
+        async with running(limits=limits, busy=busy) as port:
+            held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(callers)]
+            await asyncio.sleep(0.5)
+            for _, writer in held:
+                writer.write(b"GET /busy HTTP/1.1\r\nHost: x\r\n\r\n" * limits.max_pipelined)
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"GET /quick HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            answer = b""
+            with contextlib.suppress(ConnectionError, TimeoutError):
+                answer = await asyncio.wait_for(reader.read(), 10)
+            before = answered
+            for _, one in [*held, (reader, writer)]:
+                one.transport.abort()
+            return answer, before
+
+    answer, before = uvloop.run(run())
+    assert statuses(answer) == [200]
+    assert before < 3 * callers
+
+
+def test_bodies_that_wait_on_their_connections_are_bounded_together_and_let_go() -> None:
+    callers, body, found = 20, 60_000, list[int]()
+
+    async def run() -> int:
+        limits = ConnectionLimits(max_waiting_bytes=500_000)
+        shared = Connections(limits)
+
+        async def slow(_: Request) -> PlainTextResponse:
+            await asyncio.sleep(0.5)
+            found.append(shared.waiting_bytes)
+            return PlainTextResponse("")
+
+        async with running(limits=limits, busy=slow, connections=shared) as port:
+            waiting = POST.replace(b" 3", b" %d" % body) + LAST + b"\r\n" + b"x" * body
+            first = b"GET /busy HTTP/1.1\r\nHost: x\r\n\r\n"
+            answers = await asyncio.gather(*(one(port, first + waiting) for _ in range(callers)))
+            await asyncio.sleep(0.1)
+            found.append(shared.waiting_bytes)
+            return sum(statuses(answer) == [200, 200] for answer in answers)
+
+    async def one(port: int, request: bytes) -> bytes:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        received = b""
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            writer.write(request)
+            received = await asyncio.wait_for(reader.read(), 5)
+        writer.transport.abort()
+        return received
+
+    served = asyncio.run(run())
+    assert 0 < served <= 500_000 // body
+    assert 0 < found[0] <= 500_000
+    assert found[-1] == 0
 
 
 @pytest.mark.parametrize("who", ["caller", "service"])

@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 import uvicorn.config
+from bentoml._internal.server.base_app import BaseAppFactory
+from bentoml._internal.server.http import traffic
 from prometheus_client import CollectorRegistry
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from legible.service.internals import of_uvicorn
-from legible.service.internals.of_bentoml import exports_spans
+from legible.service.internals.of_bentoml import UntimedMiddleware, drop_timers, exports_spans
 from legible.service.internals.of_prometheus import ManyHistogram
 from legible.service.internals.of_uvicorn import OpenHttpProtocol, use_http_protocol
 from legible.service.run import BENTOML_HOME
@@ -24,6 +26,15 @@ PRIVATE = re.compile(r"\b_internal\b|\bHTTP_PROTOCOLS\b|_unset_keepalive|timeout
 
 def test_a_plain_configuration_exports_no_spans() -> None:
     assert exports_spans() is False
+
+
+def test_bentoml_takes_the_middleware_without_a_timer(monkeypatch: pytest.MonkeyPatch) -> None:
+    class App(BaseAppFactory):
+        name = "app"
+
+    monkeypatch.setattr(traffic, "TimeoutMiddleware", traffic.TimeoutMiddleware)
+    drop_timers()
+    assert [middleware.cls for middleware in App(timeout=60).middlewares] == [UntimedMiddleware]
 
 
 def test_the_home_of_bentoml_is_where_its_variable_says(tmp_path: Path) -> None:

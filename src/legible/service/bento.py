@@ -17,7 +17,7 @@ from legible.service import http_protocol, metrics
 from legible.service.api import Api
 from legible.service.app import admission_of, build_app, seconds_of_document
 from legible.service.connections import Connections, limits_of
-from legible.service.internals.of_bentoml import exports_spans
+from legible.service.internals.of_bentoml import drop_timers, exports_spans
 from legible.service.line_writer import LineWriter, queue_descriptor, queue_output
 from legible.service.models import open_models
 from legible.service.page_api import PageApi
@@ -35,6 +35,7 @@ admission = admission_of(api, pages, app)
 errors = LineWriter(2, on_lost=metrics.log_lines_dropped.inc)
 connections = Connections(limits_of(api.settings))
 http_protocol.install(admission, connections)
+drop_timers()
 
 
 async def whole(scope: Scope, receive: Receive, send: Send) -> None:

@@ -5,9 +5,11 @@ Nothing here knows HTTP's details: the protocol says in which phase a connection
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import IntEnum, auto
+from functools import partial
 from itertools import chain
 from typing import Protocol
 
@@ -34,6 +36,8 @@ class ConnectionLimits:
     min_read_bytes: int = 1_000_000
     max_unread_bytes: int = 200_000_000
     """The most bytes of all answers together that callers have not read; those who read least are hung up on."""
+    max_waiting_bytes: int = 20_000_000
+    """The most bytes of the bodies of all requests that wait on their connections."""
     max_connections: int = 1000
     max_pipelined: int = 16
     """The most requests that wait on one connection for the answer to an earlier one."""
@@ -44,6 +48,7 @@ def limits_of(settings: ServiceSettings) -> ConnectionLimits:
     return ConnectionLimits(
         message_seconds=settings.body_seconds + GRACE_SECONDS,
         max_unread_bytes=settings.max_held_bytes,
+        max_waiting_bytes=settings.max_held_bytes // 10,
         max_connections=settings.max_connections,
     )
 
@@ -57,8 +62,14 @@ class ConnectionPhase(IntEnum):
     """The rest of the headers is expected."""
     BODY = auto()
     """The rest of the message is expected."""
+    TURN = auto()
+    """A whole request waits for its turn after an earlier one on the connection was answered."""
     NOTHING = auto()
     """Nothing is expected until the request is answered."""
+
+
+EVICTED = (ConnectionPhase.IDLE, ConnectionPhase.HEAD, ConnectionPhase.BODY, ConnectionPhase.TURN)
+"""The phases of connections that make room for new ones, in this order."""
 
 
 class ByteBudget:
@@ -121,11 +132,46 @@ class LimitedConnection(Protocol):
         """The bytes of answers that the caller has not read."""
 
 
+class Turns:
+    """Makes calls one by one, and leaves most iterations of the event loop to others.
+
+    However long an iteration takes, the event loop accepts but one new connection in it.
+    """
+
+    ITERATIONS_OF_OTHERS = 3
+    """The iterations of the event loop between two calls."""
+
+    def __init__(self) -> None:
+        self._calls: deque[Callable[[], None]] = deque()
+
+    def take(self, call: Callable[[], None]) -> None:
+        """Make a call when those before it were made."""
+        self._calls.append(call)
+        if len(self._calls) == 1:
+            self._pass_on(0)
+
+    def _pass_on(self, iterations: int) -> None:
+        call = partial(self._pass_on, iterations - 1) if iterations else self._call_next
+        asyncio.get_running_loop().call_soon(call)
+
+    def _call_next(self) -> None:
+        try:
+            self._calls[0]()
+        finally:
+            self._calls.popleft()
+            if self._calls:
+                self._pass_on(self.ITERATIONS_OF_OTHERS)
+
+
 class Connections:
     """All connections of a worker, by phase, the oldest first; ends those whose time is over, or that are too many."""
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self.limits = limits
+        self.turns = Turns()
+        """Those of requests that waited on their connection."""
+        self.waiting_bytes = 0
+        """The bytes of the bodies of requests that wait on their connections."""
         self._by_phase: dict[ConnectionPhase, dict[LimitedConnection, None]] = {phase: {} for phase in ConnectionPhase}
         self._sweeping: asyncio.TimerHandle | None = None
         self._time = time.monotonic
@@ -163,12 +209,10 @@ class Connections:
             self._by_phase[phase][connection] = None
 
     def _in_order_of_eviction(self) -> Iterator[LimitedConnection]:
-        """Yield the connections to evict: first idle ones, then those that still send; never one that is being
-        answered.
+        """Yield the connections to evict: first idle ones, then those that still send, then those that have been
+        answered and wait for more; never one that is being answered.
         """
-        return chain.from_iterable(
-            self._by_phase[phase] for phase in (ConnectionPhase.IDLE, ConnectionPhase.HEAD, ConnectionPhase.BODY)
-        )
+        return chain.from_iterable(self._by_phase[phase] for phase in EVICTED)
 
     def _sweep(self, loop: asyncio.AbstractEventLoop) -> None:
         now = loop.time()

@@ -7,6 +7,7 @@ arrives.
 """
 
 from asyncio import BaseTransport, get_running_loop
+from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
@@ -28,6 +29,8 @@ class LimitedHttpProtocol(OpenHttpProtocol):
     since = 0.0
     _is_refused = False
     _is_too_large = False
+    _waits_for_turn = False
+    _waiting_bytes = 0
     _stalled_since: float | None = None
     _unread_then = 0
 
@@ -53,6 +56,7 @@ class LimitedHttpProtocol(OpenHttpProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._all.remove(self)
+        self._let_go_of_waiting()
         self.end_answer()
         super().connection_lost(exc)
 
@@ -103,14 +107,14 @@ class LimitedHttpProtocol(OpenHttpProtocol):
 
     def on_body(self, body: bytes) -> None:
         self._budget.is_body(len(body))
-        if not self._is_refused:
+        if self.count_waiting or self._waits_for_turn:
+            self._hold_waiting(len(body))
+        if not self._is_refused and not self.transport.is_closing():
             super().on_body(body)
 
     def on_message_complete(self) -> None:
         self._budget.renew()
-        self._all.enter(
-            self, ConnectionPhase.NOTHING if self.is_answering and not self._is_refused else ConnectionPhase.IDLE
-        )
+        self._all.enter(self, self._phase_between_messages())
         if not self._is_refused:
             super().on_message_complete()
 
@@ -120,6 +124,21 @@ class LimitedHttpProtocol(OpenHttpProtocol):
         elif self.count_waiting:  # its turn comes now, and with it the time for its body
             self._all.enter(self, self.phase)
         super().on_response_complete()
+
+    def take_turn(self, start: Callable[[], None]) -> None:
+        """Start a request that waited on its connection after those of others: sixteen on each kept out new callers."""
+        self._waits_for_turn = True
+        if self.phase is ConnectionPhase.NOTHING:
+            self._all.enter(self, ConnectionPhase.TURN)
+        self._all.turns.take(partial(self._begin_turn, start))
+
+    def _begin_turn(self, start: Callable[[], None]) -> None:
+        self._waits_for_turn = False
+        if not self.count_waiting:
+            self._let_go_of_waiting()
+        if self.phase is ConnectionPhase.TURN:
+            self._all.enter(self, ConnectionPhase.NOTHING)
+        start()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what the parser refuses; the connection ends with it."""
@@ -161,6 +180,23 @@ class LimitedHttpProtocol(OpenHttpProtocol):
         self._all.remove(self)
         self.end_answer()
         self.transport.abort()
+
+    def _hold_waiting(self, count: int) -> None:
+        """Count bytes of a body that nothing reads yet, and hang up where all connections hold too many of them."""
+        self._waiting_bytes += count
+        self._all.waiting_bytes += count
+        if self._all.waiting_bytes > self._limits.max_waiting_bytes:
+            count_error("busy")
+            self.hang_up()
+
+    def _let_go_of_waiting(self) -> None:
+        self._all.waiting_bytes -= self._waiting_bytes
+        self._waiting_bytes = 0
+
+    def _phase_between_messages(self) -> ConnectionPhase:
+        if not self.is_answering or self._is_refused:
+            return ConnectionPhase.IDLE
+        return ConnectionPhase.TURN if self._waits_for_turn else ConnectionPhase.NOTHING
 
     def _enters(self) -> bool:
         """Return whether the admission takes the request; one that waits for its turn on the connection it does not."""

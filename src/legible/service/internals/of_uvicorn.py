@@ -1,5 +1,7 @@
 """Private parts of uvicorn."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 import uvicorn.config
@@ -17,7 +19,29 @@ class OpenHttpProtocol(HttpToolsProtocol):
     _running: RequestResponseCycle | None = None
     """The request that is being answered; uvicorn's `cycle` is the one that came last, and may wait for its turn."""
 
+    _takes_turns = False
+    """Whether a request that is started now waited on this connection for the answer to an earlier one."""
+
+    def take_turn(self, start: Callable[[], None]) -> None:
+        """Start a request that waited on this connection."""
+        start()
+
+    def on_response_complete(self) -> None:
+        self._takes_turns = True
+        super().on_response_complete()
+        self._takes_turns = False
+
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        if self._takes_turns:
+            self.take_turn(partial(self._start_unless_closed, cycle, app))
+        else:
+            self._start(cycle, app)
+
+    def _start_unless_closed(self, cycle: RequestResponseCycle, app: Any) -> None:
+        if not self.transport.is_closing():
+            self._start(cycle, app)
+
+    def _start(self, cycle: RequestResponseCycle, app: Any) -> None:
         self._running = cycle
         super()._start_asgi_task(cycle, app)
 
