@@ -111,6 +111,23 @@ def test_hocr_gives_the_words_back_with_their_boxes() -> None:
     assert {e.get("class") for e in root.iter()} == {None, "ocr_page", "ocr_carea", "ocr_par", "ocr_line", "ocrx_word"}
 
 
+@pytest.mark.parametrize(
+    ("polygon", "said"),
+    [
+        (((100, 100), (400, 100), (400, 130), (100, 130)), ""),
+        (((100, 100), (400, 130), (397, 160), (97, 130)), "; baseline 0.100 -36"),
+        (((100, 400), (100, 100), (130, 100), (130, 400)), "; textangle 90"),
+        (((400, 130), (100, 130), (100, 100), (400, 100)), "; textangle 180"),
+        (((130, 100), (130, 400), (100, 400), (100, 100)), "; textangle 270"),
+    ],
+)
+def test_hocr_says_how_a_line_lies_that_is_not_level(polygon: Polygon, said: str) -> None:
+    lying = LineResult("up", 0.9, polygon, ())
+    hocr = to_hocr(DocumentResult((PageResult(1, 800, 600, (BlockResult(((lying,),)),)),)))
+    titles = re.findall(r'class="ocr_line"[^>]*title="bbox [0-9 ]+([^"]*)"', hocr)
+    assert titles == [said]
+
+
 def test_alto_gives_lines_and_words_back() -> None:
     root = ET.fromstring(to_alto(page(), file_name="page.png"))  # noqa: S314
     lines = list(root.iter(f"{{{ALTO}}}TextLine"))
