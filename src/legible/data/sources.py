@@ -171,11 +171,17 @@ def locked_list(root: Path) -> Iterator[None]:
 
 
 @contextmanager
-def locked_labels(root: Path) -> Iterator[None]:
-    """Keep others from changing sources of labels, from when the former version is read until the next is listed."""
+def locked_labels(root: Path, name: str) -> Iterator[Path]:
+    """Keep others from changing sources of labels, from when the former version is read until the next is listed.
+
+    Yield the folder of one, after what a killed command left was finished: its files stay there until the next one.
+    """
+    _check_name(root, name, "labels")
     (root / "data").mkdir(parents=True, exist_ok=True)
+    folder = root / "data/raw" / name
     with lock_file(root / "data/.labels.lock"):
-        yield
+        recover_folder(folder)
+        yield folder
 
 
 def _unchanged(former: Source | None, folder: Path, path: Path) -> Mapping[str, int] | None:

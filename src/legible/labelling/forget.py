@@ -164,14 +164,13 @@ def _forget_samples(root: Path, readings: Collection[str], unreached: Unreached)
         names = sources_of_labels(root)
     gone = 0
     for name in names:
-        with unreached.noting(raw_folder(root, name)), locked_labels(root):
-            gone += _forget_source(root, name, readings)
+        with unreached.noting(raw_folder(root, name)), locked_labels(root, name) as folder:
+            gone += _forget_source(root, name, folder, readings)
     return gone
 
 
-def _forget_source(root: Path, name: str, readings: Collection[str]) -> int:
+def _forget_source(root: Path, name: str, folder: Path, readings: Collection[str]) -> int:
     """Take readings out of a source of labels; an image that no other reading showed goes with its last one."""
-    folder = raw_folder(root, name)
     rows = read_index(folder)
     kept = [replace(row, readings=tuple(one for one in row.readings if one not in readings)) for row in rows]
     if kept == rows and _is_as_listed(root, name):
@@ -192,7 +191,7 @@ def _forget_source(root: Path, name: str, readings: Collection[str]) -> int:
 def _is_as_listed(root: Path, name: str) -> bool:
     """Return whether the list knows the table as it is; a call that was cut off may have changed the table alone."""
     index = raw_folder(root, name) / INDEX
-    sums = next(source.sha256 for source in listed(root) if source.name == name)
+    sums = next((source.sha256 for source in listed(root) if source.name == name), {})
     return not index.is_file() or sums.get(INDEX) == sha256_of(index)
 
 
