@@ -4,13 +4,16 @@ import errno
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import tarfile
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pytest
 from conftest import drawn_word
@@ -267,6 +270,19 @@ def test_a_driver_that_was_killed_holds_nothing(tmp_path: Path) -> None:
     (tmp_path / "driver.json").write_text(json.dumps(held))
     with only_driver(str(tmp_path)):
         pass
+
+
+def test_a_driver_that_the_system_kills_leaves_no_worker(folder: Path, tmp_path: Path, bundle_folder: Path) -> None:
+    command = [sys.executable, "-m", "legible", "bulk", folder, "--output", "out", "--bundle", bundle_folder]
+    for number in range(600):
+        (folder / f"{number:03}.png").write_bytes((folder / "00.png").read_bytes())
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) as child:
+        while child.poll() is None and not list(tmp_path.glob("out/part-*")):
+            time.sleep(0.01)
+        workers = psutil.Process(child.pid).children(recursive=True)
+        child.send_signal(signal.SIGKILL)
+    assert len(workers) >= 2
+    assert psutil.wait_procs(workers, timeout=10)[1] == []
 
 
 @pytest.mark.parametrize("kept", ["within the first image", "within a header", "between members"])

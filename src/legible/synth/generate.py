@@ -20,6 +20,7 @@ from tqdm import tqdm
 import legible
 from legible.config import Params
 from legible.errors import DataError
+from legible.pool_processes import end_with_starter
 from legible.synth.archive import Archive, Table
 from legible.synth.checks import Letters, check_asked, check_characters, check_texts, letters_of
 from legible.synth.determinism import draw_plainly, plain_numpy
@@ -78,12 +79,17 @@ def _checked_jobs(params: Params, *, root: Path) -> list[tuple[Job, int]]:
 @contextmanager
 def _processes(count: int) -> Iterator[Draw]:
     """Draw with fresh processes of this machine: a fork after OpenCV has threads hangs."""
-    with plain_numpy(), ProcessPoolExecutor(count, get_context("spawn"), initializer=draw_plainly) as pool:
+    with plain_numpy(), ProcessPoolExecutor(count, get_context("spawn"), initializer=_begin) as pool:
 
         def draw(job: Job, ranges: Sequence[tuple[int, int]]) -> Iterator[list[Drawn]]:
             return pool.map(draw_chunk, [job] * len(ranges), *zip(*ranges, strict=True))
 
         yield draw
+
+
+def _begin() -> None:
+    draw_plainly()
+    end_with_starter()
 
 
 def _generate_all(jobs: Sequence[tuple[Job, int]], target: Path, *, fingerprint: str, draw: Draw) -> None:
