@@ -157,6 +157,20 @@ def test_sources_of_a_project_are_rehearsed_by_links_and_what_is_not_here_is_nam
     assert (project / "data/raw/old/index.tsv").read_text().endswith("a.png\ta\n")
 
 
+def test_a_source_by_the_name_of_a_rehearsed_one_leaves_the_files_of_the_project(tmp_path: Path) -> None:
+    project, into = tmp_path / "project", tmp_path / "into"
+    for number, folder in enumerate((tmp_path / "theirs", tmp_path / "own")):
+        folder.mkdir()
+        Image.new("L", (20, 10), 200 + number).save(folder / "a.png")
+        (folder / "index.tsv").write_text(f"path\ttext\na.png\t{folder.name}\n")
+    add(project, kind="transcribed", path=tmp_path / "theirs", name="receipts", terms="x")
+    rehearse(project, into)
+    add(into, kind="transcribed", path=tmp_path / "own", name="receipts", terms="x")
+    texts = [(raw_folder(root, "receipts") / "index.tsv").read_text().split()[-1] for root in (project, into)]
+    assert texts == ["theirs", "own"]
+    assert rehearse(project, into) == Rehearsed((), ())
+
+
 def test_a_source_that_its_owner_keeps_on_another_disk_by_a_link_stays_listed(tmp_path: Path) -> None:
     project, into = tmp_path / "project", tmp_path / "into"
     for name in ("mine", "twin"):
