@@ -14,7 +14,7 @@ from legible.data.transcribed import INDEX
 from legible.errors import DataError
 from legible.files import replace_file, sha256_of
 from legible.labelling.label_source import read_index, write_index
-from legible.labelling.wanted import load_wanted, save_wanted
+from legible.labelling.wanted import changed_wanted, load_wanted
 from legible.observations.forget import Unreached, forget_images, forget_rows
 from legible.observations.forget_stored import forget_stored
 from legible.observations.layout import READING_ID, time_of
@@ -114,9 +114,9 @@ def sources_of_labels(root: Path) -> list[str]:
 
 
 def _forget_wanted(labels: Path, readings: Collection[str]) -> None:
-    wanted = load_wanted(labels)
-    if not wanted.isdisjoint(readings):
-        save_wanted(labels, wanted.difference(readings))
+    if not load_wanted(labels).isdisjoint(readings):
+        with changed_wanted(labels) as wanted:
+            wanted.difference_update(readings)
 
 
 def _forget_queue(folder: Path, readings: Collection[str], unreached: Unreached) -> int:
