@@ -30,6 +30,7 @@ from legible.scale.bulk import read_bulk
 from legible.scale.cluster import _call
 from legible.scale.plan import BulkJob, make_plan, only_driver
 from legible.scale.worker import BulkWorker
+from legible.stores import LocalStore
 
 
 def png(text: str, face: Path) -> bytes:
@@ -256,6 +257,16 @@ def test_processes_with_another_bundle_say_so(folder: Path, tmp_path: Path, bund
 def test_a_call_on_a_cluster_by_a_driver_of_another_version_is_refused() -> None:
     with pytest.raises(BundleError, match=r"the driver 0\.0\.1; install that one there"):
         _call("0.0.1", len, [1])
+
+
+def test_a_part_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[str] = []
+    sync, replace_path = os.fsync, Path.replace
+    monkeypatch.setattr(os, "fsync", lambda handle: steps.append("sync") or sync(handle))
+    monkeypatch.setattr(Path, "replace", lambda path, to: steps.append("rename") or replace_path(path, to))
+    LocalStore().write(str(tmp_path / "part"), b"rows")
+    assert steps == ["sync", "rename"]
+    assert (tmp_path / "part").read_bytes() == b"rows"
 
 
 def test_two_drivers_do_not_write_to_one_output(tmp_path: Path) -> None:
