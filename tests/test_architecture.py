@@ -17,6 +17,7 @@ FLOORS = (
         "files",
         "file_numbers",
         "locks",
+        "pool_processes",
         "config",
         "charset",
         "reading",

@@ -4,13 +4,16 @@ import errno
 import io
 import json
 import os
+import signal
 import subprocess
 import sys
 import tarfile
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pyarrow as pa
 import pytest
 from conftest import drawn_word
@@ -27,6 +30,7 @@ from legible.scale.bulk import read_bulk
 from legible.scale.cluster import _call
 from legible.scale.plan import BulkJob, make_plan, only_driver
 from legible.scale.worker import BulkWorker
+from legible.stores import LocalStore
 
 
 def png(text: str, face: Path) -> bytes:
@@ -255,6 +259,16 @@ def test_a_call_on_a_cluster_by_a_driver_of_another_version_is_refused() -> None
         _call("0.0.1", len, [1])
 
 
+def test_a_part_is_on_the_disk_before_it_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[str] = []
+    sync, replace_path = os.fsync, Path.replace
+    monkeypatch.setattr(os, "fsync", lambda handle: steps.append("sync") or sync(handle))
+    monkeypatch.setattr(Path, "replace", lambda path, to: steps.append("rename") or replace_path(path, to))
+    LocalStore().write(str(tmp_path / "part"), b"rows")
+    assert steps == ["sync", "rename"]
+    assert (tmp_path / "part").read_bytes() == b"rows"
+
+
 def test_two_drivers_do_not_write_to_one_output(tmp_path: Path) -> None:
     with only_driver(str(tmp_path)), pytest.raises(DataError, match="another driver"), only_driver(str(tmp_path)):
         pass
@@ -267,6 +281,19 @@ def test_a_driver_that_was_killed_holds_nothing(tmp_path: Path) -> None:
     (tmp_path / "driver.json").write_text(json.dumps(held))
     with only_driver(str(tmp_path)):
         pass
+
+
+def test_a_driver_that_the_system_kills_leaves_no_worker(folder: Path, tmp_path: Path, bundle_folder: Path) -> None:
+    command = [sys.executable, "-m", "legible", "bulk", folder, "--output", "out", "--bundle", bundle_folder]
+    for number in range(600):
+        (folder / f"{number:03}.png").write_bytes((folder / "00.png").read_bytes())
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL) as child:
+        while child.poll() is None and not list(tmp_path.glob("out/part-*")):
+            time.sleep(0.01)
+        workers = psutil.Process(child.pid).children(recursive=True)
+        child.send_signal(signal.SIGKILL)
+    assert len(workers) >= 2
+    assert psutil.wait_procs(workers, timeout=10)[1] == []
 
 
 @pytest.mark.parametrize("kept", ["within the first image", "within a header", "between members"])

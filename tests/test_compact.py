@@ -16,6 +16,7 @@ from reference_rows import HOUR, MONDAY, rows_like
 
 from legible.drift import hourly, summary
 from legible.drift.decide import Outcome
+from legible.drift.reference import Reference
 from legible.errors import DataError
 from legible.monitoring.check import Standard, check
 from legible.monitoring.compact import check_summaries, compact
@@ -82,6 +83,25 @@ def test_a_baseline_has_summaries_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "bundle/drift.json").write_text(json.dumps({**content, "block": 2}))
     with pytest.raises(DataError, match=r"only by [0-9a-f]{12}; run legible compact"):
         check_summaries(str(tmp_path / "summaries"), bundle, at=AT)
+
+
+def test_a_reference_that_is_written_while_it_is_opened_gets_no_summaries_of_the_former(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(SHIPPED.bundle, tmp_path / "bundle", ignore=shutil.ignore_patterns("*.tflite", "manifest.json"))
+    write_rows(tmp_path, rows_like(120, seed=4))
+    load = Reference.load
+
+    def then_written(folder: Path) -> Reference:
+        made = load(folder)
+        content = json.loads((folder / "drift.json").read_text())
+        (folder / "drift.json").write_text(json.dumps({**content, "block": 2}))
+        return made
+
+    monkeypatch.setattr(Reference, "load", staticmethod(then_written))
+    with pytest.raises(DataError, match="written anew meanwhile; run again"):
+        compact(tmp_path, Standard(tmp_path / "bundle"), str(tmp_path / "summaries"), at=AT)
+    assert not (tmp_path / "summaries").exists()
 
 
 def test_hours_that_are_not_over_wait_and_late_rows_are_counted(tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Reading order: columns one after the other, receipts row by row, whatever the tilt."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -245,3 +247,13 @@ def test_a_level_page_is_ordered_where_it_stands() -> None:
     lines = column(50, 280) + column(310, 540)
     lines[4] = LineShape.from_box(74, lines[4].box[1], 280, lines[4].box[3])
     assert [line.box for line in leveled(lines)] == [line.box for line in lines]
+
+
+def test_thousands_of_lines_are_made_level_in_little_memory() -> None:
+    places = [(400.0 * (number % 4), 15.0 * (number // 4)) for number in range(3000)]
+    lines = [LineShape.from_box(left, top, left + 350, top + 12) for left, top in places]
+    tracemalloc.start()
+    leveled(lines)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 50e6

@@ -1,6 +1,7 @@
 """A fine-tuning that forgets nothing: how far it goes from its start, its table, and where it is judged."""
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from legible.data.rehearsal import Rehearsed, rehearse
 from legible.data.sources import add, drop, listed, raw_folder
 from legible.errors import SettingsError
 from legible.evaluation.results import Result
+from legible.files import recover_folder
 from legible.gate.before_after import BeforeAfter, Interval, _row, paired_interval, table
 from legible.gate.comparison import compare_all
 from legible.gate.layout import CandidatePlace, candidate_place
@@ -155,6 +157,32 @@ def test_sources_of_a_project_are_rehearsed_by_links_and_what_is_not_here_is_nam
         assert (into / "data/raw/old").is_symlink()
         assert (raw_folder(into, "own") / "index.tsv").read_text().endswith("a.png\tb\n")
     assert (project / "data/raw/old/index.tsv").read_text().endswith("a.png\ta\n")
+
+
+def test_a_source_by_the_name_of_a_rehearsed_one_leaves_the_files_of_the_project(tmp_path: Path) -> None:
+    project, into = tmp_path / "project", tmp_path / "into"
+    for number, folder in enumerate((tmp_path / "theirs", tmp_path / "own")):
+        folder.mkdir()
+        Image.new("L", (20, 10), 200 + number).save(folder / "a.png")
+        (folder / "index.tsv").write_text(f"path\ttext\na.png\t{folder.name}\n")
+    add(project, kind="transcribed", path=tmp_path / "theirs", name="receipts", terms="x")
+    rehearse(project, into)
+    add(into, kind="transcribed", path=tmp_path / "own", name="receipts", terms="x")
+    texts = [(raw_folder(root, "receipts") / "index.tsv").read_text().split()[-1] for root in (project, into)]
+    assert texts == ["theirs", "own"]
+    assert rehearse(project, into) == Rehearsed((), ())
+
+
+def test_a_source_that_a_kill_left_beside_its_place_is_rehearsed_before_and_after_it_is_back(tmp_path: Path) -> None:
+    project, into = tmp_path / "project", tmp_path / "into"
+    add(project, kind="transcribed", path=letters(tmp_path / "old", "a"), name="old")
+    folder = project / "data/raw/old"
+    shutil.copytree(folder, folder.with_name(".old.new"))
+    folder.rename(folder.with_name(".old.old"))
+    assert rehearse(project, into) == Rehearsed(("old",), ())
+    assert (raw_folder(into, "old") / "index.tsv").is_file()
+    recover_folder(folder)
+    assert (raw_folder(into, "old") / "index.tsv").is_file()
 
 
 def test_a_source_that_its_owner_keeps_on_another_disk_by_a_link_stays_listed(tmp_path: Path) -> None:

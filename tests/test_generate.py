@@ -7,8 +7,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +22,7 @@ from legible.data.dataset import Tally
 from legible.data.iam import open_iam
 from legible.errors import DataError, SettingsError
 from legible.synth import generate as generating
+from legible.synth.archive import Archive
 from legible.synth.checks import check_characters, check_texts
 from legible.synth.determinism import NUMPY_WITHOUT, plain_numpy
 from legible.synth.fonts import find_fonts
@@ -115,6 +118,32 @@ def test_a_killed_run_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
     generate(params(words=600), root=tmp_path / "cut")
     assert digest(tmp_path / "cut") == digest(wanted)
     assert before < (tmp_path / "cut/data/generated/strokes/lines.tar").stat().st_mtime_ns
+
+
+@pytest.mark.slow
+def test_of_two_runs_at_once_each_draws_all_of_its_samples_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generate(params(**FEW), root=tmp_path / "whole")
+    has_begun, goes_on = threading.Event(), threading.Event()
+
+    class SlowArchive(Archive):
+        def recover(self) -> int:
+            start = super().recover()
+            has_begun.set()
+            goes_on.wait(10)
+            return start
+
+    monkeypatch.setattr(generating, "Archive", SlowArchive)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(generate, params(**FEW), root=tmp_path)
+        assert has_begun.wait(30)
+        second = pool.submit(generate, params(**FEW), root=tmp_path)
+        wait([second], timeout=3)
+        goes_on.set()
+        assert first.exception() is None
+        assert second.exception() is None
+    assert digest(tmp_path / "data/generated") == digest(tmp_path / "whole/data/generated")
 
 
 @pytest.mark.slow

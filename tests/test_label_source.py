@@ -354,3 +354,49 @@ def test_what_is_forgotten_while_labels_are_added_does_not_come_back(
     at_once(slow, lambda: traffic.add(root), lambda: forget(readings[:1], held))
     assert [row.readings for row in read_index(raw(root))] == [(readings[1],)]
     assert len(list((raw(root) / "images").iterdir())) == 1
+
+
+def kill_between_renames(folder: Path) -> None:
+    """Leave a folder as a command does that is killed when it has moved the former content away."""
+    shutil.copytree(folder, folder.with_name(f".{folder.name}.new"))
+    folder.rename(folder.with_name(f".{folder.name}.old"))
+
+
+def test_labels_that_a_killed_command_left_beside_their_place_are_all_kept_by_the_next_two(
+    traffic: Traffic, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    traffic.say(traffic.read(1), "one")
+    traffic.add(root)
+    shutil.rmtree(traffic.folder / "labels")  # past their retention
+    traffic.say(traffic.read(2), "two")
+    kill_between_renames(raw(root))
+    slow = Slow(monkeypatch)
+    at_once(slow, lambda: traffic.add(root), lambda: traffic.add(root))
+    assert {row.text for row in read_index(raw(root))} == {"one", "two"}
+
+
+def test_forgetting_after_a_killed_command_takes_the_one_reading_and_leaves_the_others(
+    traffic: Traffic, root: Path
+) -> None:
+    readings = [traffic.read(number) for number in (1, 2)]
+    for reading in readings:
+        traffic.say(reading, reading)
+    traffic.add(root)
+    kill_between_renames(raw(root))
+    folders = ("observations", "images", "labels", "corrections", "queue", "shadow")
+    held = Held(**{name: traffic.folder / name for name in folders}, root=root)
+    forget(readings[:1], held)
+    assert [row.readings for row in read_index(raw(root))] == [(readings[1],)]
+
+
+def test_a_last_reading_is_forgotten_twice_at_once(
+    traffic: Traffic, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading = traffic.read(1)
+    traffic.say(reading)
+    traffic.add(root)
+    folders = ("observations", "images", "labels", "corrections", "queue", "shadow")
+    held = Held(**{name: traffic.folder / name for name in folders}, root=root)
+    monkeypatch.setattr("legible.labelling.forget.sources_of_labels", lambda _: ["labels", "labels"])
+    assert forget([reading], held).unreached == ()
+    assert not raw(root).exists()

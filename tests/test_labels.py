@@ -210,6 +210,13 @@ def test_an_undo_that_is_sent_twice_takes_one_label_back(tmp_path: Path) -> None
     assert at_desk.progress("ann").own == 1
 
 
+def test_an_undo_after_a_clock_was_set_back_is_of_the_label_that_was_given_last(tmp_path: Path) -> None:
+    at_desk = desk(tmp_path, CHOSEN[:3])
+    first, second = (label_next(at_desk, "ann", at=at) for at in (200.0, 100.0))
+    assert at_desk.undo("ann", at=101.0).reading_id == second
+    assert {name for name, _ in LabelBook.of(read_rows(tmp_path / "labels")).labels} == {first}
+
+
 def test_what_is_said_after_a_clock_was_set_back_holds(tmp_path: Path) -> None:
     at_desk = desk(tmp_path, CHOSEN[:2])
     name = label_next(at_desk, "ann", at=1000.0)

@@ -1,5 +1,6 @@
 """`legible read` and `legible page` write the observations that `legible drift` judges."""
 
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -83,3 +84,29 @@ def test_images_of_a_folder_within_the_folder_are_a_document(scans: Path, bundle
     documents = [row.document for row in files.observations(at=0.0)]
     assert sorted(Counter(documents).values()) == [1, 2, 2]
     assert "" in documents
+
+
+NOT_UTF8 = os.fsdecode(b"caf\xe9")
+
+
+def test_the_rows_of_a_folder_whose_name_is_no_utf8_are_written(scans: Path, bundle_folder: Path) -> None:
+    out = scans / "observations"
+    (scans / "first").rename(scans / NOT_UTF8)
+    told = ("--observations", out, "--folder-document", "--output", scans / "table")
+    assert read(bundle_folder, scans, *told).exit_code == 0
+    assert sorted(Counter(row.document for row in rows_of(out)).values()) == [2, 2]
+
+
+def test_a_channel_that_is_no_utf8_is_refused(scans: Path, bundle_folder: Path) -> None:
+    made = read(bundle_folder, scans, "--observations", scans / "observations", "--channel", NOT_UTF8)
+    assert "no UTF-8" in str(made.exception)
+
+
+def test_rows_that_cannot_be_written_are_counted_and_hold_up_no_others(tmp_path: Path) -> None:
+    image, reading = np.full((20, 40), 255, np.uint8), Reading("abc", 0.9, ())
+    hours = iter((1_763_700_000.0, 1_763_710_000.0))
+    with Recorder(tmp_path, bundle="b", clock=lambda: next(hours)) as recorder:
+        for channel in (NOT_UTF8, "post"):
+            recorder.record(image, reading, NamedOrigin(channel))
+    assert [row.channel for row in rows_of(tmp_path)] == ["post"]
+    assert recorder.lost == 1

@@ -180,3 +180,13 @@ def test_pages_added_to_a_bundle_make_the_one_that_is_packed_with_them(root: Pat
     assert added.id not in (alone.id, "")
     add_pages(params, root=root)
     assert load_bundle(root / "models/bundle").manifest == packed.manifest
+
+
+def test_pages_are_added_to_a_bundle_that_a_kill_left_beside_its_place(root: Path, params: Params) -> None:
+    pack(params, root=root)
+    with_detector(root)
+    with killed_after(1), pytest.raises(KilledError):
+        pack(dataclasses.replace(params, lexicon=dataclasses.replace(params.lexicon, words=0)), root=root)
+    assert not (root / "models/bundle").exists()
+    add_pages(params, root=root)
+    assert "detector.tflite" in load_bundle(root / "models/bundle").manifest.files

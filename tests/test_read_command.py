@@ -182,6 +182,15 @@ def test_the_version_is_printed() -> None:
     assert RUNNER.invoke(app, ["--version"]).stdout == f"legible {legible.__version__}\n"
 
 
+def test_an_image_is_not_replaced_by_its_own_output(scans: Path, tmp_path: Path) -> None:
+    image = scans / "Hamburg.png"
+    (tmp_path / "link.png").symlink_to(image)
+    before = image.read_bytes()
+    for output in (image, tmp_path / "link.png"):
+        assert "would be replaced" in str(read(scans, "--output", output).exception)
+    assert image.read_bytes() == before
+
+
 def test_a_pipe_as_output_is_written_to_and_stays_a_pipe(scans: Path, tmp_path: Path) -> None:
     pipe, got = tmp_path / "pipe", []
     os.mkfifo(pipe)

@@ -24,12 +24,14 @@ from PIL import Image
 
 from legible.errors import DataError, LegibleError
 from legible.labelling.desk import LabelDesk, Seen
+from legible.labelling.forget import Held, forget
 from legible.labelling.label_source import LabelFolders
 from legible.labelling.labels import Label, LabelLog
 from legible.labelling.wanted import load_wanted, save_wanted
 from legible.observations.chance import is_at_random
 from legible.observations.layout import hour
-from legible.observations.row import observe
+from legible.observations.lookup import find_row
+from legible.observations.row import Observation, observe
 from legible.reading import Reading
 from legible.respond import proposal
 from legible.respond.candidate import COUNT, VERDICT, TunedBundle, fingerprint, is_due, labels_of
@@ -79,6 +81,26 @@ def fill(service: Path, *found: Alarm, most: int = 10) -> int:
         labels=service / "labels",
         most=most,
     )
+
+
+def test_what_is_forgotten_while_labels_are_asked_for_is_not_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(2):
+        send(tmp_path, number, "till")
+    save_wanted(tmp_path / "labels", [reading_id(0)])
+    folders = ("observations", "images", "labels", "corrections", "queue", "shadow")
+    held = Held(**{name: tmp_path / name for name in folders}, root=tmp_path / "project")
+
+    def find(observations: Path, name: str) -> Observation | None:
+        row = find_row(observations, name)
+        if name == reading_id(1):  # the last one: all are found
+            forget([reading_id(0)], held)
+        return row
+
+    monkeypatch.setattr("legible.respond.fill.find_row", find)
+    fill(tmp_path, TILL)
+    assert load_wanted(tmp_path / "labels") == {reading_id(1)}
 
 
 def test_an_alarm_has_one_issue_however_often_it_is_found(tmp_path: Path) -> None:

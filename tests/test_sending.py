@@ -72,6 +72,15 @@ def test_every_row_gets_there_once_though_a_store_fails_for_a_while(monkeypatch:
     assert (sender.sent, sender.lost) == (100, 0)
 
 
+def test_rows_get_there_after_a_store_that_failed_for_days() -> None:
+    destination = Unsteady(failures=1100)
+    sender = sender_to(destination, first_pause_seconds=1e-310)
+    sender.put(rows_like(1, seed=9)[0])
+    wait_for(lambda: sender.sent == 1)
+    sender.close(timeout_seconds=5)
+    assert len(destination.rows) == 1
+
+
 def test_what_waits_is_bounded_and_what_is_lost_is_counted() -> None:
     told: list[int] = []
     place, rows = Unsteady(10**9), rows_like(15, seed=2)

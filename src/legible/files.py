@@ -51,7 +51,7 @@ def replace_file(path: Path, *, durable: bool = True) -> Iterator[Path]:
         try:
             yield fresh
             if durable:
-                _flush(fresh)
+                flush_file(fresh)
             fresh.rename(path)
         except BaseException:
             fresh.unlink(missing_ok=True)
@@ -61,6 +61,12 @@ def replace_file(path: Path, *, durable: bool = True) -> Iterator[Path]:
 def is_special(path: Path) -> bool:
     """Tell whether a path is there and neither a regular file nor a folder: a pipe, device or socket."""
     return path.exists() and not path.is_file() and not path.is_dir()
+
+
+def flush_file(path: Path) -> None:
+    """Wait until a file's content is on the disk."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
 
 
 def write_text(path: Path, text: str) -> None:
@@ -236,11 +242,6 @@ def _is_at(path: Path, handle: int) -> bool:
         return os.path.samestat(path.stat(), os.fstat(handle))
     except FileNotFoundError:
         return False
-
-
-def _flush(path: Path) -> None:
-    with path.open("rb+") as file:
-        os.fsync(file.fileno())
 
 
 def _beside(path: Path) -> tuple[Path, Path]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from legible.errors import DataError, SettingsError
+from legible.files import flush_file
 
 CLIENTS = ("aiobotocore", "aiohttp", "botocore", "gcsfs", "google")
 """Libraries whose own exceptions reach us where a store cannot be asked at all: no key, no network."""
@@ -80,6 +81,7 @@ class LocalStore:
         fresh = path.with_name(f"{path.name}.{secrets.token_hex(8)}{UNFINISHED}")
         with _removed_on_error(fresh):
             fresh.write_bytes(content)
+            flush_file(fresh)  # a part that a power cut left empty would count as read
             fresh.replace(path)
 
     def create(self, address: str, content: bytes) -> bool:

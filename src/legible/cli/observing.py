@@ -90,6 +90,10 @@ def _recorder(folder: Path | None, origin: "NamedOrigin", bundle: str) -> Iterat
         return
     from legible.observations.recorder import Recorder
 
+    try:
+        origin.channel.encode()
+    except UnicodeEncodeError as error:
+        raise LegibleError(f"--channel {origin.channel!a} is no UTF-8; name another") from error
     with Recorder(folder, bundle=bundle) as recorder:
         yield recorder
     if recorder.lost:

@@ -77,6 +77,7 @@ def read(
 
     chosen = _format(form, as_json=as_json, alternatives=alternatives)
     given, missing = find_images(paths)
+    _check_apart(output, given)
     opened = load_bundle(bundle or find_bundle())
     recognizer = Recognizer.from_bundle(opened, workers=workers)
     prior = recognizer.prior(opened.lexicon(lexicon)) if lexicon else None
@@ -198,6 +199,13 @@ def frame_count(image: Path | bytes) -> int:
     if isinstance(image, Path) and image.suffix.lower() not in FRAMED_SUFFIXES:
         return 1
     return count_frames(image if isinstance(image, bytes) else file_bytes(image))
+
+
+def _check_apart(output: Path | None, given: Sequence[Given]) -> None:
+    """Raise SettingsError for an output that would take the place of an image."""
+    read_files = {one.image.resolve() for one in given if isinstance(one.image, Path)}
+    if output is not None and output.resolve() in read_files:
+        raise SettingsError(f"{output} is read, and would be replaced; name another file by --output")
 
 
 @contextmanager

@@ -26,7 +26,8 @@ def rehearse(project: Path, into: Path) -> Rehearsed:
         others = [source for source in listed(project) if source.name not in names and source.kind != "labels"]
         here = [source for source in others if raw_folder(project, source.name).is_dir()]
         for source in here:
-            _link(raw_folder(project, source.name).resolve(), into / "data/raw" / source.name)
+            place = project / "data/raw" / source.name  # its own name, also where a kill left its files beside it
+            _link(place.resolve(), into / "data/raw" / source.name)
         if own or here:
             write_list(into, [*own, *here])
     absent = tuple(source.name for source in others if source not in here)

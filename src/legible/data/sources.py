@@ -145,6 +145,7 @@ def add(
     with _locked_source(root, name):
         recover_folder(folder)
         if is_new and folder.resolve() != path.resolve():
+            _take_away_link(folder)
             _copy(path, folder)
         source = Source(name, kind, terms, counts, _sums(folder), is_open, options)
         with locked_list(root):
@@ -171,11 +172,17 @@ def locked_list(root: Path) -> Iterator[None]:
 
 
 @contextmanager
-def locked_labels(root: Path) -> Iterator[None]:
-    """Keep others from changing sources of labels, from when the former version is read until the next is listed."""
+def locked_labels(root: Path, name: str) -> Iterator[Path]:
+    """Keep others from changing sources of labels, from when the former version is read until the next is listed.
+
+    Yield the folder of one, after what a killed command left was finished: its files stay there until the next one.
+    """
+    _check_name(root, name, "labels")
     (root / "data").mkdir(parents=True, exist_ok=True)
+    folder = root / "data/raw" / name
     with lock_file(root / "data/.labels.lock"):
-        yield
+        recover_folder(folder)
+        yield folder
 
 
 def _unchanged(former: Source | None, folder: Path, path: Path) -> Mapping[str, int] | None:
@@ -235,6 +242,13 @@ def _check_apart(path: Path, folder: Path) -> None:
     """Raise DataError where one folder is inside the other: a copy would hold itself, or replace its own source."""
     if path in folder.parents or folder in path.parents:
         raise DataError(f"{path} and {folder} lie within each other; add a folder outside, or choose another --name")
+
+
+def _take_away_link(folder: Path) -> None:
+    """Delete a link to a source of another project, as `rehearse` makes them: its files are not to be replaced."""
+    place = folder.resolve()
+    if folder.is_symlink() and place.parent.name == "raw" and (place.parents[1] / "sources.json").is_file():
+        folder.unlink()
 
 
 def _copy(path: Path, folder: Path) -> None:

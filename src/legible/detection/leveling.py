@@ -25,6 +25,8 @@ NEARLY_ZERO = 5e-3
 """Errors of slopes below this weigh alike."""
 MIN_STEP, MAX_STEP = 0.5, 2.5
 """How far below a line the next one of its column begins, in line heights."""
+COMPARED = 128
+"""The lines that are compared with all lines at a time, in little memory."""
 
 
 def leveled(lines: Sequence[LineShape]) -> list[LineShape]:
@@ -65,22 +67,30 @@ def _unbent(lines: list[LineShape]) -> list[LineShape]:
 def _upright(lines: list[LineShape]) -> list[LineShape]:
     """Return the lines sheared so that the left edges of most columns are upright."""
     starts = np.array([line.middle[0] for line in lines])
-    left, _, right, _ = np.array([line.box for line in lines]).T
+    boxes = np.array([line.box for line in lines])
     heights = np.array([max(line.height, 1.0) for line in lines])
-    aside, down = np.moveaxis(starts[None, :] - starts[:, None], 2, 0)
-    shared = np.minimum(right[:, None], right) - np.maximum(left[:, None], left)
-    follows = (down > MIN_STEP * heights[:, None]) & (down < MAX_STEP * heights[:, None])
-    follows &= (shared > heights[:, None]) & (np.abs(aside) < MAX_SLOPE * down)
-    first = np.flatnonzero(follows.any(axis=1))
-    if first.size < MIN_LINES:
+    parts = (slice(first, first + COMPARED) for first in range(0, len(lines), COMPARED))
+    slopes = np.concatenate([_edge_slopes(part, starts, boxes, heights) for part in parts])
+    if slopes.size < MIN_LINES:
         return lines
-    second = np.where(follows, down, np.inf)[first].argmin(axis=1)
-    slopes = aside[first, second] / down[first, second]
     lean = np.median(slopes)
     if not _helps(slopes, np.full_like(slopes, lean)):
         return lines
     shear = np.array([[1, -lean, 0], [0, 1, 0], [0, 0, 1]])
     return [line.moved(shear) for line in lines]
+
+
+def _edge_slopes(part: slice, starts: PagePoints, boxes: Floats, heights: Floats) -> Floats:
+    """Return how far aside of some lines the next one of their column begins, for each pixel down; none without one."""
+    left, _, right, _ = boxes.T
+    high = heights[part, None]
+    aside, down = np.moveaxis(starts[None, :] - starts[part, None], 2, 0)
+    shared = np.minimum(right[part, None], right) - np.maximum(left[part, None], left)
+    follows = (down > MIN_STEP * high) & (down < MAX_STEP * high)
+    follows &= (shared > high) & (np.abs(aside) < MAX_SLOPE * down)
+    first = np.flatnonzero(follows.any(axis=1))
+    second = np.where(follows, down, np.inf)[first].argmin(axis=1)
+    return np.asarray(aside[first, second] / down[first, second])
 
 
 def _helps(slopes: Floats, found: Floats) -> bool:

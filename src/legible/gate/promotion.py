@@ -78,7 +78,7 @@ def _roll_back(folder: Path) -> Bundle:
     return made
 
 
-def _changing(folder: Path) -> AbstractContextManager[None]:
+def _changing(folder: Path) -> AbstractContextManager[int]:
     """Return the lock of a promotion or rollback. Raise LegibleError where another one is at it."""
     place = folder.resolve()
     busy = f"{folder}: another promotion or rollback is changing it; let it end, then look which bundle is there"

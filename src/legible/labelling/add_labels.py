@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from legible.data.options import SourceOptions
-from legible.data.sources import Source, add, locked_labels, raw_folder
+from legible.data.sources import Source, add, locked_labels
 from legible.labelling.label_source import LabelFolders, MadeLabels, make_labels
 from legible.labelling.labels import read_rows
 from legible.observations.corrections import read_corrections
@@ -32,9 +32,8 @@ def add_labels(
     label, or none whose image is still there.
     """
     told = told or Told()
-    former = raw_folder(root, told.name)
     texts = read_corrections(corrections) if corrections else {}
-    with locked_labels(root), tempfile.TemporaryDirectory() as scratch:
+    with locked_labels(root, told.name) as former, tempfile.TemporaryDirectory() as scratch:
         fresh = Path(scratch) / told.name
         made = make_labels(read_rows(labels), folders, former=former, out=fresh, corrections=texts)
         source = add(

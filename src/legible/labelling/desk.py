@@ -158,7 +158,10 @@ class LabelDesk:
         item = self.item(reading_id, labeller)
         if revision != item.revision:
             raise LabelRefusedError(409, f"{reading_id} was labelled meanwhile; look at it again")
-        seen, at = self._seen[reading_id], _after(item.label, at)
+        seen, book = self._seen[reading_id], self._book()
+        last = book.last.get(labeller, ())
+        for former in (item.label, book.labels.get((last[-1], labeller)) if last else None):
+            at = _after(former, at)
         label = Label(
             at, reading_id, labeller, verdict, text, item.drawn, seen.text, round(seen.confidence, 4), seen.bundle
         )

@@ -14,7 +14,7 @@ from legible.data.transcribed import INDEX
 from legible.errors import DataError
 from legible.files import replace_file, sha256_of
 from legible.labelling.label_source import read_index, write_index
-from legible.labelling.wanted import load_wanted, save_wanted
+from legible.labelling.wanted import changed_wanted, load_wanted
 from legible.observations.forget import Unreached, forget_images, forget_rows
 from legible.observations.forget_stored import forget_stored
 from legible.observations.layout import READING_ID, time_of
@@ -114,9 +114,9 @@ def sources_of_labels(root: Path) -> list[str]:
 
 
 def _forget_wanted(labels: Path, readings: Collection[str]) -> None:
-    wanted = load_wanted(labels)
-    if not wanted.isdisjoint(readings):
-        save_wanted(labels, wanted.difference(readings))
+    if not load_wanted(labels).isdisjoint(readings):
+        with changed_wanted(labels) as wanted:
+            wanted.difference_update(readings)
 
 
 def _forget_queue(folder: Path, readings: Collection[str], unreached: Unreached) -> int:
@@ -164,14 +164,13 @@ def _forget_samples(root: Path, readings: Collection[str], unreached: Unreached)
         names = sources_of_labels(root)
     gone = 0
     for name in names:
-        with unreached.noting(raw_folder(root, name)), locked_labels(root):
-            gone += _forget_source(root, name, readings)
+        with unreached.noting(raw_folder(root, name)), locked_labels(root, name) as folder:
+            gone += _forget_source(root, name, folder, readings)
     return gone
 
 
-def _forget_source(root: Path, name: str, readings: Collection[str]) -> int:
+def _forget_source(root: Path, name: str, folder: Path, readings: Collection[str]) -> int:
     """Take readings out of a source of labels; an image that no other reading showed goes with its last one."""
-    folder = raw_folder(root, name)
     rows = read_index(folder)
     kept = [replace(row, readings=tuple(one for one in row.readings if one not in readings)) for row in rows]
     if kept == rows and _is_as_listed(root, name):
@@ -192,7 +191,7 @@ def _forget_source(root: Path, name: str, readings: Collection[str]) -> int:
 def _is_as_listed(root: Path, name: str) -> bool:
     """Return whether the list knows the table as it is; a call that was cut off may have changed the table alone."""
     index = raw_folder(root, name) / INDEX
-    sums = next(source.sha256 for source in listed(root) if source.name == name)
+    sums = next((source.sha256 for source in listed(root) if source.name == name), {})
     return not index.is_file() or sums.get(INDEX) == sha256_of(index)
 
 

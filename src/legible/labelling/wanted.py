@@ -1,13 +1,25 @@
 """The readings that are to be labelled first: `wanted.json` beside the labels, written by `legible respond`."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from legible.errors import DataError
 from legible.files import JsonFormat
+from legible.locks import lock_file
 
 FORMAT = JsonFormat("list of wanted labels", 1, "run legible respond queue again", DataError)
 FILE = "wanted.json"
+
+
+@contextmanager
+def changed_wanted(labels: Path) -> Iterator[set[str]]:
+    """Yield the reading ids to change, and write them when the block ends; whoever else changes them waits."""
+    labels.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with lock_file(labels / f".{FILE}.lock"):
+        wanted = set(load_wanted(labels))
+        yield wanted
+        save_wanted(labels, wanted)
 
 
 def save_wanted(labels: Path, readings: Iterable[str]) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from legible.drift.hour_format import reference_digest
 from legible.drift.hourly import HourSummary
 from legible.drift.summary import chunks
 from legible.errors import DataError
@@ -44,8 +45,8 @@ def compact(
     observations: Path | str, standard: Standard, summaries: str, *, at: float, since: float = -math.inf
 ) -> CompactReport:
     """Summarise each hour of observations that is over."""
-    window = CountedWindow.empty(standard)
-    compaction = _Compaction(standard, window, _places(summaries, standard, window))
+    window, places = _opened(summaries, standard)
+    compaction = _Compaction(standard, window, places)
     hours = reversed(list(hours_newest_first(observations, since=since)))
     for files in tqdm(list(hours), desc="compact", unit="hour", file=sys.stderr, delay=2):
         if not files.hour:
@@ -104,10 +105,10 @@ def check_summaries(summaries: str, standard: Standard, *, at: float, selection:
     """Decide by summaries as `check` does by rows: on whole hours from a time on, of all channels or of one."""
     if math.isfinite(selection.since) and selection.since % HOUR_SECONDS:
         raise DataError("summaries are by the hour (UTC); give --since a full hour, or judge the observations")
-    window, left_out = CountedWindow.empty(standard), Counter[str]()
+    (window, places), left_out = _opened(summaries, standard), Counter[str]()
     chosen = until(at, selection, standard)
     sides = (window.by_bundle, window.by_baseline)
-    for place, whole in zip(_places(summaries, standard, window), sides, strict=False):
+    for place, whole in zip(places, sides, strict=False):
         place.check_there()
         for summary in place.load(list(_within(place.hours(), chosen))):
             summary.merge_into(whole, channel=selection.channel)
@@ -120,12 +121,27 @@ def _within(hours: Iterable[str], selection: Selection) -> Iterator[str]:
     return (one for one in hours if earliest <= one <= hour(selection.until))
 
 
-def _places(summaries: str, standard: Standard, window: CountedWindow) -> list[HourSummaries]:
-    """Return the summaries by the bundle's reference, and where there is a baseline, by its."""
-    places = [HourSummaries.of(summaries, standard.bundle, window.by_bundle.reference)]
-    if standard.baseline and window.baseline:
-        places.append(HourSummaries.of(summaries, standard.baseline, window.by_baseline.reference))
-    return places
+def _opened(summaries: str, standard: Standard) -> tuple[CountedWindow, list[HourSummaries]]:
+    """Return an empty window, and the summaries by the references that it counts by.
+
+    Raise DataError where one was written anew meanwhile: what is counted by one would be stored as the other's.
+    """
+    folders = [folder for folder in (standard.bundle, standard.baseline) if folder]
+    before = [_digest(folder) for folder in folders]
+    window = CountedWindow.empty(standard)
+    whole = (window.by_bundle.reference, window.by_baseline.reference)
+    places = [HourSummaries.of(summaries, folder, own) for folder, own in zip(folders, whole, strict=False)]
+    if [place.digest for place in places] != before:
+        raise DataError(f"{folders[-1]}: its reference was written anew meanwhile; run again")
+    return window, places
+
+
+def _digest(folder: Path) -> str:
+    """Return the digest of a folder's reference; none where it cannot be read, which whoever opens it says."""
+    try:
+        return reference_digest(folder)
+    except OSError:
+        return ""
 
 
 def _counted(place: HourSummaries, name: str) -> dict[str, int]:

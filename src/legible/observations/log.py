@@ -105,7 +105,7 @@ class RowLog:
         for name, rows in by_hour.items():
             try:
                 self._append(name, rows)
-            except OSError:
+            except (OSError, ValueError):  # a full disk, or half a character in a text: the thread goes on
                 self.failed += len(rows)
                 self._on_lost(len(rows))
 

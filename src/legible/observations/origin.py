@@ -11,8 +11,11 @@ KEY_BYTES = 32
 
 
 def digest(value: str, key: bytes) -> str:
-    """Return sixteen hexadecimal digits for a name, the same for the same name; none for an empty one."""
-    return blake2b(value.encode(), key=key[:64], digest_size=8).hexdigest() if value else ""
+    """Return sixteen hexadecimal digits for a name, the same for the same name; none for an empty one.
+
+    A name of a file may hold bytes that are no UTF-8.
+    """
+    return blake2b(value.encode(errors="surrogatepass"), key=key[:64], digest_size=8).hexdigest() if value else ""
 
 
 def shared_key(folder: Path) -> bytes:

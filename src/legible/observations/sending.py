@@ -26,6 +26,8 @@ BATCH_ROWS = 5000
 """A batch is sent as soon as it has this many rows."""
 FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 1.0, 60.0
 """The pause after a batch that failed; each that follows is twice as long, up to the second."""
+MAX_DOUBLINGS = 30
+"""No pause is doubled more often: after a day of failures the factor would be more than a float holds."""
 TIMEOUT_SECONDS = 30.0
 """The time in which a collector has to answer."""
 LOGS_PATH = "/v1/logs"
@@ -209,7 +211,8 @@ class BatchSender:
     def _pause_seconds(self) -> float:
         if self._closing:
             return self._first_pause_seconds
-        return float(min(self._first_pause_seconds * 2 ** (self._failures - 1), MAX_PAUSE_SECONDS))
+        doublings = min(self._failures - 1, MAX_DOUBLINGS)
+        return float(min(self._first_pause_seconds * 2**doublings, MAX_PAUSE_SECONDS))
 
     def _is_done(self, batch: Sequence[Observation], number: int) -> bool:
         """Send a batch; tell whether it is there, or can never be: then it is lost."""

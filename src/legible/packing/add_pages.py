@@ -6,7 +6,7 @@ from pathlib import Path
 
 from legible.config import Params
 from legible.errors import BundleError
-from legible.files import replace_folder, sha256_of, write_text
+from legible.files import recover_folder, replace_folder, sha256_of, write_text
 from legible.packing.card import pages_section
 from legible.packing.pack import PAGE_PARTS, check_size
 from legible.recognition.bundle import CARD, FORMAT, MANIFEST, load_bundle
@@ -29,6 +29,7 @@ def add_pages(params: Params, *, root: Path) -> None:
         raise BundleError(
             f"cannot add pages without {', '.join(missing)}; run legible detector and the stages after it"
         )
+    recover_folder(root / "models/bundle")
     bundle = load_bundle(root / "models/bundle")
     with replace_folder(root / "models/bundle") as fresh:
         for name in bundle.manifest.files:

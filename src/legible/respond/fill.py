@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from legible.labelling.wanted import load_wanted, save_wanted
+from legible.labelling.wanted import changed_wanted
 from legible.observations.image_log import kept_images
 from legible.observations.lookup import find_row
 from legible.respond.watch import EVERY_CHANNEL, Alarm
@@ -14,25 +14,25 @@ def fill_queue(found: list[Alarm], *, images: Path, observations: Path, labels: 
     """Ask for labels of up to `most` kept images of each alarm's channel, and return how many are asked for in all.
 
     They are drawn by the digest of their ids, so that a second call asks for the same, and new images can come in. What
-    was asked for before stays.
+    was asked for before stays, and what is forgotten meanwhile stays away.
     """
-    wanted = set(load_wanted(labels))
+    chosen: list[Path] = []
     for alarm in found:
-        ranked = sorted(_of_channel(alarm.channel, images, observations), key=_digest)
-        wanted.update(ranked[:most])
-    save_wanted(labels, wanted)
-    return len(wanted)
+        chosen += sorted(_of_channel(alarm.channel, images, observations), key=_digest)[:most]
+    with changed_wanted(labels) as wanted:
+        wanted.update(path.stem for path in chosen if path.exists())
+        return len(wanted)
 
 
-def _of_channel(channel: str, images: Path, observations: Path) -> Iterator[str]:
+def _of_channel(channel: str, images: Path, observations: Path) -> Iterator[Path]:
     for path in kept_images(images):
         if channel == EVERY_CHANNEL:
-            yield path.stem
+            yield path
         else:
             row = find_row(observations, path.stem)
             if row is not None and row.channel == channel:
-                yield path.stem
+                yield path
 
 
-def _digest(reading: str) -> bytes:
-    return hashlib.sha256(f"wanted/{reading}".encode()).digest()
+def _digest(path: Path) -> bytes:
+    return hashlib.sha256(f"wanted/{path.stem}".encode()).digest()

@@ -11,6 +11,7 @@ from multiprocessing import get_context
 from typing import Any
 
 from legible.errors import LegibleError
+from legible.pool_processes import end_with_starter
 from legible.scale.blocks import ImageBlock
 from legible.scale.cluster import connect
 from legible.scale.plan import BulkJob
@@ -54,6 +55,7 @@ _own: list["LazyWorker"] = []
 
 
 def _open(job: BulkJob, output: str, bundle: str) -> None:
+    end_with_starter()
     _own[:] = [LazyWorker(job, output, bundle)]
 
 

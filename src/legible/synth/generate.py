@@ -20,6 +20,8 @@ from tqdm import tqdm
 import legible
 from legible.config import Params
 from legible.errors import DataError
+from legible.locks import lock_file
+from legible.pool_processes import end_with_starter
 from legible.synth.archive import Archive, Table
 from legible.synth.checks import Letters, check_asked, check_characters, check_texts, letters_of
 from legible.synth.determinism import draw_plainly, plain_numpy
@@ -45,13 +47,14 @@ def generate(params: Params, *, root: Path, processes: int = 1, draw: Draw | Non
 
     draw: who draws in place of processes of this machine; the samples are the same.
 
-    A run that was killed goes on where it was, if nothing that decides the samples has changed. Raise SettingsError
-    or DataError before anything is written where what is asked for cannot be drawn.
+    A run that was killed goes on where it was, if nothing that decides the samples has changed. Of two at once the
+    second waits for the first. Raise SettingsError or DataError before anything is written where what is asked for
+    cannot be drawn.
     """
     jobs = _checked_jobs(params, root=root)
     fingerprint = _fingerprint(params, jobs)
     target = root / "data/generated"
-    with _writing(target.parent):
+    with _writing(target.parent), _locked(target):
         if not _is_left(target, fingerprint):
             with nullcontext(draw) if draw else _processes(processes) as drawing:
                 _generate_all(jobs, target, fingerprint=fingerprint, draw=drawing)
@@ -78,12 +81,17 @@ def _checked_jobs(params: Params, *, root: Path) -> list[tuple[Job, int]]:
 @contextmanager
 def _processes(count: int) -> Iterator[Draw]:
     """Draw with fresh processes of this machine: a fork after OpenCV has threads hangs."""
-    with plain_numpy(), ProcessPoolExecutor(count, get_context("spawn"), initializer=draw_plainly) as pool:
+    with plain_numpy(), ProcessPoolExecutor(count, get_context("spawn"), initializer=_begin) as pool:
 
         def draw(job: Job, ranges: Sequence[tuple[int, int]]) -> Iterator[list[Drawn]]:
             return pool.map(draw_chunk, [job] * len(ranges), *zip(*ranges, strict=True))
 
         yield draw
+
+
+def _begin() -> None:
+    draw_plainly()
+    end_with_starter()
 
 
 def _generate_all(jobs: Sequence[tuple[Job, int]], target: Path, *, fingerprint: str, draw: Draw) -> None:
@@ -96,6 +104,14 @@ def _generate_all(jobs: Sequence[tuple[Job, int]], target: Path, *, fingerprint:
     if target.exists():
         shutil.rmtree(target)
     fresh.rename(target)
+
+
+@contextmanager
+def _locked(target: Path) -> Iterator[None]:
+    """Wait for another run that draws for the same folder: two would append to the same archives."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with lock_file(target.with_name(f".{target.name}.lock")):
+        yield
 
 
 @contextmanager

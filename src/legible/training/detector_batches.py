@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from legible.pool_processes import end_with_starter
 from legible.synth.pages.draw import draw_page
 from legible.synth.pages.materials import Materials
 from legible.training.detector_pieces import TrainingPiece, cut_piece
@@ -122,6 +123,7 @@ _here: list[PieceSource] = []
 
 def _begin(source: PieceSource) -> None:
     cv2.setNumThreads(1)
+    end_with_starter()
     _here.append(source)
 
 

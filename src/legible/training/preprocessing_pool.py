@@ -3,15 +3,14 @@
 The examples depend on the seed, the epoch and the position in the plan alone, never on the number of workers.
 """
 
-import os
 import tempfile
-import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from legible.data.dataset import Sample
+from legible.pool_processes import end_with_starter
 from legible.training.batches import Example, PreprocessingConfig, prepare_sample
 
 CHUNK = 32
@@ -126,16 +126,8 @@ _reach: list[tuple[Opened, PreprocessingConfig]] = []
 
 def _open(stored: Stored, preprocessing: PreprocessingConfig) -> None:
     cv2.setNumThreads(1)
-    threading.Thread(target=_end_with_the_training, args=(stored.path,), daemon=True).start()
+    end_with_starter(partial(stored.path.unlink, missing_ok=True))
     _reach[:] = [(stored.opened(), preprocessing)]
-
-
-def _end_with_the_training(images: Path) -> None:
-    """End this worker when the training was killed, and delete its images: else it would wait for work for ever."""
-    if (training := parent_process()) is not None:
-        training.join()
-    images.unlink(missing_ok=True)
-    os._exit(1)
 
 
 def _prepare_chunk(numbers: npt.NDArray[np.int64], epoch: int, start: int) -> list[Example]:
