@@ -127,6 +127,7 @@ def test_an_earlier_reading_goes_along(run: Callable[..., None]) -> None:
         ("corners=1,2,3", "eight numbers"),
         ("corners=1,2,3,4,5,6,7,nan", "eight numbers"),
         ("lexicon=english", "unknown option"),
+        ("format=text&format=pdf", "format is sent more than once"),
     ],
 )
 def test_wrong_options_are_named(run: Callable[..., None], query: str, said: str) -> None:
