@@ -1,5 +1,6 @@
 """The client: what it sends, when it tries again, and what it makes of answers."""
 
+import gzip
 import json
 import math
 import time
@@ -176,6 +177,25 @@ def test_an_answer_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> N
 
     with pytest.raises(ServiceError, match=r"bad_answer: .*more than 10000 bytes"):
         client(lambda _: httpx.Response(200, content=endless())).read(b"x")
+
+
+@pytest.mark.usefixtures("pauses")
+def test_a_compressed_answer_is_never_unpacked() -> None:
+    """One of 2,600 bytes, packed twice, took 3 GB before its bytes were counted."""
+    packed = gzip.compress(gzip.compress(json.dumps(READING).encode()))
+
+    def answer(status: int) -> httpx.Response:
+        return httpx.Response(status, stream=httpx.ByteStream(packed), headers={"Content-Encoding": "gzip, gzip"})
+
+    with pytest.raises(ServiceError, match=r"bad_answer: .*compressed"):
+        client(lambda _: answer(200)).read(b"x")
+    answers = iter([answer(503), httpx.Response(200, json=READING)])
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        assert request.headers["accept-encoding"] == "identity"
+        return next(answers)
+
+    assert client(handle).read(b"x") == ANSWER
 
 
 def test_an_answer_that_drips_is_given_up_after_the_time() -> None:

@@ -233,6 +233,14 @@ def test_a_body_that_drips_after_its_answer_ends_the_connection() -> None:
     assert time.monotonic() - started < 2
 
 
+def test_a_head_of_many_headers_is_refused_while_it_arrives() -> None:
+    """4,650 headers of 7 bytes took 800 KB of memory, and 1,800 such heads, none of them complete, 1.4 GB."""
+    head = b"POST /read HTTP/1.1\r\n" + b"ab:cd\r\n" * (LIMITS.max_headers + 2)
+    assert status_and_code(exchanged(head)) == (431, "too_large")
+    allowed = POST + b"ab:cd\r\n" * (LIMITS.max_headers - 3) + LAST + b"\r\nabc"
+    assert exchanged(allowed).startswith(b"HTTP/1.1 200 OK")
+
+
 def test_requests_that_queue_up_on_a_connection_are_limited() -> None:
     assert statuses(exchanged((POST + b"\r\nabc") * 100))[:16].count(200) < 20
 
@@ -400,6 +408,56 @@ def test_bodies_that_wait_on_their_connections_are_bounded_together_and_let_go()
     assert found[-1] == 0
 
 
+def test_heads_that_wait_on_their_connections_are_bounded_too() -> None:
+    async def run() -> tuple[int, int]:
+        limits = ConnectionLimits(max_waiting_bytes=100_000)
+        shared = Connections(limits)
+
+        async def slow(_: Request) -> PlainTextResponse:
+            await asyncio.sleep(0.2)
+            return PlainTextResponse("")
+
+        async with running(limits=limits, busy=slow, connections=shared) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            request = b"GET /busy HTTP/1.1\r\nHost: x\r\nX-A: " + b"a" * 10_000 + b"\r\n\r\n"
+            writer.write(request * limits.max_pipelined)
+            received = b""
+            with contextlib.suppress(ConnectionError):
+                received = await asyncio.wait_for(reader.read(), 5)
+            writer.close()
+            await asyncio.sleep(0.1)
+            return received.count(b"HTTP/1.1 200"), shared.waiting_bytes
+
+    assert asyncio.run(run()) == (0, 0)
+
+
+def test_who_always_has_a_request_that_waits_is_not_hung_up_on() -> None:
+    """Bodies that were read long ago were counted as waiting, until a moment at which nothing waited."""
+    body, count = 20_000, 20
+    request = b"GET /busy HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % body + b"x" * body
+
+    async def slow(asked: Request) -> PlainTextResponse:
+        await asyncio.sleep(0.02)
+        return await echo_length(asked)
+
+    async def run() -> tuple[int, int]:
+        shared = Connections(ConnectionLimits(max_waiting_bytes=5 * body))
+        async with running(busy=slow, connections=shared) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(request * 3)
+            answered = 0
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+                while answered < count:
+                    await reader.readuntil(b"\r\n\r\n%d" % body)
+                    answered += 1
+                    writer.write(request)
+            writer.transport.abort()
+            await asyncio.sleep(0.1)
+            return answered, shared.waiting_bytes
+
+    assert asyncio.run(run()) == (count, 0)
+
+
 @pytest.mark.parametrize("who", ["caller", "service"])
 def test_where_a_connection_ends_with_several_requests_none_of_them_is_a_fault(
     who: str, caplog: pytest.LogCaptureFixture
@@ -496,6 +554,33 @@ def test_of_those_that_come_at_the_same_moment_no_more_are_let_in_than_there_are
             return answers
 
     assert sorted(statuses(b"".join(asyncio.run(run())))) == [200, 200, 429, 429, 429]
+
+
+def test_requests_that_are_refused_keep_no_new_caller_out() -> None:
+    """A caller sends thousands of them at once, whose refusals took their turn before anything else."""
+    counted: list[str] = []
+    refused = admission(Slots(0), counted=counted)
+
+    async def run() -> bytes:
+        async with running(refused) as port:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"POST /read HTTP/1.1\r\n\r\n" * 8000)
+            received = b""
+            with contextlib.suppress(ConnectionError):
+                while part := await asyncio.wait_for(reader.read(65_536), 5):
+                    received += part
+            writer.transport.abort()
+            return received
+
+    answer = asyncio.run(run())
+    assert len(counted) == LIMITS.max_pipelined
+    assert statuses(answer)[-1] in (429, 431)
+
+
+def test_who_is_refused_more_than_once_at_a_time_reads_all_of_it_and_may_ask_again() -> None:
+    some = READ + b"\r\nabc"
+    answer = exchanged(some * 10, some * 10, POST + LAST + b"\r\nabc", admission=admission(Slots(0)))
+    assert statuses(answer) == [429] * 20 + [200]
 
 
 @pytest.mark.parametrize("odd", [LAST, b"Origin: https://example.org\r\n" + LAST])

@@ -120,6 +120,8 @@ def test_a_caller_without_a_key_is_told_no_names_of_models(
     keys: tuple[str, ...], folders: dict[str, Path], tmp_path: Path
 ) -> None:
     async def call(client: httpx.AsyncClient) -> list[httpx.Response]:
+        repeated = await client.get("/card?model=default&model=default")
+        assert (repeated.status_code, repeated.json()["error"]["code"]) == (400, "bad_request")
         return [await client.get("/card?model=nobody"), await client.post("/models/nobody/reload")]
 
     own = settings_for({"english": folders["english"]}, tmp_path, keys=keys, reload_keys=(entry("ops", KEY),))

@@ -127,6 +127,7 @@ def test_an_earlier_reading_goes_along(run: Callable[..., None]) -> None:
         ("corners=1,2,3", "eight numbers"),
         ("corners=1,2,3,4,5,6,7,nan", "eight numbers"),
         ("lexicon=english", "unknown option"),
+        ("format=text&format=pdf", "format is sent more than once"),
     ],
 )
 def test_wrong_options_are_named(run: Callable[..., None], query: str, said: str) -> None:
@@ -138,14 +139,31 @@ def test_wrong_options_are_named(run: Callable[..., None], query: str, said: str
     run(act)
 
 
+def without_detector(bundle: Path, folder: Path) -> Path:
+    shutil.copytree(bundle, folder, ignore=shutil.ignore_patterns(DETECTOR))
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"].pop(DETECTOR, None)
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    return folder
+
+
+def test_a_canary_without_a_detector_leaves_pages_to_the_default(
+    run: Callable[..., None], bundle_folder: Path, tmp_path: Path
+) -> None:
+    without = without_detector(bundle_folder, tmp_path / "without")
+
+    async def act(client: httpx.AsyncClient, _: PageApi) -> None:
+        assert (await client.post("/read_page", **sent())).status_code == 200
+        assert code(await client.post("/read_page?model=next", **sent())) == (404, "no_detector")
+
+    bundles = (f"english={bundle_folder}", f"next={without}")
+    run(act, detector="", bundles=bundles, candidate="next", canary=1.0)
+
+
 def test_a_bundle_without_a_detector_reads_no_pages_and_says_so(
     run: Callable[..., None], bundle_folder: Path, tmp_path: Path
 ) -> None:
-    without = tmp_path / "without"
-    shutil.copytree(bundle_folder, without, ignore=shutil.ignore_patterns(DETECTOR))
-    manifest = json.loads((without / "manifest.json").read_text())
-    manifest["files"].pop(DETECTOR, None)
-    (without / "manifest.json").write_text(json.dumps(manifest))
+    without = without_detector(bundle_folder, tmp_path / "without")
 
     async def act(client: httpx.AsyncClient, _: PageApi) -> None:
         answer = await client.post("/read_page", **sent())

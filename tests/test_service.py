@@ -139,6 +139,8 @@ def test_a_hostile_upload_is_answered_and_the_next_image_is_read(
         ({"files": {"image": b"x"}, "params": {"alternatives": "1.5"}}, 400, "bad_request"),
         ({"files": {"image": b"x"}, "params": {"accept": "often"}}, 400, "bad_request"),
         ({"files": {"image": b"x"}, "params": {"statistics": "all"}}, 400, "bad_request"),
+        ({"files": {"image": b"x"}, "params": [("accept", "0.5"), ("accept", "0.9")]}, 400, "bad_request"),  # which?
+        ({"files": {"image": b"x"}, "params": [("model", ""), ("model", "default")]}, 400, "bad_request"),
     ],
 )
 def test_a_wrong_request_is_a_documented_error(

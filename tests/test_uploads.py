@@ -46,6 +46,19 @@ def test_images_and_channel_are_taken() -> None:
     assert answer.json() == {"sizes": [3, 2], "fields": {"channel": "mobile"}}
 
 
+def test_a_field_that_is_sent_twice_is_refused() -> None:
+    answer = post(files=[("image", b"abc")], data={"sender": ["me", "you"]})
+    assert answer.status_code == 400
+    assert "sender is sent more than once" in answer.json()["message"]
+
+
+@pytest.mark.parametrize("option", ["model", "lexicon", "format"])
+def test_an_option_as_a_field_is_refused_and_not_passed_over(option: str) -> None:
+    answer = post(files=[("image", b"abc")], data={option: "other"})
+    assert answer.status_code == 400
+    assert f"send it in the address: ?{option}=" in answer.json()["message"]
+
+
 def test_a_part_without_a_file_name_is_told_to_have_one() -> None:
     answer = post(**form('name="image"'))
     assert answer.status_code == 400

@@ -77,7 +77,9 @@ class Client:
         timeout_seconds: float = 60.0,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        headers = {"Accept-Encoding": "identity"}  # a compressed answer has no bound until it is unpacked
+        if key:
+            headers["Authorization"] = f"Bearer {key}"
         self._http = httpx.Client(base_url=address, headers=headers, timeout=timeout_seconds, transport=transport)
         self._timeout_seconds = timeout_seconds
         self._tries = tries
@@ -192,7 +194,10 @@ class Client:
         until = time.monotonic() + self._timeout_seconds
         with self._http.stream("POST", path, **request) as answer:
             content = bytearray()
-            for part in answer.iter_bytes():
+            is_compressed = answer.headers.get("content-encoding", "").strip().lower() not in ("", "identity")
+            if is_compressed and answer.is_success:
+                raise _bad_answer("it is compressed, and was asked for as it is")
+            for part in () if is_compressed else answer.iter_bytes():
                 content += part
                 if len(content) > MAX_ANSWER_BYTES:
                     raise _bad_answer(f"it has more than {MAX_ANSWER_BYTES} bytes")

@@ -27,6 +27,8 @@ class ConnectionLimits:
 
     max_overhead_bytes: int = 32_768
     """The most bytes of a message beside its body: address, headers, what frames chunks, trailers, stray lines."""
+    max_headers: int = 100
+    """The most headers of a request: each takes far more memory than it has bytes."""
     head_seconds: float = 10.0
     """The time from the first byte of a request to the end of its headers, and the time in which one must begin."""
     message_seconds: float = 25.0
@@ -37,10 +39,10 @@ class ConnectionLimits:
     max_unread_bytes: int = 200_000_000
     """The most bytes of all answers together that callers have not read; those who read least are hung up on."""
     max_waiting_bytes: int = 20_000_000
-    """The most bytes of the bodies of all requests that wait on their connections."""
+    """The most bytes of the heads and bodies of all requests that wait on their connections."""
     max_connections: int = 1000
     max_pipelined: int = 16
-    """The most requests that wait on one connection for the answer to an earlier one."""
+    """The most requests that wait on one connection for the answer to an earlier one, or are refused at once."""
 
 
 def limits_of(settings: ServiceSettings) -> ConnectionLimits:
@@ -171,7 +173,7 @@ class Connections:
         self.turns = Turns()
         """Those of requests that waited on their connection."""
         self.waiting_bytes = 0
-        """The bytes of the bodies of requests that wait on their connections."""
+        """The bytes of requests that wait on their connections."""
         self._by_phase: dict[ConnectionPhase, dict[LimitedConnection, None]] = {phase: {} for phase in ConnectionPhase}
         self._sweeping: asyncio.TimerHandle | None = None
         self._time = time.monotonic

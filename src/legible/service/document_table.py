@@ -4,6 +4,7 @@ The table is a file that all workers map into memory, so that a document whose i
 holds counts by hash, no names.
 """
 
+import logging
 import mmap
 import os
 from collections.abc import Sequence
@@ -17,7 +18,9 @@ import numpy.typing as npt
 from legible.observations.layout import HOUR_SECONDS
 from legible.recognition.named_bundles import DEFAULT
 from legible.service.internals.of_prometheus import locked
+from legible.service.mapped_files import fill_with_zeros
 
+log = logging.getLogger(__name__)
 FILE = "documents_{model}.bin"
 """A table for each model, named by it: rules compare the images of one model."""
 SLOTS, BUCKETS = 2, 65_536
@@ -39,9 +42,7 @@ class DocumentTable:
 
     def __init__(self, folder: Path | None, *, model: str = DEFAULT) -> None:
         self._folder = folder
-        self._cells = (
-            _mapped(folder / FILE.format(model=model)) if folder else np.zeros(HEADER + SLOTS * BUCKETS, np.uint32)
-        )
+        self._cells = _mapped(folder / FILE.format(model=model)) if folder else _in_memory()
         self._hours = self._cells[:HEADER]
         self._counts = self._cells[HEADER:].reshape(SLOTS, BUCKETS)
 
@@ -78,9 +79,18 @@ class DocumentTable:
         return slot
 
 
+def _in_memory() -> npt.NDArray[np.uint32]:
+    return np.zeros(HEADER + SLOTS * BUCKETS, np.uint32)
+
+
 def _mapped(path: Path) -> npt.NDArray[np.uint32]:
-    """Return the file's cells, shared with all who map it; a new file holds zeros."""
+    """Return the file's cells, shared with all who map it; cells of this process alone where the disk is full."""
     size = (HEADER + SLOTS * BUCKETS) * np.dtype(np.uint32).itemsize
-    with path.open("a+b") as file:
-        file.truncate(size)
+    try:
+        with locked(path.parent):
+            fill_with_zeros(path, size)
+    except OSError as error:
+        log.error("%s: %s; images of one document are counted by each worker alone", path.name, error.strerror)  # noqa: TRY400
+        return _in_memory()
+    with path.open("r+b") as file:
         return np.frombuffer(mmap.mmap(file.fileno(), size), np.uint32)

@@ -7,14 +7,18 @@ arrives.
 """
 
 from asyncio import BaseTransport, get_running_loop
+from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 from legible.service.admission import AdmissionControl
 from legible.service.connections import ByteBudget, ConnectionLimits, ConnectionPhase, Connections
 from legible.service.internals.of_uvicorn import OpenHttpProtocol, use_http_protocol
 from legible.service.refusals import count_error, error_bytes
+
+HEADER_BYTES = 100
+"""The memory that a header takes beside its text."""
 
 
 def install(admission: AdmissionControl, connections: Connections) -> None:
@@ -28,9 +32,11 @@ class LimitedHttpProtocol(OpenHttpProtocol):
     phase = ConnectionPhase.IDLE
     since = 0.0
     _is_refused = False
-    _is_too_large = False
+    _count_refused = 0
+    """The requests that were refused since data last arrived."""
+    _too_large = ""
+    """What is too large, once something is."""
     _waits_for_turn = False
-    _waiting_bytes = 0
     _stalled_since: float | None = None
     _unread_then = 0
 
@@ -47,6 +53,8 @@ class LimitedHttpProtocol(OpenHttpProtocol):
         self._limits = self._all.limits
         self._budget = ByteBudget(self._limits.max_overhead_bytes)
         self._framework = self.app
+        self._waiting_bytes = deque[int]()
+        """The bytes of each request that waits on this connection."""
 
     # what the transport says
 
@@ -66,7 +74,10 @@ class LimitedHttpProtocol(OpenHttpProtocol):
         self._budget.receive(len(data))
         if self.phase is ConnectionPhase.IDLE:
             self._all.enter(self, ConnectionPhase.HEAD)
+        self._count_refused = 0
         super().data_received(data)
+        if self._count_refused > 1 and not self.is_answering:
+            self._read_on_in_turn()
         if self._budget.is_exceeded:
             self._end_too_large()
         if self._is_refused:
@@ -90,24 +101,33 @@ class LimitedHttpProtocol(OpenHttpProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self.phase is ConnectionPhase.HEAD:  # trailers are not kept
+            if len(self.headers) >= self._limits.max_headers:
+                self._stop(f"the request has more than {self._limits.max_headers} headers")
             super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-        if size > self._budget.limit or self.count_waiting >= self._limits.max_pipelined:
-            self._is_too_large = True
-            raise ValueError(size)  # the parser stops, and has `send_400_response` answer
+        if size > self._budget.limit:
+            self._stop(self._too_many_bytes)
+        if max(self.count_waiting, self._count_refused) >= self._limits.max_pipelined:
+            self._stop(f"more than {self._limits.max_pipelined} requests were sent ahead of their answers")
         self._all.enter(self, ConnectionPhase.BODY)
         self._is_refused = self._enters() and self._refuses()
-        if not self._is_refused:
-            super().on_headers_complete()
+        if self._is_refused:
+            self._count_refused += 1
+            return
+        waiting = self.count_waiting
+        super().on_headers_complete()
+        if self.count_waiting > waiting:
+            self._waiting_bytes.append(0)
+            self._hold_waiting(size + HEADER_BYTES * len(self.headers))
 
     def on_chunk_header(self) -> None:
         self._budget.is_chunk()
 
     def on_body(self, body: bytes) -> None:
         self._budget.is_body(len(body))
-        if self.count_waiting or self._waits_for_turn:
+        if self._waiting_bytes:
             self._hold_waiting(len(body))
         if not self._is_refused and not self.transport.is_closing():
             super().on_body(body)
@@ -134,15 +154,15 @@ class LimitedHttpProtocol(OpenHttpProtocol):
 
     def _begin_turn(self, start: Callable[[], None]) -> None:
         self._waits_for_turn = False
-        if not self.count_waiting:
-            self._let_go_of_waiting()
+        if self._waiting_bytes:
+            self._all.waiting_bytes -= self._waiting_bytes.popleft()
         if self.phase is ConnectionPhase.TURN:
             self._all.enter(self, ConnectionPhase.NOTHING)
         start()
 
     def send_400_response(self, msg: str) -> None:
         """Answer what the parser refuses; the connection ends with it."""
-        if self._is_too_large:
+        if self._too_large:
             self._end_too_large()
         else:
             self._end(400, "bad_request", msg)
@@ -182,16 +202,35 @@ class LimitedHttpProtocol(OpenHttpProtocol):
         self.transport.abort()
 
     def _hold_waiting(self, count: int) -> None:
-        """Count bytes of a body that nothing reads yet, and hang up where all connections hold too many of them."""
-        self._waiting_bytes += count
+        """Count bytes of the last request, which waits, and hang up where all connections hold too many of them."""
+        self._waiting_bytes[-1] += count
         self._all.waiting_bytes += count
         if self._all.waiting_bytes > self._limits.max_waiting_bytes:
             count_error("busy")
             self.hang_up()
 
     def _let_go_of_waiting(self) -> None:
-        self._all.waiting_bytes -= self._waiting_bytes
-        self._waiting_bytes = 0
+        self._all.waiting_bytes -= sum(self._waiting_bytes)
+        self._waiting_bytes.clear()
+
+    def _read_on_in_turn(self) -> None:
+        """Read no more before others had their turn: this connection sends what is refused faster than it is read."""
+        if not self.transport.is_closing():
+            self.flow.pause_reading()
+            self._all.turns.take(self._read_on)
+
+    def _read_on(self) -> None:
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+
+    @property
+    def _too_many_bytes(self) -> str:
+        return f"the request has more than {self._budget.limit} bytes beside its body"
+
+    def _stop(self, reason: str) -> NoReturn:
+        """Have the parser stop, and `send_400_response` say why."""
+        self._too_large = reason
+        raise ValueError(reason)
 
     def _phase_between_messages(self) -> ConnectionPhase:
         if not self.is_answering or self._is_refused:
@@ -234,7 +273,7 @@ class LimitedHttpProtocol(OpenHttpProtocol):
 
         It cannot be taken for the answer to another request, as none can begin before this one has ended.
         """
-        message = f"the request has more than {self._budget.limit} bytes beside its body"
+        message = self._too_large or self._too_many_bytes
         is_between_answers = not self.is_answering and not self.count_waiting
         self._end(431, "too_large", message, may_answer=is_between_answers or self._may_still_answer())
 

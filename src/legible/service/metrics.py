@@ -21,7 +21,7 @@ from prometheus_client import (
 )
 
 from legible.drift.reference import Reference
-from legible.service.internals.of_prometheus import ManyHistogram, fold_dead_workers, locked
+from legible.service.internals.of_prometheus import ManyHistogram, fold_dead_workers, locked, use_allocated_files
 
 SECONDS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 TENTHS = tuple(i / 10 for i in range(1, 10))
@@ -36,6 +36,7 @@ REASONS = ("not_an_image", "damaged_image", "too_large", "unsupported_format", "
            "internal", "bundle_refused", "bundle_replaced")  # fmt: skip
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
+use_allocated_files()
 
 readings = Counter("legible_readings_total", "Images read.", ["channel", "model"])
 errors = Counter("legible_errors_total", "Images or requests refused.", ["reason"])

@@ -14,6 +14,7 @@ from legible.service.answers import ModelsAnswer, ServedModelAnswer
 from legible.service.api import Api
 from legible.service.refusals import count_error, error_response
 from legible.service.reload_board import AnnouncementError
+from legible.service.requests import refuse_repeated
 
 FIGURES = "evaluation.json"
 log = logging.getLogger(__name__)
@@ -33,6 +34,7 @@ class ModelApi:
 
     async def card(self, request: Request) -> Response:
         """Answer a model card, to everybody; the names of the models are for those who may ask for the list."""
+        refuse_repeated([option for option, _ in request.query_params.multi_items()], what="the option")
         try:
             model = await self._api.model_of(request)
         except HTTPException as error:

@@ -50,11 +50,13 @@ class PageApi:
     @property
     def is_available(self) -> bool:
         """Whether the default model reads pages."""
-        return bool(self._settings.detector) or self._api.worker.bundle.has_detector
+        return self._reads_pages(self._api.default)
 
     async def read_page(self, request: Request) -> Response:
         options = document_options(request, self._settings)
         model = await self._api.model_of(request)
+        if not request.query_params.get("model") and not self._reads_pages(model):
+            model = self._api.default  # a canary without a detector reads no pages
         try:
             process = self._opened(model)
         except BundleError as error:
@@ -80,6 +82,9 @@ class PageApi:
             process.close()
         if self._telemetry is not None:
             self._telemetry.close()
+
+    def _reads_pages(self, model: ServedModel) -> bool:
+        return bool(self._settings.detector) or model.worker.bundle.has_detector
 
     async def _read(self, process: PageProcess, options: DocumentOptions, document: bytes, reading: bytes) -> PageReply:
         job = PageJob(

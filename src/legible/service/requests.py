@@ -2,11 +2,13 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
@@ -49,10 +51,7 @@ FLAGS = ("plain", "statistics")
 
 def read_options(request: Request, settings: ServiceSettings, *, lexicons: Sequence[str]) -> ReadOptions:
     """Return the options; raises BadRequestError for one that is unknown or out of its range."""
-    query = request.query_params
-    unknown = sorted(set(query) - set(QUERY))
-    if unknown:
-        raise BadRequestError(f"unknown option {', '.join(unknown)}; known: {', '.join(QUERY)}")
+    query = _query(request, QUERY)
     for name in FLAGS:
         if query.get(name, "0") not in ("0", "1"):
             raise BadRequestError(f"{name} is {query[name]!r}; it needs 1 or 0")
@@ -86,10 +85,7 @@ DOCUMENT_QUERY = ("accept", "corners", "format", "model", "pictures")
 
 def document_options(request: Request, settings: ServiceSettings) -> DocumentOptions:
     """Return the options; raises BadRequestError for one that is unknown or out of its range."""
-    query = request.query_params
-    unknown = sorted(set(query) - set(DOCUMENT_QUERY))
-    if unknown:
-        raise BadRequestError(f"unknown option {', '.join(unknown)}; known: {', '.join(DOCUMENT_QUERY)}")
+    query = _query(request, DOCUMENT_QUERY)
     if query.get("pictures", "0") not in ("0", "1"):
         raise BadRequestError(f"pictures is {query['pictures']!r}; it needs 1 or 0")
     form = query.get("format", "json")
@@ -98,6 +94,23 @@ def document_options(request: Request, settings: ServiceSettings) -> DocumentOpt
     accept = _number(query.get("accept"), "accept", default=float(settings.accept), maximum=1.0)
     corners = _corners(query.get("corners", ""))
     return DocumentOptions(PageFormat(form), accept, pictures=query.get("pictures") == "1", corners=corners)
+
+
+def _query(request: Request, known: Sequence[str]) -> QueryParams:
+    """Return the query. Raise BadRequestError for an option that is unknown, or sent more than once."""
+    query = request.query_params
+    unknown = sorted(set(query) - set(known))
+    if unknown:
+        raise BadRequestError(f"unknown option {', '.join(unknown)}; known: {', '.join(known)}")
+    refuse_repeated([name for name, _ in query.multi_items()], what="the option")
+    return query
+
+
+def refuse_repeated(names: Sequence[str], *, what: str) -> None:
+    """Raise BadRequestError for a name that is there more than once: which of its values is meant is not known."""
+    repeated = sorted(name for name, count in Counter(names).items() if count > 1)
+    if repeated:
+        raise BadRequestError(f"{what} {', '.join(repeated)[:80]} is sent more than once; send it once")
 
 
 def _corners(said: str) -> tuple[tuple[float, float], ...]:

@@ -8,7 +8,7 @@ from starlette.datastructures import FormData, Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from legible.service.requests import BadRequestError
+from legible.service.requests import DOCUMENT_QUERY, QUERY, BadRequestError, refuse_repeated
 
 MAX_FIELDS = 8
 MAX_FIELD_BYTES = 1000
@@ -44,6 +44,7 @@ async def uploaded_form(request: Request, *, field: str, max_images: int, others
     """
     form = await _form(request, field=field, max_files=max_images + len(others) + 1)
     try:
+        _check_names([name for name, _ in form.multi_items() if name != field])
         texts = {name: value for name, value in form.items() if isinstance(value, str)}
         images = await image_bytes(form, field=field, max_images=max_images)
         files = {name: value for name in others if isinstance(value := form.get(name), UploadFile)}
@@ -78,6 +79,14 @@ async def _form(request: Request, *, field: str, max_files: int) -> FormData:
             message = f"a field is longer than {MAX_FIELD_BYTES} bytes, and has no file name; {_as_file(field)}"
             raise BadRequestError(message) from error
         raise BadRequestError(error.message) from error
+
+
+def _check_names(names: Sequence[str]) -> None:
+    """Raise BadRequestError for a field that is sent more than once, and for an option of the address as a field."""
+    refuse_repeated(names, what="the field")
+    options = sorted({*QUERY, *DOCUMENT_QUERY} & set(names))
+    if options:
+        raise BadRequestError(f"{', '.join(options)} is no field; send it in the address: ?{options[0]}=...")
 
 
 def _as_file(field: str) -> str:
