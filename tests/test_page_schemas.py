@@ -81,7 +81,7 @@ PROPERTIES = {
     "ocr_page": r"bbox( \d+){4}; ppageno \d+",
     "ocr_carea": r"bbox( \d+){4}",
     "ocr_par": r"bbox( \d+){4}",
-    "ocr_line": r"bbox( \d+){4}",
+    "ocr_line": r"bbox( \d+){4}(; baseline -?\d\.\d{3} -?\d+|; textangle (90|180|270))?",
     "ocrx_word": r"bbox( \d+){4}; x_wconf (100|\d{1,2})",
 }
 """The title of each class, by hOCR 1.2; it has no schema."""
