@@ -1,9 +1,10 @@
 """The loop from drift to a better model, on real pages, without a person: python benchmarks/training/loop.py PAGES
 
 PAGES is an archive of pages, or a folder with one and `readings.tsv` (docs/data.md). Traffic of cut lines goes to a
-service with the shipped bundle, `legible respond` notices, the labelling page's own calls get the truth as labels, a
-candidate is fine-tuned and judged, and lines of other pages are read before and after. The same number of labels of
-images drawn at random stands beside. `--until labels` stops before the training.
+service with the bundle of `--root`, a project that has not seen them (loop_project.py), `legible respond` notices, the
+labelling page's own calls get the truth as labels, a candidate is fine-tuned and judged, and lines of other pages are
+read before and after. The same number of labels of images drawn at random stands beside. `--until labels` stops before
+the training.
 """
 
 import argparse
@@ -107,7 +108,8 @@ def label(service: httpx.Client, truths: dict[str, str], most: int) -> Iterator[
 
 def respond(folder: Path, step: str, root: Path, *more: str) -> str:
     places = [f"--{name}={folder / name}" for name in ("observations", "images", "labels")]
-    command = [sys.executable, "-m", "legible", "respond", step, *places, f"--root={root}", *more]
+    bundle = f"--bundle={root / 'models/bundle'}"
+    command = [sys.executable, "-m", "legible", "respond", step, *places, f"--root={root}", bundle, *more]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
     return done.stdout
 
@@ -118,6 +120,7 @@ def run(pages: Path, *, labels: int, at_random: bool, given: argparse.Namespace)
     settings = {
         "LEGIBLE_KEEP_IMAGES": "1", "LEGIBLE_CHANNELS": CHANNEL, "LEGIBLE_LABEL_KEYS": given.entry,
         "LEGIBLE_IMAGES_FOLDER": "", "LEGIBLE_LABELS_FOLDER": "",
+        "LEGIBLE_BUNDLE": str(given.root / "models/bundle"),
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -135,7 +138,7 @@ def run(pages: Path, *, labels: int, at_random: bool, given: argparse.Namespace)
         found: dict[str, object] = {
             "labels": len(labelled), "twice": len(labelled) - len(set(labelled)), "at_random": at_random,
             "noticed": noticed.splitlines()[0], "asked": asked.splitlines()[-1], "traffic": len(traffic),
-            "before": asdict(score(PROJECT / "models/bundle", held_out)),
+            "before": asdict(score(given.root / "models/bundle", held_out)),
         }  # fmt: skip
         if given.until == "labels":
             return found
@@ -155,11 +158,12 @@ def main() -> None:
     parser.add_argument("--traffic", type=int, default=2000)
     parser.add_argument("--held-out", type=int, default=600)
     parser.add_argument("--until", choices=("labels", "end"), default="end")
-    parser.add_argument("--root", type=Path, default=PROJECT, help="The project that gets the labels: a copy.")
+    parser.add_argument("--root", type=Path, default=PROJECT, help="A project by loop_project.py; it gets the labels.")
     parser.add_argument("--work", type=Path, default=PROJECT / "work/loop")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path(__file__).with_suffix(".json"))
     given = parser.parse_args()
+    given.root = given.root.resolve()
     from legible.service.keys import digest_of  # noqa: PLC0415
 
     given.entry = f"benchmark:{digest_of(KEY).hex()}"
