@@ -12,6 +12,7 @@ import hashlib
 import json
 import os
 import shutil
+import stat
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -195,7 +196,7 @@ def _writing_folder(folder: Path) -> Iterator[None]:
     """
     fresh, former = _beside(folder)
     while True:
-        fresh.mkdir(parents=True, exist_ok=True)
+        _make_folder(fresh)
         with _locked_folder(fresh) as is_there:
             if is_there and not any(fresh.iterdir()):
                 with _locked_folder(folder):
@@ -204,6 +205,16 @@ def _writing_folder(folder: Path) -> Iterator[None]:
                 return
             if is_there:
                 _finish(folder)
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder that others make, rename and delete meanwhile: it may be gone again. Raise OSError for a file."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        with suppress(FileNotFoundError):
+            if not stat.S_ISDIR(folder.lstat().st_mode):
+                raise
 
 
 def _finish(folder: Path) -> None:
