@@ -382,13 +382,18 @@ finetune:
 """
 
 
-def test_of_two_runs_at_once_one_makes_the_candidate_and_the_other_says_so(service: Path, tmp_path: Path) -> None:
-    root = tmp_path / "project"
+def asked_of_one_that_waits(service: Path, root: Path) -> Response:
+    """What is asked of a project with labels enough, whose fine-tuning waits until `end.txt` is there."""
     root.mkdir()
     (root / "Makefile").write_text(WAITS)
     for number in range(5):
         labelled(service, root, number)
-    asked = dataclasses.replace(asked_of(service, root), min_labels=1)
+    return dataclasses.replace(asked_of(service, root), min_labels=1)
+
+
+def test_of_two_runs_at_once_one_makes_the_candidate_and_the_other_says_so(service: Path, tmp_path: Path) -> None:
+    asked = asked_of_one_that_waits(service, tmp_path / "project")
+    root = asked.root
 
     def tune() -> list[str]:
         return list(respond(asked, Step.tune, at=AT))
@@ -409,12 +414,8 @@ def test_of_two_runs_at_once_one_makes_the_candidate_and_the_other_says_so(servi
 
 
 def test_after_a_kill_the_training_that_goes_on_keeps_a_second_one_away(service: Path, tmp_path: Path) -> None:
-    root = tmp_path / "project"
-    root.mkdir()
-    (root / "Makefile").write_text(WAITS)
-    for number in range(5):
-        labelled(service, root, number)
-    asked = dataclasses.replace(asked_of(service, root), min_labels=1)
+    asked = asked_of_one_that_waits(service, tmp_path / "project")
+    root = asked.root
     killed = os.fork()
     if not killed:
         list(respond(asked, Step.tune, at=AT))

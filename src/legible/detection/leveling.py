@@ -19,7 +19,7 @@ MIN_LINES = 8
 MIN_SLOPE, MAX_SLOPE = 0.02, 0.6
 """The slope that is left after the rotation, at its steepest place, from which and up to which lines are moved."""
 MIN_GAIN = 0.5
-"""What is taken away has to leave at most so much of the slopes, in the middle over the lines."""
+"""Lines are moved where that leaves at most this fraction of their slopes, in the median over the lines."""
 ROUNDS = 8
 NEARLY_ZERO = 5e-3
 """Errors of slopes below this weigh alike."""

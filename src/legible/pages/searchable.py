@@ -14,6 +14,7 @@ import pypdfium2 as pdfium
 from pypdfium2 import raw
 
 from legible.arrays import GreyImage
+from legible.pages.formats import DESCENT
 from legible.pages.open import POINTS_PER_INCH, jpeg
 from legible.pages.result import DocumentResult, LineResult, PageResult
 
@@ -115,7 +116,7 @@ def _matrix(
     angle = math.atan2(-(stop[1] - start[1]), stop[0] - start[0])
     stretch, tall = along / width, high / FONT_SIZE
     cos, sin = math.cos(angle), math.sin(angle)
-    rise = 0.2 * high  # from the lower edge, where descenders end, to the base line
+    rise = DESCENT * high
     x, y = start[0] - sin * rise, page_height - start[1] + cos * rise
     return (stretch * cos, stretch * sin, -tall * sin, tall * cos, float(x), float(y))
 

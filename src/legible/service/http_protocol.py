@@ -35,7 +35,7 @@ class LimitedHttpProtocol(OpenHttpProtocol):
     _count_refused = 0
     """The requests that were refused since data last arrived."""
     _too_large = ""
-    """What is too large, once something is."""
+    """The reason why a request was stopped as too large; empty before that."""
     _waits_for_turn = False
     _stalled_since: float | None = None
     _unread_then = 0
