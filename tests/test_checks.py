@@ -150,6 +150,15 @@ def test_groups_that_are_not_there_are_left_out_and_named_with_their_nearest(
     assert "drawn/line" not in said[0]
 
 
+def test_a_kind_that_is_drawn_in_so_few_styles_that_none_is_trained_on_is_left_out_and_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    counts = {"train": {"own/word": 9}, "validation": {"generated-dots/word": 60}}
+    drawn = dataclasses.replace(manifest(counts), present=("own", "generated-dots"))
+    check_mixtures([{"own/word": 2.0, "generated-dots/word": 0.05}], drawn)
+    assert "no training samples of generated-dots/word: left out" in capsys.readouterr().err
+
+
 def test_nothing_is_said_where_all_is_there(capsys: pytest.CaptureFixture[str]) -> None:
     check_mixtures([{"drawn/word": 1.0}], manifest({"train": {"drawn/word": 9, "own/word": 1}}))
     assert capsys.readouterr().err == ""

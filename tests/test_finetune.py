@@ -11,6 +11,7 @@ from PIL import Image
 
 from legible.config import load_params
 from legible.data.dataset import Sample
+from legible.data.ingest import split_of
 from legible.data.rehearsal import Rehearsed, rehearse
 from legible.data.sources import add, drop, listed, raw_folder
 from legible.errors import SettingsError
@@ -208,6 +209,15 @@ def test_an_interpolation_without_a_start_or_an_own_source_is_refused() -> None:
         train = dataclasses.replace(params.train, **changed)  # type: ignore[arg-type]
         with pytest.raises(SettingsError, match=r"train\.interpolation is between"):
             check_phases(dataclasses.replace(params, train=train), [])
+
+
+def test_every_kind_that_is_drawn_for_a_fine_tuning_has_styles_to_train_on() -> None:
+    params = load_params(PROJECT / "params.yaml", PROJECT / "params/finetune.yaml")
+    wanted = {group.split("/")[0] for group in params.train.mixture if group.startswith("generated-")}
+    for source in wanted:
+        styles = round(params.generate.styles * params.generate.shares[source.removeprefix("generated-")])
+        splits = [split_of(source, f"{style:05}", params.ingest) for style in range(styles)]
+        assert splits.count("train") >= styles / 3, source
 
 
 def test_where_a_source_is_not_here_it_goes_three_tenths_of_the_way_at_most() -> None:

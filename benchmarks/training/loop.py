@@ -2,9 +2,10 @@
 
 PAGES is an archive of pages, or a folder with one and `readings.tsv` (docs/data.md). Traffic of cut lines goes to a
 service with the bundle of `--root`, a project that has not seen them (loop_project.py), `legible respond` notices, the
-labelling page's own calls get the truth as labels, a candidate is fine-tuned and judged, and lines of other pages are
-read before and after. The same number of labels of images drawn at random stands beside. `--until labels` stops before
-the training.
+labelling page's own calls get the truth as labels, a candidate is fine-tuned, judged by the gate, read in the shadow
+and promoted, and lines of other pages are read before and after. The same number of labels of images drawn at random
+stands beside. Each run begins without labels, and ends with the first bundle in its place again. `--until labels` stops
+before the training.
 """
 
 import argparse
@@ -29,9 +30,10 @@ from legible.data.crops import READING_MARGIN, cut_out
 from legible.data.dataset import Tally
 from legible.data.options import SourceOptions
 from legible.data.pages import open_pages
+from legible.data.sources import listed
 from legible.evaluation.results import writer_interval
 from legible.labelling.wanted import save_wanted
-from legible.recognition.bundle import load_bundle
+from legible.recognition.bundle import load_bundle, read_manifest
 from legible.recognition.recognizer import Recognizer
 
 PROJECT = Path(__file__).parents[2]
@@ -106,17 +108,39 @@ def label(service: httpx.Client, truths: dict[str, str], most: int) -> Iterator[
         yield item["reading_id"]
 
 
+def shadowed(folder: Path, candidate: Path, lines: Sequence[Line], root: Path) -> str:
+    """Have a service read with a candidate in the shadow of its bundle, and return what `legible shadow` says."""
+    settings = {
+        "LEGIBLE_BUNDLES": f"champion={root / 'models/bundle'},candidate={candidate}",
+        "LEGIBLE_CANDIDATE": "candidate", "LEGIBLE_SHADOW": "1", "LEGIBLE_CHANNELS": CHANNEL,
+        "LEGIBLE_SHADOW_FOLDER": str(folder / "shadow"),
+    }  # fmt: skip
+    with started(folder, **settings) as service, httpx.Client(base_url=service.address, timeout=60) as client:
+        send(client, lines)
+        time.sleep(3)  # rows are written after their answer
+    return legible("shadow", f"--log={folder / 'shadow'}", codes=(0, 1, 2))
+
+
 def respond(folder: Path, step: str, root: Path, *more: str) -> str:
     places = [f"--{name}={folder / name}" for name in ("observations", "images", "labels")]
     bundle = f"--bundle={root / 'models/bundle'}"
-    command = [sys.executable, "-m", "legible", "respond", step, *places, f"--root={root}", bundle, *more]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True)
+    return legible("respond", step, *places, f"--root={root}", bundle, *more)
+
+
+def legible(*arguments: str, codes: Sequence[int] = (0,)) -> str:
+    """Run a command of the project and return what it printed. Raise RuntimeError where it ended with another code."""
+    command = [sys.executable, "-m", "legible", *arguments]
+    done = subprocess.run(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode not in codes:
+        raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}")
     return done.stdout
 
 
 def run(pages: Path, *, labels: int, at_random: bool, given: argparse.Namespace) -> dict[str, object]:
     traffic = lines_of(pages, "train", given.traffic)
     held_out = lines_of(pages, "validation", given.held_out)
+    if any(source.name == "labels" for source in listed(given.root)):
+        legible("data", "drop", "labels", f"--root={given.root}")
     settings = {
         "LEGIBLE_KEEP_IMAGES": "1", "LEGIBLE_CHANNELS": CHANNEL, "LEGIBLE_LABEL_KEYS": given.entry,
         "LEGIBLE_IMAGES_FOLDER": "", "LEGIBLE_LABELS_FOLDER": "",
@@ -143,10 +167,18 @@ def run(pages: Path, *, labels: int, at_random: bool, given: argparse.Namespace)
         if given.until == "labels":
             return found
         began = time.monotonic()
-        found["tuned"] = respond(folder, "tune", given.root, "--min-labels=1", f"--work={given.work}").splitlines()[-1]
+        work = given.work / f"{labels}-{'drawn' if at_random else 'chosen'}"
+        found["tuned"] = respond(folder, "tune", given.root, "--min-labels=1", f"--work={work}").splitlines()[-1]
         found["minutes"] = (time.monotonic() - began) / 60
         project = Path(str(found["tuned"]).partition(": ")[2])
-        found["after"] = asdict(score(project / "models/bundle", held_out))
+        candidate, champion = project / "models/bundle", given.root / "models/bundle"
+        found["shadow"] = shadowed(folder, candidate, held_out, given.root)
+        champions = f"--champion={champion}"
+        found["promoted"] = legible("promote", str(candidate), champions, f"--root={project}", codes=(0, 1))
+        found["after"] = asdict(score(candidate, held_out))
+        if read_manifest(champion).bundle_id == read_manifest(candidate).bundle_id:
+            legible("rollback", champions)
+        found["verdict"] = (project / "verdict.md").read_text(encoding="utf-8")
         found["table"] = (project / "before-after.md").read_text(encoding="utf-8")
         return found
 

@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from legible.config import Params, PhaseParams, TrainParams
 from legible.data.dataset import Manifest
+from legible.data.sources import GENERATED
 from legible.errors import DataError, SettingsError
 from legible.image.normalize import NEWEST
 from legible.network.zoo import MIN_HEIGHT, size_named
@@ -82,7 +83,8 @@ def _check_range(name: str, value: float, minimum: float, maximum: float) -> Non
 def check_mixtures(mixtures: Iterable[Mapping[str, float]], data_set: Manifest) -> None:
     """Raise DataError for a mixture without any group in `train`, or with a present source that has no image there.
 
-    Groups of absent sources are left out, and named on stderr once.
+    Groups of absent sources, and of a kind that was drawn in so few styles that none is in `train`, are left out, and
+    named on stderr once.
     """
     trained = data_set.counts.get("train", {})
     absent: dict[str, None] = {}
@@ -106,7 +108,7 @@ def check_splits(data_set: Manifest, splits: Iterable[str]) -> None:
 
 def _check_sources(wanted: Iterable[str], data_set: Manifest, trained: Iterable[str]) -> None:
     lost = set(data_set.present) - {group.split("/")[0] for group in trained}
-    groups = [group for group in wanted if group.split("/")[0] in lost]
+    groups = [group for group in wanted if group.split("/")[0] in lost and not group.startswith(GENERATED)]
     if groups:
         raise DataError(
             f"train.mixture names {', '.join(groups)}, and no sample of that is in `train`: all are left out, or in "
