@@ -4,6 +4,8 @@ import itertools
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -319,6 +321,15 @@ def stored(held: Held, numbers: list[int], *, file: int = 1) -> Path:
 @pytest.fixture
 def with_store(held: Held, tmp_path: Path) -> Held:
     return replace(held, store=str(tmp_path / "store"))
+
+
+def test_a_process_of_its_own_reaches_a_store(with_store: Held, tmp_path: Path) -> None:
+    stored(with_store, [0, 1, 2])
+    places = ["--store", with_store.store, "--root", str(tmp_path / "none")]
+    for given, count in (["forget", reading_id(0)], 1), (["forget", "--channel", "till"], 2):
+        command = [sys.executable, "-m", "legible", *given, *places]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path / "queue", check=False)
+        assert (done.returncode, done.stderr, done.stdout) == (0, "", f"deleted: {count} stored\n")
 
 
 def test_a_store_loses_the_rows_of_a_reading_and_no_others(with_store: Held) -> None:
