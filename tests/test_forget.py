@@ -119,6 +119,27 @@ def test_what_is_left_is_read_as_before_and_a_second_call_finds_nothing(held: He
     assert again.said() == "nothing was held of it"
 
 
+def test_a_row_that_a_full_disk_has_torn_is_forgotten(held: Held) -> None:
+    name, other = reading_id(0), reading_id(1)
+    torn = {
+        held.corrections: Correction(AT, name, f'private "reading_id": "{other}"').to_json()[:-3],
+        held.labels: Label(AT, name, "ann", "text", "private").to_json().partition(', "drawn"')[0],
+    }
+    for folder, line in torn.items():
+        assert "private" in line
+        (folder / "v1" / f"{hour(AT)}-2.jsonl").write_text(line)
+    done = forget([name], held)
+    assert (done.labels, done.corrections) == (2, 2)
+    assert not any(b"private" in path.read_bytes() for folder in torn for path in (folder / "v1").iterdir())
+
+
+def test_an_image_that_a_kill_left_before_it_had_its_name_is_forgotten(held: Held) -> None:
+    whole = held.images / "v1" / hour(AT) / f"{reading_id(0)}.png"
+    left = whole.rename(whole.with_name(f".{whole.name}.new"))
+    assert forget([reading_id(0)], held).images == 1
+    assert not left.exists()
+
+
 def test_a_picture_that_another_reading_showed_too_stays_until_its_last_one_goes(held: Held) -> None:
     folder = held.root / "data/raw/labels"
     assert forget([reading_id(4)], held).samples == 0
