@@ -140,6 +140,24 @@ def test_an_image_that_a_kill_left_before_it_had_its_name_is_forgotten(held: Hel
     assert not left.exists()
 
 
+@pytest.mark.parametrize("killed_at", ["add", "copytree", "write_list"])
+def test_what_a_killed_first_command_made_of_labels_is_forgotten(held: Held, tmp_path: Path, killed_at: str) -> None:
+    """A folder that was not listed yet, and a scratch folder elsewhere, kept pictures and texts for ever."""
+    shutil.rmtree(held.root / "data")
+    place = "legible.labelling.add_labels.add" if killed_at == "add" else f"legible.data.sources.{killed_at}"
+    end = f"import {place.rpartition('.')[0]} as m; import os; {'m.shutil' if killed_at == 'copytree' else 'm'}"
+    code = f"""{end}.{killed_at} = lambda *a, **k: os.kill(os.getpid(), 9)
+from pathlib import Path
+from legible.labelling.label_source import LabelFolders
+m2 = __import__("legible.labelling.add_labels", fromlist=["add_labels"])
+m2.add_labels(Path("project"), Path("labels"), LabelFolders(Path("images"), Path("observations")))"""
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=os.environ | {"TMPDIR": str(tmp_path)}, check=False)
+    assert [path for path in tmp_path.rglob("index.tsv") if b"text 10" in path.read_bytes()]
+    forget([reading_id(0)], held)
+    assert not [path for path in tmp_path.rglob("index.tsv") if b"text 10" in path.read_bytes()]
+    assert not list(held.root.glob("data/.*.new"))
+
+
 def test_a_picture_that_another_reading_showed_too_stays_until_its_last_one_goes(held: Held) -> None:
     folder = held.root / "data/raw/labels"
     assert forget([reading_id(4)], held).samples == 0

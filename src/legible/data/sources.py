@@ -29,6 +29,7 @@ FORMAT = JsonFormat("list of sources", 1, "get it back from git", DataError)
 KINDS = ("iam", "transcribed", "pages", "emnist", "labels")
 ARCHIVED = ("transcribed", "pages")
 """The kinds that may be added as one `.tar`."""
+LABELS_LOCK = "data/.labels.lock"
 GENERATED = "generated-"
 """The prefix of sources that `generate` draws: `generated-print` is in data/generated/print."""
 FIRST_KINDS = ("print", "handwriting", "strokes")
@@ -187,7 +188,7 @@ def locked_labels(root: Path, name: str) -> Iterator[Path]:
     _check_name(root, name, "labels")
     (root / "data").mkdir(parents=True, exist_ok=True)
     folder = root / "data/raw" / name
-    with lock_file(root / "data/.labels.lock"):
+    with lock_file(root / LABELS_LOCK):
         recover_folder(folder)
         yield folder
 
