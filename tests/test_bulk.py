@@ -369,6 +369,78 @@ def test_an_archive_says_where_its_members_lie(folder: Path, words: dict[str, by
     assert np.array_equal(decode(words["02.png"]), decode(dict(block_images(tar))[f"{folder}/shard-000.tar/02.png"]))
 
 
+def bitmaps(print_face: Path) -> dict[str, bytes]:
+    """Two pictures whose files have the same size."""
+    return {name: bmp(name, print_face) for name in ("river", "stone")}
+
+
+def bmp(text: str, face: Path) -> bytes:
+    picture, buffer = Image.new("L", (200, 60), 255), io.BytesIO()
+    picture.paste(Image.fromarray(drawn_word(text, face, size=24)).crop((0, 0, 180, 50)), (5, 5))
+    picture.save(buffer, "BMP")
+    return buffer.getvalue()
+
+
+def pack(shard: Path, files: dict[str, bytes]) -> None:
+    with tarfile.open(shard, "w") as tar:
+        for name, content in files.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+
+
+@pytest.mark.parametrize("long", ["", "a" * 100, "\N{LATIN SMALL LETTER E WITH ACUTE}"])
+def test_an_archive_that_was_packed_anew_is_not_read_by_the_plan_of_the_former_one(
+    tmp_path: Path, bundle_folder: Path, print_face: Path, long: str
+) -> None:
+    """Its pictures were read under each other's names."""
+    shard, output = tmp_path / "shard.tar", tmp_path / "out"
+    files = {f"{name}{long}.bmp": content for name, content in bitmaps(print_face).items()}
+    pack(shard, files)
+    make_plan(job(shard, bundle_folder), str(output))
+    if not long:
+        pack(shard, dict(reversed(files.items())))
+        with pytest.raises(DataError, match=r"shard\.tar: river\.bmp is not where it was when the run was begun"):
+            read_bulk(job(shard, bundle_folder), str(output), bundle=str(bundle_folder))
+    pack(shard, files)
+    read_bulk(job(shard, bundle_folder), str(output), bundle=str(bundle_folder))
+    assert [str(row["id"]).rpartition("/")[2] for row in rows(output)] == list(files)
+    assert all(row["error"] is None for row in rows(output))
+
+
+def test_an_archive_that_was_cut_off_after_the_run_was_begun_is_an_error(
+    folder: Path, tmp_path: Path, bundle_folder: Path
+) -> None:
+    make_plan(job(folder, bundle_folder), str(tmp_path / "out"))
+    with tarfile.open(folder / "shard-000.tar") as tar:
+        start = tar.getmembers()[0].offset_data
+    os.truncate(folder / "shard-000.tar", start + 5)
+    with pytest.raises(DataError, match=r"shard-000\.tar: 02\.png is not where it was"):
+        read_bulk(job(folder, bundle_folder), str(tmp_path / "out"), bundle=str(bundle_folder))
+
+
+@pytest.mark.parametrize("packed", ["symbolic link", "hard link", "with holes"])
+def test_an_image_whose_bytes_are_not_in_its_place_is_refused(tmp_path: Path, packed: str) -> None:
+    """Links were left out without a word, and of a file with holes other bytes were read."""
+    with tarfile.open(tmp_path / "shard.tar", "w") as tar:
+        info = tarfile.TarInfo("b.png")
+        if packed == "with holes":
+            info.pax_headers = {"GNU.sparse.map": "0,1,4096,1", "GNU.sparse.size": "5000"}
+            info.size = 2
+            tar.addfile(info, io.BytesIO(b"ab"))
+        else:
+            info.type, info.linkname = tarfile.SYMTYPE if packed == "symbolic link" else tarfile.LNKTYPE, "a.png"
+            tar.addfile(info)
+    with pytest.raises(DataError, match=r"shard\.tar: b\.png is a link, or was packed with holes; pack it with"):
+        list(list_blocks([str(tmp_path)]))
+
+
+def test_a_folder_of_this_machine_by_an_address_is_refused(folder: Path, tmp_path: Path, bundle_folder: Path) -> None:
+    """A part that a full disk had cut off counted as read."""
+    with pytest.raises(SettingsError, match=rf"file://{tmp_path}/out: .* named by its path: {tmp_path}/out"):
+        read_bulk(job(folder, bundle_folder), f"file://{tmp_path}/out", bundle=str(bundle_folder))
+
+
 def test_the_command_reads_a_folder_and_says_how_much(folder: Path, tmp_path: Path, bundle_folder: Path) -> None:
     command = [
         sys.executable,

@@ -267,6 +267,25 @@ def test_a_bundle_that_is_replaced_after_it_was_checked_is_not_mixed_with_the_ne
         open_reader(bundle)
 
 
+@pytest.mark.parametrize("name", ["charset.json", "confidence.json"])
+def test_a_bundle_that_is_replaced_while_it_is_checked_is_not_mixed_with_the_new_one(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = repacked(tmp_path / "bundle")
+    checked: list[str] = []
+
+    def replaced_after_the_last(path: Path) -> str:
+        digest = sha256_of(path)
+        checked.append(path.name)
+        if len(checked) == len(list(folder.iterdir())) - 1:  # all but the manifest
+            (folder / name).write_bytes((folder / name).read_bytes() + b"\n")
+        return digest
+
+    monkeypatch.setattr("legible.recognition.bundle.sha256_of", replaced_after_the_last)
+    with pytest.raises(BundleError, match=rf"{name} is not as packed; bundle .* is not here any more"):
+        load_bundle(folder)
+
+
 @pytest.mark.parametrize("name", ["card.md", "manifest.json"])
 def test_a_file_of_a_bundle_that_is_all_holes_is_not_read(name: str, tmp_path: Path) -> None:
     folder = shutil.copytree(PROJECT / "models/bundle", tmp_path / "bundle")

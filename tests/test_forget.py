@@ -4,6 +4,8 @@ import itertools
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -115,6 +117,45 @@ def test_what_is_left_is_read_as_before_and_a_second_call_finds_nothing(held: He
     again = forget([reading_id(0)], held)
     assert again == Forgotten(0, 0, 0, 0, 0, 0, 0)
     assert again.said() == "nothing was held of it"
+
+
+def test_a_row_that_a_full_disk_has_torn_is_forgotten(held: Held) -> None:
+    name, other = reading_id(0), reading_id(1)
+    torn = {
+        held.corrections: Correction(AT, name, f'private "reading_id": "{other}"').to_json()[:-3],
+        held.labels: Label(AT, name, "ann", "text", "private").to_json().partition(', "drawn"')[0],
+    }
+    for folder, line in torn.items():
+        assert "private" in line
+        (folder / "v1" / f"{hour(AT)}-2.jsonl").write_text(line)
+    done = forget([name], held)
+    assert (done.labels, done.corrections) == (2, 2)
+    assert not any(b"private" in path.read_bytes() for folder in torn for path in (folder / "v1").iterdir())
+
+
+def test_an_image_that_a_kill_left_before_it_had_its_name_is_forgotten(held: Held) -> None:
+    whole = held.images / "v1" / hour(AT) / f"{reading_id(0)}.png"
+    left = whole.rename(whole.with_name(f".{whole.name}.new"))
+    assert forget([reading_id(0)], held).images == 1
+    assert not left.exists()
+
+
+@pytest.mark.parametrize("killed_at", ["add", "copytree", "write_list"])
+def test_what_a_killed_first_command_made_of_labels_is_forgotten(held: Held, tmp_path: Path, killed_at: str) -> None:
+    """A folder that was not listed yet, and a scratch folder elsewhere, kept pictures and texts for ever."""
+    shutil.rmtree(held.root / "data")
+    place = "legible.labelling.add_labels.add" if killed_at == "add" else f"legible.data.sources.{killed_at}"
+    end = f"import {place.rpartition('.')[0]} as m; import os; {'m.shutil' if killed_at == 'copytree' else 'm'}"
+    code = f"""{end}.{killed_at} = lambda *a, **k: os.kill(os.getpid(), 9)
+from pathlib import Path
+from legible.labelling.label_source import LabelFolders
+m2 = __import__("legible.labelling.add_labels", fromlist=["add_labels"])
+m2.add_labels(Path("project"), Path("labels"), LabelFolders(Path("images"), Path("observations")))"""
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=os.environ | {"TMPDIR": str(tmp_path)}, check=False)
+    assert [path for path in tmp_path.rglob("index.tsv") if b"text 10" in path.read_bytes()]
+    forget([reading_id(0)], held)
+    assert not [path for path in tmp_path.rglob("index.tsv") if b"text 10" in path.read_bytes()]
+    assert not list(held.root.glob("data/.*.new"))
 
 
 def test_a_picture_that_another_reading_showed_too_stays_until_its_last_one_goes(held: Held) -> None:
@@ -319,6 +360,15 @@ def stored(held: Held, numbers: list[int], *, file: int = 1) -> Path:
 @pytest.fixture
 def with_store(held: Held, tmp_path: Path) -> Held:
     return replace(held, store=str(tmp_path / "store"))
+
+
+def test_a_process_of_its_own_reaches_a_store(with_store: Held, tmp_path: Path) -> None:
+    stored(with_store, [0, 1, 2])
+    places = ["--store", with_store.store, "--root", str(tmp_path / "none")]
+    for given, count in (["forget", reading_id(0)], 1), (["forget", "--channel", "till"], 2):
+        command = [sys.executable, "-m", "legible", *given, *places]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path / "queue", check=False)
+        assert (done.returncode, done.stderr, done.stdout) == (0, "", f"deleted: {count} stored\n")
 
 
 def test_a_store_loses_the_rows_of_a_reading_and_no_others(with_store: Held) -> None:

@@ -4,8 +4,9 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -352,6 +353,28 @@ def test_links_in_a_circle_are_refused(tmp_path: Path) -> None:
     (tmp_path / "circle").symlink_to("circle")
     with pytest.raises(DataError, match=r"circle \(a link\)"):
         check_regular(tmp_path)
+
+
+def test_of_two_sources_added_at_once_under_one_name_the_later_is_listed_with_what_was_said_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The later was the former content again: it was listed, and what lay there was of the other."""
+    one, two = (transcribed(tmp_path / name, ROWS.replace("Yours", name)) for name in ("one", "two"))
+    untold, lock = SourceOptions(untold=("case",)), sources._locked_source  # noqa: SLF001
+    sources.add(tmp_path, kind="transcribed", path=one, name="own", terms="of one")
+
+    @contextmanager
+    def after_another(root: Path, name: str) -> Iterator[None]:
+        monkeypatch.setattr(sources, "_locked_source", lock)
+        sources.add(tmp_path, kind="transcribed", path=two, name="own", terms="of two", options=untold)
+        with lock(root, name):
+            yield
+
+    monkeypatch.setattr(sources, "_locked_source", after_another)
+    sources.add(tmp_path, kind="transcribed", path=one, name="own")
+    (listed,) = sources.listed(tmp_path)
+    assert (listed.terms, listed.options) == ("of two", untold)
+    assert "one" in (tmp_path / "data/raw/own/index.tsv").read_text()
 
 
 def test_of_two_sources_added_at_once_under_one_name_the_later_is_there_whole(

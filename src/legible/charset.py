@@ -7,7 +7,7 @@ REJECT takes the place of such characters in the texts of training, and an image
 """
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -90,9 +90,9 @@ class Charset:
         FORMAT.save(path, {"name": self.name, "characters": self.characters})
 
     @staticmethod
-    def load(path: Path) -> "Charset":
+    def load(path: Path, *, read: Callable[[Path], bytes] = Path.read_bytes) -> "Charset":
         """Read a charset.json. Raise CharsetError for a file that is damaged or of another format."""
-        with FORMAT.parse(path) as content:
+        with FORMAT.parse(path, read=read) as content:
             name, characters = content["name"], content["characters"]
             if not isinstance(name, str) or not isinstance(characters, str):
                 raise TypeError("name and characters must be texts")

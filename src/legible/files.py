@@ -59,6 +59,11 @@ def replace_file(path: Path, *, durable: bool = True) -> Iterator[Path]:
             raise
 
 
+def unfinished_of(path: Path) -> Path:
+    """Return where the new content of a file or folder is written, which a kill may leave there."""
+    return _beside(path)[0]
+
+
 def is_special(path: Path) -> bool:
     """Tell whether a path is there and neither a regular file nor a folder: a pipe, device or socket."""
     return path.exists() and not path.is_file() and not path.is_dir()

@@ -13,8 +13,8 @@ from legible.files import flush_file
 
 CLIENTS = ("aiobotocore", "aiohttp", "botocore", "gcsfs", "google")
 """Libraries whose own exceptions reach us where a store cannot be asked at all: no key, no network."""
-
-
+LOCAL_PROTOCOLS = ("file", "local")
+"""The protocols by which fsspec knows folders of this machine."""
 UNFINISHED = ".new"
 """The end of the name of a file that is being written, or that a kill cut off."""
 
@@ -190,10 +190,16 @@ def _size(entry: "os.DirEntry[str]") -> int | None:
 
 
 def store_of(address: str) -> Store:
-    """Return the store that holds an address. Raise SettingsError where fsspec, or what it needs, is not installed."""
-    protocol, separator, _ = address.partition("://")
+    """Return the store that holds an address.
+
+    Raise SettingsError where fsspec, or what it needs, is not installed, and for a folder of this machine by an
+    address: fsspec writes files there in place, so that a kill or a full disk leaves half a file that counts as whole.
+    """
+    protocol, separator, place = address.partition("://")
     if not separator:
         return LocalStore()
+    if protocol in LOCAL_PROTOCOLS:
+        raise SettingsError(f"{address}: a folder of this machine is named by its path: {place}")
     try:
         import fsspec  # an extra  # noqa: PLC0415
 

@@ -29,6 +29,7 @@ FORMAT = JsonFormat("list of sources", 1, "get it back from git", DataError)
 KINDS = ("iam", "transcribed", "pages", "emnist", "labels")
 ARCHIVED = ("transcribed", "pages")
 """The kinds that may be added as one `.tar`."""
+LABELS_LOCK = "data/.labels.lock"
 GENERATED = "generated-"
 """The prefix of sources that `generate` draws: `generated-print` is in data/generated/print."""
 FIRST_KINDS = ("print", "handwriting", "strokes")
@@ -134,25 +135,32 @@ def add(
     folder = root / "data/raw" / name
     _check_apart(path.resolve(), folder.resolve())
     check_regular(path)
-    former = {source.name: source for source in listed(root)}.get(name)
-    terms = terms or (former.terms if former else "")
-    options = (former.options if former else SourceOptions()) if options is None else options
-    is_open = bool(former and former.open) if is_open is None else is_open
-    counts = _unchanged(former, folder, path) if former and former.options == options else None
+    former = _listed_as(root, name)
+    kept = former or Source(name, kind, "", {}, {})
+    own = kept.options if options is None else options
+    counts = _unchanged(former, folder, path) if kept.options == own else None
     is_new = counts is None
     if counts is None:
-        counts = count_samples(kind, path, options)
+        counts = count_samples(kind, path, own)
     with _locked_source(root, name):
-        recover_folder(folder)
-        if is_new and folder.resolve() != path.resolve():
-            _take_away_link(folder)
-            _copy(path, folder)
-        source = Source(name, kind, terms, counts, _sums(folder), is_open, options)
-        with locked_list(root):
-            others = [other for other in listed(root) if other.name != name]
-            write_list(root, [*others, source])
-            _track(root, name)
-    return source
+        if _listed_as(root, name) == former:
+            recover_folder(folder)
+            if is_new and folder.resolve() != path.resolve():
+                _take_away_link(folder)
+                _copy(path, folder)
+            is_free = kept.open if is_open is None else is_open
+            source = Source(name, kind, terms or kept.terms, counts, _sums(folder), is_free, own)
+            with locked_list(root):
+                others = [other for other in listed(root) if other.name != name]
+                write_list(root, [*others, source])
+                _track(root, name)
+            return source
+    # another command has listed it anew meanwhile: what this one keeps of the former one is another now
+    return add(root, kind=kind, path=path, name=name, terms=terms, is_open=is_open, options=options)
+
+
+def _listed_as(root: Path, name: str) -> Source | None:
+    return next((source for source in listed(root) if source.name == name), None)
 
 
 @contextmanager
@@ -180,7 +188,7 @@ def locked_labels(root: Path, name: str) -> Iterator[Path]:
     _check_name(root, name, "labels")
     (root / "data").mkdir(parents=True, exist_ok=True)
     folder = root / "data/raw" / name
-    with lock_file(root / "data/.labels.lock"):
+    with lock_file(root / LABELS_LOCK):
         recover_folder(folder)
         yield folder
 

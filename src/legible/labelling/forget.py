@@ -13,6 +13,7 @@ from legible.data.sources import add, drop, listed, locked_labels, raw_folder
 from legible.data.transcribed import INDEX
 from legible.errors import DataError
 from legible.files import replace_file, sha256_of
+from legible.labelling.add_labels import unlisted_labels
 from legible.labelling.label_source import read_index, write_index
 from legible.labelling.wanted import changed_wanted, load_wanted
 from legible.observations.forget import Unreached, forget_images, forget_rows
@@ -161,7 +162,7 @@ def _forget_samples(root: Path, readings: Collection[str], unreached: Unreached)
     """Take readings out of all sources of labels, and return how many images went with them."""
     names: list[str] = []
     with unreached.noting(root):
-        names = sources_of_labels(root)
+        names = [*unlisted_labels(root), *sources_of_labels(root)]
     gone = 0
     for name in names:
         with unreached.noting(raw_folder(root, name)), locked_labels(root, name) as folder:
@@ -173,17 +174,19 @@ def _forget_source(root: Path, name: str, folder: Path, readings: Collection[str
     """Take readings out of a source of labels; an image that no other reading showed goes with its last one."""
     rows = read_index(folder)
     kept = [replace(row, readings=tuple(one for one in row.readings if one not in readings)) for row in rows]
-    if kept == rows and _is_as_listed(root, name):
+    is_listed = name in sources_of_labels(root)
+    if kept == rows and (_is_as_listed(root, name) or not is_listed):
         return 0
     gone = {new.path for old, new in zip(rows, kept, strict=True) if old.readings and not new.readings}
     left = [row for row in kept if row.path not in gone]
     for path in gone:
         (folder / path).unlink(missing_ok=True)
     write_index(folder, left)
-    if left:
+    if left and is_listed:
         add(root, kind="labels", path=folder, name=name)
-    else:
-        drop(root, name)
+    elif not left:
+        if is_listed:
+            drop(root, name)
         shutil.rmtree(folder)
     return len(rows) - len(left)
 

@@ -26,6 +26,7 @@ from legible.observations.lookup import find_row
 from legible.untrusted_files import MAX_TABLE_BYTES, parse_table, read_file, stays_inside
 
 COLUMNS = ("path", "text", "writer", "split", "version", "readings", "channel", "drawn")
+MAX_HEADING = 1000
 DELETED = "the image was deleted before its label was added"
 TAKEN_BACK = "its label was taken back"
 VERSION = re.compile("[0-9]{1,9}")
@@ -140,6 +141,12 @@ def read_index(folder: Path) -> list[LabelledImage]:
     if damaged:
         raise DataError(f"{path}: damaged in line {', '.join(damaged[:SHOWN])}; fetch it anew (dvc checkout, dvc pull)")
     return [_row(cells) for _, cells in table.rows]
+
+
+def is_of_labels(folder: Path) -> bool:
+    """Tell whether a folder's index begins as that of a source of labels."""
+    with (folder / INDEX).open("rb") as file:
+        return file.readline(MAX_HEADING).rstrip() == "\t".join(COLUMNS).encode()
 
 
 def _is_whole(cells: Mapping[str | None, Any]) -> bool:

@@ -17,9 +17,10 @@ FLOATS = ("at", "confidence", "capitals", "digits", "signs")
 
 
 def arrow() -> Any:
-    """Return pyarrow, its module parquet loaded. Raise SettingsError where it is not installed."""
+    """Return pyarrow, its modules compute and parquet loaded. Raise SettingsError where it is not installed."""
     try:
         import pyarrow as pa  # an extra  # noqa: PLC0415
+        import pyarrow.compute  # noqa: PLC0415
         import pyarrow.parquet  # noqa: PLC0415
     except ImportError as error:
         raise SettingsError('observations in Parquet need pyarrow: pip install "legible-ocr[scale]"') from error

@@ -5,14 +5,19 @@ A row is overwritten by blanks in its place: no file is replaced, so that no row
 
 import json
 import os
+import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from legible.errors import LegibleError
-from legible.observations.image_log import kept_image
-from legible.observations.layout import FOLDER
+from legible.files import unfinished_of
+from legible.observations.image_log import place_of
+from legible.observations.layout import FOLDER, READING_ID
+
+NAMED = re.compile(rb'"reading_id": ?"(%b)"' % READING_ID.pattern.encode())
+"""The reading that a row names. In a text its quotes would be escaped."""
 
 
 @dataclass
@@ -42,9 +47,11 @@ def forget_rows(folder: Path, readings: Collection[str], unreached: Unreached) -
 
 
 def forget_images(folder: Path, readings: Collection[str], unreached: Unreached) -> int:
-    """Delete the kept images of some readings, and return their number."""
+    """Delete the kept images of some readings, also those that a kill left unfinished, and return their number."""
+    places = [place for reading in readings if (place := place_of(folder, reading)) is not None]
+    there = [path for place in places for path in (place, unfinished_of(place)) if path.is_file()]
     deleted = 0
-    for path in [path for reading in readings if (path := kept_image(folder, reading)) is not None]:
+    for path in there:
         with unreached.noting(path):
             path.unlink(missing_ok=True)
             deleted += 1
@@ -70,9 +77,10 @@ def blank_rows(path: Path, readings: Collection[str]) -> int:
 
 
 def reading_of(line: bytes) -> str | None:
-    """Return the reading that a row is of; None for a blank or torn one."""
+    """Return the reading that a row is of, also one that a full disk or a kill has torn after its id; else None."""
     try:
         fields = json.loads(line)
         return str(fields["reading_id"])
     except (ValueError, KeyError, TypeError, RecursionError):
-        return None
+        torn = NAMED.search(line)
+        return torn[1].decode() if torn else None

@@ -139,10 +139,15 @@ def kept_paths(folder: Path) -> dict[str, str]:
 
 def kept_image(folder: Path, reading_id: str) -> Path | None:
     """Return the image of a reading, or None where it was not kept."""
+    path = place_of(folder, reading_id)
+    return path if path is not None and path.is_file() else None
+
+
+def place_of(folder: Path, reading_id: str) -> Path | None:
+    """Return where the image of a reading is kept, or None for what is no reading id."""
     if not READING_ID.fullmatch(reading_id):
         return None
-    path = folder / FOLDER / reading_id.partition("-")[0] / f"{reading_id}.png"
-    return path if path.is_file() else None
+    return folder / FOLDER / reading_id.partition("-")[0] / f"{reading_id}{PNG}"
 
 
 def _folders(place: Path) -> list[str]:

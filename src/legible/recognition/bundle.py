@@ -106,15 +106,7 @@ class Bundle:
 
     def content(self, name: str) -> bytes:
         """Read a file. Raise BundleError where it is not as packed: the folder may hold another bundle by now."""
-        try:
-            content = read_file(self.folder / name, limit=MAX_FILE_BYTES)
-        except OSError as error:
-            raise BundleError(
-                f"{self.folder / name}: {error.strerror}; bundle {self.id} is not here any more"
-            ) from error
-        if hashlib.sha256(content).hexdigest() != self.manifest.files[name]:
-            raise BundleError(f"{self.folder / name} is not as packed; bundle {self.id} is not here any more")
-        return content
+        return _as_packed(self.folder / name, self.manifest)
 
     def lexicon_content(self, name: str) -> bytes:
         """Read the file of a lexicon. Raise SettingsError for a name that is not among `lexicons`."""
@@ -159,9 +151,22 @@ def load_bundle(folder: Path) -> Bundle:
         faults = _faults(folder, manifest.files)
         if faults:
             raise BundleError(f"{folder}: {'; '.join(faults)}; pack the bundle again or fetch it anew")
-        return Bundle(folder, manifest, Charset.load(folder / CHARSET), Calibration.load(folder / CONFIDENCE))
+        read = partial(_as_packed, manifest=manifest)
+        charset = Charset.load(folder / CHARSET, read=read)
+        return Bundle(folder, manifest, charset, Calibration.load(folder / CONFIDENCE, read=read))
     except OSError as error:  # it is replaced meanwhile, or may not be read
         raise BundleError(f"{folder}: the bundle cannot be read ({error}); pack it again or fetch it anew") from error
+
+
+def _as_packed(path: Path, manifest: BundleManifest) -> bytes:
+    """Read a file of a bundle. Raise BundleError where it is not as packed."""
+    try:
+        content = read_file(path, limit=MAX_FILE_BYTES)
+    except OSError as error:
+        raise BundleError(f"{path}: {error.strerror}; bundle {manifest.bundle_id} is not here any more") from error
+    if hashlib.sha256(content).hexdigest() != manifest.files[path.name]:
+        raise BundleError(f"{path} is not as packed; bundle {manifest.bundle_id} is not here any more")
+    return content
 
 
 def read_manifest(folder: Path) -> BundleManifest:

@@ -18,7 +18,7 @@ sigma(elsewhere + elsewhere_length * log(1 + n)); each alternative gets a part o
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -119,9 +119,9 @@ class Calibration:
     """Whether the model was trained on images without text, so that the empty text is a reading like any other."""
 
     @staticmethod
-    def load(path: Path) -> "Calibration":
+    def load(path: Path, *, read: Callable[[Path], bytes] = Path.read_bytes) -> "Calibration":
         """Read a confidence.json. Raise BundleError for a format that this version does not read."""
-        with FORMAT.parse(path) as content:
+        with FORMAT.parse(path, read=read) as content:
             old = content["version"] == WITHOUT_MODES
             plain, lexicon = (_mode(_upgraded(content, name) if old else content[name]) for name in MODES)
             return Calibration(plain, lexicon, empty_texts=bool(content.get("empty_texts", False)))

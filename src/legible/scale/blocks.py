@@ -85,13 +85,23 @@ def _tar_members(store: Store, address: str) -> Iterator[tuple[str, int, int]]:
             for member in archive:
                 if member.offset_data + member.size > size:
                     raise DataError(f"{address}: cut off in {member.name}; fetch the archive anew")
-                if member.isreg() and member.name.lower().endswith(IMAGES):
+                if member.name.lower().endswith(IMAGES) and not member.isdir():
+                    _check_whole(member, address)
                     yield member.name, member.offset_data, member.size
             file.seek(archive.offset)
             if not is_end_of_archive(file.read(tarfile.BLOCKSIZE)):
                 raise DataError(f"{address}: cut off, there is no end of the archive; fetch it anew")
     except (tarfile.TarError, ValueError) as error:
         raise DataError(f"{address}: no tar archive, or a damaged one ({error}); fetch it anew") from error
+
+
+def _check_whole(member: tarfile.TarInfo, address: str) -> None:
+    """Raise DataError for an image whose bytes do not lie in its place: a link, or a file with holes."""
+    if not member.isreg() or member.issparse():
+        raise DataError(
+            f"{address}: {member.name} is a link, or was packed with holes; pack it with tar --dereference "
+            "--hard-dereference, without --sparse"
+        )
 
 
 def is_end_of_archive(block: bytes) -> bool:
@@ -149,10 +159,26 @@ def block_images(block: ImageBlock) -> Iterator[tuple[str, bytes]]:
         elif block.kind == "tar":
             with store.open(block.source) as file:
                 for name, start, size in block.members:
-                    file.seek(start)
-                    yield f"{block.source}/{name}", file.read(min(size, READ_BYTES))
+                    file.seek(start - tarfile.BLOCKSIZE)
+                    header, content = file.read(tarfile.BLOCKSIZE), file.read(min(size, READ_BYTES))
+                    if not _is_header_of(header, name, size) or len(content) < min(size, READ_BYTES):
+                        raise DataError(
+                            f"{block.source}: {name} is not where it was when the run was begun; put the same archive "
+                            "back, or name another output"
+                        )
+                    yield f"{block.source}/{name}", content
         else:
             yield from _parquet_images(store, block)
+
+
+def _is_header_of(header: bytes, name: str, size: int) -> bool:
+    """Tell whether a block is the header of a member; a long name, or one beyond ASCII, stands elsewhere."""
+    try:
+        found = tarfile.TarInfo.frombuf(header, tarfile.ENCODING, "surrogateescape")
+    except tarfile.HeaderError:
+        return False
+    is_named = found.name == name or not name.isascii() or len(name) > tarfile.LENGTH_NAME
+    return is_named and found.size == size
 
 
 def _parquet_images(store: Store, block: ImageBlock) -> Iterator[tuple[str, bytes]]:
