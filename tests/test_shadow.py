@@ -283,6 +283,24 @@ def test_the_shadow_is_logged_and_never_sent_and_a_canary_is_named(bundle_folder
     assert counted("other") - before == len(rows)
 
 
+def test_a_canary_without_the_lexicon_that_is_asked_for_leaves_the_request_to_the_default(
+    bundle_folder: Path, tmp_path: Path
+) -> None:
+    without = variant(bundle_folder, tmp_path / "new", {})
+    manifest = json.loads((without / "manifest.json").read_text())
+    del manifest["files"]["lexicon-english.gz"]
+    (without / "manifest.json").write_text(json.dumps(manifest))
+    (without / "lexicon-english.gz").unlink()
+
+    async def calls(client: httpx.AsyncClient) -> list[httpx.Response]:
+        image = {"image": IMAGES[0]}
+        return [await client.post(f"/read{query}", files=image) for query in ("?lexicon=english", "")]
+
+    folders = {"english": bundle_folder, "new": without}
+    answers = asked(settings_for(folders, tmp_path, candidate="new", canary=1.0), calls)
+    assert [answer.json()["model"] for answer in answers] == ["english", "new"]
+
+
 def test_a_shadow_that_fails_changes_no_answer(bundle_folder: Path, tmp_path: Path, monkeypatch: Any) -> None:
     folders = {"english": bundle_folder, "new": variant(bundle_folder, tmp_path / "new", {})}
     more: dict[str, Any] = {"candidate": "new", "shadow": 1.0, "shadow_folder": str(tmp_path / "shadow")}

@@ -150,8 +150,7 @@ class Api:
     async def _models_of(self, request: Request) -> list[ServedModel]:
         """Return the models that read a request, as they are served by now: several where they vote."""
         models, said = self.models, request.query_params.get("model")
-        canary = self._split.candidate if self._split.is_canary(request_id_of(request)) else ""
-        names = voters_named(said) if said else [canary or models.default]
+        names = voters_named(said) if said else [self._split.canary_of(request, models) or models.default]
         for name in names:
             if name not in models.names:
                 raise HTTPException(404, f"no model {name[:80]!r}; there: {', '.join(models.names)}")

@@ -22,7 +22,7 @@ from legible.observations.log import RowLog
 from legible.observations.shadow import ShadowRow, TimedReading, compared
 from legible.recognition.decoding import Decoding
 from legible.service import metrics
-from legible.service.models import ServedModel
+from legible.service.models import ModelRegistry, ServedModel
 from legible.service.read_job import ReadJob
 
 MAX_WAITING = 8
@@ -56,6 +56,13 @@ class TrafficSplit:
 
     def is_canary(self, request_id: str) -> bool:
         return self.canary > 0 and place_of(request_id, purpose="canary") < self.canary
+
+    def canary_of(self, request: Request, models: ModelRegistry) -> str:
+        """Return the candidate where it answers a request; it has to hold the lexicon that is asked for."""
+        if not self.is_canary(request_id_of(request)):
+            return ""
+        lexicon = request.query_params.get("lexicon", "")
+        return self.candidate if lexicon in ("", *models.bundle(self.candidate).lexicons) else ""
 
     def is_shadowed(self, request_id: str) -> bool:
         return self.shadow > 0 and place_of(request_id, purpose="shadow") < self.shadow
