@@ -204,3 +204,12 @@ def test_limits_that_leave_no_room_for_each_other_are_refused() -> None:
     variables = {"LEGIBLE_BODY_SECONDS": "60", "LEGIBLE_MAX_HELD_BYTES": "60000000"}
     with pytest.raises(SettingsError, match=r"BODY_SECONDS is 60.*REQUEST_SECONDS, 50; .*MAX_BODY_BYTES is 50000000"):
         ServiceSettings.from_environment(variables)
+
+
+def test_two_logs_in_one_folder_are_refused() -> None:
+    """The retention of observations deleted corrections, which are never to be deleted."""
+    variables = {"LEGIBLE_OBSERVATIONS_FOLDER": "data", "LEGIBLE_CORRECTIONS_FOLDER": "./data/"}
+    with pytest.raises(
+        SettingsError, match=r"OBSERVATIONS_FOLDER and LEGIBLE_CORRECTIONS_FOLDER are one folder, .*/data"
+    ):
+        ServiceSettings.from_environment(variables)

@@ -10,9 +10,10 @@ from drawn_words import observed, words_drawn
 from legible.config import ServiceSettings
 from legible.observations import corrections
 from legible.observations.corrections import Correction, CorrectionRoom, read_corrections
-from legible.observations.layout import new_reading_id
+from legible.observations.layout import hour, new_reading_id
 from legible.observations.log import RowLog
 from legible.service import service_logs as logs_module
+from legible.service.correction_answers import correction_response
 from legible.service.service_logs import MAX_CORRECTIONS, Corrected, ServiceLogs
 
 WORKER = "7"
@@ -78,10 +79,34 @@ def test_corrections_end_at_so_many_bytes_of_all_workers_and_go_on_once_there_is
     other.write_text("a" * 4000)
     logs = ServiceLogs(settings, worker=WORKER)
     assert logs.correct(reading_ids[0], "a" * 800) is Corrected.KEPT
-    time.sleep(1)  # until it is written, and counted as a file
     assert logs.correct(reading_ids[1], "\x01" * 100) is Corrected.FULL
     other.unlink()
     assert logs.correct(reading_ids[1], "\x01" * 100) is Corrected.KEPT
+    logs.close()
+
+
+def test_a_correction_is_on_the_disk_when_it_is_taken(
+    logs: ServiceLogs, reading_ids: list[str], tmp_path: Path
+) -> None:
+    """The process may be killed right then."""
+    assert logs.correct(reading_ids[0], "kept") is Corrected.KEPT
+    assert read_corrections(tmp_path / "corrections") == {reading_ids[0]: "kept"}
+    logs.close()
+
+
+def test_a_correction_that_the_disk_does_not_take_is_not_said_to_be_kept(
+    logs: ServiceLogs, reading_ids: list[str], tmp_path: Path
+) -> None:
+    place, now = tmp_path / "corrections/v1", time.time()
+    place.mkdir(parents=True)
+    for at in (now, now + 3600):
+        (place / f"{hour(at)}-{WORKER}.jsonl").symlink_to("/dev/full")
+    assert logs.correct(reading_ids[0], "lost") is Corrected.UNWRITTEN
+    answer = correction_response(Corrected.UNWRITTEN, reading_ids[0])
+    assert (answer.status_code, b"send it again" in answer.body) == (507, True)
+    for path in place.iterdir():
+        path.unlink()
+    assert logs.correct(reading_ids[0], "kept") is Corrected.KEPT
     logs.close()
 
 

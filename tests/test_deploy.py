@@ -16,8 +16,9 @@ from serving import served
 from test_run import started
 
 from legible.config import ServiceSettings
-from legible.service.api import FEEDBACK, HELD_REQUESTS, READ, READ_BATCH, READ_PAGE
+from legible.service.api import FEEDBACK, READ, READ_BATCH, READ_PAGE
 from legible.service.app import RELOAD, seconds_of_document
+from legible.service.lanes import HELD_REQUESTS, LIGHT_PART
 from legible.service.page_messages import MAX_ANSWER_BYTES
 
 MANIFESTS = PROJECT / "deploy/kubernetes"
@@ -98,7 +99,7 @@ def test_what_requests_may_hold_fits_into_the_memory_that_a_pod_gets() -> None:
     container = manifest("deployment")["spec"]["template"]["spec"]["containers"][0]
     variables = {one["name"]: one["value"] for one in container["env"] if one["name"].startswith("LEGIBLE_")}
     settings = ServiceSettings.from_environment(variables)
-    images = HELD_REQUESTS * settings.max_pixels
+    images = HELD_REQUESTS * settings.max_pixels + settings.max_pixels // LIGHT_PART
     bodies = settings.max_held_bytes * 9 // 8  # a buffer that grows is an eighth larger
     answers = settings.max_page_requests * 2 * MAX_ANSWER_BYTES  # and a copy, as it is sent
     assert container["resources"]["limits"]["memory"] == "2Gi"

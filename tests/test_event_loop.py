@@ -21,6 +21,7 @@ from legible.service.api import Api
 from legible.service.app import build_app
 from legible.service.models import open_models
 from legible.service.read_job import ReadJob
+from legible.service.worker import Worker
 
 
 @pytest.fixture(scope="module")
@@ -164,3 +165,50 @@ def test_large_images_of_callers_who_have_gone_are_not_read(api: Api, monkeypatc
     assert asyncio.run(run()) == 200
     assert read == [1, 1]  # the one that was begun, and that of who waited
     assert levels[-1] == 0
+
+
+def test_nobody_waits_for_large_images_of_others(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one of forty million pixels is read, another waits for its turn, and both hold all the room they may."""
+    go_on, read = threading.Event(), Worker.read
+
+    def slow(self: Worker, jobs: Sequence[ReadJob]) -> Sequence[ReadJob]:
+        if jobs[0].pixels > 10**7:
+            go_on.wait(20)
+        return read(self, jobs)
+
+    monkeypatch.setattr(Worker, "read", slow)
+    large = encoded(Image.new("L", (8000, 5000), 255), "PNG")
+    quick, line = encoded(word(), "PNG"), encoded(Image.new("L", (2000, 100), 255), "PNG")
+
+    async def run() -> None:
+        async with calling(api) as client, asyncio.TaskGroup() as group:
+            held = [group.create_task(client.post("/read", files={"image": large})) for _ in range(3)]
+            await asyncio.sleep(1)
+            async with asyncio.timeout(10):
+                for image in (quick, line):
+                    for options in ("", "?lexicon=english", "?statistics=1"):
+                        assert (await client.post(f"/read{options}", files={"image": image})).status_code == 200
+            assert not any(one.done() for one in held)
+            go_on.set()
+
+    asyncio.run(run())
+
+
+def test_corrections_of_unknown_readings_keep_no_image_out(tmp_path: Path, bundle_folder: Path) -> None:
+    """Each waits a second for its observation."""
+    own = ServiceSettings(
+        bundles=(f"english={bundle_folder}",), observations_folder=str(tmp_path), feedback=True, max_in_flight=4
+    )
+    api = Api(own)
+    api.start(open_models(own, worker="1"))
+    unknown = {"reading_id": "20261130T21-1-000000000000", "text": "x"}
+
+    async def run() -> None:
+        async with calling(api) as client, asyncio.TaskGroup() as group:
+            corrections = [group.create_task(client.post("/feedback", json=unknown)) for _ in range(4)]
+            await asyncio.sleep(0.2)
+            assert (await client.post("/read", files={"image": encoded(word(), "PNG")})).status_code == 200
+        assert [one.result().status_code for one in corrections] == [404] * 4
+
+    asyncio.run(run())
+    api.close()

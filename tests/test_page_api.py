@@ -26,6 +26,7 @@ from legible.recognition.bundle import DETECTOR, read_manifest
 from legible.service import metrics
 from legible.service.api import Api
 from legible.service.app import build_app
+from legible.service.keys import entry
 from legible.service.models import open_models
 from legible.service.page_api import PageApi, check_detector
 from legible.service.page_images import KeptLine, kept_lines
@@ -198,6 +199,26 @@ def test_pages_are_read_with_the_bundle_in_service_and_no_other(
     run(act, command=COMMAND, bundles=(f"english={served}",), detector="", document_seconds=60.0)
     assert not any(str(tmp_path) in message for message in messages)
     assert f"{served} holds bundle" in caplog.text
+
+
+@pytest.mark.slow
+def test_two_models_of_one_bundle_read_pages_each_from_its_own_folder(
+    run: Callable[..., None], bundle_folder: Path, tmp_path: Path, print_face: Path
+) -> None:
+    """As after a promotion, which copies the candidate: the next candidate takes the folder of the former one."""
+    first, twin = (variant(bundle_folder, tmp_path / name, {}) for name in ("first", "twin"))
+    page = sent(encoded_page(drawn_page(print_face)))
+
+    async def act(client: httpx.AsyncClient, _: PageApi) -> None:
+        variant(bundle_folder, first, {"card.md": lambda _: "the next one"})
+        answer = await client.post("/models/first/reload", headers={"X-API-Key": "secret"})
+        assert answer.json()["bundle"] == read_manifest(first).bundle_id
+        for model, folder in (("twin", twin), ("first", first), ("twin", twin)):
+            answer = await client.post(f"/read_page?model={model}", **page)
+            assert answer.json()["bundle"] == read_manifest(folder).bundle_id
+
+    keys = (entry("ops", "secret"),)
+    run(act, command=COMMAND, bundles=(f"first={first}", f"twin={twin}"), detector="", reload_keys=keys)
 
 
 def test_a_file_is_answered_as_one_to_keep(run: Callable[..., None]) -> None:

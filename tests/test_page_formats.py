@@ -1,5 +1,6 @@
 """Formats of read pages: what goes in comes back out, and the XML has the shape that its schemas ask for."""
 
+import io
 import json
 import re
 import xml.etree.ElementTree as ET
@@ -12,6 +13,7 @@ import pytest
 from legible.pages.formats import ALTO, PAGE, to_alto, to_hocr, to_json, to_page_xml, to_text
 from legible.pages.from_json import ReadingError, document_of
 from legible.pages.open import Document
+from legible.pages.pdf_places import Displayed
 from legible.pages.result import BlockResult, DocumentResult, LineResult, PageResult, Polygon, WordResult
 from legible.pages.searchable import searchable_pdf, with_text
 
@@ -237,6 +239,23 @@ def test_pages_that_brought_no_text_get_it_and_others_keep_theirs() -> None:
     assert pdf_texts(scan) == ["", ""]
     known = PageResult(2, 800, 600, page(2).blocks, source="text layer")
     assert [bool(text) for text in pdf_texts(with_text(DocumentResult((page(), known)), scan))] == [True, False]
+
+
+@pytest.mark.parametrize("turn", [0, 90, 180, 270])
+def test_text_lies_over_a_scan_as_it_is_displayed(turn: int) -> None:
+    scan = pdfium.PdfDocument.new()
+    sheet = scan.new_page(400, 300)
+    sheet.set_rotation(turn)
+    sheet.set_cropbox(50, 20, 400, 300)
+    buffer = io.BytesIO()
+    scan.save(buffer)
+    width, height = (round(2 * side) for side in scan[0].get_size())
+    line = LineResult("words", 0.9, ((100, 100), (300, 100), (300, 140), (100, 140)), ())
+    known = DocumentResult((PageResult(1, width, height, (BlockResult(((line,),)),)),))
+    written = pdfium.PdfDocument(with_text(known, buffer.getvalue()))[0]
+    left, bottom, right, top = next(iter(written.get_objects())).get_bounds()
+    places = [Displayed.of(written).point(x, y) for x, y in ((left, bottom), (right, top))]
+    assert np.sort(np.array(places) * 2, axis=0) == pytest.approx(np.array([[100, 100], [300, 140]]), abs=12)
 
 
 def test_a_scan_with_somebodys_reading_over_it_brings_no_text_of_its_own() -> None:

@@ -1,6 +1,7 @@
 """Opening documents: pictures, TIFF and PDF of several pages, and what is refused with a word why."""
 
 import io
+import math
 import struct
 from contextlib import suppress
 
@@ -23,8 +24,18 @@ def picture_file(kind: str, *, pages: int = 1, size: tuple[int, int] = (80, 60))
     return buffer.getvalue()
 
 
-def printed_pdf(text: str = "Words that a program wrote", *, pages: int = 1, inches: float = 4) -> bytes:
-    """A PDF whose text was never on paper: drawn by pdfium itself, at the top of each page."""
+def printed_pdf(
+    text: str = "Words that a program wrote",
+    *,
+    pages: int = 1,
+    inches: float = 4,
+    turn: int = 0,
+    is_turned: bool = True,
+) -> bytes:
+    """A PDF whose text was never on paper: drawn by pdfium itself, at the top of each page.
+
+    turn: degrees clockwise by which the page is displayed, its text drawn the other way. is_turned: whether it says so.
+    """
     from ctypes import POINTER, c_float, c_ushort, cast, create_string_buffer  # noqa: PLC0415
 
     from pypdfium2 import raw  # noqa: PLC0415
@@ -35,8 +46,11 @@ def printed_pdf(text: str = "Words that a program wrote", *, pages: int = 1, inc
         line = raw.FPDFPageObj_NewTextObj(pdf, b"Helvetica", c_float(12))
         raw.FPDFText_SetText(line, cast(create_string_buffer(text.encode("utf-16-le") + b"\0\0"), POINTER(c_ushort)))
         raw.FPDFPageObj_Transform(line, 1, 0, 0, 1, 36, inches * 72 - 72)
+        cos, sin, half = round(math.cos(math.radians(turn))), round(math.sin(math.radians(turn))), inches * 36
+        raw.FPDFPageObj_Transform(line, cos, sin, -sin, cos, half * (1 - cos + sin), half * (1 - sin - cos))
         raw.FPDFPage_InsertObject(sheet, line)
         sheet.gen_content()
+        sheet.set_rotation(turn if is_turned else 0)
     buffer = io.BytesIO()
     pdf.save(buffer)
     return buffer.getvalue()
@@ -146,6 +160,39 @@ def test_a_scan_in_a_pdf_brings_no_text() -> None:
     picture.save(buffer, "PDF")
     (page,) = Document(buffer.getvalue()).pages()
     assert page.layer == ()
+
+
+@pytest.mark.parametrize("turn", [90, 180, 270])
+def test_a_page_that_is_displayed_turned_keeps_its_text_where_it_is_displayed(turn: int) -> None:
+    """As landscape tables are: each letter was a line of its own, with confidence 1."""
+    (expected,), (found,) = ((next(Document(printed_pdf(turn=one)).pages()).layer) for one in (0, turn))
+    assert found.text == expected.text == "Words that a program wrote"
+    assert found.box == pytest.approx(expected.box, abs=1)
+
+
+def test_a_page_that_is_displayed_in_part_has_its_text_where_it_is_displayed() -> None:
+    pdf = pdfium.PdfDocument(printed_pdf())
+    pdf[0].set_cropbox(18, 144, 288, 288)
+    buffer = io.BytesIO()
+    pdf.save(buffer)
+    (whole,), (part,) = (next(Document(data).pages()).layer for data in (printed_pdf(), buffer.getvalue()))
+    left, *_ = part.box
+    assert left == pytest.approx(whole.box[0] - 18 / 72 * 300, abs=1)
+    assert part.box[1] == pytest.approx(whole.box[1], abs=1)
+
+
+@pytest.mark.parametrize("turn", [90, 180, 270])
+def test_a_page_whose_text_is_on_its_side_is_read_as_a_picture(turn: int) -> None:
+    assert next(Document(printed_pdf(turn=turn, is_turned=False)).pages()).layer == ()
+
+
+def test_words_beside_a_page_that_run_upwards_are_one_line() -> None:
+    words = [
+        LayerWord("Level", (100, 0, 150, 12)),
+        LayerWord("upwards", (0, 200, 12, 260), (0, -1)),
+        LayerWord("too", (0, 170, 12, 195), (0, -1)),
+    ]
+    assert [line.text for line in lines_of(words)] == ["Level", "upwards too"]
 
 
 def test_a_text_layer_that_takes_minutes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

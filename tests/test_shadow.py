@@ -1,5 +1,6 @@
 """A candidate in the shadow, as a canary, promoted and brought back."""
 
+import asyncio
 import itertools
 import json
 import os
@@ -8,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import cv2
@@ -27,6 +29,7 @@ from legible.errors import BundleError, DataError, LegibleError, SettingsError
 from legible.evaluation.results import results_path
 from legible.gate.promotion import former_of, promote, roll_back
 from legible.gate.shadow import ShadowOutcome, judge_shadow
+from legible.image.decode import Limits
 from legible.labelling.labels import read_rows
 from legible.locks import lock_file_at_once
 from legible.observations.corrections import read_corrections
@@ -36,7 +39,8 @@ from legible.observations.window import read_back
 from legible.reading import Reading
 from legible.recognition.bundle import load_bundle, read_manifest
 from legible.recognition.recognizer import Recognizer
-from legible.service.candidate import TrafficSplit, place_of
+from legible.service.candidate import Shadow, TrafficSplit, place_of
+from legible.service.read_job import ReadJob
 
 WORDS = ("Hamburg", "reading", "letters", "station", "quickly", "margins", "another", "printed", "January", "2026")
 
@@ -115,6 +119,20 @@ def test_few_images_are_not_judged() -> None:
     assert judge_shadow([*rows, row(99, agrees=False, candidate=0.1)], {}).outcome is not ShadowOutcome.TOO_FEW
     with pytest.raises(DataError, match="no reading in the shadow by bundle ef"):
         judge_shadow(rows, {}, candidate="ef")
+
+
+def test_the_candidate_reads_images_one_by_one_so_that_others_have_their_turn(tmp_path: Path) -> None:
+    """Sixty-four lines in one call took half a minute, in which no other image was read."""
+    shadow = Shadow(ServiceSettings(candidate="new", shadow=1.0, shadow_folder=str(tmp_path)), worker="1")
+    jobs, seen = [ReadJob(image, Limits(10**6, 10**6)) for image in IMAGES], list[ReadJob]()
+    nobody: Any = SimpleNamespace(name="new", worker=SimpleNamespace(bundle_id="ab"))
+
+    async def run(job: ReadJob, _: Callable[[], None]) -> None:
+        seen.append(job)
+
+    asyncio.run(shadow.follow(jobs, nobody, nobody, lexicon="", run=run))
+    shadow.close()
+    assert seen == jobs
 
 
 @pytest.mark.slow
@@ -263,6 +281,24 @@ def test_the_shadow_is_logged_and_never_sent_and_a_canary_is_named(bundle_folder
         assert one.seconds > 0
         assert one.candidate_seconds > 0
     assert counted("other") - before == len(rows)
+
+
+def test_a_canary_without_the_lexicon_that_is_asked_for_leaves_the_request_to_the_default(
+    bundle_folder: Path, tmp_path: Path
+) -> None:
+    without = variant(bundle_folder, tmp_path / "new", {})
+    manifest = json.loads((without / "manifest.json").read_text())
+    del manifest["files"]["lexicon-english.gz"]
+    (without / "manifest.json").write_text(json.dumps(manifest))
+    (without / "lexicon-english.gz").unlink()
+
+    async def calls(client: httpx.AsyncClient) -> list[httpx.Response]:
+        image = {"image": IMAGES[0]}
+        return [await client.post(f"/read{query}", files=image) for query in ("?lexicon=english", "")]
+
+    folders = {"english": bundle_folder, "new": without}
+    answers = asked(settings_for(folders, tmp_path, candidate="new", canary=1.0), calls)
+    assert [answer.json()["model"] for answer in answers] == ["english", "new"]
 
 
 def test_a_shadow_that_fails_changes_no_answer(bundle_folder: Path, tmp_path: Path, monkeypatch: Any) -> None:

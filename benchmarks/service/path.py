@@ -155,7 +155,7 @@ class _DoneModels:
 
     def __init__(self, done: _Done, logs: ServiceLogs) -> None:
         self.logs = logs
-        self._model = ServedModel(DEFAULT, done, done, EventLoopQueue())  # type: ignore[arg-type]
+        self._model = ServedModel(DEFAULT, done, done, done, EventLoopQueue())  # type: ignore[arg-type]
 
     def get(self, _: str) -> ServedModel:
         return self._model

@@ -163,7 +163,7 @@ def variable_of(setting: str) -> str:
 
 
 def _refuse_contradictions(settings: ServiceSettings) -> None:
-    """Refuse limits that leave no room for each other."""
+    """Refuse limits that leave no room for each other, and logs in one folder."""
     faults = []
     if settings.body_seconds > settings.request_seconds:
         faults.append(
@@ -175,8 +175,22 @@ def _refuse_contradictions(settings: ServiceSettings) -> None:
             f"LEGIBLE_MAX_BODY_BYTES is {settings.max_body_bytes}; it needs to be at most half of "
             f"LEGIBLE_MAX_HELD_BYTES, {settings.max_held_bytes // 2}"
         )
+    faults += _faults_of_folders(settings)
     if faults:
         raise SettingsError("; ".join(faults))
+
+
+def _faults_of_folders(settings: ServiceSettings) -> list[str]:
+    """Return a sentence for two logs in one folder: the retention of one would delete the other."""
+    names = ("observations_folder", "shadow_folder", "images_folder", "corrections_folder", "labels_folder")
+    by_place: dict[str, list[str]] = {}
+    for name in names:
+        by_place.setdefault(os.path.realpath(getattr(settings, name)), []).append(variable_of(name))
+    return [
+        f"{' and '.join(shared)} are one folder, {place}; name a folder for each"
+        for place, shared in by_place.items()
+        if len(shared) > 1
+    ]
 
 
 def _refuse_empty_keys(values: Mapping[str, str | tuple[str, ...]]) -> None:

@@ -1,7 +1,6 @@
 """Labels: the texts that people give to images, in rows that survive a crash, read back by image and labeller."""
 
 import json
-import os
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -12,7 +11,7 @@ from typing import Literal, get_args
 from legible.errors import NoLabelsError
 from legible.files import parse_row
 from legible.observations.layout import FOLDER, READING_ID, log_files
-from legible.observations.log import is_torn
+from legible.observations.log import append_durably
 from legible.observations.retention import DAY_SECONDS
 
 LABEL_VERSION = 1
@@ -126,12 +125,7 @@ class LabelLog:
             delete_old(self._folder, today=day, oldest=_day(label.at - self._retention_days * DAY_SECONDS))
         self._day = day
         path = self._folder / f"{day}-{self._worker}.jsonl"
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-        with os.fdopen(handle, "r+b") as file:
-            torn = is_torn(path)
-            file.write((b"\n" if torn else b"") + label.to_json().encode() + b"\n")
-            file.flush()
-            os.fsync(handle)
+        append_durably(path, label.to_json(), mode=0o600)
 
 
 def _day(at: float) -> str:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from legible.file_numbers import finite_number
 from legible.files import parse_row
-from legible.observations.layout import FOLDER, log_files
+from legible.observations.layout import FOLDER, hour, log_files
 from legible.observations.lines import lines
+from legible.observations.log import append_durably
 from legible.observations.row import LAST_SECOND
 from legible.stores import LocalStore
 
@@ -66,6 +67,19 @@ class Correction:
             raise ValueError("no correction")  # noqa: TRY004  # as for all torn rows
         f"{reading_id}{text}".encode()  # half a character, as no correction is written with, is a ValueError
         return Correction(finite_number(at, "at", low=0, high=LAST_SECOND), reading_id, text)
+
+
+class CorrectionLog:
+    """Appends corrections to `<folder>/v1/<hour>-<worker>.jsonl`; when `append` returns, one is on the disk."""
+
+    def __init__(self, folder: Path, *, worker: str) -> None:
+        self._folder = folder / FOLDER
+        self._worker = worker
+
+    def append(self, correction: Correction) -> None:
+        """Write a correction. Raise OSError where it cannot be kept."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        append_durably(self._folder / f"{hour(correction.at)}-{self._worker}.jsonl", correction.to_json())
 
 
 def read_corrections(folder: Path) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The log that a service writes: rows as lines of JSON, a file for each hour and worker, from a thread of its own."""
 
 import itertools
+import os
 import queue
 import threading
 from collections import defaultdict
@@ -135,6 +136,18 @@ def _first_free(path: Path) -> Path:
     """Return the first name that is not taken: `20261121T08-4711.jsonl` -> `20261121T08-4711.1.jsonl`, or the next."""
     names = (path.with_name(f"{path.stem}.{number}.jsonl") for number in itertools.count(1))
     return next(name for name in names if not name.exists())
+
+
+def append_durably(path: Path, row: str, *, mode: int = 0o666) -> None:
+    """Append a row to a file that this process alone writes, and wait for the disk. Raise OSError where it is not kept.
+
+    `mode` holds for a new file.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, mode)
+    with os.fdopen(handle, "r+b") as file:
+        file.write((b"\n" if is_torn(path) else b"") + row.encode() + b"\n")
+        file.flush()
+        os.fsync(handle)
 
 
 def is_torn(path: Path) -> bool:

@@ -16,6 +16,7 @@ from pypdfium2 import raw
 from legible.arrays import GreyImage
 from legible.pages.formats import DESCENT
 from legible.pages.open import POINTS_PER_INCH, jpeg
+from legible.pages.pdf_places import Displayed
 from legible.pages.result import DocumentResult, LineResult, PageResult
 
 FONT = "Helvetica"
@@ -69,20 +70,19 @@ def _draw_picture(pdf: pdfium.PdfDocument, sheet: Any, image: GreyImage) -> None
 
 
 def _write_lines(pdf: pdfium.PdfDocument, sheet: Any, page: PageResult) -> None:
-    width, height = sheet.get_size()
-    scale = (width / page.width, height / page.height)
+    displayed = Displayed.of(sheet)
     for line in page.lines:
         if line.text.strip():
-            _write_line(pdf, sheet, line, scale=scale, page_height=height)
+            _write_line(pdf, sheet, line, page, displayed)
     sheet.gen_content()
 
 
-def _write_line(
-    pdf: pdfium.PdfDocument, sheet: Any, line: LineResult, *, scale: tuple[float, float], page_height: float
-) -> None:
+def _write_line(pdf: pdfium.PdfDocument, sheet: Any, line: LineResult, page: PageResult, displayed: Displayed) -> None:
     text = _text_object(pdf, line.text)
-    matrix = _matrix(line, _width_of(text), scale=scale, page_height=page_height)
-    raw.FPDFPageObj_Transform(text, *(ctypes.c_double(number) for number in matrix))
+    scale = (displayed.width / page.width, displayed.height / page.height)
+    matrix = _matrix(line, _width_of(text), scale=scale, page_height=displayed.height)
+    for each in (matrix, displayed.own_matrix):
+        raw.FPDFPageObj_Transform(text, *(ctypes.c_double(number) for number in each))
     raw.FPDFPage_InsertObject(sheet, text)
 
 

@@ -1,5 +1,6 @@
 """The text layer of a PDF's page: its words and lines with their places, where it was never on paper."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from pypdfium2 import raw
 
 from legible.errors import ImageError
+from legible.pages.pdf_places import Displayed
 
 MIN_CHARACTERS = 8
 """A text layer with fewer characters is not worth keeping."""
@@ -31,12 +33,18 @@ class LongLayerError(ImageError):
     status = 422
 
 
+Direction = tuple[int, int]
+"""The quarter in which text runs as it is displayed: (1, 0) to the right, (0, 1) downwards."""
+LEVEL: Direction = (1, 0)
+
+
 @dataclass(frozen=True)
 class LayerWord:
     """A word and its box."""
 
     text: str
     box: Box
+    direction: Direction = LEVEL
 
 
 @dataclass(frozen=True)
@@ -57,7 +65,8 @@ class LayerLine:
 def text_layer(page: Any, *, scale: float) -> list[LayerLine]:
     """Return the lines of a born-digital page of pypdfium2, in its own order; an empty list for a scan.
 
-    Raise LongLayerError for more than MAX_CHARACTERS.
+    The list is empty too where most text is not level as the page is displayed: the page is turned and read as a
+    picture. Raise LongLayerError for more than MAX_CHARACTERS.
     """
     text = page.get_textpage()
     count = text.count_chars()
@@ -65,18 +74,33 @@ def text_layer(page: Any, *, scale: float) -> list[LayerLine]:
         return []
     if count > MAX_CHARACTERS:
         raise LongLayerError(f"the page has {count} characters; at most {MAX_CHARACTERS} are read: send it in parts")
-    return lines_of(list(_words(text, page.get_height(), scale)))
+    words = list(_words(text, Displayed.of(page), scale))
+    level = sum(len(word.text) for word in words if word.direction == LEVEL)
+    return lines_of(words) if 2 * level >= sum(len(word.text) for word in words) else []
 
 
 def lines_of(words: Sequence[LayerWord]) -> list[LayerLine]:
     """Return lines of words that follow each other in a row."""
     lines: list[list[LayerWord]] = []
     for word in words:
-        if lines and _goes_on(lines[-1][-1].box, word.box):
+        former = lines[-1][-1] if lines else None
+        if former and former.direction == word.direction and _goes_on(_along(former), _along(word)):
             lines[-1].append(word)
         else:
             lines.append([word])
     return [LayerLine(tuple(line)) for line in lines]
+
+
+def _along(word: LayerWord) -> Box:
+    return turned_box(word.box, word.direction)
+
+
+def turned_box(box: Box, direction: Direction) -> Box:
+    """Return a box turned so that text which runs in this direction runs to the right."""
+    right, down = direction
+    across = [x * right + y * down for x, y in (box[:2], box[2:])]
+    below = [y * right - x * down for x, y in (box[:2], box[2:])]
+    return min(across), min(below), max(across), max(below)
 
 
 def _goes_on(former: Box, box: Box) -> bool:
@@ -86,26 +110,39 @@ def _goes_on(former: Box, box: Box) -> bool:
     return shared > ROW_OVERLAP * height and -height < room < MAX_SPACE * max(former[3] - former[1], box[3] - box[1])
 
 
-def _words(text: Any, page_height: float, scale: float) -> Iterator[LayerWord]:
+def _words(text: Any, page: Displayed, scale: float) -> Iterator[LayerWord]:
     """Yield the words: characters between spaces; generated line ends count as spaces."""
     letters: list[str] = []
     boxes: list[Box] = []
+    direction = LEVEL
     for index in range(text.count_chars()):
         character = chr(raw.FPDFText_GetUnicode(text, index))
         if character.isspace() or not character.isprintable():
             if letters:
-                yield LayerWord("".join(letters), _around(boxes))
+                yield LayerWord("".join(letters), _around(boxes), direction)
             letters, boxes = [], []
             continue
-        left, bottom, right, top = text.get_charbox(index, loose=True)
-        box = (left * scale, (page_height - top) * scale, right * scale, (page_height - bottom) * scale)
-        if boxes and not _is_beside(boxes[-1], box):
-            yield LayerWord("".join(letters), _around(boxes))
+        box, own = _box(text, index, page, scale), _direction(text, index, page)
+        if boxes and not (own == direction and _is_beside(*(turned_box(one, own) for one in (boxes[-1], box)))):
+            yield LayerWord("".join(letters), _around(boxes), direction)
             letters, boxes = [], []
+        direction = own
         letters.append(character)
         boxes.append(box)
     if letters:
-        yield LayerWord("".join(letters), _around(boxes))
+        yield LayerWord("".join(letters), _around(boxes), direction)
+
+
+def _box(text: Any, index: int, page: Displayed, scale: float) -> Box:
+    """Return the box of a character as it is displayed, in pixels."""
+    left, bottom, right, top = text.get_charbox(index, loose=True)
+    (x, y), (other_x, other_y) = page.point(left, bottom), page.point(right, top)
+    return min(x, other_x) * scale, min(y, other_y) * scale, max(x, other_x) * scale, max(y, other_y) * scale
+
+
+def _direction(text: Any, index: int, page: Displayed) -> Direction:
+    angle = max(raw.FPDFText_GetCharAngle(text, index), 0.0)  # clockwise; -1 where it is not known
+    return page.direction(math.cos(angle), -math.sin(angle))
 
 
 def _is_beside(former: Box, box: Box) -> bool:

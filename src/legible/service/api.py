@@ -21,7 +21,8 @@ from legible.service.batching import batches, in_turns
 from legible.service.candidate import Shadow, TrafficSplit, request_id_of
 from legible.service.correction_answers import correction_response
 from legible.service.hanging_up import unless_hung_up
-from legible.service.held_images import HeldImages, Hold, HoldingResponse
+from legible.service.held_images import Hold, HoldingResponse
+from legible.service.lanes import Lanes
 from legible.service.line_writer import LineWriter
 from legible.service.middleware.concurrency_limit import Slots
 from legible.service.middleware.request_log import RequestLog
@@ -46,8 +47,6 @@ MAX_UNCOUNTED = 200
 """The number of readings after which metrics are counted at once, before that time is over."""
 MAX_UNOBSERVED = 64
 """The most batches that were answered and still hold their images; while there are as many, nothing else is read."""
-HELD_REQUESTS = 2
-"""The requests of the most pixels whose decoded images may be held at a time."""
 
 Follow = Callable[[Sequence[ReadJob]], Awaitable[None]]
 """A function that has the images of an answered request read in the shadow."""
@@ -63,11 +62,10 @@ class Api:
         self.slots = Slots(settings.max_in_flight, level=metrics.in_flight.set)
         reloads = [f"/models/{name}/reload" for name in folders_of(settings)] if settings.reload_keys else []
         self.request_log = RequestLog(self.lines.write, paths=(*PATHS, *reloads)) if settings.request_log else None
-        self._held = HeldImages(HELD_REQUESTS * settings.max_pixels)
+        self._lanes = Lanes(settings.max_pixels)
         self._models: ModelRegistry | None = None
         self._uncounted: set[ServedModel] = set()
         self._counting: asyncio.TimerHandle | None = None
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="reader")
         self._correcting = ThreadPoolExecutor(1, thread_name_prefix="corrections")  # apart from what is read
 
     def start(self, models: ModelRegistry) -> None:
@@ -152,8 +150,7 @@ class Api:
     async def _models_of(self, request: Request) -> list[ServedModel]:
         """Return the models that read a request, as they are served by now: several where they vote."""
         models, said = self.models, request.query_params.get("model")
-        canary = self._split.candidate if self._split.is_canary(request_id_of(request)) else ""
-        names = voters_named(said) if said else [canary or models.default]
+        names = voters_named(said) if said else [self._split.canary_of(request, models) or models.default]
         for name in names:
             if name not in models.names:
                 raise HTTPException(404, f"no model {name[:80]!r}; there: {', '.join(models.names)}")
@@ -184,16 +181,16 @@ class Api:
         slow = [job for job in jobs if not job.is_quick]
         if slow:
             pixels += await self.in_thread(sum_of_pixels, slow)
-        hold = await self._held.take(min(pixels, self.settings.max_pixels))
+        hold = await self._lanes.hold(jobs, pixels=pixels)
         try:
             for batch in batches(jobs, alone=lambda job: not job.is_quick):
                 await model.observing.until_at_most(MAX_UNOBSERVED)
                 if batch[0].is_quick:
                     await model.reading.do(batch)
                 else:
-                    await unless_hung_up(request, self.in_thread(model.worker.read, batch))
+                    await unless_hung_up(request, self._lanes.run_for(batch[0], model.worker.read, batch))
             for job in jobs if len(voters) > 1 else ():  # one by one, so that others have their turn between them
-                await unless_hung_up(request, self.in_thread(vote, job, voters, options))
+                await unless_hung_up(request, self._lanes.run_for(job, vote, job, voters, options))
         except BaseException:
             hold.release()
             raise
@@ -201,7 +198,7 @@ class Api:
 
     async def _measured(self, job: ReadJob, hold: Hold) -> dict[str, float]:
         try:
-            found: dict[str, float] = await self.in_thread(measure, job.image)
+            found: dict[str, float] = await self._lanes.run_for(job, measure, job.image)
         except BaseException:
             hold.release()
             raise
@@ -246,7 +243,9 @@ class Api:
         if not self._split.is_shadowed(request_id_of(request)):
             return None
         candidate = self.models.open(self._split.candidate)
-        return partial(shadow.follow, model=model, candidate=candidate, lexicon=options.lexicon, run=self.in_thread)
+        return partial(
+            shadow.follow, model=model, candidate=candidate, lexicon=options.lexicon, run=self._lanes.run_for
+        )
 
     def _observed_after(
         self,
@@ -266,7 +265,7 @@ class Api:
                 if batch[0].is_quick:
                     await model.observing.do(batch)
                 else:
-                    await self.in_thread(model.telemetry.observe, batch)
+                    await self._lanes.run_for(batch[0], model.telemetry.observe, batch)
             self._count_soon(model)
 
         return HoldingResponse(answer, observe=BackgroundTask(observe), hold=hold)
@@ -293,4 +292,5 @@ class Api:
             self._shadow.close()
 
     async def in_thread(self, call: Callable[..., Any], *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, call, *arguments)
+        """Return the result of a call that is soon done, and not worth the event loop's wait."""
+        return await self._lanes.run(call, *arguments)

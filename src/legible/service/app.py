@@ -23,7 +23,7 @@ from legible.service.api import FEEDBACK, READ, READ_BATCH, READ_PAGE, ROUTES, A
 from legible.service.keys import KeyRing, reading_keys
 from legible.service.label_api import LabelApi
 from legible.service.middleware.body_limit import BodyLimitMiddleware
-from legible.service.middleware.concurrency_limit import ConcurrencyLimitMiddleware
+from legible.service.middleware.concurrency_limit import ConcurrencyLimitMiddleware, Slots
 from legible.service.middleware.drain import DrainMiddleware
 from legible.service.middleware.key import KeyMiddleware
 from legible.service.middleware.request_log import RequestLogMiddleware
@@ -131,7 +131,10 @@ def middleware_of(api: Api, pages: PageApi) -> list[Middleware]:
         *([cors] if settings.cors_origins else []),
         Middleware(DrainMiddleware, is_draining=lambda: api.is_draining),
         *([Middleware(KeyMiddleware, rings=rings, count=count_error)] if any(rings.values()) else []),
-        Middleware(ConcurrencyLimitMiddleware, slots=api.slots, paths=(READ, READ_BATCH, FEEDBACK), count=count_error),
+        Middleware(ConcurrencyLimitMiddleware, slots=api.slots, paths=(READ, READ_BATCH), count=count_error),
+        Middleware(
+            ConcurrencyLimitMiddleware, slots=Slots(settings.max_in_flight), paths=(FEEDBACK,), count=count_error
+        ),
         Middleware(ConcurrencyLimitMiddleware, slots=pages.slots, paths=(READ_PAGE,), count=count_error),
         body_limit(settings, max_bytes=settings.max_body_bytes),
     ]

@@ -22,13 +22,13 @@ from legible.observations.log import RowLog
 from legible.observations.shadow import ShadowRow, TimedReading, compared
 from legible.recognition.decoding import Decoding
 from legible.service import metrics
-from legible.service.models import ServedModel
+from legible.service.models import ModelRegistry, ServedModel
 from legible.service.read_job import ReadJob
 
 MAX_WAITING = 8
 """The most answered requests that wait for the candidate: it may be slow, and their images fill the memory."""
-Run = Callable[[Callable[[], None]], Awaitable[object]]
-"""A function that makes a call in a thread."""
+Run = Callable[[ReadJob, Callable[[], None]], Awaitable[object]]
+"""A function that makes a call about a job's image in a thread."""
 log = logging.getLogger(__name__)
 
 
@@ -56,6 +56,13 @@ class TrafficSplit:
 
     def is_canary(self, request_id: str) -> bool:
         return self.canary > 0 and place_of(request_id, purpose="canary") < self.canary
+
+    def canary_of(self, request: Request, models: ModelRegistry) -> str:
+        """Return the candidate where it answers a request; it has to hold the lexicon that is asked for."""
+        if not self.is_canary(request_id_of(request)):
+            return ""
+        lexicon = request.query_params.get("lexicon", "")
+        return self.candidate if lexicon in ("", *models.bundle(self.candidate).lexicons) else ""
 
     def is_shadowed(self, request_id: str) -> bool:
         return self.shadow > 0 and place_of(request_id, purpose="shadow") < self.shadow
@@ -85,24 +92,27 @@ class Shadow:
     async def follow(
         self, jobs: Sequence[ReadJob], model: ServedModel, candidate: ServedModel, *, lexicon: str, run: Run
     ) -> None:
-        """Have the images of an answered request read; a request is left out while MAX_WAITING others wait."""
+        """Have the images of an answered request read; a request is left out while MAX_WAITING others wait.
+
+        One by one, so that other requests have their turn between them.
+        """
         if self._waiting >= MAX_WAITING:
             metrics.shadow_readings.labels(candidate.name, "skipped").inc(len(jobs))
             return
         self._waiting += 1
         try:
-            await run(partial(self._read, jobs, candidate, lexicon, champion=model.worker.bundle_id))
+            for job in jobs:
+                await run(job, partial(self._read, job, candidate, lexicon, champion=model.worker.bundle_id))
         finally:
             self._waiting -= 1
 
-    def _read(self, jobs: Sequence[ReadJob], candidate: ServedModel, lexicon: str, *, champion: str) -> None:
-        """Read the images of jobs that still hold them; nothing is sent, and the jobs stay as they are."""
+    def _read(self, job: ReadJob, candidate: ServedModel, lexicon: str, *, champion: str) -> None:
+        """Read the image of a job that still holds it; nothing is sent, and the job stays as it is."""
         try:
             known = lexicon if lexicon in candidate.worker.lexicons else ""
             decoding = candidate.worker.decoding(lexicon=known, alternatives=0)
-            for job in jobs:
-                if job.image is not None and job.reading is not None:
-                    self._note(job, job.image, candidate, decoding, champion)
+            if job.image is not None and job.reading is not None:
+                self._note(job, job.image, candidate, decoding, champion)
         except Exception:  # a candidate may fail in any way, and no caller is to notice
             log.exception("reading in the shadow failed")
             metrics.shadow_readings.labels(candidate.name, "failed").inc()

@@ -16,6 +16,8 @@ def correction_response(outcome: Corrected, reading_id: str) -> Response:
     if outcome is Corrected.FULL:
         count_error("internal")
         return error_response(507, "internal", "there is no room for corrections any more; tell who runs the service")
+    if outcome is Corrected.UNWRITTEN:
+        count_error("internal")
+        return error_response(507, "internal", "the correction could not be kept; make room, and send it again")
     count_error("busy")
-    often = f"this reading was corrected {MAX_CORRECTIONS} times already"
-    return busy_response(often if outcome is Corrected.TOO_OFTEN else "too many corrections at a time")
+    return busy_response(f"this reading was corrected {MAX_CORRECTIONS} times already")

@@ -33,12 +33,16 @@ class ServedModel:
     def __init__(
         self,
         name: str,
+        bundle: Bundle,
         worker: Worker,
         telemetry: Telemetry,
         event_loop: EventLoopQueue,
+        *,
         recalibration: LiveRecalibration | None = None,
     ) -> None:
         self.name = name
+        self.bundle = bundle
+        """The bundle in this model's own folder: the worker may be shared with a model of another folder."""
         self._recalibration = recalibration
         self.worker = worker
         self.telemetry = telemetry
@@ -186,7 +190,7 @@ class ModelRegistry:
             raise
         except (LegibleError, ValueError, RuntimeError, OSError, KeyError) as error:
             raise BundleError(f"{bundle.folder}: the bundle cannot be opened ({error}); pack it again") from error
-        return ServedModel(name, worker, telemetry, self._event_loop, recalibration)
+        return ServedModel(name, bundle, worker, telemetry, self._event_loop, recalibration=recalibration)
 
 
 def folders_of(settings: ServiceSettings) -> dict[str, Path]:

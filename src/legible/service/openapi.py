@@ -143,7 +143,7 @@ def _feedback() -> dict[str, Any]:
         "example": {"reading_id": EXAMPLE["reading_id"], "text": "Homburg"},
     }
     kept = content("kept", "CorrectionAnswer", {"reading_id": EXAMPLE["reading_id"]})
-    refused = {404: "no such reading, or corrections are switched off", 507: "no room for corrections any more"}
+    refused = {404: "no such reading, or corrections are switched off", 507: "no room for corrections"}
     return {
         "operationId": "feedback",
         "summary": "Say what a reading should have been",

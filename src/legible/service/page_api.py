@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from legible.config import ServiceSettings
 from legible.errors import BundleError, ImageError, SettingsError
+from legible.recognition.bundle import Bundle
 from legible.service import metrics
 from legible.service.answers import CODES, PAGE_CODES
 from legible.service.api import Api
@@ -28,6 +29,8 @@ SOURCES = ("image", "text layer")
 OK = 200
 READING = "reading"
 """The field with the JSON of an earlier answer."""
+BundlePlace = tuple[str, Path]
+"""The id of a bundle and its folder: models of one bundle in two folders have page processes of their own."""
 
 
 class PageApi:
@@ -38,7 +41,7 @@ class PageApi:
         self._command = command
         self._settings = api.settings
         self.slots = Slots(api.settings.max_page_requests, level=metrics.documents_in_flight.set)
-        self._processes: dict[str, PageProcess] = {}
+        self._processes: dict[BundlePlace, PageProcess] = {}
         self._turn = asyncio.Lock()
         self._telemetry: PageTelemetry | None = None
 
@@ -84,7 +87,7 @@ class PageApi:
             self._telemetry.close()
 
     def _reads_pages(self, model: ServedModel) -> bool:
-        return bool(self._settings.detector) or model.worker.bundle.has_detector
+        return bool(self._settings.detector) or model.bundle.has_detector
 
     async def _read(self, process: PageProcess, options: DocumentOptions, document: bytes, reading: bytes) -> PageReply:
         job = PageJob(
@@ -107,14 +110,14 @@ class PageApi:
 
     def _opened(self, model: ServedModel) -> PageProcess:
         """Return a page process, which starts when it first reads. Raise BundleError without a detector."""
-        worker = model.worker
-        if worker.bundle_id not in self._processes:
+        bundle, place = model.bundle, place_of_bundle(model.bundle)
+        if place not in self._processes:
             settings = self._settings
             setup = PageSetup(
-                bundle=str(worker.bundle.folder.resolve()),
-                bundle_id=worker.bundle_id,
-                detector=str(Path(settings.detector) if settings.detector else worker.bundle.detector),
-                worker=worker.name,
+                bundle=str(bundle.folder.resolve()),
+                bundle_id=bundle.id,
+                detector=str(Path(settings.detector) if settings.detector else bundle.detector),
+                worker=model.worker.name,
                 max_bytes=settings.max_document_bytes,
                 max_pages=settings.max_document_pages,
                 max_pixels=settings.max_page_pixels,
@@ -125,22 +128,26 @@ class PageApi:
             prepare_metrics()
             self._close_replaced()
             process = PageProcess(setup, command=self._command, on_end=count_end, turn=self._turn)
-            self._processes[worker.bundle_id] = process
-        return self._processes[worker.bundle_id]
+            self._processes[place] = process
+        return self._processes[place]
 
     def _close_replaced(self) -> None:
         """End the processes of bundles that are served no more, or each reload would leave one for minutes."""
         models = self._api.models
-        served = {models.bundle(name).id for name in models.names}
-        for bundle_id, process in list(self._processes.items()):
-            if bundle_id not in served and not process.is_busy:
-                del self._processes[bundle_id]
+        served = {place_of_bundle(models.bundle(name)) for name in models.names}
+        for place, process in list(self._processes.items()):
+            if place not in served and not process.is_busy:
+                del self._processes[place]
                 process.close()
 
     def _telemetry_of(self) -> PageTelemetry:
         if self._telemetry is None:
             self._telemetry = PageTelemetry(self._api.logs, self._settings, worker=self._api.worker.name)
         return self._telemetry
+
+
+def place_of_bundle(bundle: Bundle) -> BundlePlace:
+    return bundle.id, bundle.folder
 
 
 def check_detector(settings: ServiceSettings) -> None:

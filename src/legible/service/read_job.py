@@ -18,6 +18,10 @@ QUICK_SEARCHED_PIXELS = 25_000
 """The same with a lexicon or alternatives, whose search takes longer than reading."""
 QUICK_BYTES, QUICK_SHAPE = 100_000, 8
 """An image of at most this many bytes, at most this many times as wide as high, is read in milliseconds."""
+LIGHT_PIXELS, LIGHT_BYTES, LIGHT_SEARCHED_SHAPE = 1_000_000, 1_000_000, 20
+"""An image of at most so many pixels and bytes is read in tenths of a second; with a lexicon or alternatives it is at
+most so many times as wide as high.
+"""
 MAX_HEIGHT, MAX_SLENDERNESS = 1000, 20
 """A higher image that is more than this many times as high as wide holds no line; its preprocessing would fill the
 memory.
@@ -103,6 +107,14 @@ class ReadJob:
         width, height = self._size
         most = QUICK_PIXELS if self._is_plain else QUICK_SEARCHED_PIXELS
         return self._decoding_work <= most and width <= QUICK_SHAPE * height
+
+    @cached_property
+    def is_light(self) -> bool:
+        """Whether the header promises that reading takes tenths of a second; all that is quick is light too."""
+        if self._size_bytes > LIGHT_BYTES or self._decoding_work > LIGHT_PIXELS:
+            return False
+        width, height = self._size
+        return self._is_plain or width <= LIGHT_SEARCHED_SHAPE * height
 
     @property
     def cost(self) -> int:

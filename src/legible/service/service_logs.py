@@ -1,5 +1,6 @@
 """What a worker writes to disk for all its bundles: observations, corrections, and the images that are kept."""
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from legible.arrays import GreyImage
 from legible.config import ServiceSettings
-from legible.observations.corrections import Correction, CorrectionRoom
+from legible.observations.corrections import Correction, CorrectionLog, CorrectionRoom
 from legible.observations.image_log import ImageLog, ImageSampler
 from legible.observations.log import RowLog
 from legible.observations.lookup import is_logged
@@ -18,6 +19,7 @@ from legible.observations.sending import BatchSender, CollectorDestination, Dest
 from legible.service import metrics
 from legible.service.read_job import Origin
 
+log = logging.getLogger(__name__)
 DEFAULT_CHANNEL = "default"
 OTHER = "other"
 """The channel of callers who name a channel that is not listed."""
@@ -35,8 +37,8 @@ class Corrected(Enum):
     KEPT = auto()
     UNKNOWN = auto()
     """No such reading is logged."""
-    NO_ROOM = auto()
-    """Too many wait to be written."""
+    UNWRITTEN = auto()
+    """The disk does not take it."""
     FULL = auto()
     """All corrections together have as many bytes as they may."""
     TOO_OFTEN = auto()
@@ -64,13 +66,7 @@ class ServiceLogs:
             )
             for destination in destinations(settings, worker=worker)
         ]
-        self._corrections = RowLog(
-            Path(settings.corrections_folder),
-            worker=worker,
-            queue_size=settings.observations_queue,
-            retention_days=None,
-            on_lost=metrics.corrections_dropped.inc,
-        )
+        self._corrections = CorrectionLog(Path(settings.corrections_folder), worker=worker)
         self._room = CorrectionRoom(Path(settings.corrections_folder), max_bytes=settings.max_corrections_bytes)
         self._corrected: Counter[str] = Counter()
         self._sampler = ImageSampler(settings.keep_images)
@@ -106,7 +102,7 @@ class ServiceLogs:
             sender.put(row)
 
     def correct(self, reading_id: str, text: str) -> Corrected:
-        """Keep what a reading should have been."""
+        """Keep what a reading should have been; it is on the disk when KEPT is returned. Call it in one thread."""
         if self._corrected[reading_id] >= MAX_CORRECTIONS:
             return Corrected.TOO_OFTEN
         if not is_logged(self._observations_folder, reading_id):
@@ -115,17 +111,21 @@ class ServiceLogs:
         if not self._room.take(len(correction.to_json().encode()) + 1):
             metrics.corrections_dropped.inc()
             return Corrected.FULL
-        if not self._corrections.put(correction):
-            return Corrected.NO_ROOM
+        try:
+            self._corrections.append(correction)
+        except OSError as error:
+            log.error("a correction could not be kept: %s", error.strerror)  # noqa: TRY400
+            metrics.corrections_dropped.inc()
+            return Corrected.UNWRITTEN
         self._corrected[reading_id] += 1
         if len(self._corrected) > MAX_REMEMBERED:
             self._corrected.pop(next(iter(self._corrected)))
         return Corrected.KEPT
 
     def close(self) -> None:
-        for log in (self._observations, *self._senders, self._corrections, self._images):
-            if log:
-                log.close(timeout_seconds=2.0)
+        for one in (self._observations, *self._senders, self._images):
+            if one:
+                one.close(timeout_seconds=2.0)
 
 
 def image_log(settings: ServiceSettings) -> ImageLog:
