@@ -15,6 +15,7 @@ from pypdfium2 import raw
 from legible.arrays import GreyImage
 from legible.errors import DamagedImageError, ImageError, ImageTooLargeError
 from legible.image.decode import Limits, decode
+from legible.image.tiff import pixel_height
 from legible.pages.text_layer import LayerLine, text_layer
 from legible.pages.tiff_pages import is_tiff, page_offsets, with_first
 
@@ -57,6 +58,8 @@ class OpenedPage:
     image: GreyImage
     layer: tuple[LayerLine, ...] = ()
     dpi: float | None = None
+    pixel_height: float = 1.0
+    """The height of a pixel over its width, which faxes state: theirs of usual resolution are twice as high as wide."""
 
 
 class Document:
@@ -84,7 +87,8 @@ class Document:
     def _picture(self, number: int) -> OpenedPage:
         data = with_first(self._data, self._tables[number]) if number else self._data
         limits = Limits(max_bytes=self._limits.max_bytes, max_pixels=self._limits.max_pixels)
-        return OpenedPage(number + 1, decode(data, limits=limits))
+        image = decode(data, limits=limits)
+        return OpenedPage(number + 1, image, pixel_height=pixel_height(data) if self._tables else 1.0)
 
     def _pdf_page(self, number: int) -> OpenedPage:
         assert self._pdf is not None  # noqa: S101
