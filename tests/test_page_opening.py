@@ -8,6 +8,7 @@ from contextlib import suppress
 import numpy as np
 import pypdfium2 as pdfium
 import pytest
+from page_documents import pdf_of
 from PIL import Image, ImageDraw
 
 from legible.errors import ImageError, ImageTooLargeError
@@ -200,3 +201,141 @@ def test_a_text_layer_that_takes_minutes_is_refused(monkeypatch: pytest.MonkeyPa
     assert next(Document(printed_pdf("Twenty characters...")).pages()).layer
     with pytest.raises(text_layer.LongLayerError, match="at most 20 are read: send it in parts"):
         next(Document(printed_pdf("Twenty-one characters")).pages())
+
+
+FIELD = b"<</Type/Annot/Subtype/Widget/FT/Tx/T(a)/V(Smith)/DA(/F 12 Tf)/Rect[40 100 300 120]/P 3 0 R/F 4%s>>"
+DRAWN = b"/Type/XObject/Subtype/Form/Resources<</Font<</F 5 0 R>>/XObject<</X 7 0 R>>>>"
+
+
+def laid_out_pdf(
+    content: bytes, *others: bytes, page: bytes = b"", catalogue: bytes = b"", font: bytes = b"", inherited: bytes = b""
+) -> bytes:
+    """A page of PDF operators; `others` are its objects from 6 on, its pictures or contents /X and /Y."""
+    return pdf_of(
+        b"<</Type/Catalog/Pages 2 0 R%s>>" % catalogue,
+        b"<</Type/Pages/Kids[3 0 R]/Count 1/MediaBox[0 0 400 300]%s>>" % inherited,
+        b"<</Type/Page/Parent 2 0 R/Contents 4 0 R/Resources<</Font<</F 5 0 R>>/XObject<</X 6 0 R/Y 7 0 R>>"
+        b"/Properties<</L 6 0 R>>>>%s>>" % page,
+        stream(content),
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding%s>>" % font,
+        *others,
+    )
+
+
+def stream(content: bytes, entries: bytes = b"") -> bytes:
+    return b"<<%s/Length %d>>stream\n%s\nendstream" % (entries, len(content), content)
+
+
+def written(text: bytes, *, left: int = 40, bottom: int = 200) -> bytes:
+    return b"BT /F 12 Tf %d %d Td (%s) Tj ET\n" % (left, bottom, text)
+
+
+def names(**codes: str) -> bytes:
+    """What a font says of its letters."""
+    pairs = b"".join(b"<%02X><%s>" % (ord(letter), code.encode()) for letter, code in codes.items())
+    return stream(
+        b"/CIDInit/ProcSet findresource begin 12 dict begin begincmap 1 begincodespacerange <00><FF> "
+        b"endcodespacerange %d beginbfchar %s endbfchar endcmap end end" % (len(codes), pairs)
+    )
+
+
+def layer_of(data: bytes) -> list[str]:
+    return [line.text for line in next(Document(data).pages()).layer]
+
+
+HEADING = written(b"Invoice number 12345")
+
+
+@pytest.mark.parametrize("field", [FIELD % b"/AP<</N 7 0 R>>", FIELD % b""])
+@pytest.mark.parametrize("inherited", [b"", b"/CropBox[20 50 350 250]"])
+def test_filled_fields_of_a_form_are_read(field: bytes, inherited: bytes) -> None:
+    """They were neither in the text nor in the picture."""
+    look = stream(b"BT /F 12 Tf 2 5 Td (Smith) Tj ET", DRAWN + b"/BBox[0 0 260 20]")
+    form = b"/AcroForm<</Fields[6 0 R]/NeedAppearances true/DR<</Font<</F 5 0 R>>>>/DA(/F 12 Tf 0 g)>>"
+    (page,) = Document(
+        laid_out_pdf(HEADING, field, look, page=b"/Annots[6 0 R]", catalogue=form, inherited=inherited)
+    ).pages()
+    assert [line.text for line in page.layer] == ["Invoice number 12345", "Smith"]
+    assert page.image.shape == ((834, 1375) if inherited else (1250, 1667))
+    left, top, right, bottom = (round(side) for side in page.layer[1].box)
+    assert page.image[top:bottom, left:right].min() < 60
+
+
+def test_notes_and_stamps_are_read_and_hidden_ones_are_not() -> None:
+    look = stream(b"BT /F 12 Tf 2 5 Td (PAID IN FULL) Tj ET", DRAWN + b"/BBox[0 0 260 20]")
+    for flags, expected in ((4, ["PAID IN FULL"]), (2, [])):
+        stamp = b"<</Type/Annot/Subtype/Stamp/Rect[40 100 300 120]/F %d/AP<</N 7 0 R>>>>" % flags
+        assert layer_of(laid_out_pdf(HEADING, stamp, look, page=b"/Annots[6 0 R]")) == [
+            "Invoice number 12345",
+            *expected,
+        ]
+
+
+LOW = written(b"not shown", bottom=120)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"1 g " + LOW,  # white on white
+        b"%s 30 110 200 30 re f" % LOW,  # redacted by a black bar
+        b"q 0 0 10 10 re W n %s Q" % LOW,  # clipped
+        b"/OC /L BDC %s EMC" % LOW,  # on a layer that is off
+        written(b"not shown", bottom=-60),  # beyond the page
+    ],
+)
+def test_text_that_a_page_does_not_show_is_left_out(content: bytes) -> None:
+    off = b"/OCProperties<</OCGs[6 0 R]/D<</OFF[6 0 R]>>>>"
+    data = laid_out_pdf(HEADING + content, b"<</Type/OCG/Name(x)>>", catalogue=off)
+    assert layer_of(data) == ["Invoice number 12345"]
+
+
+def test_hyphens_at_the_end_of_a_line_are_kept() -> None:
+    assert layer_of(laid_out_pdf(written(b"very impor-") + written(b"tant words", bottom=186))) == [
+        "very impor-",
+        "tant words",
+    ]
+
+
+def test_characters_beyond_the_basic_plane_are_kept() -> None:
+    assert layer_of(laid_out_pdf(written(b"where xBz is small"), names(B="D835DC65"), font=b"/ToUnicode 6 0 R")) == [
+        "where x\U0001d465z is small"
+    ]
+
+
+def test_text_of_a_font_that_does_not_say_its_characters_is_read_as_a_picture() -> None:
+    private = names(**{letter: f"E0{ord(letter):02X}" for letter in "abcdefghijklmnopqrstuvwxyz"})
+    data = laid_out_pdf(
+        written(b"PAGE 12 OF 40") + written(b"body text", bottom=100), private, font=b"/ToUnicode 6 0 R"
+    )
+    assert layer_of(data) == []
+    bullets = laid_out_pdf(
+        written(b"b FIRST ITEM") + written(b"b SECOND", bottom=100), private, font=b"/ToUnicode 6 0 R"
+    )
+    assert layer_of(bullets) == ["FIRST ITEM", "SECOND"]
+
+
+def test_words_that_run_to_the_left_are_one_line_in_their_order() -> None:
+    hebrew = names(**{letter: f"05{0xD0 + place:02X}" for place, letter in enumerate("abcdefghi")})
+    assert layer_of(laid_out_pdf(written(b"ihg 12 fed cba"), hebrew, font=b"/ToUnicode 6 0 R")) == [
+        "\u05d0\u05d1\u05d2 \u05d3\u05d4\u05d5 12 \u05d6\u05d7\u05d8"
+    ]
+
+
+PICTURE = stream(b"\x80" * 16, b"/Type/XObject/Subtype/Image/Width 4/Height 4/ColorSpace/DeviceGray/BitsPerComponent 8")
+STAMPED = written(b"CONFIDENTIAL ABC-000123", left=100, bottom=5)
+
+
+@pytest.mark.parametrize(
+    ("content", "others"),
+    [
+        (b"q 400 0 0 150 0 150 cm /X Do Q q 400 0 0 150 0 0 cm /X Do Q ", [PICTURE]),  # in strips
+        (b"q 400 0 0 300 0 0 cm /Y Do Q ", [PICTURE, stream(b"/X Do", DRAWN.replace(b"7", b"6") + b"/BBox[0 0 1 1]")]),
+    ],
+)
+def test_a_scan_with_a_printed_number_is_a_scan(content: bytes, others: list[bytes]) -> None:
+    """The number alone was its text."""
+    assert layer_of(laid_out_pdf(content + STAMPED, *others)) == []
+    assert layer_of(laid_out_pdf(b"q .1 0 0 .1 0 0 cm %s Q " % content + STAMPED, *others)) == [
+        "CONFIDENTIAL ABC-000123"
+    ]

@@ -14,8 +14,9 @@ from legible.detection.geometry import LineShape, moved_points
 from legible.detection.lines import FoundLine
 from legible.detection.maps import PageMaps
 from legible.pages.clock import PageTimeoutError
-from legible.pages.open import OpenedPage
+from legible.pages.open import Document, OpenedPage
 from legible.pages.read import CrowdedPageError, PageOptions, PageReader, leveled
+from legible.pages.square_pixels import with_square_pixels
 from legible.pages.text_layer import LayerLine, LayerWord
 from legible.pages.trust import LineTrust
 from legible.pages.words import expected_breaks, word_spans
@@ -83,6 +84,48 @@ def test_text_that_a_page_brings_is_kept_and_said(recognizer: Recognizer, drawn:
     assert (page.source, page.text) == ("text layer", "Written before")
     read = reader(recognizer, drawn, keep_text=False).read_opened(OpenedPage(1, drawn.image, layer))
     assert (read.source, len(read.lines)) == ("image", 3)
+
+
+def fax(drawn: Drawn, *, turn: int = 1) -> bytes:
+    """The page as a fax of standard resolution, half as high; turn: its orientation by its tag."""
+    half = Image.fromarray(drawn.image).resize((600, 150), Image.Resampling.BOX)
+    density = {"x_resolution": 200, "y_resolution": 100}
+    if turn == 6:
+        half = half.transpose(Image.Transpose.ROTATE_90)
+        density = {"x_resolution": 100, "y_resolution": 200}
+    buffer = io.BytesIO()
+    half.save(buffer, "TIFF", tiffinfo={274: turn}, resolution_unit=2, **density)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("turn", [1, 6])
+def test_a_fax_whose_pixels_are_twice_as_high_as_wide_is_read_as_it_looks(
+    recognizer: Recognizer, drawn: Drawn, turn: int
+) -> None:
+    """Its letters were half as high, and every tenth was read wrongly."""
+    (opened,) = Document(fax(drawn, turn=turn)).pages()
+    assert opened.pixel_height == 2
+    page = reader(recognizer, drawn).read_opened(opened)
+    assert (page.width, page.height) == (600, 150)
+    assert [
+        line.polygon[0] == pytest.approx((shape.polygon[0][0], shape.polygon[0][1] / 2), abs=5)
+        for line, shape in zip(page.lines, drawn.lines, strict=True)
+    ] == [True] * 3
+
+
+def test_pixels_that_no_scanner_writes_are_taken_as_they_are(drawn: Drawn) -> None:
+    page = OpenedPage(1, drawn.image, pixel_height=72.0)
+    image, back = with_square_pixels(page, max_pixels=1_000_000)
+    assert image is drawn.image
+    assert (back == np.eye(3)).all()
+
+
+@pytest.mark.parametrize("pixel_height", [0.5, 2.0])
+def test_square_pixels_are_no_more_than_a_page_may_have(drawn: Drawn, pixel_height: float) -> None:
+    page = OpenedPage(1, drawn.image, pixel_height=pixel_height)
+    image, back = with_square_pixels(page, max_pixels=drawn.image.size)
+    assert image.size == pytest.approx(drawn.image.size, rel=0.01)
+    assert back[1, 1] / back[0, 0] == pytest.approx(1 / pixel_height, rel=0.02)
 
 
 def test_a_blank_page_has_no_lines(recognizer: Recognizer, drawn: Drawn) -> None:

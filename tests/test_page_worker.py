@@ -230,13 +230,13 @@ def test_what_cannot_be_read_gets_a_clear_word(
 def test_an_answer_that_a_worker_cannot_hold_is_refused(
     worker: PageWorker, page: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(page_worker, "MAX_ANSWER_BYTES", 5000)
+    monkeypatch.setattr(page_worker, "MAX_ANSWER_BYTES", 3000)
     with_pictures = dataclasses.replace(JOB, with_pictures=True)
     assert worker.reply(JOB, page).status == 200
-    for job, document in ((with_pictures, page), (JOB, written_pdf("Words and " * 60))):
+    for job, document in ((with_pictures, page), (JOB, written_pdf("i " * 30))):
         reply = worker.reply(job, document)
         assert (reply.status, reply.code) == (413, "too_large")
-        assert "more than 5000 bytes" in reply.body.decode()
+        assert "more than 3000 bytes" in reply.body.decode()
 
 
 def test_pages_of_a_picture_are_drawn_into_a_pdf_one_by_one(

@@ -21,7 +21,7 @@ from legible.image import heif
 from legible.image.colour import grey
 from legible.image.containers import Contained, contained, damaged
 from legible.image.strips import by_strips, strips
-from legible.image.tiff import ORIENTATION
+from legible.image.tiff import ORIENTATION, TRANSPOSED
 
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP")
 MAX_SCANS = 100
@@ -40,8 +40,8 @@ USUAL_SCANS = 10
 """The scans of a progressive JPEG that encoders write: decoding them takes as long as decoding a PNG."""
 STORED_BYTES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2, "I;16N": 2}
 """The bytes a pixel that Pillow holds, by mode; other modes take four."""
-TRANSPOSED, LEFT_RIGHT, TOP_DOWN = frozenset({5, 6, 7, 8}), frozenset({2, 3, 6, 7}), frozenset({3, 4, 7, 8})
-"""The EXIF orientations that exchange width and height, left and right, top and bottom."""
+LEFT_RIGHT, TOP_DOWN = frozenset({2, 3, 6, 7}), frozenset({3, 4, 7, 8})
+"""The EXIF orientations that exchange left and right, top and bottom."""
 WIDE_MODES = frozenset({"I", "F", "I;16", "I;16B", "I;16L", "I;16N"})
 """Pillow's modes with more than eight bits a pixel."""
 DECODER_FAULTS = (

@@ -28,11 +28,15 @@ from legible.image.tiff_parts import (
 )
 
 BITS, ORIENTATION, SAMPLES = 258, 274, 277
+ACROSS, DOWN, RATIO = 282, 283, 5
+"""The tags of the pixels to an inch across and down, and the type of their values: numerator and denominator."""
 KEPT = frozenset({
     WIDTH, HEIGHT, BITS, COMPRESSION, 262, 266, STRIPS, SAMPLES, STRIP_HEIGHT, STRIP_BYTES, 284, 292, 293, 317, 320,
     TILE_WIDTH, TILE_HEIGHT, TILES, TILE_BYTES, 338, 339, 347, *range(512, 522), 529, 530, 531, 532,
 })  # fmt: skip
 """Tags of size, depth, compression, colour, strips and tiles."""
+TRANSPOSED = frozenset({5, 6, 7, 8})
+"""The orientations that exchange width and height."""
 SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 """Bytes of a value by its type."""
 WHOLE = {1: "B", 3: "H", 4: "I", 16: "Q"}
@@ -93,6 +97,28 @@ class _Entry:
             content = data[at : at + size * most]
         there = min(self.count, most, len(content) // size)
         return struct.unpack(f"{layout.order}{there}{code}", content[: there * size])
+
+    def ratio(self, data: bytes, layout: _TiffLayout) -> float:
+        """Return a fraction; 0 where it is none."""
+        if self.kind != RATIO or self.count != 1:
+            return 0.0
+        (at,) = layout.offset.unpack(self.value) if len(self.value) < SIZES[RATIO] else (0,)
+        content = data[at : at + SIZES[RATIO]] if at else self.value
+        above, below = struct.unpack(layout.order + "II", content)
+        return above / below if below else 0.0
+
+
+def pixel_height(data: bytes) -> float:
+    """Return the height of the first page's pixels over their width, as the page stands upright; 1 if not stated."""
+    layout, entries = _table(data)
+    found = {entry.tag: entry for entry in entries}
+    if ACROSS not in found or DOWN not in found:
+        return 1.0
+    across, down = (found[tag].ratio(data, layout) for tag in (ACROSS, DOWN))
+    if not across or not down:
+        return 1.0
+    turn = found[ORIENTATION].numbers(data, layout) if ORIENTATION in found else ()
+    return down / across if turn and turn[0] in TRANSPOSED else across / down
 
 
 def orientation_of(exif: bytes) -> int:

@@ -15,6 +15,7 @@ from pypdfium2 import raw
 from legible.arrays import GreyImage
 from legible.errors import DamagedImageError, ImageError, ImageTooLargeError
 from legible.image.decode import Limits, decode
+from legible.image.tiff import pixel_height
 from legible.pages.text_layer import LayerLine, text_layer
 from legible.pages.tiff_pages import is_tiff, page_offsets, with_first
 
@@ -57,6 +58,8 @@ class OpenedPage:
     image: GreyImage
     layer: tuple[LayerLine, ...] = ()
     dpi: float | None = None
+    pixel_height: float = 1.0
+    """The height of a pixel over its width, which faxes state: theirs of usual resolution are twice as high as wide."""
 
 
 class Document:
@@ -84,21 +87,23 @@ class Document:
     def _picture(self, number: int) -> OpenedPage:
         data = with_first(self._data, self._tables[number]) if number else self._data
         limits = Limits(max_bytes=self._limits.max_bytes, max_pixels=self._limits.max_pixels)
-        return OpenedPage(number + 1, decode(data, limits=limits))
+        image = decode(data, limits=limits)
+        return OpenedPage(number + 1, image, pixel_height=pixel_height(data) if self._tables else 1.0)
 
     def _pdf_page(self, number: int) -> OpenedPage:
         assert self._pdf is not None  # noqa: S101
         try:
-            page = self._pdf[number]
+            page = _with_annotations(self._pdf, number)
             dpi = self._dpi(*page.get_size())
             bitmap = page.render(scale=dpi / POINTS_PER_INCH, grayscale=True, may_draw_forms=False)
             image = np.ascontiguousarray(bitmap.to_numpy().reshape(bitmap.height, bitmap.width, -1)[..., 0])
-            layer = text_layer(page, scale=dpi / POINTS_PER_INCH)
+            image = image.astype(np.uint8)
+            layer = text_layer(page, image, scale=dpi / POINTS_PER_INCH)
         except RENDER_FAULTS as error:
             raise DamagedImageError(
                 f"page {number + 1} of the PDF is damaged; save it anew and send it again"
             ) from error
-        return OpenedPage(number + 1, image.astype(np.uint8), tuple(layer), dpi)
+        return OpenedPage(number + 1, image, tuple(layer), dpi)
 
     def _dpi(self, width: float, height: float) -> float:
         """Return DPI, or less where the page would have too many pixels. Raise ImageTooLargeError below MIN_DPI."""
@@ -116,9 +121,22 @@ def is_pdf(data: bytes) -> bool:
     return PDF in data[:PDF_STARTS_WITHIN]
 
 
+def _with_annotations(pdf: pdfium.PdfDocument, number: int) -> pdfium.PdfPage:
+    """Return a page of which filled fields, notes and stamps are part, as they are displayed."""
+    page = pdf[number]
+    if raw.FPDFPage_GetAnnotCount(page) <= 0:
+        return page
+    shown = page.get_bbox()
+    page.set_mediabox(*shown)  # PDFium makes a page that inherits its boxes one of US Letter as it flattens it
+    page.set_cropbox(*shown)
+    raw.FPDFPage_Flatten(page, raw.FLAT_NORMALDISPLAY)
+    return pdf[number]
+
+
 def _opened_pdf(data: bytes) -> pdfium.PdfDocument:
     try:
         document = pdfium.PdfDocument(data)
+        document.init_forms()
         if len(document) == 0:
             raise DamagedImageError("the PDF has no pages; save it anew and send it again")
     except pdfium.PdfiumError as error:

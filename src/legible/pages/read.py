@@ -26,6 +26,7 @@ from legible.pages.clock import PageClock, naming_page
 from legible.pages.corners import sheet_corners
 from legible.pages.open import Document, OpenedPage, PageLimits
 from legible.pages.result import BlockResult, DocumentResult, LineResult, PageResult, Polygon, WordResult
+from legible.pages.square_pixels import with_square_pixels
 from legible.pages.text_layer import LayerLine
 from legible.pages.trust import UNFITTED, LineTrust, mean_confidence, usual_height
 from legible.pages.words import word_spans
@@ -120,7 +121,10 @@ class PageReader:
             blocks = layer_blocks(page.layer)
             return PageResult(page.number, width, height, blocks, source="text layer", dpi=page.dpi)
         clock = PageClock(self._options.seconds if seconds is None else seconds, self._clock)
-        upright, blocks = self._read_image(page.image, corners, clock)
+        image, back = with_square_pixels(page, max_pixels=self._options.limits.max_pixels)
+        if corners:
+            corners = _polygon(moved_points(np.array(corners, np.float64), np.asarray(np.linalg.inv(back), np.float64)))
+        upright, blocks = self._read_image(image, corners, clock, back)
         return PageResult(
             page.number,
             width,
@@ -133,9 +137,12 @@ class PageReader:
         )
 
     def _read_image(
-        self, image: GreyImage, corners: Polygon, clock: PageClock
+        self, image: GreyImage, corners: Polygon, clock: PageClock, back: Matrix
     ) -> tuple[Upright, tuple[BlockResult, ...]]:
+        """Return the page upright and its blocks. back: from the image to the page as it was sent."""
         upright = self._flat(image, corners, clock) if corners else self._upright(image, clock)
+        outline = _polygon(moved_points(np.array(upright.outline), back)) if upright.outline else ()
+        upright = dataclasses.replace(upright, back=back @ upright.back, outline=outline)
         usual = usual_height(upright.lines)
         lines = self._trust.text_of(list(self._read_lines(upright, clock)), usual_height=usual)
         blocks = []
