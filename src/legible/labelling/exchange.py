@@ -5,7 +5,6 @@ An import appends rows to the log of labels, as the labelling page does. What is
 
 import json
 import math
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +16,7 @@ from legible.labelling.label_studio import READING, from_tasks, to_tasks
 from legible.labelling.labels import Label, LabelBook, LabelLog, faults_of, read_rows
 from legible.labelling.verdicts import LabelVote, decide
 from legible.locks import lock_file
-from legible.observations.image_log import kept_image, kept_images
+from legible.observations.image_log import copy_kept, kept_image, kept_images
 from legible.observations.layout import FOLDER
 from legible.untrusted_files import MAX_TABLE_BYTES, parse_table, read_file
 
@@ -131,15 +130,13 @@ def export_index(folder: Path, images: Path, out: Path) -> int:
     for label in LabelBook.of(read_rows(folder)).labels.values():
         labels.setdefault(label.reading_id, []).append(label)
     files = {reading_id: kept_image(images, reading_id) for reading_id in labels}
-    lines = [
-        _line(file, text, labels[reading_id])
+    rows = {
+        file: _line(file, text, labels[reading_id])
         for reading_id, file in sorted(files.items())
         if file is not None and (text := _text_of(labels[reading_id]))
-    ]
-    (out / "images").mkdir(parents=True, exist_ok=True)
-    for line in lines:
-        name = Path(line.partition("\t")[0]).name
-        shutil.copyfile(files[Path(name).stem] or images, out / "images" / name)
+    }
+    kept = copy_kept(rows, out / "images")
+    lines = [line for file, line in rows.items() if file.name in kept]
     write_text(out / INDEX, "\n".join(["\t".join(COLUMNS), *lines]) + "\n")
     return len(lines)
 
