@@ -1,6 +1,7 @@
 """The client: what it sends, when it tries again, and what it makes of answers."""
 
 import gzip
+import io
 import json
 import math
 import time
@@ -15,6 +16,8 @@ from PIL import Image
 
 from legible import client as module
 from legible.client import Client, Guess, RemoteReading, ServiceError
+from legible.image.tiff import ORIENTATION
+from legible.image_input import image_file
 from legible.remote_pages import RemoteDocument, RemoteLine, RemotePage, RemoteWord
 
 READING = {
@@ -90,6 +93,13 @@ def test_an_answer_of_something_else_is_an_error_too(pauses: list[float]) -> Non
     assert len(pauses) == 1
 
 
+@pytest.mark.parametrize("charset", ["hex", "zlib", "rot13", "idna"])
+def test_a_refusal_in_no_charset_of_texts_is_an_error_too(charset: str) -> None:
+    headers = {"Content-Type": f"text/plain; charset={charset}"}
+    with pytest.raises(ServiceError, match="400: no word of a service"):
+        client(lambda _: httpx.Response(400, content=b"no word of a service", headers=headers)).read(b"x")
+
+
 def test_many_images_go_in_batches_and_come_back_in_order() -> None:
     sizes: list[int] = []
 
@@ -117,6 +127,22 @@ def test_what_is_too_large_together_is_sent_in_halves_and_the_channel_with_each(
     found = list(client(handle).read_many([b"x", b"huge", b"y"], batch=3, channel="mobile"))
     assert [isinstance(one, ServiceError) for one in found] == [False, True, False]
     assert seen == [(3, True), (1, True), (2, True), (1, True), (1, True)]
+
+
+def test_open_files_that_are_too_large_together_are_sent_whole_in_their_halves(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"first")
+    (tmp_path / "b").write_bytes(b"second")
+    alone: list[bytes] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        if request.content.count(b'name="images"') > 1:
+            return httpx.Response(413, json={"error": {"code": "too_large", "message": "send fewer"}})
+        alone.append(request.content)
+        return httpx.Response(200, json={"readings": [READING]})
+
+    with (tmp_path / "a").open("rb") as first, (tmp_path / "b").open("rb") as second:
+        assert len(list(client(handle).read_many([first, second], batch=2))) == 2
+    assert [b"first" in alone[0], b"second" in alone[1]] == [True, True]
 
 
 def test_a_correction_is_sent() -> None:
@@ -152,6 +178,18 @@ def test_any_kind_of_image_is_sent(given: Callable[[Path], Any], tmp_path: Path)
     assert client(handle).read(image) == ANSWER
     assert b"\x89PNG" in seen[0]
     getattr(image, "close", lambda: None)()
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK", "YCbCr"])
+def test_a_photograph_that_is_opened_is_sent_upright_in_colours_that_png_has(mode: str) -> None:
+    held, turn = Image.new(mode, (8, 4)), Image.Exif()
+    turn[ORIENTATION] = 6
+    photograph = io.BytesIO()
+    held.save(photograph, "JPEG", exif=turn)
+    with Image.open(photograph) as opened:
+        _, content = image_file(opened)
+    with Image.open(io.BytesIO(content)) as sent:
+        assert (sent.format, sent.size, sent.getexif().get(ORIENTATION, 1)) == ("PNG", (4, 8), 1)
 
 
 @pytest.mark.parametrize(

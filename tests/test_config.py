@@ -7,6 +7,7 @@ import pytest
 
 from legible.config import ServiceSettings, TrainParams, dump_params, load_params, merge
 from legible.errors import SettingsError
+from legible.synth.checks import check_asked
 from legible.training.phases import with_overlay
 
 PROJECT = Path(__file__).parents[1]
@@ -27,6 +28,12 @@ def test_what_differs_is_merged_over_the_whole() -> None:
 @pytest.mark.parametrize("over", ["tiny", "finetune", "digits", "chinese"])
 def test_what_is_stated_of_the_shipped_data_set_is_not_stated_of_another(over: str) -> None:
     assert load_params(PROJECT / "params.yaml", PROJECT / f"params/{over}.yaml").pack.floors == {}
+
+
+@pytest.mark.parametrize("over", ["tiny", "finetune", "digits", "chinese"])
+def test_the_samples_that_a_recipe_asks_for_can_be_drawn_in_its_charset(over: str) -> None:
+    params = load_params(PROJECT / "params.yaml", PROJECT / f"params/{over}.yaml")
+    check_asked(params.generate, params.charset.build())
 
 
 def finetuned() -> TrainParams:

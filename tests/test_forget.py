@@ -397,6 +397,22 @@ def test_summaries_of_the_hour_are_counted_anew_without_the_reading(tmp_path: Pa
     assert (made.images, made.left_alone) == (59, [])
 
 
+def test_summaries_of_lines_are_counted_anew_too_and_name_the_reading_no_more(tmp_path: Path) -> None:
+    """Rows are blanked in their place, which left a file as long as it was."""
+    observations, summaries = tmp_path / "observations", tmp_path / "summaries"
+    named = rows_like(60, seed=1, seconds=1)
+    log = observations / "v1" / f"{hour(named[0].at)}-1.jsonl"
+    log.parent.mkdir(parents=True)
+    log.write_text("".join(f"{row.to_json()}\n" for row in named))
+    compact(observations, Standard(PROJECT / "models/bundle"), str(summaries), at=MONDAY + DAY)
+    (path,) = summaries.rglob("*.npz")
+    (_, reading), *_ = json.loads(np.load(path)["header"].tobytes())["cells"][0]["unusual"]
+    assert forget_rows(observations, [reading], Unreached()) == 1
+    made = compact(observations, Standard(PROJECT / "models/bundle"), str(summaries), at=MONDAY + DAY)
+    assert (made.images, made.left_alone) == (59, [])
+    assert reading.encode() not in np.load(path)["header"].tobytes()
+
+
 def test_a_row_whose_time_was_rounded_into_the_next_hour_is_found(with_store: Held) -> None:
     begun = AT - AT % 3600 + 3600
     name = f"{hour(begun - 1)}-1-ffff00000000"

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,6 +25,8 @@ from legible.data.dataset import Tally
 from legible.data.transcribed import open_transcribed
 from legible.drift.summary import UNUSUAL
 from legible.errors import DataError, SettingsError
+from legible.labelling.exchange import export_index
+from legible.labelling.labels import Label, LabelLog
 from legible.labelling.queue import make_queue, order
 from legible.monitoring.check import ReportTarget, Standard, check
 from legible.monitoring.report import with_finding
@@ -149,6 +152,34 @@ def test_no_images_or_a_queue_that_is_there_is_an_error(tmp_path: Path, bundle_f
     (tmp_path / "index.tsv").write_text("path\ttext\n")
     with pytest.raises(DataError, match="somebody's work"):
         make_queue(tmp_path / "images", tmp_path, most=9, bundle=bundle_folder)
+
+
+@pytest.mark.parametrize("what", ["queue", "export"])
+def test_images_that_go_while_they_are_copied_are_left_out(
+    tmp_path: Path, bundle_folder: Path, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """Their retention is over, or they are forgotten."""
+    images, out, copyfile = tmp_path / "images", tmp_path / "out", shutil.copyfile
+    keep(images, range(3))
+    before, after, stays = kept_images(images)
+
+    def copy(source: Path, target: Path) -> None:
+        before.unlink(missing_ok=True)
+        copyfile(source, target)
+        if source == after:
+            after.unlink()
+
+    monkeypatch.setattr(shutil, "copyfile", copy)
+    if what == "queue":
+        assert make_queue(images, out, most=9, bundle=bundle_folder).to_fill == 1
+    else:
+        log = LabelLog(tmp_path / "labels", worker="1")
+        for path in (before, after, stays):
+            log.append(Label(START, path.stem, "ann", "text", "x"))
+        assert export_index(tmp_path / "labels", images, out) == 1
+    assert [path.name for path in (out / "images").iterdir()] == [stays.name]
+    (row,) = csv.DictReader((out / "index.tsv").read_text(encoding="utf-8").splitlines(), delimiter="\t")
+    assert row["path"] == f"images/{stays.name}"
 
 
 def test_the_report_opens_with_the_finding_and_holds_its_pictures(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """Labels go to Label Studio and come back, and to index.tsv and back; nothing is written twice or in part."""
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -153,3 +155,54 @@ def test_an_exported_folder_holds_each_image_once_with_the_text_that_was_agreed_
     assert all((folder / "out" / row.path).is_file() for row in rows)
     with pytest.raises(DataError, match="is there already"):
         export_index(folder / "labels", folder / "images", folder / "out")
+
+
+def annotated(*annotations: tuple[str, float]) -> str:
+    """An export in which `ann@example.org` gave one image these texts at these times."""
+    rows = [
+        {
+            "completed_by": {"email": "ann@example.org"},
+            "updated_at": f"2026-11-29T10:00:{at:06.3f}Z",
+            "result": [{"type": "textarea", "value": {"text": text}}],
+        }
+        for text, at in annotations
+    ]
+    return json.dumps([{"data": {"image": f"{IDS[0]}.png"}, "annotations": rows}])
+
+
+def test_an_export_that_is_older_than_what_was_said_since_takes_nothing_back(tmp_path: Path) -> None:
+    log, tasks = LabelLog(tmp_path / "labels", worker="1"), tmp_path / "tasks.json"
+    log.append(said(0, "old"))
+    log.append(said(1, "mistaken"))
+    export_label_studio(tmp_path / "labels", tmp_path / "images", tasks, prefix="", unlabelled=False)
+    log.append(said(0, "new", at=6.0))
+    log.append(said(1, verdict="undo", at=6.0))
+    assert import_labels(tasks, tmp_path / "labels", labeller="x", at=9.0) == Imported(0, 2)
+    assert book(tmp_path / "labels") == {(IDS[0], "ann"): ("text", "new")}
+
+
+def test_of_several_annotations_of_one_person_the_last_holds_however_often_they_are_imported(tmp_path: Path) -> None:
+    (tmp_path / "tasks.json").write_text(annotated(("second", 2.0), ("first", 1.0)))
+    for added in (1, 0, 0):
+        assert import_labels(tmp_path / "tasks.json", tmp_path, labeller="x", at=9.0).added == added
+        assert book(tmp_path) == {(IDS[0], "ann"): ("text", "second")}
+    (tmp_path / "tasks.json").write_text(annotated(("first", 3.0)))
+    assert import_labels(tmp_path / "tasks.json", tmp_path, labeller="x", at=9.0) == Imported(1, 0)
+    assert book(tmp_path) == {(IDS[0], "ann"): ("text", "first")}
+
+
+def test_of_imports_at_once_one_alone_adds_a_label(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_slowly(place: Path) -> list[Label]:
+        rows = read_rows(place)
+        time.sleep(0.2)
+        return rows
+
+    monkeypatch.setattr("legible.labelling.exchange.read_rows", read_slowly)
+    exported(folder)
+    other = tmp_path / "other"
+    LabelLog(other, worker="1").append(said(3))
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(lambda _: import_labels(folder / "tasks.json", other, labeller="x", at=9.0), range(4)))
+    assert sum(one.added for one in done) == len(read_rows(other)) - 1 == 4

@@ -197,6 +197,40 @@ def test_a_recognizer_with_threads_reads_in_a_fork_too(path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+FORK_WHILE_OPENING = """
+import os, signal, sys, threading, warnings
+warnings.simplefilter("ignore", DeprecationWarning)
+from legible.{package} import shipped
+opening, go_on, load_bundle = threading.Event(), threading.Event(), shipped.load_bundle
+def load_slowly(folder):
+    opening.set()
+    go_on.wait()
+    return load_bundle(folder)
+shipped.load_bundle = load_slowly
+read = getattr(shipped, "{function}")
+thread = threading.Thread(target=read, args=sys.argv[1:])
+thread.start()
+opening.wait()
+child = os.fork()
+if child == 0:
+    signal.alarm(20)
+    shipped.load_bundle = load_bundle
+    read(sys.argv[1])
+    os._exit(0)
+go_on.set()
+thread.join()
+assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+@pytest.mark.parametrize(("package", "function"), [("recognition", "read"), ("pages", "read_page")])
+def test_a_fork_reads_though_another_thread_opened_the_bundle_at_that_moment(
+    path: Path, package: str, function: str
+) -> None:
+    done = run(FORK_WHILE_OPENING.format(package=package, function=function), str(path))
+    assert done.returncode == 0, done.stderr
+
+
 def test_an_editable_installation_finds_the_bundle_of_its_checkout_from_any_folder(path: Path) -> None:
     command = [sys.executable, "-c", "import legible, sys; print(legible.read(sys.argv[1]).text)", str(path)]
     done = subprocess.run(command, cwd=path.parent, capture_output=True, text=True, check=True)

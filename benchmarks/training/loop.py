@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -110,7 +111,7 @@ def label(service: httpx.Client, truths: dict[str, str], most: int) -> Iterator[
 
 def shadowed(folder: Path, candidate: Path, lines: Sequence[Line], root: Path) -> str:
     """Have a service read with a candidate in the shadow of its bundle, and return what `legible shadow` says."""
-    settings = {
+    settings: dict[str, Any] = {
         "LEGIBLE_BUNDLES": f"champion={root / 'models/bundle'},candidate={candidate}",
         "LEGIBLE_CANDIDATE": "candidate", "LEGIBLE_SHADOW": "1", "LEGIBLE_CHANNELS": CHANNEL,
         "LEGIBLE_SHADOW_FOLDER": str(folder / "shadow"),

@@ -27,11 +27,13 @@ except ModuleNotFoundError as error:
 RETRIED = frozenset({429, 502, 503, 504})
 """The status codes after which the same request may succeed."""
 LONGEST_PAUSE_SECONDS = 30.0
-KEPT_HEADERS = frozenset({b"content-type", b"retry-after"})
+KEPT_HEADERS = frozenset({b"retry-after"})
 MAX_ANSWER_BYTES = 50_000_000
 """The most bytes of an answer: readings of a batch hold kilobytes each."""
 ORIGIN = ("channel", "document", "sender")
 """Options that say where images come from; they are sent as fields of the form."""
+ImageFile = tuple[str, bytes]
+"""A name and the bytes of an image file."""
 
 
 class ServiceError(Exception):
@@ -90,7 +92,7 @@ class Client:
         The options are accept, lexicon, alternatives, plain (1), model, channel, document and sender. Raise
         ServiceError where it is refused.
         """
-        found = _one(_json(self._read("/read", [("image", image)], options)))
+        found = _one(_json(self._read("/read", [("image", image_file(image))], options)))
         if isinstance(found, ServiceError):
             raise found
         return found
@@ -104,11 +106,11 @@ class Client:
         """
         with _bar(progress) as bar:
             for some in batched(images, batch):
-                for one in self._read_some(some, options):
+                for one in self._read_some([image_file(image) for image in some], options):
                     bar.update(1)
                     yield one
 
-    def _read_some(self, images: list[ImageInput], options: dict[str, Any]) -> list[RemoteReading | ServiceError]:
+    def _read_some(self, images: list[ImageFile], options: dict[str, Any]) -> list[RemoteReading | ServiceError]:
         try:
             content = _json(self._read("/read_batch", [("images", image) for image in images], options))
         except ServiceError as error:
@@ -139,7 +141,7 @@ class Client:
         """
         if options.get("corners"):
             options["corners"] = ",".join(f"{number:g}" for corner in options["corners"] for number in corner)
-        answer = self._read("/read_page", [("image", file)], {**options, "format": form})
+        answer = self._read("/read_page", [("image", image_file(file))], {**options, "format": form})
         return _document(_json(answer)) if form == "json" else answer.content
 
     def correct(self, reading_id: str, text: str) -> None:
@@ -165,10 +167,9 @@ class Client:
     ) -> None:
         self.close()
 
-    def _read(self, path: str, images: list[tuple[str, ImageInput]], options: dict[str, Any]) -> httpx.Response:
+    def _read(self, path: str, files: list[tuple[str, ImageFile]], options: dict[str, Any]) -> httpx.Response:
         data = {name: options[name] for name in ORIGIN if options.get(name)}
         params = {name: value for name, value in options.items() if name not in ORIGIN}
-        files = [(field, image_file(image)) for field, image in images]
         return self._send(path, files=files, data=data, params=params)
 
     def _send(self, path: str, **request: Any) -> httpx.Response:
@@ -238,7 +239,7 @@ def _refusal(answer: httpx.Response) -> ServiceError:
     try:
         return _error(answer.json())
     except (ValueError, KeyError, TypeError, RecursionError):  # something before the service answered
-        return ServiceError(str(answer.status_code), answer.text[:200])
+        return ServiceError(str(answer.status_code), answer.content.decode(errors="replace")[:200])
 
 
 def _bad_answer(why: str) -> ServiceError:

@@ -23,6 +23,8 @@ class BinaryFile(Protocol):
 
 ImageInput = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryFile | Any
 """A path, the bytes of a file, an open file, a PIL image, or an array (H, W), (H, W, 3) or (H, W, 4) of uint8."""
+NOT_IN_PNG = frozenset({"CMYK", "YCbCr"})
+"""Pillow's modes of colours that JPEG has and PNG has not."""
 KINDS = "a path, the bytes of an image file, an open file, a PIL image or an array of uint8"
 
 
@@ -74,9 +76,11 @@ def _within(content: bytes, limit: int) -> bytes:
 
 
 def _encoded(image: Any) -> bytes:
-    from PIL import Image  # only for those who have their images in Pillow or numpy  # noqa: PLC0415
+    from PIL import Image, ImageOps  # only for those who have their images in Pillow or numpy  # noqa: PLC0415
 
     picture = Image.fromarray(image) if is_array(image) else image
+    picture = ImageOps.exif_transpose(picture)  # what Pillow writes as PNG keeps no rotation
+    picture = picture.convert("RGB") if picture.mode in NOT_IN_PNG else picture
     file = io.BytesIO()
     picture.save(file, "PNG")
     return file.getvalue()

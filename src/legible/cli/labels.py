@@ -58,4 +58,4 @@ def labels_import(
     from legible.labelling.exchange import import_labels
 
     done = import_labels(file, folder, labeller=labeller, at=round(time.time(), 3))
-    print(f"{folder}: {done.added} labels added, {done.known} were there already")
+    print(f"{folder}: {done.added} labels added, {done.known} were there already, or are older than what is there")

@@ -4,7 +4,7 @@ An import appends rows to the log of labels, as the labelling page does. What is
 """
 
 import json
-import shutil
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,18 +15,19 @@ from legible.files import write_text
 from legible.labelling.label_studio import READING, from_tasks, to_tasks
 from legible.labelling.labels import Label, LabelBook, LabelLog, faults_of, read_rows
 from legible.labelling.verdicts import LabelVote, decide
-from legible.observations.image_log import kept_image, kept_images
+from legible.locks import lock_file
+from legible.observations.image_log import copy_kept, kept_image, kept_images
 from legible.observations.layout import FOLDER
 from legible.untrusted_files import MAX_TABLE_BYTES, parse_table, read_file
 
-WORKER = "import"
+WORKER, LOCK = "import", ".import.lock"
 COLUMNS = ("path", "text", "labellers", "drawn", "read", "confidence")
 SHOWN = 5
 
 
 @dataclass(frozen=True)
 class Imported:
-    """The numbers of labels that were added, and that were there already."""
+    """The numbers of labels that were added, and that were left out: there already, or older than what is there."""
 
     added: int
     known: int
@@ -38,9 +39,10 @@ def import_labels(file: Path, folder: Path, *, labeller: str, at: float) -> Impo
     `labeller` names who labelled where the file does not. Raise DataError, naming all faults, before a row is written.
     """
     content = read_file(file, limit=MAX_TABLE_BYTES)
-    labels = _of_table(content, file, labeller, at) if file.suffix == ".tsv" else from_tasks(content, str(file))
+    is_table = file.suffix == ".tsv"  # which tells no times
+    labels = _of_table(content, file, labeller, at) if is_table else from_tasks(content, str(file))
     _check(labels, file)
-    return _append(labels, folder)
+    return _append(labels, folder, said_now=is_table)
 
 
 def _check(labels: Sequence[Label], file: Path) -> None:
@@ -54,19 +56,30 @@ def _check(labels: Sequence[Label], file: Path) -> None:
         raise DataError(f"{file}: {'; '.join(faults[:SHOWN])}{more}; nothing was imported")
 
 
-def _append(labels: Sequence[Label], folder: Path) -> Imported:
-    """Append labels that differ from the last one of their image and labeller; each keeps how its image was drawn."""
-    former = read_rows(folder) if (folder / FOLDER).is_dir() else []
-    book = LabelBook.of(former)
-    shown = {row.reading_id: row for row in former if row.read}
-    log, added = LabelLog(folder, worker=WORKER), 0
-    for label in sorted(labels, key=lambda one: one.at):
-        last = book.labels.get((label.reading_id, label.labeller))
-        if last and (last.verdict, last.text) == (label.verdict, label.text):
-            continue
-        log.append(_as_shown(replace(label, at=max(label.at, last.at if last else 0.0)), shown.get(label.reading_id)))
-        added += 1
+def _append(labels: Sequence[Label], folder: Path, *, said_now: bool) -> Imported:
+    """Append the last label of each image and labeller where it differs from the one that holds.
+
+    It keeps how its image was drawn. Where the labeller has said or undone something of the image since it is left out,
+    but for what is `said_now`, which holds whatever the clock says.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with lock_file(folder / LOCK):
+        former = read_rows(folder) if (folder / FOLDER).is_dir() else []
+        holding, last_said = LabelBook.of(former).labels, {_key(row): row.at for row in former}
+        shown = {row.reading_id: row for row in former if row.read}
+        log, added = LabelLog(folder, worker=WORKER), 0
+        for key, label in {_key(one): one for one in sorted(labels, key=lambda one: one.at)}.items():
+            held, said_at = holding.get(key), last_said.get(key, -math.inf)
+            if held and (held.verdict, held.text) == (label.verdict, label.text):
+                continue
+            if said_now or label.at > said_at:
+                log.append(_as_shown(replace(label, at=max(label.at, said_at)), shown.get(label.reading_id)))
+                added += 1
     return Imported(added, len(labels) - added)
+
+
+def _key(label: Label) -> tuple[str, str]:
+    return label.reading_id, label.labeller
 
 
 def _as_shown(label: Label, seen: Label | None) -> Label:
@@ -117,15 +130,13 @@ def export_index(folder: Path, images: Path, out: Path) -> int:
     for label in LabelBook.of(read_rows(folder)).labels.values():
         labels.setdefault(label.reading_id, []).append(label)
     files = {reading_id: kept_image(images, reading_id) for reading_id in labels}
-    lines = [
-        _line(file, text, labels[reading_id])
+    rows = {
+        file: _line(file, text, labels[reading_id])
         for reading_id, file in sorted(files.items())
         if file is not None and (text := _text_of(labels[reading_id]))
-    ]
-    (out / "images").mkdir(parents=True, exist_ok=True)
-    for line in lines:
-        name = Path(line.partition("\t")[0]).name
-        shutil.copyfile(files[Path(name).stem] or images, out / "images" / name)
+    }
+    kept = copy_kept(rows, out / "images")
+    lines = [line for file, line in rows.items() if file.name in kept]
     write_text(out / INDEX, "\n".join(["\t".join(COLUMNS), *lines]) + "\n")
     return len(lines)
 

@@ -11,7 +11,7 @@ from legible.errors import DataError
 from legible.files import replace_folder
 from legible.labelling.forget import Held, sources_of_labels
 from legible.labelling.label_source import LabelledImage, read_index
-from legible.observations.image_log import kept_image
+from legible.observations.image_log import copy_kept, kept_image
 from legible.observations.layout import FOLDER, log_files
 from legible.observations.row import Observation
 from legible.observations.window import Selection, WindowTally, stream
@@ -97,10 +97,7 @@ def _write(path: Path, lines: Iterator[str]) -> int:
 
 def _copy_images(folder: Path, held: Held, readings: Collection[str]) -> int:
     paths = [path for reading in sorted(readings) if (path := kept_image(held.images, reading)) is not None]
-    folder.mkdir()
-    for path in paths:
-        shutil.copyfile(path, folder / path.name)
-    return len(paths)
+    return len(copy_kept(paths, folder))
 
 
 def _copy_samples(folder: Path, root: Path, readings: Collection[str]) -> int:

@@ -4,7 +4,6 @@ The table has the columns that `data.transcribed` reads, with the text left to f
 without.
 """
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from legible.files import write_text
 from legible.image.decode import decode
 from legible.observations.chance import AT_RANDOM
 from legible.observations.corrections import read_corrections
-from legible.observations.image_log import kept_images
+from legible.observations.image_log import copy_kept, kept_images
 from legible.observations.row import Observation, observe
 from legible.recognition.bundle import load_bundle
 from legible.recognition.recognizer import Recognizer
@@ -65,10 +64,12 @@ def make_queue(
     asked = [candidate for candidate in candidates if candidate.path.stem not in texts]
     unusual = _unusual(Reference.load(bundle), asked)
     chosen = order(unusual, [c.observation.confidence for c in asked], most=most, rng=np.random.default_rng(seed))
-    lines = [_line(asked[i], "", f"{unusual[i]:.2f}") for i in chosen]
-    lines += [_line(candidate, texts[candidate.path.stem], "") for candidate in known]
-    _write(out, [asked[i].path for i in chosen] + [candidate.path for candidate in known], lines)
-    return MadeQueue(len(chosen), len(known), tuple(skipped))
+    to_fill = [(asked[i].path.name, _line(asked[i], "", f"{unusual[i]:.2f}")) for i in chosen]
+    filled = [(one.path.name, _line(one, texts[one.path.stem], "")) for one in known]
+    kept = copy_kept([asked[i].path for i in chosen] + [one.path for one in known], out / "images")
+    parts = [[line for name, line in rows if name in kept] for rows in (to_fill, filled)]
+    write_text(out / INDEX, "\n".join(["\t".join(COLUMNS), *parts[0], *parts[1]]) + "\n")
+    return MadeQueue(len(parts[0]), len(parts[1]), tuple(skipped))
 
 
 def _read(paths: Sequence[Path], bundle: Path) -> tuple[list[_Candidate], list[Path]]:
@@ -116,10 +117,3 @@ def _line(candidate: _Candidate, text: str, unusual: str) -> str:
         unusual,
     )
     return "\t".join(cells)
-
-
-def _write(folder: Path, paths: Sequence[Path], lines: Sequence[str]) -> None:
-    (folder / "images").mkdir(parents=True, exist_ok=True)
-    for path in paths:
-        shutil.copyfile(path, folder / "images" / path.name)
-    write_text(folder / INDEX, "\n".join(["\t".join(COLUMNS), *lines]) + "\n")

@@ -1,6 +1,7 @@
 """Delete what a log holds of some readings, while services may be writing to it.
 
-A row is overwritten by blanks in its place: no file is replaced, so that no row is lost that is being appended.
+A row is overwritten by blanks in its place: no file is replaced, so that no row is lost that is being appended. An
+empty line at the end tells `legible compact` that the file has changed.
 """
 
 import json
@@ -65,6 +66,8 @@ def blank_rows(path: Path, readings: Collection[str]) -> int:
         for line in iter(file.readline, b""):
             if reading_of(line) in readings:
                 end = file.tell()
+                if not blanked:
+                    _append_empty_line(path)
                 text = line.rstrip(b"\n")
                 file.seek(end - len(line))
                 file.write(b" " * len(text))
@@ -74,6 +77,11 @@ def blank_rows(path: Path, readings: Collection[str]) -> int:
             file.flush()
             os.fsync(file.fileno())
     return blanked
+
+
+def _append_empty_line(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"\n")
 
 
 def reading_of(line: bytes) -> str | None:

@@ -6,10 +6,11 @@ is always an argument.
 
 import os
 import queue
+import shutil
 import threading
 from bisect import bisect_left, insort
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -167,3 +168,19 @@ def _entries(
             return sorted(named(entry) for entry in entries if are_meant(entry))
     except FileNotFoundError:
         return []
+
+
+def copy_kept(paths: Collection[Path], folder: Path) -> frozenset[str]:
+    """Copy kept images to a folder, and return the names of those that are kept still.
+
+    One whose retention is over meanwhile, or that is forgotten, leaves no copy.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in paths:
+        with suppress(FileNotFoundError):
+            shutil.copyfile(path, folder / path.name)
+    kept = frozenset(path.name for path in paths if path.exists())
+    for path in paths:
+        if path.name not in kept:
+            (folder / path.name).unlink(missing_ok=True)
+    return kept

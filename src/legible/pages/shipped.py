@@ -1,6 +1,6 @@
 """Readers of pages from a bundle, and `legible.read_page`: one document with the bundle that is here, opened once."""
 
-import threading
+import os
 from functools import cache
 from pathlib import Path
 
@@ -11,8 +11,7 @@ from legible.pages.result import DocumentResult
 from legible.pages.trust import UNFITTED, LineTrust
 from legible.recognition.bundle import DETECTOR, PAGE_CONFIDENCE, Bundle, find_bundle, load_bundle
 from legible.recognition.recognizer import Recognizer
-
-_opening = threading.Lock()
+from legible.recognition.shipped import opening_of
 
 
 def read_page(document: str | Path | bytes) -> DocumentResult:
@@ -21,7 +20,7 @@ def read_page(document: str | Path | bytes) -> DocumentResult:
     Raise BundleError for a bundle without a line detector, and ImageError for what is no document.
     """
     data = document if isinstance(document, bytes) else file_bytes(Path(document))
-    with _opening:
+    with opening_of(os.getpid()):
         reader = _reader()
     return reader.read(data)
 

@@ -1,5 +1,6 @@
 """`legible.read`: one image with the bundle that is here, opened once."""
 
+import os
 import threading
 from functools import cache
 
@@ -9,8 +10,6 @@ from legible.reading import Reading
 from legible.recognition.bundle import Bundle, find_bundle, load_bundle
 from legible.recognition.decoding import Decoding
 from legible.recognition.recognizer import Recognizer
-
-_opening = threading.Lock()
 
 
 def read(image: ImageInput, *, lexicon: str = "", alternatives: int = 0, plain: bool = False) -> Reading:
@@ -23,10 +22,16 @@ def read(image: ImageInput, *, lexicon: str = "", alternatives: int = 0, plain: 
     >>> legible.read("examples/word.png").text
     'Hamburg'
     """
-    with _opening:
+    with opening_of(os.getpid()):
         recognizer = _recognizer()
         prior = _prior(lexicon) if lexicon else None
     return recognizer.read([image], decoding=Decoding(prior, alternatives, plain))[0]
+
+
+@cache
+def opening_of(_process: int) -> threading.Lock:
+    """Return the lock of a process for what is opened once: one that was held at a fork stays locked in the child."""
+    return threading.Lock()
 
 
 @cache
