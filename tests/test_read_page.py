@@ -188,12 +188,31 @@ def test_damaged_documents_are_answered_and_the_worker_lives(
     assert texts(read(client, encoded_page(page))) == [list(LINES)]
 
 
-def kill_at_work(process: psutil.Process) -> None:
-    """Kill a process as soon as it has worked a little."""
+def signal_at_work(process: psutil.Process, number: signal.Signals = signal.SIGKILL) -> None:
+    """Send a signal to a process as soon as it has worked a little."""
     before = process.cpu_times().user
     while process.cpu_times().user < before + 0.2:
         time.sleep(0.01)
-    process.kill()
+    process.send_signal(number)
+
+
+def test_a_document_is_read_to_its_end_where_the_service_is_told_to_end(
+    tmp_path: Path, bundle_folder: Path, page: np.ndarray
+) -> None:
+    """A supervisor sends SIGTERM to all processes at once, and they are told so one by one as well."""
+    detector = str(write_ink_detector(tmp_path / "detector.tflite"))
+    with started(tmp_path, LEGIBLE_BUNDLE=str(bundle_folder), LEGIBLE_DETECTOR=detector) as service:
+        with httpx.Client(base_url=service.address, timeout=60) as client:
+            read(client, encoded_page(page))
+            process = page_process(service)
+            stopper = threading.Thread(target=signal_at_work, args=(process, signal.SIGTERM))
+            stopper.start()
+            answer = read(client, pages_as_tiff(*[page] * 10))
+            stopper.join()
+        assert texts(answer) == [list(LINES)] * 10
+        service.process.terminate()
+        service.process.wait(60)
+        assert not process.is_running()
 
 
 def test_the_page_process_may_be_killed_while_it_reads(
@@ -201,7 +220,7 @@ def test_the_page_process_may_be_killed_while_it_reads(
 ) -> None:
     read(client, encoded_page(page))
     process = page_process(service)
-    killer = threading.Thread(target=kill_at_work, args=(process,))
+    killer = threading.Thread(target=signal_at_work, args=(process,))
     killer.start()
     answer = read(client, pages_as_tiff(*[np.kron(page, np.ones((2, 2), np.uint8))] * 20))
     assert (answer.status_code, answer.json()["error"]["code"]) == (422, "page_failed")

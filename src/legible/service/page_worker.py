@@ -224,7 +224,8 @@ def main() -> None:
     """Be the page process of a worker: setup and jobs on standard input, answers on what was standard output."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no answer
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the worker ends it
+    for number in (signal.SIGINT, signal.SIGTERM):  # both reach all processes of a service; the worker ends this one
+        signal.signal(number, signal.SIG_IGN)
     os.nice(NICENESS)
     cv2.setNumThreads(1)
     received = sys.stdin.buffer
